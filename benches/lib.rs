@@ -1,0 +1,1 @@
+//! Criterion benches of the protocol crates, one file a crate.

@@ -1,0 +1,1 @@
+//! DHCPv4 messages, options, server and client logic for network boot, without I/O.
