@@ -182,7 +182,7 @@ impl Assembly {
             self.script.command(command).or_goto(FAILED);
         }
         // A kernel that comes back has not booted either.
-        self.script.boot().or_goto(FAILED).goto(FAILED);
+        self.script.boot().or_nothing().goto(FAILED);
         Ok(())
     }
 
