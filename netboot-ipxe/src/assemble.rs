@@ -25,7 +25,7 @@ use crate::{
     cmdline::{self, MAX_BYTES},
     command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand},
     entry::{Action, Chain, Ending, LinuxBoot, LocalDisk, Notice, Retry},
-    error::{Problem, RenderError},
+    error::{Problem, RenderError, brief},
     menu::{Cancel, Item, Menu, Row},
     script::{Line, Operator, Script},
     setting::{Setting, SettingType},
@@ -96,7 +96,7 @@ impl Place {
     }
 
     fn item(name: &str) -> Self {
-        Self(format!("item `{}`", name.escape_debug()))
+        Self(format!("item `{}`", brief(name)))
     }
 
     fn error(&self, what: &str, problem: Problem) -> RenderError {
@@ -364,10 +364,7 @@ impl Assembly {
             Some(name) => {
                 let found = items.iter().find(|(item, _)| item.name == *name);
                 let (_, label) = found.ok_or_else(|| {
-                    place.error(
-                        &format!("default `{}`", name.escape_debug()),
-                        Problem::UnknownItem,
-                    )
+                    place.error(&format!("default `{}`", brief(name)), Problem::UnknownItem)
                 })?;
                 Some(label.as_str())
             }
@@ -534,7 +531,7 @@ fn kernel_args(linux: &LinuxBoot, kernel_name: &str, place: &Place) -> Result<Ar
     for initrd in &linux.initrds {
         let at = |what: &str, problem| {
             place.error(
-                &format!("initrd `{}`, {what}", initrd.name.escape_debug()),
+                &format!("initrd `{}`, {what}", brief(&initrd.name)),
                 problem,
             )
         };
@@ -562,12 +559,7 @@ fn kernel_args(linux: &LinuxBoot, kernel_name: &str, place: &Place) -> Result<Ar
             continue;
         }
         let at = |problem| {
-            let shown = arg.to_string();
-            let shown: String = shown
-                .chars()
-                .take(40)
-                .flat_map(char::escape_debug)
-                .collect();
+            let shown = brief(&arg.to_string());
             place.error(&format!("kernel argument {} `{shown}`", index + 1), problem)
         };
         let arg = cmdline::quote(arg).map_err(at)?;
@@ -631,6 +623,9 @@ fn check_shown(text: &Arg) -> Result<(), Problem> {
         let Part::Text(part) = part else {
             if open || dollar {
                 return Err(Problem::Expansion);
+            }
+            if let Part::Setting(setting) = part {
+                setting.check()?;
             }
             continue;
         };

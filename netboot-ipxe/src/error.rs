@@ -90,3 +90,20 @@ pub enum Problem {
     #[error("ends in a backslash, which joins the next line to this one")]
     Backslash,
 }
+
+/// A text from elsewhere as it may stand in an error: on one line, and not too long.
+pub(crate) fn brief(text: &str) -> String {
+    const MAX: usize = 40;
+    let mut out = String::new();
+    for (index, c) in text.chars().enumerate() {
+        match c {
+            _ if index == MAX => {
+                out.push('…');
+                break;
+            }
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out
+}
