@@ -23,11 +23,11 @@ pub(crate) fn command(words: Vec<Arg>) -> Command {
 }
 
 /// What is left of an invocation while a variant takes from it.
-struct Options {
-    invocation: Invocation,
+struct Options<'a> {
+    invocation: Invocation<'a>,
 }
 
-impl Options {
+impl<'a> Options<'a> {
     fn value(&mut self, long: &str) -> Option<Arg> {
         let options = &mut self.invocation.options;
         // The last one counts, as in iPXE.
@@ -50,24 +50,24 @@ impl Options {
     }
 
     fn word(&mut self) -> Option<Arg> {
-        let words = &mut self.invocation.words;
-        (!words.is_empty()).then(|| words.remove(0))
+        let (first, others) = self.invocation.words.split_first()?;
+        self.invocation.words = others;
+        Some(first.clone())
     }
 
     fn words(&mut self) -> Vec<Arg> {
-        core::mem::take(&mut self.invocation.words)
+        core::mem::take(&mut self.invocation.words).to_vec()
     }
 
     /// All words left, as one text.
     fn rest(&mut self) -> Arg {
-        let mut text = Arg::new();
-        for (index, word) in self.words().iter().enumerate() {
-            if index > 0 {
-                text = text.text(" ");
-            }
-            text = text.join(word);
-        }
-        text
+        let words = core::mem::take(&mut self.invocation.words);
+        let Some((first, others)) = words.split_first() else {
+            return Arg::new();
+        };
+        others
+            .iter()
+            .fold(first.clone(), |text, word| text.text(" ").join(word))
     }
 
     fn is_used_up(&self) -> bool {
@@ -75,7 +75,7 @@ impl Options {
     }
 }
 
-fn typed(name: &str, mut o: Options) -> Option<Command> {
+fn typed(name: &str, mut o: Options<'_>) -> Option<Command> {
     let command = match name {
         "goto" => Command::Goto(o.word()?),
         "exit" => Command::Exit(o.word()),
@@ -151,7 +151,7 @@ fn typed(name: &str, mut o: Options) -> Option<Command> {
     o.is_used_up().then_some(command)
 }
 
-fn item(o: &mut Options) -> Command {
+fn item(o: &mut Options<'_>) -> Command {
     let gap = o.flag("gap");
     Command::Item(ItemCommand {
         menu: o.value("menu"),

@@ -13,9 +13,9 @@ use crate::{
 
 /// A command's options, each with its value, and the words after them.
 #[derive(Debug)]
-pub(crate) struct Invocation {
+pub(crate) struct Invocation<'a> {
     pub(crate) options: Vec<(&'static OptionSpec, Option<Arg>)>,
-    pub(crate) words: Vec<Arg>,
+    pub(crate) words: &'a [Arg],
 }
 
 /// Why a command's words are not what it takes. The index is that of the word, the command's name
@@ -29,9 +29,9 @@ pub(crate) enum Misuse {
     TooMany { most: usize },
 }
 
-impl Invocation {
+impl<'a> Invocation<'a> {
     /// Reads the words after a command's name.
-    pub(crate) fn read(spec: &CommandSpec, words: &[Arg]) -> Result<Self, Misuse> {
+    pub(crate) fn read(spec: &CommandSpec, words: &'a [Arg]) -> Result<Self, Misuse> {
         let mut options = Vec::new();
         let mut at = 0;
         while let Some(text) = words.get(at).and_then(leading_dash) {
@@ -60,7 +60,7 @@ impl Invocation {
                 short_options(spec, word, text, words, &mut at, here, &mut options)?;
             }
         }
-        let rest: Vec<Arg> = words.get(at..).unwrap_or_default().to_vec();
+        let rest = words.get(at..).unwrap_or_default();
         let (least, most) = spec.words;
         if rest.len() < least {
             return Err(Misuse::TooFew { least });
