@@ -12,6 +12,7 @@ mod entry;
 mod error;
 mod getopt;
 mod lex;
+pub mod lint;
 mod menu;
 mod parse;
 mod render;

@@ -180,6 +180,17 @@ fn parse_line(
     }))
 }
 
+/// A word as it stands, without regard to characters kept in settings.
+pub(crate) fn parse_word(word: &str) -> Result<Arg, ParseProblem> {
+    parse_arg(
+        word,
+        &Escapes {
+            known: Vec::new(),
+            open: false,
+        },
+    )
+}
+
 /// A word as text and settings. Like iPXE, it takes the last `${` before the first `}` for a pair;
 /// what has no partner is text.
 fn parse_arg(word: &str, escapes: &Escapes) -> Result<Arg, ParseProblem> {
