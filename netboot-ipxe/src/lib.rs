@@ -16,6 +16,7 @@ pub mod lint;
 mod menu;
 mod parse;
 mod render;
+pub mod run;
 mod script;
 mod setting;
 mod spec;
