@@ -25,6 +25,9 @@ impl Assembly {
         check_url(&linux.kernel).map_err(|problem| place.error("kernel URL", problem))?;
         let kernel_name = kernel_name(linux);
         let args = kernel_args(linux, kernel_name, place)?;
+        if let Some(signer) = &linux.signer {
+            place.shown("signer", signer)?;
+        }
         let hint = linux.hint.as_ref().unwrap_or(&linux.kernel);
         self.attempt(place, label, &linux.what, hint, linux.retry)?;
         self.script

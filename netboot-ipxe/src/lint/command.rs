@@ -43,19 +43,6 @@ impl Lint<'_> {
             self.at_word(Severity::Warning, "not-in-build", at(0), message, cure);
         }
         let words = command.args.get(1..).unwrap_or_default();
-        if words.len() > MAX_WORDS {
-            let message = format!(
-                "`{name}` has {} words, and iPXE takes {MAX_WORDS}",
-                words.len()
-            );
-            self.at_word(
-                Severity::Error,
-                "too-many-words",
-                at(0),
-                message,
-                "make it shorter",
-            );
-        }
         match Invocation::read(spec, words) {
             Ok(invocation) => self.invocation(line, command, &invocation, guarded),
             Err(misuse) => self.misuse(line, command, spec, &misuse),
@@ -127,8 +114,12 @@ impl Lint<'_> {
                     return;
                 }
                 let message = format!("`{name}` takes {most} words at most after its options");
-                let cure = "take the others out; iPXE has no quotes";
-                self.at_word(Severity::Error, "word-count", at(0), message, cure);
+                let (code, cure) = if *most == MAX_WORDS {
+                    ("too-many-words", "make it shorter")
+                } else {
+                    ("word-count", "take the others out; iPXE has no quotes")
+                };
+                self.at_word(Severity::Error, code, at(0), message, cure);
             }
         }
     }

@@ -18,7 +18,7 @@ pub use self::build::{Build, Platform};
 use crate::{
     arg::Arg,
     lex::{self, LogicalLine, Word},
-    parse::{self, MAX_DEPTH, ParseProblem},
+    parse::{self, LineStarts, MAX_DEPTH, ParseProblem},
     script::Operator,
 };
 
@@ -79,7 +79,11 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Reads a script for a build and a platform, and says what it found, in the order of the text.
+/// How many findings there are at most; a text with more is not a script that somebody wrote.
+pub const MAX_FINDINGS: usize = 1_000;
+
+/// Reads a script for a build and a platform, and says what it found, in the order of the text; at
+/// most [`MAX_FINDINGS`].
 ///
 /// ```
 /// use netboot_ipxe::lint::{Build, Platform, lint};
@@ -93,6 +97,7 @@ impl fmt::Display for Finding {
 pub fn lint(source: &str, build: &Build, platform: Platform) -> Vec<Finding> {
     let mut lint = Lint {
         source,
+        starts: LineStarts::new(source),
         build,
         platform,
         found: Vec::new(),
@@ -138,6 +143,7 @@ impl ReadCommand<'_> {
 
 struct Lint<'a> {
     source: &'a str,
+    starts: LineStarts<'a>,
     build: &'a Build,
     platform: Platform,
     found: Vec<Finding>,
@@ -152,7 +158,10 @@ impl Lint<'_> {
         message: String,
         cure: String,
     ) {
-        let (line, column) = parse::line_and_column(self.source, offset);
+        if self.found.len() >= MAX_FINDINGS {
+            return;
+        }
+        let (line, column) = self.starts.place(offset);
         self.found.push(Finding {
             code,
             severity,

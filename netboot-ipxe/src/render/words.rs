@@ -19,7 +19,7 @@ pub(super) struct Words<'a> {
     pub(super) name: &'a str,
     /// The line's number, for errors.
     pub(super) number: usize,
-    /// Words of the command so far, its name not counted.
+    /// Words of the command so far, its name and options not counted.
     pub(super) count: usize,
 }
 
@@ -72,7 +72,6 @@ impl<'a> Words<'a> {
     pub(super) fn flag(&mut self, flag: &str, on: bool) {
         if on {
             self.raw(flag);
-            self.count += 1;
         }
     }
 
@@ -81,7 +80,6 @@ impl<'a> Words<'a> {
     pub(super) fn option(&mut self, option: &str, value: Option<&Arg>) -> Result<(), RenderError> {
         let Some(value) = value else { return Ok(()) };
         self.raw(option);
-        self.count += 2;
         let joined = value.is_empty() || starts_with_dash(value);
         self.text.push(if joined { '=' } else { ' ' });
         self.token_of(value, option)
@@ -113,7 +111,6 @@ impl<'a> Words<'a> {
     fn end_options(&mut self, arg: &Arg) {
         if starts_with_dash(arg) {
             self.raw("--");
-            self.count += 1;
         }
     }
 

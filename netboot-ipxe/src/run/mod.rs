@@ -12,7 +12,7 @@ use alloc::{string::String, vec::Vec};
 pub use self::settings::Settings;
 use crate::{
     lex,
-    parse::{self, ParseError},
+    parse::{self, LineStarts, ParseError},
     script::Operator,
 };
 
@@ -260,6 +260,7 @@ impl Run {
     /// As [`Script::parse`](crate::Script::parse).
     pub fn new(source: &str) -> Result<Self, ParseError> {
         parse::parse(source)?;
+        let starts = LineStarts::new(source);
         let mut lines = Vec::new();
         for line in lex::logical_lines(source).skip(1) {
             let split = lex::split(&line.text);
@@ -273,7 +274,7 @@ impl Run {
                     .map(|(operator, then)| (*operator, words(then))),
             );
             lines.push(RunLine {
-                number: parse::line_and_column(source, line.source_offset(0)).0,
+                number: starts.place(line.source_offset(0)).0,
                 label: split.label.map(|label| label.text.into()),
                 commands,
             });
