@@ -3,13 +3,19 @@
 
 extern crate alloc;
 
+#[cfg(feature = "tokio")]
+pub mod client;
 mod name;
 mod options;
 mod packet;
 mod receiver;
 mod retransmit;
 mod sender;
+#[cfg(feature = "tokio")]
+pub mod server;
 mod transfer;
+#[cfg(feature = "tokio")]
+mod udp;
 
 pub use name::{NameError, RelativePath};
 pub use options::{Agreed, BLKSIZE_RANGE, DEFAULT_BLKSIZE, Limits, OackError, Options};
