@@ -1,0 +1,346 @@
+//! What a machine can be told to do: boot a Linux, go on with another script or program, boot
+//! its own disk, show a message.
+//!
+//! Each becomes a section of a script by `assemble`; here is what they are made of.
+
+use alloc::{string::String, vec::Vec};
+
+use crate::{
+    arg::Arg,
+    assemble::{self, Single},
+    cmdline::CommandLine,
+    error::RenderError,
+    menu::Menu,
+    script::Script,
+};
+
+/// How often a failed boot is tried, and how long to wait in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Attempts in all. At least one is made. Default: 3.
+    pub tries: u8,
+    /// Seconds between two attempts. Default: 5.
+    pub pause_s: u16,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            tries: 3,
+            pause_s: 5,
+        }
+    }
+}
+
+/// What a script without a menu does in the end, when it has given up or said its message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Starts the iPXE shell. When the shell is left, the firmware goes on in its boot order.
+    Shell,
+    /// Leaves iPXE, so that the firmware goes on.
+    Exit {
+        /// Under UEFI, 1 goes on in the boot order, and 0 drops some machines into their setup.
+        status: u8,
+        /// Milliseconds to wait for a key, so that a message can be read; 0 waits for ever.
+        wait_ms: u32,
+    },
+    /// Restarts the machine: for those that nobody looks at.
+    Reboot {
+        /// Milliseconds to wait for a key before it; 0 waits for ever.
+        wait_ms: u32,
+    },
+}
+
+/// A Linux kernel with its initrds.
+///
+/// ```
+/// use netboot_ipxe::{Ending, LinuxBoot};
+///
+/// let script = LinuxBoot::new("Debian 12", "http://192.168.100.1/images/debian/bzImage")
+///     .initrd("initrd", "http://192.168.100.1/images/debian/initrd")
+///     .arg("console=ttyS0")
+///     .script(Ending::Shell)?
+///     .render()?;
+/// assert!(script.contains(
+///     "kernel --name bzImage http://192.168.100.1/images/debian/bzImage initrd=initrd console=ttyS0 ||"
+/// ));
+/// # Ok::<(), netboot_ipxe::RenderError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinuxBoot {
+    pub(crate) what: Arg,
+    pub(crate) kernel: Arg,
+    pub(crate) kernel_signature: Option<Arg>,
+    pub(crate) args: CommandLine,
+    pub(crate) initrds: Vec<Initrd>,
+    pub(crate) retry: Retry,
+    pub(crate) hint: Option<Arg>,
+    pub(crate) signer: Option<Arg>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Initrd {
+    pub(crate) name: String,
+    pub(crate) url: Arg,
+    pub(crate) signature: Option<Arg>,
+}
+
+impl LinuxBoot {
+    /// `what` is shown on the console; `kernel` is the kernel's URL.
+    pub fn new(what: impl Into<Arg>, kernel: impl Into<Arg>) -> Self {
+        Self {
+            what: what.into(),
+            kernel: kernel.into(),
+            kernel_signature: None,
+            args: CommandLine::new(),
+            initrds: Vec::new(),
+            retry: Retry::default(),
+            hint: None,
+            signer: None,
+        }
+    }
+
+    /// Adds an initrd under the name that iPXE is to know it by: ASCII letters, digits and
+    /// `._-`, and no two the same but for upper and lower case.
+    ///
+    /// `initrd=NAME` is put before the kernel's other arguments, for this one and all others:
+    /// under UEFI the kernel finds no initrd without it, elsewhere it does no harm.
+    #[must_use]
+    pub fn initrd(mut self, name: &str, url: impl Into<Arg>) -> Self {
+        self.initrds.push(Initrd {
+            name: name.into(),
+            url: url.into(),
+            signature: None,
+        });
+        self
+    }
+
+    /// Adds one argument for the kernel. `initrd=…` is left out, since the entry writes its own.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<Arg>) -> Self {
+        self.args.push(arg);
+        self
+    }
+
+    /// Adds arguments for the kernel, in order.
+    #[must_use]
+    pub fn args(mut self, line: &CommandLine) -> Self {
+        self.args.extend(line.args().iter().cloned());
+        self
+    }
+
+    /// How often it is tried.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// What to look at when it fails, for the person at the console. Default: the kernel's URL.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Arg>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Has the kernel checked against the detached signature at `url` before anything runs. Needs
+    /// a build of iPXE with `imgverify`; Debian 12's has none.
+    #[must_use]
+    pub fn kernel_signature(mut self, url: impl Into<Arg>) -> Self {
+        self.kernel_signature = Some(url.into());
+        self
+    }
+
+    /// The same for the initrd added last; without effect where there is none.
+    #[must_use]
+    pub fn initrd_signature(mut self, url: impl Into<Arg>) -> Self {
+        if let Some(initrd) = self.initrds.last_mut() {
+            initrd.signature = Some(url.into());
+        }
+        self
+    }
+
+    /// The common name that signatures must be by; any trusted one where absent.
+    #[must_use]
+    pub fn signer(mut self, name: impl Into<Arg>) -> Self {
+        self.signer = Some(name.into());
+        self
+    }
+
+    /// A script that boots this at once.
+    ///
+    /// # Errors
+    ///
+    /// Where a text, a name, a URL or an argument cannot be written; the error names it.
+    pub fn script(&self, ending: Ending) -> Result<Script, RenderError> {
+        assemble::single(Single::Linux(self), ending)
+    }
+}
+
+/// Another script or program, by its URL.
+///
+/// ```
+/// use netboot_ipxe::{Arg, Chain, Ending, Setting};
+///
+/// let url = Arg::from("http://192.168.100.1/boot.ipxe?mac=").setting(Setting::new("mac"));
+/// let script = Chain::new("the boot script", url).script(Ending::Shell)?.render()?;
+/// assert!(script.contains("chain --replace http://192.168.100.1/boot.ipxe?mac=${mac} ||"));
+/// # Ok::<(), netboot_ipxe::RenderError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain {
+    pub(crate) what: Arg,
+    pub(crate) url: Arg,
+    pub(crate) args: Arg,
+    pub(crate) dhcp: bool,
+    pub(crate) retry: Retry,
+    pub(crate) hint: Option<Arg>,
+}
+
+impl Chain {
+    /// `what` is shown on the console.
+    pub fn new(what: impl Into<Arg>, url: impl Into<Arg>) -> Self {
+        Self {
+            what: what.into(),
+            url: url.into(),
+            args: Arg::new(),
+            dhcp: false,
+            retry: Retry::default(),
+            hint: None,
+        }
+    }
+
+    /// Arguments for a program, as one text. Blanks in it are kept.
+    #[must_use]
+    pub fn args(mut self, args: impl Into<Arg>) -> Self {
+        self.args = args.into();
+        self
+    }
+
+    /// Asks for an address first where there is none: for `autoexec.ipxe`, which runs before iPXE
+    /// has asked. Default: off.
+    #[must_use]
+    pub fn dhcp_first(mut self) -> Self {
+        self.dhcp = true;
+        self
+    }
+
+    /// How often fetching it is tried. What it does once it runs is never tried again.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// What to look at when it fails, for the person at the console. Default: the URL.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Arg>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A script that goes on with the other one and does not come back once it has been fetched:
+    /// that one's exit status is then what the firmware sees.
+    ///
+    /// # Errors
+    ///
+    /// Where a text, the URL or an argument cannot be written; the error names it.
+    pub fn script(&self, ending: Ending) -> Result<Script, RenderError> {
+        assemble::single(Single::Chain(self), ending)
+    }
+}
+
+/// How to boot from the machine's own disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LocalDisk {
+    /// Decided when the script runs, by `${platform}`: for when the caller does not know.
+    ByPlatform,
+    /// The first BIOS drive: `sanboot --no-describe --drive 0x80`.
+    Bios,
+    /// Back to the firmware with `exit 1`, which goes on in its boot order; `exit 0` drops some
+    /// machines into their setup.
+    Efi,
+}
+
+impl LocalDisk {
+    /// A script that boots from the disk at once.
+    ///
+    /// ```
+    /// use netboot_ipxe::{Ending, LocalDisk};
+    ///
+    /// let script = LocalDisk::Efi.script(Ending::Shell)?.render()?;
+    /// assert!(script.contains("\nexit 1\n"));
+    /// # Ok::<(), netboot_ipxe::RenderError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// None today; the signature is that of the other entries.
+    pub fn script(self, ending: Ending) -> Result<Script, RenderError> {
+        assemble::single(Single::LocalDisk(self), ending)
+    }
+}
+
+/// Something to say, and nothing to boot: why, and what to do about it.
+///
+/// ```
+/// use netboot_ipxe::{Ending, Notice};
+///
+/// let script = Notice::new("The image debian is not in the store.")
+///     .line("On the server: netboot image add debian --kernel FILE --initrd FILE")
+///     .script(Ending::Shell)?
+///     .render()?;
+/// assert!(script.contains("echo The image debian is not in the store.\n"));
+/// # Ok::<(), netboot_ipxe::RenderError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub(crate) lines: Vec<Arg>,
+}
+
+impl Notice {
+    /// A notice of one line.
+    pub fn new(line: impl Into<Arg>) -> Self {
+        Self {
+            lines: [line.into()].into(),
+        }
+    }
+
+    /// Adds a line. An empty one is shown as an empty line.
+    #[must_use]
+    pub fn line(mut self, line: impl Into<Arg>) -> Self {
+        self.lines.push(line.into());
+        self
+    }
+
+    /// A script that says it and ends.
+    ///
+    /// # Errors
+    ///
+    /// Where a line holds what cannot be shown; the error names it.
+    pub fn script(&self, ending: Ending) -> Result<Script, RenderError> {
+        assemble::single(Single::Notice(self), ending)
+    }
+}
+
+/// What an item of a menu does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Action {
+    /// Boots a Linux.
+    Linux(LinuxBoot),
+    /// Goes on with another script or program; the menu comes back when that ends.
+    Chain(Chain),
+    /// Boots from the machine's own disk.
+    LocalDisk(LocalDisk),
+    /// Starts the iPXE shell; its `exit` brings the menu back.
+    Shell,
+    /// Says something; a key brings the menu back.
+    Notice(Notice),
+    /// Opens a menu below this one. Leaving it with Escape brings this one back.
+    Menu(Menu),
+    /// Restarts the machine.
+    Reboot,
+    /// Leaves iPXE with a status. Under UEFI, 1 goes on in the boot order.
+    Exit(u8),
+}
