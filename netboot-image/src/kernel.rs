@@ -7,7 +7,7 @@
 
 mod looks;
 
-use crate::Architecture;
+use crate::{Architecture, FileName};
 
 pub use looks::Looks;
 
@@ -125,11 +125,11 @@ impl Kernel {
 
     /// The name that the file goes by: `bzImage` on x86, else `Image`.
     #[must_use]
-    pub fn file_name(&self) -> &'static str {
-        match self.architecture {
+    pub fn file_name(&self) -> FileName {
+        FileName::of_image(match self.architecture {
             Architecture::X86_64 | Architecture::I386 => "bzImage",
             Architecture::Arm64 => "Image",
-        }
+        })
     }
 }
 

@@ -20,4 +20,4 @@ pub use store::{
     Content, Damage, FileRef, FileRefError, Input, Listing, NewImage, OpenFile, Problem, Progress,
     Published, Report, Revision, Step, Store, StoreError, Verifying,
 };
-pub use sums::Sha256Sums;
+pub use sums::{Sha256Sums, SumsEntry, SumsError, SumsErrorReason, SumsForm};

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, FileName, ImageName};
 
-pub(crate) use json::Extra;
+pub(crate) use json::{Extra, check, created};
 
 /// An image's description: what it boots, from which files, with which digests.
 ///

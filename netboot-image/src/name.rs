@@ -109,6 +109,12 @@ impl ImageName {
 }
 
 impl FileName {
+    /// A name that this crate gives to a file itself.
+    pub(crate) fn of_image(name: &str) -> Self {
+        debug_assert!(Self::new(name).is_ok());
+        Self(name.to_owned())
+    }
+
     /// The longest file name, in bytes.
     pub const MAX_LEN: usize = 128;
 

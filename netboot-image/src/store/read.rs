@@ -2,10 +2,14 @@
 
 use std::fmt;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Store, StoreError};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+use super::{Store, StoreError, read_dir};
 use crate::{Digest, FileName, Generation, ImageName, Manifest, NameError};
 
 /// The images of a store, and what is wrong with those that cannot be used.
@@ -139,10 +143,37 @@ impl fmt::Display for FileRef {
 impl Store {
     /// Every image that can be used, and what is wrong with the others. One broken image stops no other.
     ///
+    /// Names that begin with a dot are passed over.
+    ///
     /// # Errors
     /// That the store's directory itself cannot be read.
     pub fn list(&self) -> Result<Listing, StoreError> {
-        unimplemented!("skeleton")
+        let mut paths = read_dir(&self.root)?;
+        paths.sort_unstable();
+        let mut listing = Listing::default();
+        for path in paths {
+            let Some(file_name) = path.file_name() else {
+                continue;
+            };
+            let name = file_name.to_string_lossy();
+            if name.starts_with('.') {
+                continue;
+            }
+            let image = match file_name.to_str().map(ImageName::new) {
+                Some(Ok(name)) => self.image(&name, None),
+                _ => Err(StoreError::NotOurs { path: path.clone() }),
+            };
+            match image {
+                Ok(manifest) => listing.images.push(manifest),
+                // Removed since the directory was read.
+                Err(StoreError::NoSuchImage { .. }) => {}
+                Err(error) => listing.problems.push(Problem {
+                    name: name.into_owned(),
+                    error,
+                }),
+            }
+        }
+        Ok(listing)
     }
 
     /// The manifest of an image: of its current generation, or of the one given.
@@ -154,26 +185,33 @@ impl Store {
         name: &ImageName,
         generation: Option<Generation>,
     ) -> Result<Manifest, StoreError> {
-        let _ = (name, generation);
-        unimplemented!("skeleton")
-    }
-
-    /// The generations of an image that are in the store, oldest first.
-    ///
-    /// # Errors
-    /// [`StoreError::NoSuchImage`] when the image has none.
-    pub fn generations(&self, name: &ImageName) -> Result<Vec<Generation>, StoreError> {
-        let _ = name;
-        unimplemented!("skeleton")
+        if let Some(generation) = generation {
+            return self.manifest(name, generation);
+        }
+        let no_image = || StoreError::NoSuchImage { name: name.clone() };
+        let mut current = self.current(name)?.ok_or_else(no_image)?;
+        loop {
+            let error = match self.manifest(name, current) {
+                Ok(manifest) => return Ok(manifest),
+                Err(error) => error,
+            };
+            // It may have been replaced and pruned since the link was read.
+            let now = self.current(name)?.ok_or_else(no_image)?;
+            if now == current {
+                return Err(error);
+            }
+            current = now;
+        }
     }
 
     /// Opens a file of an image: one that its manifest lists, or `SHA256SUMS` or `manifest.json`.
     ///
+    /// The manifest is read for it; [`open_file_of`](Self::open_file_of) saves that where it is at hand.
+    ///
     /// # Errors
-    /// That there is no such image, generation or file; that the file is not what the manifest says by its size.
+    /// That there is no such image, generation or file; that the file is missing or not as long as the manifest says.
     pub fn open_file(&self, file: &FileRef) -> Result<OpenFile, StoreError> {
-        let _ = file;
-        unimplemented!("skeleton")
+        self.open_file_of(&self.image(&file.name, file.generation)?, &file.file)
     }
 
     /// Opens a file of the generation that a manifest describes, without reading the manifest again.
@@ -185,7 +223,137 @@ impl Store {
         manifest: &Manifest,
         file: &FileName,
     ) -> Result<OpenFile, StoreError> {
-        let _ = (manifest, file);
-        unimplemented!("skeleton")
+        let generation = manifest.generation();
+        let dir = self.generation_dir(manifest.name(), generation);
+        let path = dir.join(file.as_str());
+        let content = match (file.as_str(), manifest.file(file.as_str())) {
+            ("manifest.json", _) => Content::Manifest,
+            ("SHA256SUMS", _) => Content::Sums,
+            (_, Some(_)) => Content::Boot,
+            _ => {
+                return Err(StoreError::NoSuchFile {
+                    name: manifest.name().clone(),
+                    file: file.clone(),
+                });
+            }
+        };
+        let mut opened = match open_regular(&path) {
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(match dir.exists() {
+                    true => StoreError::Damaged {
+                        path,
+                        reason: "it is missing".to_owned(),
+                    },
+                    false => StoreError::NoSuchGeneration {
+                        name: manifest.name().clone(),
+                        generation,
+                    },
+                });
+            }
+            opened => opened?,
+        };
+        let size = opened
+            .metadata()
+            .map_err(|source| StoreError::io("look at", &path, source))?
+            .len();
+        let digest = match manifest.file(file.as_str()) {
+            Some(listed) if listed.size() == size => listed.digest(),
+            Some(listed) => {
+                let reason = format!("it has {size} bytes instead of {}", listed.size());
+                return Err(StoreError::Damaged { path, reason });
+            }
+            None => {
+                let text = read_small(&opened, &path)?;
+                opened
+                    .rewind()
+                    .map_err(|source| StoreError::io("read", &path, source))?;
+                Digest::of(&text)
+            }
+        };
+        Ok(OpenFile {
+            file: opened,
+            path,
+            generation,
+            size,
+            digest,
+            content,
+        })
     }
+
+    pub(super) fn manifest(
+        &self,
+        name: &ImageName,
+        generation: Generation,
+    ) -> Result<Manifest, StoreError> {
+        let dir = self.generation_dir(name, generation);
+        let path = dir.join("manifest.json");
+        let text = match open_regular(&path) {
+            Err(StoreError::Io { source, .. })
+                if source.kind() == io::ErrorKind::NotFound && !dir.exists() =>
+            {
+                return Err(StoreError::NoSuchGeneration {
+                    name: name.clone(),
+                    generation,
+                });
+            }
+            opened => read_small(&opened?, &path)?,
+        };
+        let refused = |reason| StoreError::Manifest {
+            name: name.clone(),
+            reason,
+        };
+        let manifest = Manifest::from_json(&text).map_err(refused)?;
+        if manifest.name() != name || manifest.generation() != generation {
+            let says = format!(
+                "it says that it is {}/{}",
+                manifest.name(),
+                manifest.generation()
+            );
+            return Err(StoreError::Damaged { path, reason: says });
+        }
+        Ok(manifest)
+    }
+}
+
+/// Opens a file that is a file and no link, and does not wait at a pipe.
+pub(super) fn open_regular(path: &Path) -> Result<File, StoreError> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(Errno::LOOP) => {
+            return Err(StoreError::Damaged {
+                path: path.to_owned(),
+                reason: "it is a symbolic link".to_owned(),
+            });
+        }
+        Err(error) => return Err(StoreError::io("open", path, error.into())),
+    };
+    let metadata = file
+        .metadata()
+        .map_err(|source| StoreError::io("look at", path, source))?;
+    if metadata.is_file() {
+        Ok(file)
+    } else {
+        Err(StoreError::Damaged {
+            path: path.to_owned(),
+            reason: "it is no regular file".to_owned(),
+        })
+    }
+}
+
+/// Reads `manifest.json` or `SHA256SUMS`, which are never longer than the longest manifest.
+pub(super) fn read_small(file: &File, path: &Path) -> Result<Vec<u8>, StoreError> {
+    let mut text = Vec::new();
+    let max = Manifest::MAX_LEN;
+    let mut limited = file.take(u64::try_from(max).unwrap_or(u64::MAX).saturating_add(1));
+    limited
+        .read_to_end(&mut text)
+        .map_err(|source| StoreError::io("read", path, source))?;
+    if text.len() > max {
+        return Err(StoreError::Damaged {
+            path: path.to_owned(),
+            reason: format!("it is longer than {max} bytes"),
+        });
+    }
+    Ok(text)
 }
