@@ -1,0 +1,173 @@
+//! Generations: their numbers, their places, which one is current, and taking them away.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use super::{
+    Lock, Staging, Store, StoreError, link_target, read_dir, remove_tree, rename, sync_dir,
+};
+use crate::{Generation, ImageName, Manifest};
+
+impl Store {
+    /// The generations of an image that are in the store, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchImage`] when the image has none.
+    pub fn generations(&self, name: &ImageName) -> Result<Vec<Generation>, StoreError> {
+        let numbers = self.numbers(name)?;
+        if numbers.is_empty() {
+            Err(StoreError::NoSuchImage { name: name.clone() })
+        } else {
+            Ok(numbers)
+        }
+    }
+
+    /// Removes an image with all its generations; the next image of that name goes on with the next generation number.
+    ///
+    /// It is gone for readers at once; files that are open stay readable.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchImage`], or what the file system refused.
+    pub fn remove(&self, name: &ImageName) -> Result<(), StoreError> {
+        let staging = self.stage()?;
+        let lock = self.lock()?;
+        let linked = self.current(name)?.is_some();
+        let generations = self.numbers(name)?;
+        if !linked && generations.is_empty() {
+            return Err(StoreError::NoSuchImage { name: name.clone() });
+        }
+        let counter = self.change_counter()?;
+        self.mark_used(name, &generations)?;
+        if linked {
+            let link = self.link(name);
+            fs::remove_file(&link).map_err(|source| StoreError::io("remove", &link, source))?;
+            counter.count()?;
+            sync_dir(&self.root)?;
+        }
+        self.discard(&lock, &staging, name, &generations)?;
+        counter.count()
+    }
+
+    /// Moves generations out of readers' sight, and deletes them then.
+    fn discard(
+        &self,
+        lock: &Lock,
+        staging: &Staging,
+        name: &ImageName,
+        generations: &[Generation],
+    ) -> Result<(), StoreError> {
+        for &generation in generations {
+            let gone = staging.path.join(generation.number().to_string());
+            rename(&self.generation_dir(name, generation), &gone)?;
+        }
+        if !generations.is_empty() {
+            sync_dir(&self.generations_dir(name))?;
+        }
+        remove_tree(&staging.path)?;
+        self.clear_blobs(lock)
+    }
+
+    /// Leaves `NUMBER.gone` for the highest of the generations that are to go, so that no number is used again.
+    fn mark_used(&self, name: &ImageName, generations: &[Generation]) -> Result<(), StoreError> {
+        let Some(highest) = generations.last() else {
+            return Ok(());
+        };
+        let dir = self.generations_dir(name);
+        let mark = dir.join(format!("{}.gone", highest.number()));
+        File::create(&mark).map_err(|source| StoreError::io("create", &mark, source))?;
+        self.hand_over(&mark)?;
+        sync_dir(&dir)
+    }
+
+    /// One more than the highest number that was ever used.
+    pub(super) fn next_generation(&self, name: &ImageName) -> Result<Generation, StoreError> {
+        let entries = self.entries(name)?;
+        let used = entries
+            .iter()
+            .filter_map(|entry| read_number(entry.strip_suffix(".gone").unwrap_or(entry)));
+        let highest = used.map(Generation::number).max().unwrap_or(0);
+        highest
+            .checked_add(1)
+            .and_then(Generation::new)
+            .ok_or_else(|| StoreError::Io {
+                action: "number another generation in",
+                path: self.generations_dir(name),
+                source: io::Error::other("the numbers are used up"),
+            })
+    }
+
+    /// Moves the files of a generation to where it stays; no link names it yet.
+    pub(super) fn place(
+        &self,
+        _lock: &Lock,
+        files: &Path,
+        manifest: &Manifest,
+    ) -> Result<PathBuf, StoreError> {
+        let dir = self.generations_dir(&manifest.name);
+        match fs::create_dir(&dir) {
+            Ok(()) => {
+                self.hand_over(&dir)?;
+                sync_dir(&self.hidden("images"))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(StoreError::io("create", &dir, error)),
+        }
+        let place = self.generation_dir(&manifest.name, manifest.generation);
+        rename(files, &place)?;
+        if let Err(error) = sync_dir(&dir) {
+            rename(&place, files)?;
+            return Err(error);
+        }
+        Ok(place)
+    }
+
+    /// Makes a generation that is in its place the current one. After an error it is not.
+    pub(super) fn switch(
+        &self,
+        _lock: &Lock,
+        staging: &Staging,
+        name: &ImageName,
+        generation: Generation,
+    ) -> Result<(), StoreError> {
+        let new = staging.path.join("link");
+        symlink(link_target(name, generation), &new)
+            .map_err(|source| StoreError::io("create", &new, source))?;
+        self.hand_over(&new)?;
+        rename(&new, &self.link(name))
+    }
+
+    /// The generations whose directories are there, oldest first, whether they are whole or not.
+    pub(super) fn numbers(&self, name: &ImageName) -> Result<Vec<Generation>, StoreError> {
+        let mut numbers: Vec<_> = self
+            .entries(name)?
+            .iter()
+            .filter_map(|entry| read_number(entry))
+            .collect();
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    fn entries(&self, name: &ImageName) -> Result<Vec<String>, StoreError> {
+        match read_dir(&self.generations_dir(name)) {
+            Ok(paths) => Ok(paths
+                .iter()
+                .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+                .collect()),
+            Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(Vec::new())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// The number of a generation's directory, which has no `@`.
+fn read_number(entry: &str) -> Option<Generation> {
+    if entry.starts_with('@') {
+        None
+    } else {
+        entry.parse().ok()
+    }
+}
