@@ -21,7 +21,7 @@ struct Link {
     lag_us: u64,
 }
 
-/// Everything that was in flight at the end, and how both ends ended.
+/// What the receiver was given, and how both ends ended.
 #[derive(Debug)]
 struct Outcome {
     file: Vec<u8>,
@@ -32,13 +32,15 @@ struct Outcome {
     packets: u64,
 }
 
+/// Arrival time, order of sending, whether it goes to the sender, bytes.
+type Flight = (Duration, u64, bool, Vec<u8>);
+
 struct Simulation {
     now: Duration,
     link: Link,
     random: u64,
     sequence: u64,
-    /// Arrival time, order of sending, whether it goes to the sender, bytes.
-    in_flight: BinaryHeap<Reverse<(Duration, u64, bool, Vec<u8>)>>,
+    in_flight: BinaryHeap<Reverse<Flight>>,
     packets: u64,
 }
 
@@ -357,8 +359,55 @@ mod properties {
 
     use super::*;
 
+    /// Packets that are nearly right more often than not.
+    fn datagram() -> impl Strategy<Value = Vec<u8>> {
+        let numbered = (3..=4_u8, 0..=70_u8, 0..=20_usize).prop_map(|(opcode, block, len)| {
+            let mut packet = vec![0, opcode, 0, block];
+            packet.resize(4 + len, block);
+            packet
+        });
+        prop_oneof![
+            8 => numbered,
+            1 => proptest::collection::vec(any::<u8>(), 0..40),
+            1 => Just(b"\x00\x06blksize\x0016\0windowsize\x004\0".to_vec()),
+        ]
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn no_sequence_of_datagrams_upsets_either_end(
+            steps in proptest::collection::vec((0..400_u64, datagram()), 0..200),
+        ) {
+            let settings = TransferSettings::default();
+            let (mut now, mut buf) = (Duration::ZERO, [0; 2048]);
+            let agreed = Agreed::by_server(&options(16, 4), &Limits::default(), Some(1000));
+            let mut sender = Sender::reply(now, agreed, 1000, &settings);
+            let mut receiver = Receiver::request(now, b"f", options(16, 4), 1000, &settings).unwrap();
+            let mut next = 0;
+            for (wait, datagram) in steps {
+                now += Duration::from_millis(wait);
+                let mut turns = 0;
+                while matches!(
+                    sender.poll_output(now, &mut buf),
+                    Ok(SenderOutput::Transmit(_) | SenderOutput::Data(_))
+                ) {
+                    turns += 1;
+                    prop_assert!(turns < 10, "an end that never waits");
+                }
+                while matches!(receiver.poll_output(now, &mut buf), Ok(ReceiverOutput::Transmit(_))) {
+                    turns += 1;
+                    prop_assert!(turns < 20, "an end that never waits");
+                }
+                sender.handle_input(now, &datagram);
+                if let Received::Data { offset, payload } = receiver.handle_input(now, &datagram) {
+                    prop_assert_eq!(offset, next);
+                    next += payload.len() as u64;
+                }
+                prop_assert!(sender.stats_at(now).bytes <= 1000 && next <= 1000);
+            }
+        }
 
         #[test]
         fn bytes_arrive_whole_or_both_ends_say_why(

@@ -278,6 +278,27 @@ fn a_window_is_never_allocated_from_the_request() {
 }
 
 #[test]
+fn a_client_that_was_never_heard_gets_14_small_packets_and_no_window() {
+    // A forged address has to be a poor lever.
+    for request in [
+        PLAIN,
+        WINDOW_4,
+        b"\x00\x01f\0octet\0blksize\x001468\0windowsize\x0064\0",
+    ] {
+        let file = [0; 100_000];
+        let mut sender = answer(request, 100_000);
+        let (mut all, mut wait) = drain(&mut sender, ms(0), &file);
+        while let Some(deadline) = wait {
+            let (sent, next) = drain(&mut sender, deadline, &file);
+            all.extend(sent);
+            wait = next;
+        }
+        assert_eq!(all.len(), 14);
+        assert!(all.iter().all(|packet| packet.len() <= 516));
+    }
+}
+
+#[test]
 fn a_buffer_that_holds_no_block_is_said_so_and_nothing_is_lost() {
     let mut sender = answer(PLAIN, 600);
     let error = sender.poll_output(ms(0), &mut [0; 515]).unwrap_err();
