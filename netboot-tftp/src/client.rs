@@ -1,6 +1,6 @@
 //! A TFTP client on tokio: reads files and asks for their size.
 //!
-//! The protocol is in [`Receiver`](crate::Receiver): here are the socket and the check of the server's
+//! The protocol is in [`Receiver`]: here are the socket and the check of the server's
 //! port, which is fixed by its first answer (RFC 1350 §4).
 
 use std::io::{self, IoSliceMut};

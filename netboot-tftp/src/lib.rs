@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The README's example needs the server and the client.
+#![cfg_attr(feature = "tokio", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "Windowed TFTP as state machines without I/O: [`Sender`] and [`Receiver`]."
+)]
 #![cfg_attr(not(feature = "tokio"), no_std)]
 
 extern crate alloc;

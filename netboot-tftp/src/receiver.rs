@@ -65,6 +65,8 @@ pub struct Receiver {
     timed: Option<Duration>,
     timer: Retransmit,
     started: Duration,
+    /// When the last byte came.
+    completed: Option<Duration>,
     stats: Stats,
 }
 
@@ -146,6 +148,7 @@ impl Receiver {
             timed: None,
             timer,
             started: now,
+            completed: None,
             stats: Stats::default(),
         })
     }
@@ -267,12 +270,12 @@ impl Receiver {
         matches!(self.state, State::Dallying(_) | State::Done)
     }
 
-    /// The counters at this moment.
+    /// The counters at this moment; elapsed time ends with the last byte, before dallying.
     #[must_use]
     pub fn stats_at(&self, now: Duration) -> Stats {
         Stats {
             bytes: self.bytes,
-            elapsed: now.saturating_sub(self.started),
+            elapsed: self.completed.unwrap_or(now).saturating_sub(self.started),
             ..self.stats
         }
     }
@@ -363,6 +366,7 @@ impl Receiver {
         self.ahead = None;
         if payload.len() < blksize {
             self.state = State::Dallying(now.saturating_add(self.dally));
+            self.completed = Some(now);
             self.ack_due = true;
         } else if self.unacked >= window {
             self.ack_due = true;

@@ -136,7 +136,7 @@ pub struct Stats {
     pub timeouts: u64,
     /// Packets that belong to no transfer state: old, repeated, or not TFTP at all.
     pub ignored: u64,
-    /// Time from the first packet to the end.
+    /// Time from the first packet to the end, or to now.
     pub elapsed: Duration,
 }
 

@@ -55,10 +55,12 @@ impl Batch {
             .flat_map(|(buffer, meta)| {
                 let from = canonical(meta.addr);
                 let local = meta.dst_ip.map(|ip| ip.to_canonical());
-                buffer
-                    .get(..meta.len)
-                    .unwrap_or_default()
-                    .chunks(meta.stride.max(1))
+                let bytes = buffer.get(..meta.len).unwrap_or_default();
+                // An empty datagram is one datagram, and no chunk.
+                let empty = bytes.is_empty().then_some(bytes);
+                empty
+                    .into_iter()
+                    .chain(bytes.chunks(meta.stride.max(1)))
                     .map(move |bytes| Datagram { bytes, from, local })
             })
     }
