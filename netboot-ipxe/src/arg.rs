@@ -79,12 +79,14 @@ impl Arg {
 
     /// Adds all of `other`.
     #[must_use]
-    pub fn join(mut self, other: &Arg) -> Self {
-        for part in &other.parts {
-            match part {
-                Part::Text(text) => self = self.text(text),
-                part => self.parts.push(part.clone()),
-            }
+    pub fn join(self, other: &Arg) -> Self {
+        other.parts.iter().fold(self, Self::part)
+    }
+
+    pub(crate) fn part(mut self, part: &Part) -> Self {
+        match part {
+            Part::Text(text) => return self.text(text),
+            part => self.parts.push(part.clone()),
         }
         self
     }

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use crate::arg::Arg;
+use crate::{arg::Arg, classify};
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,13 +110,20 @@ pub enum Command {
 }
 
 impl Command {
-    /// A command in its words, the name first: the escape for what has no variant.
+    /// A command in its words, the name first: the way to write what has no variant. Words that
+    /// a variant can hold become that variant.
+    ///
+    /// ```
+    /// use netboot_ipxe::{Command, Script};
+    ///
+    /// let mut script = Script::new();
+    /// script.command(Command::from_words(vec!["ntp".into(), "192.168.100.1".into()]));
+    /// assert_eq!(script.render()?, "#!ipxe\nntp 192.168.100.1\n");
+    /// assert_eq!(Command::from_words(vec!["shell".into()]), Command::Shell);
+    /// # Ok::<(), netboot_ipxe::RenderError>(())
+    /// ```
     pub fn from_words(words: Vec<Arg>) -> Self {
-        if words.is_empty() {
-            Self::Nothing
-        } else {
-            Self::Other(OtherCommand::new(words))
-        }
+        classify::command(words)
     }
 }
 
@@ -127,8 +134,6 @@ pub struct OtherCommand {
 }
 
 impl OtherCommand {
-    /// A command in its words, the name first. It cannot be empty: without a name it is
-    /// [`Command::Nothing`].
     pub(crate) fn new(words: Vec<Arg>) -> Self {
         Self { words }
     }

@@ -56,6 +56,9 @@ pub enum Problem {
     /// A second thing of the same name.
     #[error("is there twice")]
     Duplicate,
+    /// Something that this command does not take.
+    #[error("is nothing that this command takes")]
+    Unknown,
     /// A default that is not the name of an item that can be chosen.
     #[error("is not the name of an item")]
     UnknownItem,

@@ -5,14 +5,19 @@ extern crate alloc;
 
 mod arg;
 mod assemble;
+mod classify;
 mod cmdline;
 mod command;
 mod entry;
 mod error;
+mod getopt;
+mod lex;
 mod menu;
+mod parse;
 mod render;
 mod script;
 mod setting;
+mod spec;
 
 pub use crate::{
     arg::{Arg, Part},
@@ -21,6 +26,7 @@ pub use crate::{
     entry::{Action, Chain, Ending, LinuxBoot, LocalDisk, Notice, Retry},
     error::{Problem, RenderError},
     menu::{Cancel, Item, Menu},
+    parse::{ParseError, ParseProblem},
     script::{Line, Operator, Script},
     setting::{Setting, SettingType},
 };

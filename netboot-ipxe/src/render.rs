@@ -82,7 +82,8 @@ fn render_line(
         words.command(command)?;
     }
     if let Some(comment) = &line.comment {
-        if let Some(c) = comment.chars().find(|c| matches!(c, '\0' | '\n' | '\r')) {
+        let end = comment.chars().next_back().filter(|c| *c == '\r');
+        if let Some(c) = comment.chars().find(|c| matches!(c, '\0' | '\n')).or(end) {
             return Err(fail("comment", Problem::Control(c)));
         }
         words.raw("#");
@@ -121,8 +122,10 @@ struct Token {
     text_first: bool,
     /// Its last character is text.
     text_last: bool,
-    /// Where text holds `${`.
-    dollar: Option<usize>,
+    /// Text holds `${`, as yet without its `}`.
+    open: bool,
+    /// Text holds `${` and what closes it, or may: iPXE would expand it.
+    expands: bool,
 }
 
 impl<'a> Words<'a> {
@@ -169,6 +172,9 @@ impl<'a> Words<'a> {
             Command::Shell => self.name("shell"),
             Command::Set { setting, value } => {
                 self.name("set");
+                if keeps_escape(setting) {
+                    return Err(self.error("argument 1", Problem::Reserved));
+                }
                 self.first(setting)?;
                 self.rest(value)?;
             }
@@ -265,9 +271,12 @@ impl<'a> Words<'a> {
         self.flag("--quiet", image.quiet);
         self.flag("--autofree", image.autofree);
         self.flag("--replace", image.replace);
+        if image.replace && !image.verb.runs() {
+            return Err(self.error("option --replace", Problem::Unknown));
+        }
         match &image.image {
             Some(uri) => self.first(uri)?,
-            None if image.args.is_empty() => {}
+            None if image.args.is_empty() && image.verb.runs() => {}
             None => return Err(self.error("image", Problem::Empty)),
         }
         self.rest(&image.args)
@@ -281,7 +290,7 @@ impl<'a> Words<'a> {
         self.flag("--gap", item.gap);
         match &item.name {
             // After `--gap`, iPXE takes the first word for text too.
-            Some(_) if item.gap => Err(self.error("name of a gap", Problem::Duplicate)),
+            Some(_) if item.gap => Err(self.error("name of a gap", Problem::Unknown)),
             Some(name) => {
                 self.first(name)?;
                 self.rest(&item.text)
@@ -426,7 +435,8 @@ impl<'a> Words<'a> {
             start: self.text.len(),
             text_first: false,
             text_last: false,
-            dollar: None,
+            open: false,
+            expands: false,
         }
     }
 
@@ -437,6 +447,8 @@ impl<'a> Words<'a> {
     }
 
     fn part(&mut self, part: &Part, token: &mut Token) -> Result<(), Problem> {
+        // A value may hold the `}` that the text before it waits for.
+        token.expands |= token.open && !matches!(part, Part::Text(_));
         match part {
             Part::Text(text) => self.text_part(text, token)?,
             Part::Setting(setting) => {
@@ -473,17 +485,16 @@ impl<'a> Words<'a> {
         if text.is_empty() {
             return Ok(());
         }
+        if let Some(open) = if token.open { Some(0) } else { text.find("${") } {
+            token.open = true;
+            token.expands |= text.get(open..).is_some_and(|text| text.contains('}'));
+        }
         if text.bytes().all(|b| b > b' ') {
-            let at = self.text.len();
-            token.text_first |= at == token.start;
+            token.text_first |= self.text.len() == token.start;
             token.text_last = true;
-            if token.dollar.is_none() {
-                token.dollar = text.find("${").map(|dollar| at + dollar);
-            }
             self.text.push_str(text);
             return Ok(());
         }
-        let mut before = None;
         for c in text.chars() {
             if c == '\0' {
                 return Err(Problem::Nul);
@@ -493,12 +504,8 @@ impl<'a> Words<'a> {
             } else {
                 token.text_first |= self.text.len() == token.start;
                 token.text_last = true;
-                if c == '{' && before == Some('$') && token.dollar.is_none() {
-                    token.dollar = Some(self.text.len() - 1);
-                }
                 self.text.push(c);
             }
-            before = Some(c);
         }
         Ok(())
     }
@@ -511,23 +518,15 @@ impl<'a> Words<'a> {
 
     /// Looks at the token as a whole: what would give it a meaning is written otherwise.
     fn end_token(&mut self, token: &Token) -> Result<(), Problem> {
-        let Some(written) = self.text.get(token.start..) else {
-            return Ok(());
-        };
-        if token.text_last && written.ends_with('\\') {
+        if token.expands {
+            return Err(Problem::Expansion);
+        }
+        if token.text_last && self.text.ends_with('\\') {
             self.text.pop();
             self.escapes.insert('\\');
             self.text.push_str(&escape('\\'));
         }
-        let Some(written) = self.text.get(token.start..) else {
-            return Ok(());
-        };
-        if token
-            .dollar
-            .is_some_and(|at| self.text.get(at..).is_some_and(|text| text.contains('}')))
-        {
-            return Err(Problem::Expansion);
-        }
+        let written = self.text.get(token.start..).unwrap_or_default();
         let first = written.chars().next().filter(|&c| {
             token.text_first
                 && (c == '#'
@@ -556,6 +555,12 @@ impl<'a> Words<'a> {
             problem,
         )
     }
+}
+
+/// True for the name of a setting that holds a character for the renderer.
+fn keeps_escape(setting: &Arg) -> bool {
+    let name = setting.as_text().and_then(|text| text.split(':').next());
+    name.is_some_and(|name| escaped_char(name).is_some())
 }
 
 fn escape(c: char) -> String {

@@ -9,6 +9,7 @@ use crate::{
     arg::Arg,
     command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand},
     error::RenderError,
+    parse::{self, ParseError},
     render,
     setting::Setting,
 };
@@ -97,6 +98,26 @@ impl Script {
     /// The lines, in order.
     pub fn lines(&self) -> &[Line] {
         &self.lines
+    }
+
+    /// Reads a script. Rendering it again gives a script of the same meaning; layout within lines
+    /// and what follows the magic on its line are not kept.
+    ///
+    /// ```
+    /// use netboot_ipxe::{Command, Script};
+    ///
+    /// let script = Script::parse("#!ipxe\n  dhcp  ||  shell # no network\n")?;
+    /// assert_eq!(script.lines()[0].first, Command::Dhcp(vec![]));
+    /// assert_eq!(script.render()?, "#!ipxe\ndhcp || shell # no network\n");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Where iPXE would not take it for a script, or would not see all of it; the error has the
+    /// place. A command that iPXE does not know is no error: it is kept word by word.
+    pub fn parse(source: &str) -> Result<Self, ParseError> {
+        parse::parse(source)
     }
 
     /// The script as iPXE reads it, ending in a line feed. The same script always gives the same

@@ -147,6 +147,8 @@ fn text_that_would_mean_something_is_shown_to_the_letter() {
         "--",
         "${half",
         "$ { x } ${",
+        "${\\",
+        "${a b}  ${\\",
         "ends in \\",
         "\\",
         ":not-a-label",
