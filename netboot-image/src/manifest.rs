@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, FileName, ImageName};
 
-pub(crate) use json::{Extra, check, created};
+pub(crate) use json::Extra;
+#[cfg(all(unix, feature = "store"))]
+pub(crate) use json::{check, created};
 
 /// An image's description: what it boots, from which files, with which digests.
 ///

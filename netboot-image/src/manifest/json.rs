@@ -343,6 +343,7 @@ fn write_time(time: SystemTime) -> String {
 }
 
 /// A time as a manifest keeps it: in whole seconds, from the years that RFC 3339 can write.
+#[cfg(all(unix, feature = "store"))]
 pub(crate) fn created(now: SystemTime) -> SystemTime {
     whole_seconds(timestamp(now)).into()
 }

@@ -117,10 +117,21 @@ impl Store {
         let place = self.generation_dir(&manifest.name, manifest.generation);
         rename(files, &place)?;
         if let Err(error) = sync_dir(&dir) {
-            rename(&place, files)?;
+            self.take_back(files, manifest)?;
             return Err(error);
         }
         Ok(place)
+    }
+
+    /// Undoes [`place`](Self::place): the files are leftovers again, which go with the staging directory.
+    pub(super) fn take_back(&self, files: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+        rename(
+            &self.generation_dir(&manifest.name, manifest.generation),
+            files,
+        )?;
+        // It stays when other generations are in it.
+        drop(fs::remove_dir(self.generations_dir(&manifest.name)));
+        Ok(())
     }
 
     /// Makes a generation that is in its place the current one. After an error it is not.

@@ -70,8 +70,6 @@ pub enum Step {
     Copied,
     /// No other writer changes the store now.
     Locked,
-    /// Contents that the store already had are shared.
-    Shared,
     /// `SHA256SUMS` and `manifest.json` are written.
     Described,
     /// The generation stands in its final place; the previous one is still current.

@@ -1,7 +1,7 @@
 //! Publishing: copies into the staging directory, then one rename.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{Read, Seek, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -56,8 +56,6 @@ impl Store {
         step(progress, Step::Locked)?;
         let replaced = self.current(&name)?;
         manifest.generation = self.next_generation(&name)?;
-        self.share(&lock, &files, &manifest, &damaged)?;
-        step(progress, Step::Shared)?;
         self.describe(&files, &manifest)?;
         step(progress, Step::Described)?;
 
@@ -66,44 +64,27 @@ impl Store {
         let switched = step(progress, Step::Placed)
             .and_then(|()| self.switch(&lock, &staging, &manifest.name, manifest.generation));
         if let Err(error) = switched {
-            // Back among the leftovers, which go with the staging directory.
-            rename(&place, &files)?;
+            self.take_back(&files, &manifest)?;
             return Err(error);
         }
         counter.count()?;
+        self.share(&lock, &place, &manifest, &damaged);
         sync_dir(&self.root)?;
         // It is too late to break.
         let _ = progress(Progress::Step(Step::Switched));
         Ok(Published { manifest, replaced })
     }
 
-    /// Puts new contents among the blobs. A content that cannot be shared, as on a file system without hard links, is
-    /// a file of its own.
-    fn share(
-        &self,
-        _lock: &Lock,
-        files: &Path,
-        manifest: &Manifest,
-        damaged: &[Digest],
-    ) -> Result<(), StoreError> {
+    /// Puts new contents among the blobs. What cannot be put there, as on a file system without hard links, only takes
+    /// its room again the next time; so this comes after the switch and never fails.
+    fn share(&self, _lock: &Lock, place: &Path, manifest: &Manifest, damaged: &[Digest]) {
         for file in manifest.files() {
             let blob = self.blob(file.digest);
             if damaged.contains(&file.digest) {
-                match fs::remove_file(&blob) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                        return Err(StoreError::io("remove", &blob, error));
-                    }
-                    _ => {}
-                }
+                drop(fs::remove_file(&blob));
             }
-            match fs::hard_link(files.join(file.name.as_str()), &blob) {
-                Err(error) if StoreError::is_full(&error) => {
-                    return Err(StoreError::io("link", &blob, error));
-                }
-                _ => {}
-            }
+            drop(fs::hard_link(place.join(file.name.as_str()), &blob));
         }
-        sync_dir(&self.hidden("blobs"))
     }
 
     /// Writes `manifest.json` and `SHA256SUMS`, which holds the digest of the former too.
