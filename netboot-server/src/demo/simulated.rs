@@ -13,6 +13,7 @@ use netboot_dhcp::value::Arch;
 use netboot_dhcp::wire::MessageView;
 use netboot_dhcp::{MacAddr, Timestamp};
 use netboot_image::{Digest, Manifest};
+use netboot_ipxe::{Arg, Command, ImageCommand, ImageVerb, Script};
 use netboot_tftp::client::Client as TftpClient;
 use tokio::net::UdpSocket;
 
@@ -315,4 +316,48 @@ fn broken(why: impl std::fmt::Display) -> Failure {
         why,
         "report this as a defect",
     )
+}
+
+/// What a boot script tells the machine to load and run.
+struct Plan {
+    kernel: String,
+    initrd: String,
+    command_line: String,
+}
+
+impl Plan {
+    /// Reads the kernel and initrd lines of a script, as iPXE does when nothing fails.
+    fn read(script: &[u8]) -> Result<Self, Failure> {
+        let text = std::str::from_utf8(script).map_err(broken)?;
+        let script = Script::parse(text).map_err(|error| broken(format!("the script: {error}")))?;
+        let commands = || script.lines().iter().flat_map(|line| line.commands());
+        let find = |verb: ImageVerb| {
+            commands()
+                .find_map(|command| match command {
+                    Command::Image(image) if image.verb == verb => Some(image),
+                    _ => None,
+                })
+                .ok_or_else(|| broken(format!("the script has no line {:?}", verb.name())))
+        };
+        let url = |command: &ImageCommand| {
+            let url = command.image.as_ref().and_then(Arg::as_text);
+            url.map(String::from)
+                .ok_or_else(|| broken("the script's URL is not plain text"))
+        };
+        let kernel = find(ImageVerb::Kernel)?;
+        Ok(Self {
+            kernel: url(kernel)?,
+            initrd: url(find(ImageVerb::Initrd)?)?,
+            command_line: kernel.args.as_text().unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// The URL of another file of the same generation.
+    fn beside(&self, name: &str) -> Result<String, Failure> {
+        let (folder, _) = self
+            .kernel
+            .rsplit_once('/')
+            .ok_or_else(|| broken("the kernel's URL has no path"))?;
+        Ok(format!("{folder}/{name}"))
+    }
 }
