@@ -299,7 +299,7 @@ pub fn encode_ack(block: u16) -> [u8; 4] {
     head(ACK, block)
 }
 
-/// Writes an ERROR and returns its length.
+/// Writes an ERROR and returns its length. The text ends at its first NUL, if it has one.
 ///
 /// # Errors
 ///
@@ -311,7 +311,6 @@ pub fn encode_error(
 ) -> Result<usize, BufferTooSmall> {
     let mut out = Emit::new(buf);
     out.put(&head(ERROR, code.0));
-    // A NUL inside the text would end it on the wire: what follows could not be read by anyone.
     out.put(message.split('\0').next().unwrap_or(message).as_bytes());
     out.put(&[0]);
     out.finish()

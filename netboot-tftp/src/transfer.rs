@@ -145,7 +145,7 @@ pub struct Stats {
 #[non_exhaustive]
 pub enum TransferError {
     /// The client only wanted to know the size: it asked for `tsize` and ended the transfer with ERROR 8
-    /// (EDK2) or 0 (iPXE) before it acknowledged any block. Not a failure.
+    /// (EDK2) or 0 (PXE ROMs, iPXE) before it acknowledged any block. Not a failure.
     #[error("the client asked for the size only")]
     SizeProbe,
     /// The peer sent an ERROR.

@@ -212,7 +212,7 @@ impl Offload {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     socket.writable().await?
                 }
-                Err(_) if segmented => {
+                Err(error) if segmented && refuses_segments(&error) => {
                     self.max_segment_len
                         .fetch_min(segment - 1, Ordering::Relaxed);
                     refused = true;
@@ -222,6 +222,16 @@ impl Offload {
         }
         Ok(refused)
     }
+}
+
+/// Whether an error says that datagrams cannot be sent together, as quinn-udp found it: EINVAL where they
+/// exceed the MTU or the kernel does not know how, EIO where the network card does not, EMSGSIZE where all
+/// together are too long. Anything else is about the network and says nothing of the next send.
+fn refuses_segments(error: &io::Error) -> bool {
+    const EIO: i32 = 5;
+    error.kind() == io::ErrorKind::InvalidInput
+        || error.raw_os_error() == Some(EIO)
+        || quinn_udp::is_msg_size_err(error)
 }
 
 /// A socket for one transfer: on the address that was asked, on a port of the system's choice.

@@ -113,8 +113,8 @@ fn blocks_of_8_bytes_and_of_511_are_served() {
 }
 
 #[test]
-fn a_size_probe_of_edk2_or_ipxe_is_no_failure() {
-    // EDK2 ends it by ERROR 8, iPXE by ERROR 0.
+fn a_size_probe_of_edk2_or_a_pxe_rom_is_no_failure() {
+    // EDK2 ends it by ERROR 8, PXE ROMs and iPXE by ERROR 0, with these texts.
     for end in [
         &b"\x00\x05\x00\x08User aborted the transfer\0"[..],
         b"\x00\x05\x00\x00TFTP Aborted\0",
@@ -228,7 +228,26 @@ fn silence_is_answered_by_the_window_again_after_a_wait_that_doubles() {
 }
 
 #[test]
-fn a_dead_client_is_given_up_within_half_a_minute_and_told_so() {
+fn a_transfer_is_stalled_when_it_has_moved_and_then_waits_for_a_retry() {
+    let file = [0; 5000];
+    let mut sender = answer(PLAIN, 5000);
+    let (_, deadline) = drain(&mut sender, ms(0), &file);
+    drain(&mut sender, deadline.unwrap(), &file);
+    assert!(
+        !sender.is_stalled(),
+        "a client that was never heard repeats its request"
+    );
+    sender.handle_input(ms(400), &[0, 4, 0, 1]);
+    let (_, deadline) = drain(&mut sender, ms(400), &file);
+    assert!(!sender.is_stalled());
+    drain(&mut sender, deadline.unwrap(), &file);
+    assert!(sender.is_stalled());
+    sender.handle_input(deadline.unwrap(), &[0, 4, 0, 2]);
+    assert!(!sender.is_stalled());
+}
+
+#[test]
+fn a_dead_client_is_given_up_within_a_minute_and_told_so() {
     let mut sender = answer(PLAIN, 5000);
     let (_, mut wait) = drain(&mut sender, ms(0), &[0; 5000]);
     let mut last = (ms(0), Vec::new());

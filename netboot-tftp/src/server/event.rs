@@ -27,8 +27,8 @@ pub enum Event<'a> {
         /// Bytes, retransmissions, elapsed time.
         stats: &'a Stats,
     },
-    /// The client asked for the size and left, by ERROR 8 or 0 before it acknowledged a block, as EDK2 and
-    /// iPXE do before the real transfer.
+    /// The client asked for the size and left, by ERROR 8 or 0 before it acknowledged a block, as EDK2
+    /// and PXE ROMs do before the real transfer.
     SizeProbe {
         /// Which transfer.
         transfer: &'a Transfer,
