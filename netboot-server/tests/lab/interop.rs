@@ -1,0 +1,1 @@
+//! Clients that others wrote ask this server, in network namespaces.
