@@ -78,6 +78,13 @@ impl Store {
         let mark = dir.join(format!("{}.gone", highest.number()));
         File::create(&mark).map_err(|source| StoreError::io("create", &mark, source))?;
         self.hand_over(&mark)?;
+        for entry in self.entries(name)? {
+            let earlier = entry.strip_suffix(".gone").and_then(read_number);
+            if earlier.is_some_and(|earlier| earlier < *highest) {
+                let path = dir.join(&entry);
+                fs::remove_file(&path).map_err(|source| StoreError::io("remove", &path, source))?;
+            }
+        }
         sync_dir(&dir)
     }
 
@@ -106,13 +113,8 @@ impl Store {
         manifest: &Manifest,
     ) -> Result<PathBuf, StoreError> {
         let dir = self.generations_dir(&manifest.name);
-        match fs::create_dir(&dir) {
-            Ok(()) => {
-                self.hand_over(&dir)?;
-                sync_dir(&self.hidden("images"))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(StoreError::io("create", &dir, error)),
+        if self.make_dir(&dir)? {
+            sync_dir(&self.hidden("images"))?;
         }
         let place = self.generation_dir(&manifest.name, manifest.generation);
         rename(files, &place)?;

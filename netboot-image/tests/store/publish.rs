@@ -394,3 +394,24 @@ fn the_debian_installer_is_published_and_verified() {
         .output();
     assert!(check.expect("sha256sum runs").status.success());
 }
+
+#[test]
+fn a_manifest_that_nobody_could_read_is_not_published() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let from = std::iter::repeat_n("x".repeat(4000), 300);
+    let error = bench
+        .publish(bench.image("a", "1").source(Source::new("a test", from)))
+        .expect_err("too long");
+    assert!(
+        matches!(
+            error,
+            StoreError::Manifest {
+                reason: ManifestError::TooLong { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(tree(bench.store.root()), before);
+}
