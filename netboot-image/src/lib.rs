@@ -17,7 +17,7 @@ pub use manifest::{
 pub use name::{FileName, ImageName, NameError};
 #[cfg(all(unix, feature = "store"))]
 pub use store::{
-    Content, Damage, FileRef, FileRefError, Input, Listing, NewImage, OpenFile, Problem, Progress,
-    Published, Report, Revision, Step, Store, StoreError, Verifying,
+    Content, Damage, FileRef, FileRefError, Input, Keep, Listing, NewImage, OpenFile, Problem,
+    Progress, Published, Report, Revision, Step, Store, StoreError, Verifying,
 };
 pub use sums::{Sha256Sums, SumsEntry, SumsError, SumsErrorReason, SumsForm};

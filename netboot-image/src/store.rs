@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 use crate::{Digest, Generation, ImageName};
 
 pub use error::StoreError;
+pub use generations::Keep;
 pub use new_image::{Input, NewImage, Progress, Published, Step};
 pub use read::{Content, FileRef, FileRefError, Listing, OpenFile, Problem};
 pub use verify::{Damage, Report, Verifying};

@@ -60,6 +60,9 @@ impl Store {
         step(progress, Step::Described)?;
 
         let counter = self.change_counter()?;
+        if let Some(replaced) = replaced {
+            self.last_current(now, &name, replaced)?;
+        }
         let place = self.place(&lock, &files, &manifest)?;
         let switched = step(progress, Step::Placed)
             .and_then(|()| self.switch(&lock, &staging, &manifest.name, manifest.generation));
@@ -115,6 +118,8 @@ impl Store {
         for path in read_dir(files)? {
             self.hand_over(&path)?;
         }
+        let dated = File::open(files).and_then(|dir| dir.set_modified(manifest.created));
+        dated.map_err(|source| StoreError::io("set the time of", files, source))?;
         sync_dir(files)
     }
 }

@@ -4,6 +4,7 @@
 
 mod common;
 mod crash;
+mod generations;
 mod publish;
 mod read;
 mod verify;
