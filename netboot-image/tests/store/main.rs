@@ -5,6 +5,7 @@
 mod common;
 mod crash;
 mod generations;
+mod import;
 mod publish;
 mod read;
 mod verify;
