@@ -384,15 +384,6 @@ fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::rename(from, to).map_err(|source| StoreError::io("rename into place", to, source))
 }
 
-fn remove_tree(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::io("remove", path, error))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Makes the names in a directory survive a loss of power. Some network and FUSE file systems cannot; they say so, and
 /// there is nothing more that could be done.
 fn sync_dir(path: &Path) -> Result<(), StoreError> {

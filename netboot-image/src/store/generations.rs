@@ -6,9 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{
-    Lock, Staging, Store, StoreError, link_target, read_dir, remove_tree, rename, sync_dir,
-};
+use super::{Lock, Staging, Store, StoreError, link_target, read_dir, rename, sync_dir};
 use crate::{Generation, ImageName, Manifest};
 
 /// Which generations [`Store::prune`] leaves in the store, the current one apart, which always stays.
@@ -206,14 +204,17 @@ impl Store {
         name: &ImageName,
         generations: &[Generation],
     ) -> Result<(), StoreError> {
+        let gone = staging.path.join("gone");
+        self.make_dir(&gone)?;
         for &generation in generations {
-            let gone = staging.path.join(generation.number().to_string());
-            rename(&self.generation_dir(name, generation), &gone)?;
+            let place = self.generation_dir(name, generation);
+            rename(&place, &gone.join(generation.number().to_string()))?;
         }
         if !generations.is_empty() {
             sync_dir(&self.generations_dir(name))?;
         }
-        remove_tree(&staging.path)?;
+        // Not the staging directory itself: until its value is dropped, its name must not be free for another writer.
+        fs::remove_dir_all(&gone).map_err(|source| StoreError::io("remove", &gone, source))?;
         self.clear_blobs(lock)
     }
 

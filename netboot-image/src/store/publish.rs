@@ -249,8 +249,9 @@ impl Copies<'_> {
             // It is not there, or this file system has no hard links, or this file has too many.
             return Ok(false);
         }
-        let is_file = fs::symlink_metadata(&linked).is_ok_and(|found| found.is_file());
-        if is_file && Digest::of_file(&linked).is_ok_and(|found| found == (digest, size)) {
+        let is_sound = fs::symlink_metadata(&linked)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o7777 == 0o444);
+        if is_sound && Digest::of_file(&linked).is_ok_and(|found| found == (digest, size)) {
             rename(&linked, copy)?;
             return Ok(true);
         }

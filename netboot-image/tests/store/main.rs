@@ -4,6 +4,7 @@
 
 mod common;
 mod crash;
+mod faults;
 mod generations;
 mod import;
 mod publish;

@@ -184,6 +184,8 @@ fn a_damaged_blob_is_not_shared_but_replaced() {
     let b = bench.store.root().join("b/bzImage");
     assert_eq!(fs::read(&b).expect("the kernel"), kernel("1"));
     assert_eq!(links(&b), 3);
+    let mode = fs::metadata(&b).expect("metadata").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o444);
 }
 
 #[test]
