@@ -10,9 +10,11 @@ mod addressing;
 mod answer;
 mod boot;
 mod check;
+mod effect;
 mod lease;
 mod outcome;
 mod pool;
+mod ranges;
 mod request;
 mod rules;
 mod settings;
@@ -30,7 +32,7 @@ pub use settings::{
     Subnet,
 };
 
-pub(crate) use rules::Work;
+pub(crate) use effect::Work;
 
 use crate::Timestamp;
 use crate::wire::BOOTREQUEST;

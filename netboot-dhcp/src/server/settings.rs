@@ -19,8 +19,9 @@ use thiserror::Error;
 pub struct Settings {
     /// The networks that are served. Where a link has several, newcomers get addresses of the first.
     pub networks: Vec<Network>,
-    /// The most offers that a network holds at a time; beyond it the oldest one is forgotten, which
-    /// its client does not notice unless the address is gone when it asks. Default 4096.
+    /// The most addresses that a network keeps back at a time: offered ones, and those that answered
+    /// a probe. Beyond it the one whose time ends first is let go; its client does not notice unless
+    /// the address is gone when it asks. Default 4096.
     pub max_offers: usize,
     /// How long an offered address is held for the client. Default 30 s.
     pub offer_hold: Seconds,

@@ -473,6 +473,26 @@ fn probe_is_asked_for_if_wanted_and_an_answer_moves_on_to_the_next_address() {
 }
 
 #[test]
+fn probing_gives_up_after_four_addresses_and_the_client_asks_again() {
+    let mut network = network();
+    network.ranges[0].end = ip(110);
+    let mut settings = Settings::new(vec![network]);
+    settings.probe = true;
+    let mut server = Server::new(settings).unwrap();
+    let mut outcome = handle(&mut server, NOW, Packet::discover(MAC));
+    let mut probed = Vec::new();
+    while let Outcome::Needs(effect, pending) = outcome {
+        probed.push(effect);
+        outcome = server.resume(NOW, pending, EffectResult::InUse);
+    }
+    let expected = [100, 101, 102, 103].map(|last| Effect::Probe(ip(last)));
+    assert_eq!(probed, expected);
+    assert_eq!(silence(outcome), SilenceReason::NoAddress);
+    let again = handle(&mut server, NOW, Packet::discover(MAC));
+    assert!(matches!(again, Outcome::Needs(Effect::Probe(address), _) if address == ip(104)));
+}
+
+#[test]
 fn client_without_hardware_address_is_known_by_its_identifier() {
     let mut server = server();
     let anonymous = |id: &[u8]| Packet::discover(MAC).at(2, &[0]).option(61, id);
