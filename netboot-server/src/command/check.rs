@@ -6,7 +6,7 @@ use std::sync::Arc;
 use netboot_image::Store;
 
 use super::Where;
-use crate::config::Severity;
+use crate::config::{Config, Severity};
 use crate::programs::Programs;
 use crate::world::World;
 
@@ -28,7 +28,7 @@ pub(super) fn run(at: &Where, print: bool) -> ExitCode {
         return ExitCode::FAILURE;
     };
     if print {
-        print!("{}", config.to_toml());
+        print!("{}", normal_form(&config));
     } else {
         println!(
             "the configuration holds: {} network(s), {} target(s), {} warning(s)",
@@ -38,4 +38,14 @@ pub(super) fn run(at: &Where, print: bool) -> ExitCode {
         );
     }
     ExitCode::SUCCESS
+}
+
+fn normal_form(config: &Config) -> String {
+    config.to_toml().unwrap_or_else(|| {
+        eprintln!(
+            "note: this is JSON, since a target's `state` holds what TOML cannot write; \
+             keep it in a file whose name ends in .json"
+        );
+        format!("{:#}\n", config.to_json())
+    })
 }
