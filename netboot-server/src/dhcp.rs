@@ -236,7 +236,14 @@ async fn go_on(
         Outcome::Needs(effect, pending) => return Some((turn, effect, pending)),
         Outcome::Reply(reply) => {
             if let Err(error) = socket.send(&reply).await {
-                tracing::warn!("{}: cannot be sent: {error}", reply.line(&socket.interface));
+                shared.emit(
+                    reply.transaction.hardware.mac(),
+                    Kind::DhcpIgnored {
+                        message: reply.kind.to_string(),
+                        interface: socket.interface.clone(),
+                        why: format!("it cannot be sent: {error}"),
+                    },
+                );
                 return None;
             }
             tell_reply(shared, socket, &reply, turn.boot_file);
@@ -328,10 +335,8 @@ fn decide(shared: &Shared, requester: &Requester<'_>) -> Boot {
         (Firmware::HttpClient, _, Program::File(name)) => Some(asker.url(&format!("/{name}"))),
         (_, _, Program::File(name)) => Some(name.clone()),
         (_, _, Program::Missing(_) | Program::None) => {
-            tracing::warn!(
-                "{} asks for a boot program and gets none: {decision}",
-                requester.hardware
-            );
+            let why = decision.to_string();
+            shared.emit(machine.mac, Kind::NoProgram { why });
             None
         }
     };

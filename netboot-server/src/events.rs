@@ -63,6 +63,11 @@ pub enum Kind {
         /// Why.
         why: String,
     },
+    /// Firmware asked for a boot program and was told none.
+    NoProgram {
+        /// What the machine boots, and why it gets no program.
+        why: String,
+    },
     /// A file was sent by TFTP.
     TftpSent {
         /// Who asked.
@@ -188,6 +193,9 @@ impl fmt::Display for Event {
                 interface,
                 why,
             } => write!(f, "{message}({interface}) {} ignored: {why}", machine()),
+            Kind::NoProgram { why } => {
+                write!(f, "DHCP {} gets no boot program: {why}", machine())
+            }
             Kind::TftpSent {
                 client,
                 name,
@@ -401,6 +409,15 @@ impl Events {
             next: self.lock().last + 1,
             wake: self.shared.last.subscribe(),
             shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// A reader of what the ring still holds, and of what comes.
+    #[must_use]
+    pub fn replay(&self) -> Reader {
+        Reader {
+            next: 1,
+            ..self.reader()
         }
     }
 

@@ -46,8 +46,8 @@ impl Asker {
 ///
 /// # Errors
 ///
-/// Where a label, a URL or a command line holds what iPXE cannot represent; the error names it. In
-/// a menu, only that item is replaced by a notice.
+/// Where a text holds what iPXE cannot represent; the error names it. An image or an item of the
+/// menu that cannot be written is replaced by a notice.
 pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String, RenderError> {
     let target = decision
         .target
@@ -57,7 +57,14 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String
         Boot::Menu => menu(world, target, asker).script()?,
         Boot::Image(name, _) => match world.image(name) {
             Some(manifest) => match linux(world, manifest, target, asker) {
-                Ok(linux) => linux.script(again)?,
+                Ok(linux) => match linux.script(again).and_then(|script| script.render()) {
+                    Ok(script) => return Ok(script),
+                    Err(error) => unwritable(
+                        format!("The image {name} cannot be written as an iPXE script."),
+                        &error,
+                    )
+                    .script(again)?,
+                },
                 Err(notice) => notice.script(again)?,
             },
             None => missing(name).script(again)?,
@@ -72,6 +79,10 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String
             })?,
     };
     script.render()
+}
+
+fn unwritable(what: impl Into<String>, error: &RenderError) -> Notice {
+    Notice::new(what.into()).line(error.to_string().replace("${", "$ {"))
 }
 
 fn missing(name: &ImageName) -> Notice {
@@ -178,10 +189,10 @@ fn menu_item(
                 "{} (cannot be written)",
                 action_name(&item.action).escape_debug()
             ),
-            Action::Notice(
-                Notice::new("This item of the menu cannot be written as an iPXE script.")
-                    .line(error.to_string().replace("${", "$ {")),
-            ),
+            Action::Notice(unwritable(
+                "This item of the menu cannot be written as an iPXE script.",
+                &error,
+            )),
         ),
     }
 }
@@ -251,6 +262,7 @@ fn configured_words(
             // The words were checked when the configuration was read.
             cmdline::expand_word(word, &values).unwrap_or_else(|_| word.clone())
         })
+        .filter(|word| !word.is_empty())
         .collect()
 }
 

@@ -5,6 +5,8 @@ mod image;
 mod menu;
 mod serve;
 
+use std::fmt;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -80,7 +82,7 @@ impl Where {
     /// The configuration; what is wrong with it has been said on standard error.
     fn load_or_say(&self) -> Result<Config, ExitCode> {
         let (config, problems) = self.load();
-        eprint!("{problems}");
+        say(&problems);
         config.ok_or(ExitCode::FAILURE)
     }
 
@@ -88,7 +90,7 @@ impl Where {
     fn state_dir_or_say(&self) -> Result<PathBuf, ExitCode> {
         let (dir, problems) = config::state_dir(&self.config, &self.flags());
         if dir.is_none() {
-            eprint!("{problems}");
+            say(&problems);
         }
         dir.ok_or(ExitCode::FAILURE)
     }
@@ -99,15 +101,34 @@ impl Where {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().action {
         Action::Serve(at) => serve::run(&at),
-        Action::Check { at, print } => Ok(check::run(&at, print)),
+        Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Menu { at, mac } => menu::run(&at, mac),
         Action::Demo(arguments) => demo::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("netboot: {failure}");
+        say(format_args!("netboot: {failure}\n"));
         ExitCode::FAILURE
     })
+}
+
+/// Writes to standard output. Where nobody reads on, as behind `| head`, that is no failure.
+pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    let written = write!(output, "{text}").and_then(|()| output.flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
+            "writing to standard output",
+            error,
+            "make room there, or send it elsewhere",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard error, where there may be nobody to read it.
+fn say(text: impl fmt::Display) {
+    let _ = write!(std::io::stderr(), "{text}");
 }
 
 /// The runtime that everything waits on.

@@ -1,5 +1,6 @@
 //! `netboot serve`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -7,15 +8,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Where;
 use crate::config::{Problems, Severity};
 use crate::failure::Failure;
-use crate::log;
+use crate::log::Log;
 use crate::service::Service;
 
 pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
     start_log();
     let (config, problems) = at.load();
     let Some(config) = config else {
-        eprint!("{problems}");
-        eprintln!("nothing was started");
+        super::say(format_args!("{problems}nothing was started\n"));
         return Ok(ExitCode::FAILURE);
     };
     super::runtime()?.block_on(async {
@@ -23,13 +23,17 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
         let mut known = problems;
         service.worlds().current().warn(&mut known);
         say(&known);
-        let events = service.events().clone();
+        let mut log = Log::new(service.events());
         let ended = tokio::select! {
-            () = log::write(&events) => Ok(()),
+            never = log.write() => match never {},
             failure = service.failed() => Err(failure),
             stopped = interrupted() => stopped,
         };
-        service.stop().await;
+        tokio::select! {
+            never = log.write() => match never {},
+            () = service.stop() => {}
+        }
+        log.write_rest();
         ended.map(|()| ExitCode::SUCCESS)
     })
 }
@@ -41,6 +45,9 @@ fn start_log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        // Nobody may be reading any more, and that is no reason to stop.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
 }
