@@ -1,1 +1,24 @@
-//! A network boot server: DHCP, TFTP and HTTP from one boot policy, and the netboot command.
+#![doc = include_str!("../README.md")]
+
+mod cmdline;
+pub mod command;
+pub mod config;
+mod demo;
+mod dhcp;
+pub mod events;
+mod failure;
+mod http;
+pub mod lab;
+mod leases;
+pub mod log;
+mod menu_file;
+mod neighbour;
+pub mod policy;
+pub mod programs;
+pub mod script;
+mod service;
+mod tftp;
+pub mod world;
+
+pub use failure::Failure;
+pub use service::Service;

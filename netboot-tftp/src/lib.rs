@@ -1,1 +1,34 @@
-//! Windowed TFTP (RFC 1350, 2347, 2348, 2349, 7440): a protocol core without I/O, and a tokio server and client.
+// The README's example needs the server and the client.
+#![cfg_attr(feature = "tokio", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "Windowed TFTP as state machines without I/O: [`Sender`] and [`Receiver`]."
+)]
+#![cfg_attr(not(feature = "tokio"), no_std)]
+
+extern crate alloc;
+
+#[cfg(feature = "tokio")]
+pub mod client;
+mod name;
+mod options;
+mod packet;
+mod receiver;
+mod retransmit;
+mod sender;
+#[cfg(feature = "tokio")]
+pub mod server;
+mod transfer;
+#[cfg(feature = "tokio")]
+mod udp;
+
+pub use name::{NameError, RelativePath};
+pub use options::{Agreed, BLKSIZE_RANGE, DEFAULT_BLKSIZE, Limits, OackError, Options};
+pub use packet::{
+    BufferTooSmall, DATA_HEADER_LEN, DecodeError, EncodeRequestError, ErrorCode, MAX_REQUEST_LEN,
+    Mode, OptionsIter, OptionsView, Packet, RequestView, encode_ack, encode_data_header,
+    encode_error, encode_read_request,
+};
+pub use receiver::{Received, Receiver, ReceiverOutput};
+pub use sender::{Run, Sender, SenderOutput};
+pub use transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};

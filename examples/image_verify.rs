@@ -1,0 +1,146 @@
+//! Checks a directory against its `SHA256SUMS`, as `cd DIR && sha256sum -c SHA256SUMS` does: the same lines on standard
+//! output, the same exit code.
+//!
+//! ```text
+//! cargo run -p netboot-examples --bin image_verify -- /var/lib/netboot/http/images/debian-12
+//! ```
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use netboot_image::{Digest, Sha256Sums, SumsEntry};
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let [dir] = arguments.as_slice() else {
+        eprintln!("usage: image_verify DIR");
+        return ExitCode::FAILURE;
+    };
+    match verify(
+        Path::new(dir),
+        &mut io::stdout().lock(),
+        &mut io::stderr().lock(),
+    ) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("image_verify: {}/SHA256SUMS: {error}", dir.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether there was a line and every file is what its line says.
+fn verify(dir: &Path, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<bool> {
+    let text = std::fs::read(dir.join("SHA256SUMS"))?;
+    let (mut lines, mut malformed, mut unreadable, mut mismatched) = (0, 0, 0, 0);
+    for line in Sha256Sums::lines(&text) {
+        let entry = match line {
+            Ok(entry) => entry,
+            Err(error) => {
+                malformed += 1;
+                writeln!(err, "image_verify: SHA256SUMS: {error}")?;
+                continue;
+            }
+        };
+        lines += 1;
+        let (name, escaped) = entry.escaped_name();
+        let verdict = match check(&entry, dir) {
+            Ok(true) => "OK",
+            Ok(false) => {
+                mismatched += 1;
+                "FAILED"
+            }
+            Err(error) => {
+                unreadable += 1;
+                writeln!(
+                    err,
+                    "image_verify: {}: {error}",
+                    String::from_utf8_lossy(&name)
+                )?;
+                "FAILED open or read"
+            }
+        };
+        out.write_all(if escaped { b"\\" } else { b"" })?;
+        out.write_all(&name)?;
+        writeln!(out, ": {verdict}")?;
+    }
+    for (count, what) in [
+        (malformed, "lines that are no checksum lines"),
+        (unreadable, "listed files that could not be read"),
+        (mismatched, "files that are not what they should be"),
+    ] {
+        if count > 0 {
+            writeln!(err, "image_verify: warning: {what}: {count}")?;
+        }
+    }
+    if lines == 0 {
+        writeln!(err, "image_verify: SHA256SUMS: no checksum line")?;
+    }
+    Ok(lines > 0 && unreadable == 0 && mismatched == 0)
+}
+
+/// `-` is standard input, to `sha256sum -c` as well.
+fn check(entry: &SumsEntry, dir: &Path) -> io::Result<bool> {
+    match entry.name() {
+        b"-" => Ok(Digest::of_reader(io::stdin().lock())?.0 == entry.digest()),
+        _ => entry.check_in(dir),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn it_says_what_sha256sum_says() {
+        let abc = Digest::of(b"abc").hex().to_string();
+        let other = Digest::of(b"other").hex().to_string();
+        let lists = [
+            format!("{abc}  a\n"),
+            format!("{abc} *a\n{abc}  two words\n"),
+            format!("SHA256 (a) = {abc}\n"),
+            format!("{abc} a\n"),
+            format!("{other}  a\n{abc}  two words\n"),
+            format!("{abc}  absent\n{abc}  a\n"),
+            format!("{abc}  .\n"),
+            format!("\\{abc}  line\\nfeed\n"),
+            format!("\\{abc}  line\\nfeed\\\\absent\n"),
+            format!("oops\n{abc}  a\n"),
+            "oops\n".to_owned(),
+            "# nothing\n".to_owned(),
+            String::new(),
+        ];
+        for list in lists {
+            let dir = std::env::temp_dir().join(format!("image_verify-{}", std::process::id()));
+            fs::create_dir_all(&dir).expect("a directory");
+            for name in ["a", "two words", "line\nfeed"] {
+                fs::write(dir.join(name), "abc").expect("a file");
+            }
+            fs::write(dir.join("SHA256SUMS"), &list).expect("the list");
+            let theirs = Command::new("sha256sum")
+                .args(["-c", "SHA256SUMS"])
+                .current_dir(&dir)
+                .output();
+            let (mut out, mut err) = (Vec::new(), Vec::new());
+            let ours = verify(&dir, &mut out, &mut err);
+            fs::remove_dir_all(&dir).expect("removed");
+            let theirs = theirs.expect("sha256sum of GNU coreutils runs");
+            assert_eq!(
+                ours.expect("the list is there"),
+                theirs.status.success(),
+                "{list:?}"
+            );
+            assert_eq!(
+                String::from_utf8_lossy(&out),
+                String::from_utf8_lossy(&theirs.stdout),
+                "{list:?}"
+            );
+            assert_eq!(err.is_empty(), theirs.stderr.is_empty(), "{list:?}");
+        }
+    }
+}

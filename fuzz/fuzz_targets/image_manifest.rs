@@ -1,0 +1,29 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use netboot_image::{Boot, Manifest};
+
+fuzz_target!(|data: &[u8]| {
+    let Ok(manifest) = Manifest::from_json(data) else {
+        return;
+    };
+    assert!(!manifest.label().is_empty() && manifest.generation().number() > 0);
+    let _ = (
+        manifest.version(),
+        manifest.created(),
+        manifest.description(),
+        manifest.source(),
+        manifest.architecture(),
+    );
+    if let Boot::Linux(linux) = manifest.boot() {
+        let line = linux.cmdline().join(" ");
+        assert!(line.len() <= usize::try_from(linux.cmdline_limit()).expect("32 bits fit"));
+        let _ = (linux.kernel_version(), linux.initrds().len());
+    }
+    for file in manifest.files() {
+        assert_eq!(manifest.file(file.name().as_str()), Some(file));
+    }
+    let again = Manifest::from_json(manifest.to_json().as_bytes())
+        .expect("what was read can be read again");
+    assert_eq!(again, manifest);
+});

@@ -1,0 +1,125 @@
+//! What a simulated machine is: its firmware's options and timing.
+
+use crate::value::{Arch, MachineId, NetworkInterface, Parameters, UserClass, VendorClass, key};
+use crate::wire::{OptionCode, Options, SERVER_PORT};
+use crate::{HardwareAddr, MacAddr};
+use alloc::{format, vec, vec::Vec};
+
+/// A machine's hardware address, and what its firmware sends and how patiently.
+///
+/// The constructors have what the firmware that they name sends; all of it can be changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// Its hardware address.
+    pub hardware: HardwareAddr,
+    /// The options that it sends in DISCOVER and REQUEST, behind the protocol's own (53, 50, 54).
+    pub options: Options,
+    /// Whether it asks for broadcast replies.
+    pub broadcast: bool,
+    /// How long it waits for the first answer; it doubles each time. Default 4 s (RFC 2131
+    /// section 4.1, without the random part).
+    pub timeout_ms: u64,
+    /// How often it sends DISCOVER, and REQUEST. Default 4.
+    pub tries: u8,
+    /// How long it goes on collecting after the first offer. Default 0: it takes the first.
+    pub collect_ms: u64,
+    /// The servers' port. Default 67.
+    pub server_port: u16,
+}
+
+impl Profile {
+    /// A machine that sends no options but the protocol's own.
+    #[must_use]
+    pub fn plain(hardware: HardwareAddr) -> Self {
+        Self {
+            hardware,
+            options: Options::new(),
+            broadcast: false,
+            timeout_ms: 4_000,
+            tries: 4,
+            collect_ms: 0,
+            server_port: SERVER_PORT,
+        }
+    }
+
+    /// A BIOS PXE ROM.
+    #[must_use]
+    pub fn pxe_bios(mac: MacAddr) -> Self {
+        let mut profile = Self::firmware(mac, "PXEClient", Arch::X86_BIOS, (2, 1));
+        profile.broadcast = true;
+        profile
+    }
+
+    /// PXE of UEFI on x86-64.
+    #[must_use]
+    pub fn pxe_uefi(mac: MacAddr) -> Self {
+        let mut profile = Self::firmware(mac, "PXEClient", Arch::X64_UEFI, (3, 0));
+        profile.broadcast = true;
+        profile
+    }
+
+    /// HTTP boot of UEFI on x86-64.
+    #[must_use]
+    pub fn http_uefi(mac: MacAddr) -> Self {
+        let mut profile = Self::firmware(mac, "HTTPClient", Arch::X64_UEFI_HTTP, (3, 0));
+        profile.broadcast = true;
+        profile
+    }
+
+    /// iPXE, started by firmware of this platform.
+    #[must_use]
+    pub fn ipxe(mac: MacAddr, arch: Arch) -> Self {
+        let undi = if arch == Arch::X86_BIOS {
+            (2, 1)
+        } else {
+            (3, 10)
+        };
+        let mut profile = Self::firmware(mac, "PXEClient", arch, undi);
+        profile
+            .options
+            .put(key::USER_CLASS, &UserClass::bare(b"iPXE"));
+        // HTTP, TFTP, DNS and menus.
+        let features = [0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1];
+        profile.options.set(OptionCode::IPXE, &features);
+        profile
+    }
+
+    /// The same machine with this UUID (option 97).
+    #[must_use]
+    pub fn with_uuid(mut self, uuid: [u8; 16]) -> Self {
+        self.options.put(key::MACHINE_ID, &MachineId::Uuid(uuid));
+        self
+    }
+
+    fn firmware(mac: MacAddr, class: &str, arch: Arch, (major, minor): (u8, u8)) -> Self {
+        let mut profile = Self::plain(mac.into());
+        let class = format!("{class}:Arch:{:05}:UNDI:{major:03}{minor:03}", arch.0);
+        let options = &mut profile.options;
+        options.put(key::MAX_MESSAGE_SIZE, &1472);
+        options.put(key::PARAMETER_LIST, &Parameters(wanted()));
+        options.put(key::CLIENT_ARCH, &vec![arch]);
+        let kind = 1;
+        options.put(key::CLIENT_NDI, &NetworkInterface { kind, major, minor });
+        options.put(key::VENDOR_CLASS, &VendorClass::from(class.as_str()));
+        profile
+    }
+}
+
+/// What firmware needs to go on.
+fn wanted() -> Vec<OptionCode> {
+    vec![
+        OptionCode::SUBNET_MASK,
+        OptionCode::ROUTERS,
+        OptionCode::DNS_SERVERS,
+        OptionCode::HOST_NAME,
+        OptionCode::DOMAIN_NAME,
+        OptionCode::VENDOR_SPECIFIC,
+        OptionCode::LEASE_TIME,
+        OptionCode::SERVER_ID,
+        OptionCode::VENDOR_CLASS,
+        OptionCode::TFTP_SERVER_NAME,
+        OptionCode::BOOT_FILE_NAME,
+        OptionCode::MACHINE_ID,
+    ]
+}

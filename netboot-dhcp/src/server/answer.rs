@@ -1,0 +1,241 @@
+//! Replies: which options go out, in which order, for which firmware.
+//!
+//! The order and the pairs are what boot firmware needs. Option 60 goes out only with 43 behind it
+//! (or, for HTTP, alone), since firmware that sees 60 alone asks a boot server on port 4011; 66 and
+//! 67 end with NUL; 97 is echoed if it was sent; 82 is last (RFC 3046 section 2.2).
+
+use super::request::Request;
+use super::{Boot, Destination, ExtraOption, Firmware, Network, Settings};
+use crate::Seconds;
+use crate::value::{MessageType, SubOptions, Text, Value, ipxe, key, pxe};
+use crate::wire::{BROADCAST_FLAG, EncodeError, Encoding, Message, OptionCode};
+use alloc::{string::ToString as _, vec::Vec};
+use bytes::Bytes;
+use core::net::Ipv4Addr;
+
+/// IPv4 and UDP headers, which option 57 counts and the message does not.
+const IP_AND_UDP: usize = 28;
+
+/// The largest message that Ethernet carries in one piece.
+const MAX_MESSAGE: usize = 1500 - IP_AND_UDP;
+
+pub(super) struct Answer<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) network: &'a Network,
+    pub(super) request: &'a Request,
+    pub(super) boot: &'a Boot,
+}
+
+impl Answer<'_> {
+    /// An OFFER or ACK. Without `lease_time` it is the ACK to an INFORM, which gives no address.
+    pub(super) fn accept(
+        &self,
+        kind: MessageType,
+        yiaddr: Ipv4Addr,
+        lease_time: Option<Seconds>,
+    ) -> Result<Bytes, EncodeError> {
+        let mut message = self.header(kind);
+        message.yiaddr = yiaddr;
+        if kind == MessageType::ACK {
+            message.ciaddr = self.request.path.ciaddr;
+        }
+        if let Some(Seconds(seconds)) = lease_time {
+            let options = &mut message.options;
+            options.put(key::LEASE_TIME, &Seconds(seconds));
+            options.put(key::RENEWAL_TIME, &Seconds(seconds / 2));
+            options.put(key::REBINDING_TIME, &Seconds(seconds - seconds / 8));
+        }
+        self.put_network(&mut message);
+        self.put_boot(&mut message);
+        self.put_extras(&mut message);
+        self.put_echoes(&mut message);
+        self.fit(message)
+    }
+
+    /// A NAK, which carries nothing but its reason (RFC 2131 table 3).
+    pub(super) fn refuse(&self, reason: &str) -> Result<Bytes, EncodeError> {
+        let mut message = self.header(MessageType::NAK);
+        if !message.giaddr.is_unspecified() {
+            // The relay agent must not send it to an address that the client should not have.
+            message.flags |= BROADCAST_FLAG;
+        }
+        message.options.put(key::MESSAGE, &Text::from(reason));
+        self.put_echoes(&mut message);
+        self.fit(message)
+    }
+
+    pub(super) fn destination(&self, kind: MessageType, yiaddr: Ipv4Addr) -> Destination {
+        self.request.path.destination(
+            kind,
+            yiaddr,
+            self.settings.server_port,
+            self.settings.client_port,
+        )
+    }
+
+    fn header(&self, kind: MessageType) -> Message {
+        let path = &self.request.path;
+        let mut message = Message::reply(self.request.xid, path.hardware);
+        message.flags = self.request.flags;
+        message.giaddr = path.giaddr;
+        message.options.put(key::MESSAGE_TYPE, &kind);
+        message.options.put(key::SERVER_ID, &self.network.server);
+        message
+    }
+
+    fn put_network(&self, message: &mut Message) {
+        let network = self.network;
+        let options = &mut message.options;
+        options.put(key::SUBNET_MASK, &network.subnet.mask());
+        let mut list = |key: key::Key<Vec<Ipv4Addr>>, addresses: &Vec<Ipv4Addr>| {
+            if !addresses.is_empty() && self.request.asks_for(key.code()) {
+                options.put(key, addresses);
+            }
+        };
+        list(key::ROUTERS, &network.gateways);
+        list(key::DNS_SERVERS, &network.dns);
+        if self.request.asks_for(OptionCode::BROADCAST_ADDRESS) {
+            options.put(key::BROADCAST_ADDRESS, &network.subnet.broadcast());
+        }
+        if let Some(domain) = &network.domain
+            && self.request.asks_for(OptionCode::DOMAIN_NAME)
+        {
+            options.set(OptionCode::DOMAIN_NAME, domain.as_bytes());
+        }
+        let reserved = self.request.reservation(network);
+        let host_name = self.boot.host_name.as_ref();
+        let host_name = host_name.or_else(|| reserved?.host_name.as_ref());
+        if let Some(name) = host_name
+            && self.request.asks_for(OptionCode::HOST_NAME)
+        {
+            options.set(OptionCode::HOST_NAME, name.as_bytes());
+        }
+    }
+
+    fn put_boot(&self, message: &mut Message) {
+        let firmware = self.request.firmware;
+        if let Some(file) = &self.boot.file {
+            message.siaddr = self.boot.next_server.unwrap_or(self.network.server);
+            // A name that does not fit `file` with its NUL is in option 67 alone.
+            if file.len() < message.file.len() {
+                for (slot, byte) in message.file.iter_mut().zip(file.bytes()) {
+                    *slot = byte;
+                }
+            }
+            let next_server = message.siaddr.to_string();
+            if firmware != Firmware::HttpClient {
+                self.put_boot_text(message, OptionCode::TFTP_SERVER_NAME, &next_server);
+            }
+            self.put_boot_text(message, OptionCode::BOOT_FILE_NAME, file);
+            match firmware {
+                Firmware::PxeClient => {
+                    let class = self.request.vendor_class.as_deref().unwrap_or_default();
+                    put_pxe(message, class);
+                }
+                Firmware::HttpClient => {
+                    message.options.set(OptionCode::VENDOR_CLASS, b"HTTPClient");
+                }
+                Firmware::Ipxe | Firmware::Other => {}
+            }
+        } else if let Some(next_server) = self.boot.next_server {
+            message.siaddr = next_server;
+        }
+        if let Some(id) = &self.request.machine_id {
+            message.options.set(OptionCode::MACHINE_ID, id);
+        }
+        if firmware == Firmware::Ipxe {
+            message
+                .options
+                .set(OptionCode::IPXE, &[ipxe::NO_PROXY_DHCP, 1, 1]);
+        }
+    }
+
+    fn put_boot_text(&self, message: &mut Message, code: OptionCode, text: &str) {
+        let boots = self.request.firmware.is_boot_stage();
+        if !boots && !self.request.asks_for(code) {
+            return;
+        }
+        let mut data = Vec::with_capacity(text.len() + 1);
+        data.extend_from_slice(text.as_bytes());
+        if boots {
+            data.push(0);
+        }
+        message.options.set(code, &data);
+    }
+
+    fn put_extras(&self, message: &mut Message) {
+        let asked = |option: &&ExtraOption| self.request.asks_for(option.code);
+        let network = self.network.options.iter().filter(asked);
+        for option in network.chain(&self.boot.options) {
+            if !ExtraOption::is_protocol(option.code) {
+                message.options.set(option.code, &option.data);
+            }
+        }
+    }
+
+    fn put_echoes(&self, message: &mut Message) {
+        // RFC 6842: a client may tell replies apart by it.
+        if let Some(id) = &self.request.client_id {
+            message.options.put(key::CLIENT_ID, id);
+        }
+        if let Some(agent) = &self.request.relay_agent {
+            message.options.set(OptionCode::RELAY_AGENT, agent);
+        }
+    }
+
+    /// Encodes within what the client takes, leaving out from the end what it can do without.
+    fn fit(&self, mut message: Message) -> Result<Bytes, EncodeError> {
+        let mut encoding = Encoding::default();
+        let limit = usize::from(self.request.max_size) - IP_AND_UDP;
+        encoding.limit = limit.min(MAX_MESSAGE);
+        let mut out = Vec::new();
+        let mut result = message.encode(&encoding, &mut out);
+        if result.is_err() && self.settings.overload {
+            encoding.overload = true;
+            let mut packed = message.clone();
+            if packed.options.contains(OptionCode::BOOT_FILE_NAME) {
+                packed.file = [0; 128];
+            }
+            result = packed.encode(&encoding, &mut out);
+            if result.is_ok() {
+                return Ok(out.into());
+            }
+            encoding.overload = false;
+        }
+        while result.is_err() {
+            let spare = message.options.iter().map(|(code, _)| code);
+            let Some(code) = spare.filter(|code| !is_needed(*code)).last() else {
+                break;
+            };
+            message.options.remove(code);
+            result = message.encode(&encoding, &mut out);
+        }
+        result.map(|()| out.into())
+    }
+}
+
+/// 60, and 43 behind it: "take the boot file of this offer, and look for no boot server".
+fn put_pxe(message: &mut Message, class: &[u8]) {
+    let mut control = SubOptions::new();
+    // Neither the code nor the length can be refused.
+    let pushed = control.push(pxe::DISCOVERY_CONTROL, &[pxe::USE_BOOT_FILE]);
+    debug_assert!(pushed.is_ok());
+    let mut data = Vec::new();
+    control.terminated().encode(&mut data);
+    let class = if class.starts_with(b"PXEClient") {
+        b"PXEClient"
+    } else {
+        class
+    };
+    message.options.set(OptionCode::VENDOR_CLASS, class);
+    message.options.set(OptionCode::VENDOR_SPECIFIC, &data);
+}
+
+/// What a reply is not sent without: the protocol's own, the client's way out of its subnet, and
+/// what its firmware must see. All else is left out, from the end, when there is no room.
+const fn is_needed(code: OptionCode) -> bool {
+    matches!(
+        code.0,
+        1 | 3 | 43 | 51 | 53 | 54 | 56 | 60 | 61 | 67 | 82 | 97 | 175
+    )
+}

@@ -1,0 +1,156 @@
+//! What the boot policy is asked, and what it says.
+//!
+//! The policy chooses what a machine boots. How that goes on the wire for each firmware is this
+//! crate's business.
+
+use super::{ExtraOption, NetworkId};
+use crate::value::{Arch, MachineId, Text, UserClass, VendorClass, VendorClassKind, key};
+use crate::wire::{MessageView, OptionCode};
+use crate::{HardwareAddr, MacAddr};
+use alloc::{string::String, vec::Vec};
+use bytes::Bytes;
+use core::net::Ipv4Addr;
+
+/// What speaks: the stage that a machine's boot is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Firmware {
+    /// A PXE ROM or UEFI's PXE: loads its program by TFTP.
+    PxeClient,
+    /// UEFI HTTP boot: loads its program from a URL.
+    HttpClient,
+    /// iPXE, on whatever platform: loads a script or program from a path or a URL.
+    Ipxe,
+    /// Anything else: an operating system, or a boot loader that does not say what it is.
+    Other,
+}
+
+impl Firmware {
+    /// What sent the message, by options 77, 175 and 60. `pxe_classes` are beginnings of option 60
+    /// that mean PXE besides `PXEClient`.
+    #[must_use]
+    pub fn of<S: AsRef<str>>(message: &MessageView<'_>, pxe_classes: &[S]) -> Self {
+        let user_class = message.option(OptionCode::USER_CLASS);
+        if user_class.is_some_and(|class| UserClass::data_contains(&class, b"iPXE"))
+            || message.option(OptionCode::IPXE).is_some()
+        {
+            return Self::Ipxe;
+        }
+        let class = message.option(OptionCode::VENDOR_CLASS);
+        let class = class.as_deref().unwrap_or_default();
+        match VendorClassKind::of(class) {
+            VendorClassKind::Pxe => Self::PxeClient,
+            VendorClassKind::Http => Self::HttpClient,
+            VendorClassKind::Other => {
+                let mut others = pxe_classes.iter().map(|other| other.as_ref().as_bytes());
+                if others.any(|other| class.starts_with(other)) {
+                    Self::PxeClient
+                } else {
+                    Self::Other
+                }
+            }
+        }
+    }
+
+    /// Whether this is a stage of booting, as against an operating system.
+    #[must_use]
+    pub const fn is_boot_stage(self) -> bool {
+        !matches!(self, Self::Other)
+    }
+}
+
+/// Who asks, as far as the boot policy may care.
+///
+/// The methods give `None` (or no items) where the option is absent or malformed; `message` has the
+/// options as they came, and their errors.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Requester<'a> {
+    /// The network that the machine is in.
+    pub network: NetworkId,
+    /// The address by which the machine will know this server; next-server and URLs use it.
+    pub server: Ipv4Addr,
+    /// The interface that the message came in by, in the caller's numbers.
+    pub interface: u32,
+    /// The stage that the boot is in.
+    pub firmware: Firmware,
+    /// The machine's hardware address.
+    pub hardware: HardwareAddr,
+    /// The relay agent that the message came by.
+    pub relay: Option<Ipv4Addr>,
+    /// The message.
+    pub message: MessageView<'a>,
+}
+
+impl Requester<'_> {
+    /// The machine's MAC address, where it is one.
+    #[must_use]
+    pub fn mac(&self) -> Option<MacAddr> {
+        self.hardware.mac()
+    }
+
+    /// The platforms that the machine can boot (option 93), else the one in option 60.
+    #[must_use]
+    pub fn archs(&self) -> Vec<Arch> {
+        match self.message.read(key::CLIENT_ARCH) {
+            Ok(Some(archs)) => archs,
+            Ok(None) | Err(_) => self
+                .vendor_class()
+                .and_then(|class| class.arch())
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    /// The machine's UUID (option 97).
+    #[must_use]
+    pub fn uuid(&self) -> Option<[u8; 16]> {
+        let id: MachineId = self.message.read(key::MACHINE_ID).ok()??;
+        id.uuid()
+    }
+
+    /// The user class (option 77).
+    #[must_use]
+    pub fn user_class(&self) -> Option<UserClass> {
+        self.message.read(key::USER_CLASS).ok()?
+    }
+
+    /// The vendor class (option 60).
+    #[must_use]
+    pub fn vendor_class(&self) -> Option<VendorClass> {
+        self.message.read(key::VENDOR_CLASS).ok()?
+    }
+
+    /// The name that the machine says it has (option 12).
+    #[must_use]
+    pub fn host_name(&self) -> Option<String> {
+        let Text(name) = self.message.read(key::HOST_NAME).ok()??;
+        Some(name)
+    }
+
+    /// The relay agent's circuit (option 82, sub-option 1; RFC 3046 section 3.1).
+    #[must_use]
+    pub fn circuit_id(&self) -> Option<Bytes> {
+        let agent = self.message.read(key::RELAY_AGENT).ok()??;
+        agent.get(1).map(Bytes::copy_from_slice)
+    }
+}
+
+/// What a machine is to boot: the policy's answer. The default boots nothing and only gives an
+/// address.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Boot {
+    /// The server of the next step (`siaddr`, option 66). `None` means this server where there is a
+    /// file.
+    pub next_server: Option<Ipv4Addr>,
+    /// The program or script: a path for TFTP, or a URL. A URL for UEFI HTTP boot holds an address
+    /// and no name, since firmware may not resolve names.
+    pub file: Option<String>,
+    /// The machine's name (option 12), before the reservation's.
+    pub host_name: Option<String>,
+    /// Further options, sent whether asked for or not; they replace what would be sent under their
+    /// code. Those that belong to the protocol ([`ExtraOption::is_protocol`]) are passed over.
+    pub options: Vec<ExtraOption>,
+    /// Give no answer at all, not even an address.
+    pub silent: bool,
+}

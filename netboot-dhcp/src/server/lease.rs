@@ -1,0 +1,87 @@
+//! Leases as they are stored, and what keys them.
+//!
+//! A lease's key is (network, `htype`, `chaddr`) and not the client identifier, which changes
+//! between boot ROM, iPXE and the booted system. The identifier is the key only where the hardware
+//! address is empty (`hlen` 0, RFC 4390).
+
+use crate::value::ClientId;
+use crate::{HardwareAddr, Timestamp};
+use alloc::string::String;
+use core::fmt;
+use core::net::Ipv4Addr;
+
+/// The caller's number for a network; it names the network in stored leases, so keep it over
+/// restarts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(transparent))]
+pub struct NetworkId(pub u32);
+
+/// By what a client is known in its network.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum ClientKey {
+    /// Its hardware address.
+    Hardware(HardwareAddr),
+    /// Its client identifier, where it sent no hardware address.
+    Id(ClientId),
+}
+
+impl fmt::Display for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Hardware(address) => address.fmt(f),
+            Self::Id(id) => write!(f, "id {id}"),
+        }
+    }
+}
+
+/// One address, and who has it.
+///
+/// The caller's store keeps one lease for an address of a network, and replaces it only by a claim
+/// whose expected version is the stored one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Lease {
+    /// The network that the address belongs to.
+    pub network: NetworkId,
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Who has it, gave it back, or declined it.
+    pub client: ClientKey,
+    /// The client identifier (option 61) that was last sent with it.
+    pub client_id: Option<ClientId>,
+    /// The name that the client was given, or else says it has.
+    pub host_name: Option<String>,
+    /// Whether the client has it.
+    pub state: LeaseState,
+    /// When the address is free for others: the lease's end, the time of release, or the end of the
+    /// quarantine.
+    pub expires: Timestamp,
+    /// When this version was made.
+    pub updated: Timestamp,
+    /// Counts the changes of this address's lease, from 1.
+    pub version: u64,
+}
+
+/// What became of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum LeaseState {
+    /// The client has the address until the lease expires.
+    Bound,
+    /// The client gave it back.
+    Released,
+    /// The client found it in use by somebody else: nobody gets it until the lease expires.
+    Declined,
+}
+
+impl Lease {
+    /// Whether the client has the address at `now`.
+    #[must_use]
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.state == LeaseState::Bound && self.expires > now
+    }
+}

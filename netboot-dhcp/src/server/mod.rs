@@ -1,0 +1,310 @@
+//! The server's logic: from a client's message to the reply, without a socket or a store.
+//!
+//! [`Server::handle`] takes a message and gives an [`Outcome`]: a reply, silence with its reason, or
+//! an [`Effect`] that the caller carries out before it calls [`Server::resume`]. The pool in memory
+//! caches the caller's store of leases and never replaces it: no ACK goes out before its lease is
+//! stored. RFC 2131 sections 3 and 4.3 have the rules, section 4.1 the reply's address, RFC 3046 the
+//! relay agents, RFC 6842 the echoed client identifier.
+
+mod addressing;
+mod answer;
+mod boot;
+mod check;
+mod effect;
+mod lease;
+mod outcome;
+mod pool;
+mod ranges;
+mod request;
+mod rules;
+mod settings;
+
+pub use addressing::{Destination, ReturnPath};
+pub use boot::{Boot, Firmware, Requester};
+pub use check::{SettingsError, SettingsErrors};
+pub use lease::{ClientKey, Lease, LeaseState, NetworkId};
+pub use outcome::{
+    Effect, EffectResult, Incoming, Outcome, Pending, Refusal, Reply, Silence, SilenceReason,
+    Transaction,
+};
+pub use settings::{
+    AddressRange, Allow, ExtraOption, Link, Network, ParseSubnetError, Reservation, Settings,
+    Subnet,
+};
+
+pub(crate) use effect::Work;
+
+use crate::Timestamp;
+use crate::wire::BOOTREQUEST;
+use alloc::{collections::BTreeMap, vec::Vec};
+use core::net::Ipv4Addr;
+use pool::Pool;
+use request::Request;
+use thiserror::Error;
+
+/// A DHCP server for any number of networks.
+///
+/// Its memory is bounded by its settings: a lease and an offer for each address, at most
+/// [`Settings::max_offers`] offers a network, and nothing for a client that has neither.
+///
+/// ```
+/// use netboot_dhcp::server::{
+///     AddressRange, Boot, Effect, EffectResult, Incoming, Link, Network, NetworkId, Outcome, Server,
+///     Settings,
+/// };
+/// use netboot_dhcp::value::{MessageType, key};
+/// use netboot_dhcp::wire::{Message, MessageView};
+/// use netboot_dhcp::{MacAddr, Timestamp};
+/// use std::net::Ipv4Addr;
+///
+/// let ip = |last| Ipv4Addr::new(192, 168, 100, last);
+/// let mut network = Network::new(NetworkId(1), Link::Interface(2), "192.168.100.0/24".parse()?, ip(1));
+/// network.ranges = vec![AddressRange::new(ip(100), ip(200))];
+/// let mut server = Server::new(Settings::new(vec![network]))?;
+///
+/// let mut discover = Message::request(7, MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]).into());
+/// discover.options.put(key::MESSAGE_TYPE, &MessageType::DISCOVER);
+/// let packet = discover.to_bytes()?;
+/// let incoming = Incoming {
+///     message: MessageView::parse(&packet)?,
+///     source: "0.0.0.0:68".parse()?,
+///     destination: Ipv4Addr::BROADCAST,
+///     interface: 2,
+/// };
+/// let outcome = server.handle(Timestamp(0), &incoming, &mut |_machine| Boot::default());
+/// let Outcome::Reply(offer) = outcome else { panic!("{outcome:?}") };
+/// assert_eq!(offer.line("eth1").to_string(), "DHCPOFFER(eth1) 192.168.100.100 52:54:00:12:34:56");
+///
+/// let mut request = discover.clone();
+/// request.options.put(key::MESSAGE_TYPE, &MessageType::REQUEST);
+/// request.options.put(key::REQUESTED_ADDRESS, &ip(100));
+/// request.options.put(key::SERVER_ID, &ip(1));
+/// let packet = request.to_bytes()?;
+/// let incoming = Incoming { message: MessageView::parse(&packet)?, ..incoming };
+/// let outcome = server.handle(Timestamp(1_000), &incoming, &mut |_machine| Boot::default());
+/// let Outcome::Needs(Effect::Claim { expected_version: 0, lease }, pending) = outcome else {
+///     panic!("{outcome:?}")
+/// };
+/// // Here the lease is written and flushed.
+/// assert_eq!(lease.address, ip(100));
+/// let outcome = server.resume(Timestamp(1_010), pending, EffectResult::Claimed);
+/// let Outcome::Reply(ack) = outcome else { panic!("{outcome:?}") };
+/// assert_eq!(ack.kind, MessageType::ACK);
+/// assert_eq!(server.lease(ip(100)), Some(&lease));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Server {
+    settings: Settings,
+    /// One for each of the networks in the settings, in their order.
+    pools: Vec<Pool>,
+    by_id: BTreeMap<NetworkId, usize>,
+}
+
+/// A lease of a network that the settings do not have.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the lease of {address} is of network {}, which is not configured", .network.0)]
+pub struct UnknownNetwork {
+    /// The lease's address.
+    pub address: Ipv4Addr,
+    /// The lease's network.
+    pub network: NetworkId,
+}
+
+impl Server {
+    /// A server without leases.
+    ///
+    /// # Errors
+    ///
+    /// Everything that [`Settings::check`] finds.
+    pub fn new(settings: Settings) -> Result<Self, SettingsErrors> {
+        settings.check()?;
+        let pool = |network| Pool::new(network, settings.max_offers);
+        Ok(Self {
+            pools: settings.networks.iter().map(pool).collect(),
+            by_id: settings
+                .networks
+                .iter()
+                .enumerate()
+                .map(|(at, network)| (network.id, at))
+                .collect(),
+            settings,
+        })
+    }
+
+    /// Exchanges the settings and keeps the leases. Offers are forgotten; a client that asks for one
+    /// still gets it while it is free. Returns the leases of networks that are gone.
+    ///
+    /// # Errors
+    ///
+    /// Everything that [`Settings::check`] finds; then nothing is changed.
+    pub fn reconfigure(&mut self, settings: Settings) -> Result<Vec<Lease>, SettingsErrors> {
+        let mut next = Self::new(settings)?;
+        let homeless = self
+            .leases()
+            .filter(|lease| next.restore((*lease).clone()).is_err())
+            .cloned()
+            .collect();
+        *self = next;
+        Ok(homeless)
+    }
+
+    /// What the server was told.
+    #[must_use]
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Takes a lease from the store, at the start or when another server changed it.
+    ///
+    /// # Errors
+    ///
+    /// Its network is not configured.
+    pub fn restore(&mut self, lease: Lease) -> Result<(), UnknownNetwork> {
+        match self
+            .by_id
+            .get(&lease.network)
+            .and_then(|at| self.pools.get_mut(*at))
+        {
+            Some(pool) => {
+                pool.record(lease);
+                Ok(())
+            }
+            None => Err(UnknownNetwork {
+                address: lease.address,
+                network: lease.network,
+            }),
+        }
+    }
+
+    /// The last lease of an address, whether or not it still holds: see [`Lease::is_active`].
+    #[must_use]
+    pub fn lease(&self, address: Ipv4Addr) -> Option<&Lease> {
+        self.pools.iter().find_map(|pool| pool.lease(address))
+    }
+
+    /// The last lease of a client in a network.
+    #[must_use]
+    pub fn lease_of(&self, network: NetworkId, client: &ClientKey) -> Option<&Lease> {
+        let pool = self.pools.get(*self.by_id.get(&network)?)?;
+        let lease = pool.lease(pool.address_of(client)?)?;
+        (lease.client == *client).then_some(lease)
+    }
+
+    /// Every lease that is remembered, by network and address.
+    pub fn leases(&self) -> impl Iterator<Item = &Lease> {
+        self.pools.iter().flat_map(Pool::leases)
+    }
+
+    /// Answers a message, or says why not, or what it needs first.
+    ///
+    /// `boot` is asked at most once, and only where an answer may follow.
+    pub fn handle(
+        &mut self,
+        now: Timestamp,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Outcome {
+        let view = &incoming.message;
+        let mut transaction = Transaction::of(incoming);
+        let silent = |reason, transaction| {
+            Outcome::Silent(Silence {
+                reason,
+                transaction,
+            })
+        };
+        if view.op() != BOOTREQUEST {
+            return silent(SilenceReason::NotARequest, transaction);
+        }
+        let Some(kind) = view.message_type() else {
+            return silent(SilenceReason::NoMessageType, transaction);
+        };
+        let request = match Request::read(view, kind, &self.settings.pxe_classes) {
+            Ok(request) => request,
+            Err(reason) => return silent(reason, transaction),
+        };
+        transaction.host_name.clone_from(&request.host_name);
+        let Some(at) = self.network_of(&request, incoming) else {
+            return silent(SilenceReason::NoNetwork, transaction);
+        };
+        let (Some(network), Some(pool)) = (self.settings.networks.get(at), self.pools.get_mut(at))
+        else {
+            return silent(SilenceReason::NoNetwork, transaction);
+        };
+        transaction.network = Some(network.id);
+        let mut turn = rules::Turn {
+            now,
+            settings: &self.settings,
+            network,
+            pool,
+        };
+        turn.handle(request, transaction, incoming, boot)
+    }
+
+    /// Goes on with a transaction after its effect.
+    pub fn resume(&mut self, now: Timestamp, pending: Pending, result: EffectResult) -> Outcome {
+        let work = *pending.0;
+        let at = work
+            .transaction()
+            .network
+            .and_then(|id| self.by_id.get(&id));
+        let network = at.and_then(|at| self.settings.networks.get(*at));
+        let pool = at.and_then(|at| self.pools.get_mut(*at));
+        let (Some(network), Some(pool)) = (network, pool) else {
+            // Reconfigured meanwhile.
+            return Outcome::Silent(Silence {
+                reason: SilenceReason::NoNetwork,
+                transaction: work.into_transaction(),
+            });
+        };
+        let mut turn = rules::Turn {
+            now,
+            settings: &self.settings,
+            network,
+            pool,
+        };
+        turn.resume(work, result)
+    }
+
+    /// The network that the client is in: of its relay agent's address, else of the interface. A
+    /// client with an address whose message came by unicast may be behind a router.
+    fn network_of(&self, request: &Request, incoming: &Incoming<'_>) -> Option<usize> {
+        let networks = &self.settings.networks;
+        let holds = |address: Ipv4Addr| {
+            networks
+                .iter()
+                .position(|network| network.subnet.contains(address))
+        };
+        let path = &request.path;
+        if !path.giaddr.is_unspecified() {
+            return holds(path.giaddr);
+        }
+        let link = Link::Interface(incoming.interface);
+        let mut here = networks
+            .iter()
+            .enumerate()
+            .filter(|(_, network)| network.link == link);
+        let own = Some(path.ciaddr).filter(|address| !address.is_unspecified());
+        if let Some(own) = own {
+            let local = here
+                .clone()
+                .find(|(_, network)| network.subnet.contains(own));
+            let by_unicast = networks
+                .iter()
+                .any(|network| network.server == incoming.destination);
+            let known = local.map(|(at, _)| at);
+            let known = known.or_else(|| if by_unicast { holds(own) } else { None });
+            if known.is_some() {
+                return known;
+            }
+        }
+        let wants = |network: &Network| {
+            let wanted = request
+                .wanted
+                .is_some_and(|one| network.subnet.contains(one));
+            wanted || request.reservation(network).is_some()
+        };
+        let chosen = here.clone().find(|(_, network)| wants(network));
+        chosen.or_else(|| here.next()).map(|(at, _)| at)
+    }
+}

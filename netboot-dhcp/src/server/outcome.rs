@@ -1,0 +1,279 @@
+//! What goes into the server and what comes out of it.
+
+use super::{Destination, Lease, NetworkId};
+use crate::HardwareAddr;
+use crate::value::MessageType;
+use crate::wire::MessageView;
+use alloc::{boxed::Box, string::String};
+use bytes::Bytes;
+use core::fmt;
+use core::net::{Ipv4Addr, SocketAddrV4};
+use thiserror::Error;
+
+/// A message and how it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Incoming<'a> {
+    /// The message.
+    pub message: MessageView<'a>,
+    /// Who sent the datagram.
+    pub source: SocketAddrV4,
+    /// The address that it was sent to: the server's own, or a broadcast address.
+    pub destination: Ipv4Addr,
+    /// The interface that it came in by, in the caller's numbers.
+    pub interface: u32,
+}
+
+/// What the server makes of a message.
+#[derive(Debug)]
+#[must_use]
+pub enum Outcome {
+    /// Send this.
+    Reply(Reply),
+    /// Send nothing, for this reason.
+    Silent(Silence),
+    /// Do this, then call [`Server::resume`](super::Server::resume) with the result.
+    Needs(Effect, Pending),
+}
+
+/// Something that the server needs of the world.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Find out whether somebody uses this address, by an ICMP echo (RFC 2131 section 2.2).
+    Probe(Ipv4Addr),
+    /// Store this lease if the stored one of its address has this version.
+    Claim {
+        /// The version that the stored lease has; 0 means that there is none.
+        expected_version: u64,
+        /// The lease to store.
+        lease: Lease,
+    },
+}
+
+/// How an effect went. A result that is none of the effect's own counts as [`Self::Down`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EffectResult {
+    /// Probe: nobody answered.
+    Free,
+    /// Probe: somebody answered.
+    InUse,
+    /// Claim: the lease is stored, and stays if the machine stops now.
+    Claimed,
+    /// Claim: another version was stored, and stays.
+    Lost {
+        /// The lease that is stored, if there is one.
+        current: Option<Lease>,
+    },
+    /// It could not be done.
+    Down,
+}
+
+/// A transaction that waits for an [`Effect`]. To drop it is to fall silent: what it holds runs out
+/// after [`Settings::offer_hold`](super::Settings::offer_hold).
+#[derive(Debug)]
+pub struct Pending(pub(super) Box<super::Work>);
+
+impl Pending {
+    /// The transaction, for a log line.
+    #[must_use]
+    pub fn transaction(&self) -> &Transaction {
+        self.0.transaction()
+    }
+}
+
+/// A message to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// Where it goes.
+    pub destination: Destination,
+    /// The address to send it from: the server's in the client's network.
+    pub source: Ipv4Addr,
+    /// The message.
+    pub bytes: Bytes,
+    /// Its type.
+    pub kind: MessageType,
+    /// The lease that an ACK confirms.
+    pub lease: Option<Lease>,
+    /// Why a NAK says no.
+    pub refusal: Option<Refusal>,
+    /// What it answers.
+    pub transaction: Transaction,
+}
+
+impl Reply {
+    /// A log line in dnsmasq's words, `DHCPACK(eth1) 10.0.0.5 52:54:00:12:34:56 name`, where
+    /// `interface` is the caller's name for the interface.
+    pub fn line<'a>(&'a self, interface: &'a str) -> impl fmt::Display + 'a {
+        Line {
+            kind: self.kind,
+            interface,
+            transaction: &self.transaction,
+            note: self.refusal.as_ref().map(|refusal| refusal as _),
+        }
+    }
+}
+
+/// Why a request is refused with a NAK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The address is not one of the client's network.
+    #[error("wrong network")]
+    WrongNetwork,
+    /// The client has another address, by its lease or its reservation.
+    #[error("wrong address")]
+    WrongAddress,
+    /// The address is another client's, in quarantine, or none that is given.
+    #[error("address not available")]
+    NotAvailable,
+}
+
+/// No answer, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Why.
+    pub reason: SilenceReason,
+    /// What is not answered.
+    pub transaction: Transaction,
+}
+
+impl Silence {
+    /// A log line in dnsmasq's words: `DHCPDISCOVER(eth1) 52:54:00:12:34:56 no address available`,
+    /// where `interface` is the caller's name for the interface.
+    pub fn line<'a>(&'a self, interface: &'a str) -> impl fmt::Display + 'a {
+        Line {
+            kind: self.transaction.request,
+            interface,
+            transaction: &self.transaction,
+            note: Some(&self.reason),
+        }
+    }
+}
+
+/// Why there is no answer. [`Self::is_fault`] tells what an operator should see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum SilenceReason {
+    /// `op` is not 1: a server's message.
+    #[error("not a request")]
+    NotARequest,
+    /// Option 53 is absent or malformed.
+    #[error("no message type")]
+    NoMessageType,
+    /// A message type that a server does not answer.
+    #[error("message type not served")]
+    NotServed,
+    /// `hlen` is above 16, or 0 without a client identifier.
+    #[error("no usable hardware address")]
+    NoIdentity,
+    /// An option that the answer depends on is malformed or missing.
+    #[error("malformed request")]
+    Malformed,
+    /// No network is configured for where it came from.
+    #[error("no network configured for it")]
+    NoNetwork,
+    /// Only known machines get an address, and this is none.
+    #[error("not a known machine")]
+    Unknown,
+    /// The boot policy wants no answer.
+    #[error("ignored by policy")]
+    Policy,
+    /// The message is for another server.
+    #[error("for another server")]
+    OtherServer,
+    /// A client that no record is of asks for the address it had (RFC 2131 section 4.3.2).
+    #[error("no record of it")]
+    NoRecord,
+    /// No address is free.
+    #[error("no address available")]
+    NoAddress,
+    /// The address that is given back or declined is not the client's.
+    #[error("not its address")]
+    NotItsAddress,
+    /// The address was given back.
+    #[error("released")]
+    Released,
+    /// The address was declined, and is in quarantine.
+    #[error("declined, in quarantine")]
+    Declined,
+    /// The lease was changed elsewhere meanwhile.
+    #[error("lease changed meanwhile")]
+    Lost,
+    /// The lease could not be stored, so that it must not be confirmed.
+    #[error("lease store is down")]
+    StoreDown,
+    /// What must be in the reply is more than the client takes.
+    #[error("reply too long for the client")]
+    TooLong,
+}
+
+impl SilenceReason {
+    /// Whether something is wrong here, as against a message that rightly has no answer.
+    #[must_use]
+    pub const fn is_fault(self) -> bool {
+        !matches!(
+            self,
+            Self::NotARequest
+                | Self::NotServed
+                | Self::Unknown
+                | Self::Policy
+                | Self::OtherServer
+                | Self::NoRecord
+                | Self::Released
+        )
+    }
+}
+
+/// What a message was about: enough to log it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transaction {
+    /// The client's number for it.
+    pub xid: u32,
+    /// The type of the message that came; 0 where it has none.
+    pub request: MessageType,
+    /// The interface that it came in by.
+    pub interface: u32,
+    /// The client.
+    pub hardware: HardwareAddr,
+    /// The network that it is in, once known.
+    pub network: Option<NetworkId>,
+    /// The address that it is about, once known.
+    pub address: Option<Ipv4Addr>,
+    /// The client's name, given or claimed: letters, digits, `-`, `_` and `.` only.
+    pub host_name: Option<String>,
+    /// The relay agent that it came by.
+    pub relay: Option<Ipv4Addr>,
+}
+
+impl Transaction {
+    /// The line of the message that came, like [`Reply::line`].
+    pub fn line<'a>(&'a self, interface: &'a str) -> impl fmt::Display + 'a {
+        Line {
+            kind: self.request,
+            interface,
+            transaction: self,
+            note: None,
+        }
+    }
+}
+
+struct Line<'a> {
+    kind: MessageType,
+    interface: &'a str,
+    transaction: &'a Transaction,
+    note: Option<&'a dyn fmt::Display>,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.kind, self.interface)?;
+        if let Some(address) = self.transaction.address {
+            write!(f, " {address}")?;
+        }
+        write!(f, " {}", self.transaction.hardware)?;
+        match (self.note, &self.transaction.host_name) {
+            (Some(note), _) => write!(f, " {note}"),
+            (None, Some(name)) => write!(f, " {name}"),
+            (None, None) => Ok(()),
+        }
+    }
+}

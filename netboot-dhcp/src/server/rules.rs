@@ -1,0 +1,393 @@
+//! The rules of RFC 2131 section 4.3, for one message in one network.
+
+use super::answer::Answer;
+use super::effect::{Step, claim, needs};
+use super::pool::Pool;
+use super::request::{Request, RequestState, Verdict};
+use super::{
+    Boot, Effect, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Reply, Requester,
+    Settings, Silence, SilenceReason, Transaction,
+};
+use crate::value::MessageType;
+use crate::{Seconds, Timestamp};
+use alloc::{boxed::Box, string::String};
+use core::net::Ipv4Addr;
+
+/// Addresses that are probed for one DISCOVER before the client is left to ask again.
+const MAX_PROBES: u8 = 4;
+
+/// One network while a message of it is dealt with.
+pub(super) struct Turn<'a> {
+    pub(super) now: Timestamp,
+    pub(super) settings: &'a Settings,
+    pub(super) network: &'a Network,
+    pub(super) pool: &'a mut Pool,
+}
+
+impl Transaction {
+    pub(super) fn of(incoming: &Incoming<'_>) -> Self {
+        let view = &incoming.message;
+        let relay = view.giaddr();
+        let address = view.ciaddr();
+        Self {
+            xid: view.xid(),
+            request: view.message_type().unwrap_or(MessageType(0)),
+            interface: incoming.interface,
+            hardware: view.hardware(),
+            network: None,
+            address: (!address.is_unspecified()).then_some(address),
+            host_name: None,
+            relay: (!relay.is_unspecified()).then_some(relay),
+        }
+    }
+}
+
+impl Turn<'_> {
+    pub(super) fn handle(
+        &mut self,
+        request: Request,
+        transaction: Transaction,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Outcome {
+        match request.kind {
+            MessageType::RELEASE => return self.release(request, transaction),
+            MessageType::DECLINE => return self.decline(request, transaction),
+            MessageType::DISCOVER | MessageType::REQUEST | MessageType::INFORM => {}
+            _ => return silent(SilenceReason::NotServed, transaction),
+        }
+        if request.is_for_another(self.network.server) {
+            if request.kind == MessageType::REQUEST {
+                self.pool.release_hold(&request.client);
+            }
+            return silent(SilenceReason::OtherServer, transaction);
+        }
+        if !request.is_allowed(self.network) {
+            return silent(SilenceReason::Unknown, transaction);
+        }
+        let boot = boot(&Requester {
+            network: self.network.id,
+            server: self.network.server,
+            interface: incoming.interface,
+            firmware: request.firmware,
+            hardware: request.path.hardware,
+            relay: transaction.relay,
+            message: incoming.message,
+        });
+        if boot.silent {
+            return silent(SilenceReason::Policy, transaction);
+        }
+        match request.kind {
+            MessageType::DISCOVER => self.discover(request, transaction, boot, 0),
+            MessageType::REQUEST => self.request(request, transaction, boot),
+            _ => self.inform(request, transaction, incoming, &boot),
+        }
+    }
+
+    pub(super) fn discover(
+        &mut self,
+        request: Request,
+        mut transaction: Transaction,
+        boot: Boot,
+        probes: u8,
+    ) -> Outcome {
+        let reserved = self.reserved(&request);
+        let proposed = self
+            .pool
+            .propose(&request.client, reserved, request.wanted, self.now);
+        let Some(address) = proposed.filter(|_| probes < MAX_PROBES) else {
+            return silent(SilenceReason::NoAddress, transaction);
+        };
+        transaction.address = Some(address);
+        self.hold(&request, address);
+        let lease = self.pool.lease(address);
+        let has_it =
+            lease.is_some_and(|lease| lease.client == request.client && lease.is_active(self.now));
+        if self.settings.probe && !has_it {
+            let step = Step::Probe {
+                boot,
+                address,
+                probes: probes + 1,
+            };
+            return needs(Effect::Probe(address), request, transaction, step);
+        }
+        self.offer(&request, transaction, &boot, address)
+    }
+
+    pub(super) fn offer(
+        &mut self,
+        request: &Request,
+        transaction: Transaction,
+        boot: &Boot,
+        address: Ipv4Addr,
+    ) -> Outcome {
+        self.hold(request, address);
+        let lease_time = self.lease_time(request);
+        self.accept(
+            MessageType::OFFER,
+            request,
+            transaction,
+            boot,
+            address,
+            Some(lease_time),
+        )
+        .map_or_else(Outcome::Silent, Outcome::Reply)
+    }
+
+    fn request(&mut self, request: Request, mut transaction: Transaction, boot: Boot) -> Outcome {
+        let Some(state) = RequestState::of(&request) else {
+            return silent(SilenceReason::Malformed, transaction);
+        };
+        let address = state.address();
+        transaction.address = Some(address);
+        match self.judge(&request, state) {
+            Verdict::Grant => self.grant(request, transaction, &boot, address),
+            Verdict::Refuse(refusal) => self.refuse(&request, transaction, refusal),
+            Verdict::Silent(reason) => silent(reason, transaction),
+        }
+    }
+
+    /// RFC 2131 section 4.3.2.
+    fn judge(&self, request: &Request, state: RequestState) -> Verdict {
+        let address = state.address();
+        if !self.network.subnet.contains(address) {
+            return Verdict::Refuse(Refusal::WrongNetwork);
+        }
+        let client = &request.client;
+        let has = self.pool.address_of(client).filter(|has| {
+            let lease = self.pool.lease(*has);
+            lease.is_some_and(|lease| lease.client == *client && lease.is_active(self.now))
+        });
+        let had = self.pool.address_of(client).is_some();
+        if matches!(state, RequestState::InitReboot(_)) && !had {
+            return Verdict::Silent(SilenceReason::NoRecord);
+        }
+        let reserved = self.reserved(request);
+        if let Some(reserved) = reserved
+            && reserved != address
+            && self.pool.is_free_for(reserved, client, self.now)
+        {
+            return Verdict::Refuse(Refusal::WrongAddress);
+        }
+        if has.is_some_and(|has| has != address)
+            && reserved != Some(address)
+            && !self.pool.is_held_for(address, client, self.now)
+        {
+            return Verdict::Refuse(Refusal::WrongAddress);
+        }
+        let given = reserved == Some(address) || self.pool.is_dynamic(address);
+        if given && self.pool.is_free_for(address, client, self.now) {
+            Verdict::Grant
+        } else {
+            Verdict::Refuse(Refusal::NotAvailable)
+        }
+    }
+
+    fn grant(
+        &mut self,
+        request: Request,
+        transaction: Transaction,
+        boot: &Boot,
+        address: Ipv4Addr,
+    ) -> Outcome {
+        let lease_time = self.lease_time(&request);
+        let given = boot.host_name.as_ref();
+        let given = given.or_else(|| request.reservation(self.network)?.host_name.as_ref());
+        let mut transaction = transaction;
+        if let Some(name) = given {
+            transaction.host_name = Some(name.clone());
+        }
+        let accepted = self.accept(
+            MessageType::ACK,
+            &request,
+            transaction.clone(),
+            boot,
+            address,
+            Some(lease_time),
+        );
+        let ack = match accepted {
+            Ok(ack) => Box::new(ack),
+            Err(silence) => return Outcome::Silent(silence),
+        };
+        let host_name = transaction.host_name.clone();
+        let lease = self.next_lease(&request, address, LeaseState::Bound, lease_time, host_name);
+        self.hold(&request, address);
+        let step = Step::Grant {
+            ack,
+            lease: lease.clone(),
+            claims: 1,
+        };
+        needs(claim(lease), request, transaction, step)
+    }
+
+    pub(super) fn refuse(
+        &mut self,
+        request: &Request,
+        transaction: Transaction,
+        refusal: Refusal,
+    ) -> Outcome {
+        let boot = Boot::default();
+        let answer = Answer {
+            settings: self.settings,
+            network: self.network,
+            request,
+            boot: &boot,
+        };
+        let text = match refusal {
+            Refusal::WrongNetwork => "wrong network",
+            Refusal::WrongAddress => "wrong address",
+            Refusal::NotAvailable => "address not available",
+        };
+        let Ok(bytes) = answer.refuse(text) else {
+            return silent(SilenceReason::TooLong, transaction);
+        };
+        let none = Ipv4Addr::UNSPECIFIED;
+        Outcome::Reply(Reply {
+            destination: answer.destination(MessageType::NAK, none),
+            source: self.network.server,
+            bytes,
+            kind: MessageType::NAK,
+            lease: None,
+            refusal: Some(refusal),
+            transaction,
+        })
+    }
+
+    fn release(&mut self, request: Request, transaction: Transaction) -> Outcome {
+        if request.is_for_another(self.network.server) {
+            return silent(SilenceReason::OtherServer, transaction);
+        }
+        let address = request.path.ciaddr;
+        let held = self
+            .pool
+            .lease(address)
+            .filter(|lease| lease.client == request.client && lease.is_active(self.now));
+        let Some(held) = held else {
+            return silent(SilenceReason::NotItsAddress, transaction);
+        };
+        let name = held.host_name.clone();
+        let lease = self.next_lease(&request, address, LeaseState::Released, Seconds(0), name);
+        let step = Step::End {
+            lease: lease.clone(),
+        };
+        needs(claim(lease), request, transaction, step)
+    }
+
+    fn decline(&mut self, request: Request, mut transaction: Transaction) -> Outcome {
+        if request.is_for_another(self.network.server) {
+            return silent(SilenceReason::OtherServer, transaction);
+        }
+        let Some(address) = request.wanted else {
+            return silent(SilenceReason::Malformed, transaction);
+        };
+        transaction.address = Some(address);
+        let leased = self
+            .pool
+            .lease(address)
+            .is_some_and(|lease| lease.client == request.client && lease.is_active(self.now));
+        if !leased && !self.pool.is_held_for(address, &request.client, self.now) {
+            return silent(SilenceReason::NotItsAddress, transaction);
+        }
+        let quarantine = self.settings.quarantine;
+        let lease = self.next_lease(&request, address, LeaseState::Declined, quarantine, None);
+        let step = Step::End {
+            lease: lease.clone(),
+        };
+        needs(claim(lease), request, transaction, step)
+    }
+
+    fn inform(
+        &mut self,
+        mut request: Request,
+        mut transaction: Transaction,
+        incoming: &Incoming<'_>,
+        boot: &Boot,
+    ) -> Outcome {
+        if request.path.ciaddr.is_unspecified() {
+            request.path.ciaddr = *incoming.source.ip();
+        }
+        let address = request.path.ciaddr;
+        transaction.address = (!address.is_unspecified()).then_some(address);
+        let none = Ipv4Addr::UNSPECIFIED;
+        self.accept(MessageType::ACK, &request, transaction, boot, none, None)
+            .map_or_else(Outcome::Silent, Outcome::Reply)
+    }
+
+    fn accept(
+        &self,
+        kind: MessageType,
+        request: &Request,
+        transaction: Transaction,
+        boot: &Boot,
+        yiaddr: Ipv4Addr,
+        lease_time: Option<Seconds>,
+    ) -> Result<Reply, Silence> {
+        let answer = Answer {
+            settings: self.settings,
+            network: self.network,
+            request,
+            boot,
+        };
+        match answer.accept(kind, yiaddr, lease_time) {
+            Ok(bytes) => Ok(Reply {
+                destination: answer.destination(kind, yiaddr),
+                source: self.network.server,
+                bytes,
+                kind,
+                lease: None,
+                refusal: None,
+                transaction,
+            }),
+            Err(_) => Err(Silence {
+                reason: SilenceReason::TooLong,
+                transaction,
+            }),
+        }
+    }
+
+    fn next_lease(
+        &self,
+        request: &Request,
+        address: Ipv4Addr,
+        state: LeaseState,
+        lasts: Seconds,
+        host_name: Option<String>,
+    ) -> Lease {
+        let version = self.pool.lease(address).map_or(0, |lease| lease.version);
+        Lease {
+            network: self.network.id,
+            address,
+            client: request.client.clone(),
+            client_id: request.client_id.clone(),
+            host_name,
+            state,
+            expires: self.now.after(lasts),
+            updated: self.now,
+            version: version.saturating_add(1),
+        }
+    }
+
+    fn hold(&mut self, request: &Request, address: Ipv4Addr) {
+        let until = self.now.after(self.settings.offer_hold);
+        self.pool.hold(address, &request.client, until);
+    }
+
+    fn reserved(&self, request: &Request) -> Option<Ipv4Addr> {
+        request.reservation(self.network)?.address
+    }
+
+    fn lease_time(&self, request: &Request) -> Seconds {
+        if request.firmware.is_boot_stage() {
+            self.network.boot_lease_time
+        } else {
+            self.network.lease_time
+        }
+    }
+}
+
+pub(super) fn silent(reason: SilenceReason, transaction: Transaction) -> Outcome {
+    Outcome::Silent(Silence {
+        reason,
+        transaction,
+    })
+}

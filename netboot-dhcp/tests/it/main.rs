@@ -1,0 +1,13 @@
+//! The crate from outside: captured packets, hostile bytes, the rules of RFC 2131, machines that boot
+//! over a lossy link, and a model of who has which address.
+
+mod captures;
+mod link;
+mod model;
+mod packet;
+mod properties;
+mod replies;
+mod rules;
+#[cfg(feature = "serde")]
+mod stored;
+mod wire;

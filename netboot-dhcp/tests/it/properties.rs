@@ -1,0 +1,141 @@
+//! Round trips, and no panic on any bytes.
+
+use netboot_dhcp::HardwareAddr;
+use netboot_dhcp::server::{Firmware, Subnet};
+use netboot_dhcp::value::{SubOptions, UserClass, Value};
+use netboot_dhcp::wire::{Encoding, Message, MessageView, OptionCode};
+use proptest::prelude::*;
+use std::net::Ipv4Addr;
+
+/// Options that a message can hold: any code but PAD and END, and option 52, which moves others.
+fn options() -> impl Strategy<Value = Vec<(u8, Vec<u8>)>> {
+    let code = (1..=254_u8).prop_filter("52 is tested by hand", |code| *code != 52);
+    let data = prop_oneof![
+        8 => prop::collection::vec(any::<u8>(), 0..20),
+        1 => prop::collection::vec(any::<u8>(), 250..520),
+    ];
+    prop::collection::vec((code, data), 0..20)
+}
+
+fn message() -> impl Strategy<Value = Message> {
+    let header = (any::<u32>(), any::<[u8; 16]>(), any::<u8>(), any::<u16>());
+    let fields = (any::<[u8; 32]>(), any::<u32>());
+    (header, fields, options()).prop_map(|((xid, chaddr, hlen, flags), (text, yiaddr), options)| {
+        let hardware = HardwareAddr::new(1, &chaddr).unwrap();
+        let mut message = Message::reply(xid, hardware);
+        message.hlen = hlen;
+        message.flags = flags;
+        message.yiaddr = Ipv4Addr::from_bits(yiaddr);
+        message.file[..32].copy_from_slice(&text);
+        message.sname[..32].copy_from_slice(&text);
+        for (code, data) in options {
+            message.options.push(OptionCode(code), &data);
+        }
+        message
+    })
+}
+
+/// Bytes that are a message as far as the header, and anything behind it.
+fn hostile() -> impl Strategy<Value = Vec<u8>> {
+    let header = prop::collection::vec(any::<u8>(), 236);
+    let tail = prop::collection::vec(any::<u8>(), 0..600);
+    (header, tail).prop_map(|(mut bytes, tail)| {
+        bytes.extend([99, 130, 83, 99]);
+        bytes.extend(tail);
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn encoded_message_reads_back_with_joined_options(message in message()) {
+        let bytes = message.to_bytes().unwrap();
+        prop_assert!(bytes.len() >= 300);
+        let read = Message::decode(&bytes).unwrap();
+        for (code, _) in message.options.iter() {
+            prop_assert_eq!(read.options.get(code), message.options.get(code));
+        }
+        prop_assert_eq!((read.xid, read.chaddr, read.hlen), (message.xid, message.chaddr, message.hlen));
+        prop_assert_eq!((read.sname, read.file), (message.sname, message.file));
+        prop_assert_eq!((read.yiaddr, read.flags), (message.yiaddr, message.flags));
+        // What was read is a fixed point: fragments stay fragments.
+        prop_assert_eq!(read.to_bytes().unwrap(), bytes);
+    }
+
+    #[test]
+    fn encoded_message_never_exceeds_its_limit(message in message(), limit in 0..700_usize, overload: bool) {
+        let mut encoding = Encoding::default();
+        encoding.limit = limit;
+        encoding.overload = overload;
+        let mut out = Vec::new();
+        if message.encode(&encoding, &mut out).is_ok() {
+            prop_assert!(out.len() <= limit);
+            let read = Message::decode(&out).unwrap();
+            for (code, _) in message.options.iter() {
+                prop_assert_eq!(read.options.get(code), message.options.get(code));
+            }
+        } else {
+            prop_assert!(out.is_empty());
+        }
+    }
+
+    #[test]
+    fn hostile_bytes_are_read_without_panic_and_options_lie_where_they_say(bytes in hostile()) {
+        let view = MessageView::parse(&bytes).unwrap();
+        for option in view.options().flatten() {
+            let data = &bytes[option.offset + 2..][..option.data.len()];
+            prop_assert_eq!(data, option.data);
+            prop_assert_eq!(bytes[option.offset], option.code.0);
+            prop_assert!(view.option(option.code).unwrap().len() >= option.data.len());
+        }
+        let faults = view.options().filter(Result::is_err).count();
+        prop_assert!(faults <= 3, "at most one in each area");
+        prop_assert!(view.chaddr().len() <= 16);
+        let _ = (view.anomalies(), view.boot_file(), view.server_name());
+        let _ = Firmware::of::<&str>(&view, &[]);
+        let mut encoding = Encoding::default();
+        encoding.overload = true;
+        let mut out = Vec::new();
+        Message::from(&view).encode(&encoding, &mut out).unwrap();
+        let again = MessageView::parse(&out).unwrap();
+        let good = |view: &MessageView<'_>| -> Vec<_> {
+            view.options().flatten().map(|option| (option.code, option.data.to_vec())).collect()
+        };
+        prop_assert_eq!(good(&again), good(&view));
+    }
+
+    #[test]
+    fn any_bytes_are_a_user_class_and_come_back(data in prop::collection::vec(any::<u8>(), 0..40)) {
+        let class = UserClass::decode(&data).unwrap();
+        let mut out = Vec::new();
+        class.encode(&mut out);
+        prop_assert_eq!(&out, &data);
+        prop_assert!(class.classes().map(<[u8]>::len).sum::<usize>() <= data.len());
+    }
+
+    #[test]
+    fn sub_options_come_back(entries in prop::collection::vec((1..=254_u8, prop::collection::vec(any::<u8>(), 0..255)), 0..8)) {
+        let mut options = SubOptions::new();
+        for (code, data) in &entries {
+            options.push(*code, data).unwrap();
+        }
+        let mut out = Vec::new();
+        options.encode(&mut out);
+        prop_assert_eq!(SubOptions::decode(&out).unwrap(), options);
+    }
+
+    #[test]
+    fn hardware_address_reads_what_it_writes(htype: u8, bytes in prop::collection::vec(any::<u8>(), 0..=16)) {
+        let address = HardwareAddr::new(htype, &bytes).unwrap();
+        prop_assert_eq!(address.to_string().parse(), Ok(address));
+    }
+
+    #[test]
+    fn subnet_reads_what_it_writes(bits: u32, prefix in 0..=32_u8) {
+        let subnet = Subnet::new(Ipv4Addr::from_bits(bits), prefix).unwrap();
+        prop_assert!(subnet.contains(Ipv4Addr::from_bits(bits)));
+        prop_assert_eq!(subnet.to_string().parse(), Ok(subnet));
+    }
+}

@@ -1,0 +1,265 @@
+//! What goes on the wire for each firmware. Expected bytes are written by hand, after RFC 2132,
+//! RFC 4578, the PXE 2.1 specification and what firmware is known to need.
+
+use crate::packet::*;
+use netboot_dhcp::server::{Boot, ExtraOption, Reservation, Server, Settings};
+use netboot_dhcp::value::{Text, key};
+use netboot_dhcp::wire::OptionCode;
+use std::net::Ipv4Addr;
+
+const PXE: &[u8] = b"PXEClient:Arch:00007:UNDI:003000";
+const HTTP: &[u8] = b"HTTPClient:Arch:00016:UNDI:003000";
+
+fn boot(file: &str) -> Boot {
+    Boot {
+        file: Some(file.into()),
+        ..Boot::default()
+    }
+}
+
+fn offered(packet: Packet, boot: Boot) -> Vec<u8> {
+    offered_by(&mut server(), packet, boot)
+}
+
+fn offered_by(server: &mut Server, packet: Packet, boot: Boot) -> Vec<u8> {
+    reply(handle_boot(server, NOW, packet, boot)).bytes.to_vec()
+}
+
+fn get(bytes: &[u8], code: u8) -> Option<Vec<u8>> {
+    let options = options_of(bytes).into_iter();
+    options
+        .filter(|(one, _)| *one == code)
+        .map(|(_, data)| data)
+        .reduce(|joined, more| [joined, more].concat())
+}
+
+fn codes(bytes: &[u8]) -> Vec<u8> {
+    options_of(bytes).iter().map(|(code, _)| *code).collect()
+}
+
+#[test]
+fn offer_to_pxe_firmware_is_this_to_the_byte() {
+    let discover = Packet::discover(MAC)
+        .broadcast()
+        .option(57, &[5, 0xc0])
+        .option(60, PXE)
+        .option(93, &[0, 7])
+        .option(
+            97,
+            &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+        )
+        .option(55, &[1, 3, 66, 67]);
+    let mut expected = vec![0; 240];
+    expected[..4].copy_from_slice(&[2, 1, 6, 0]);
+    expected[4..8].copy_from_slice(&[0xde, 0xad, 0xbe, 0xef]);
+    expected[10] = 0x80;
+    expected[16..20].copy_from_slice(&[10, 0, 0, 100]);
+    expected[20..24].copy_from_slice(&[10, 0, 0, 1]);
+    expected[28..34].copy_from_slice(&MAC.0);
+    expected[108..116].copy_from_slice(b"ipxe.efi");
+    expected[236..].copy_from_slice(&[99, 130, 83, 99]);
+    for option in [
+        &[53, 1, 2][..],
+        &[54, 4, 10, 0, 0, 1],
+        &[51, 4, 0, 0, 1, 44],
+        &[58, 4, 0, 0, 0, 150],
+        &[59, 4, 0, 0, 1, 7],
+        &[1, 4, 255, 255, 255, 0],
+        b"\x42\x0910.0.0.1\0",
+        b"\x43\x09ipxe.efi\0",
+        b"\x3c\x09PXEClient",
+        &[43, 4, 6, 1, 8, 255],
+        &[
+            97, 17, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+        ],
+        &[255],
+    ] {
+        expected.extend_from_slice(option);
+    }
+    assert!(expected.len() > 300);
+    assert_eq!(offered(discover, boot("ipxe.efi")), expected);
+}
+
+#[test]
+fn pxe_class_goes_out_with_its_control_or_not_at_all() {
+    let discover = Packet::discover(MAC).option(60, PXE);
+    let with = offered(discover.clone(), boot("ipxe.efi"));
+    let order = codes(&with);
+    let class = order.iter().position(|code| *code == 60).unwrap();
+    let control = order.iter().position(|code| *code == 43).unwrap();
+    assert!(class < control, "Intel's ROMs want 60 before 43");
+    let without = codes(&offered(discover, Boot::default()));
+    assert!(!without.contains(&60) && !without.contains(&43));
+}
+
+#[test]
+fn http_firmware_gets_its_class_back_and_the_url_in_option_and_field() {
+    let url = "http://10.0.0.1/ipxe.efi";
+    let offer = offered(Packet::discover(MAC).option(60, HTTP), boot(url));
+    assert_eq!(get(&offer, 60).as_deref(), Some(&b"HTTPClient"[..]));
+    assert_eq!(
+        get(&offer, 67).as_deref(),
+        Some(&b"http://10.0.0.1/ipxe.efi\0"[..])
+    );
+    assert_eq!(&offer[108..133], b"http://10.0.0.1/ipxe.efi\0");
+    assert_eq!(get(&offer, 43), None);
+    assert_eq!(get(&offer, 66), None);
+}
+
+#[test]
+fn ipxe_is_told_not_to_wait_for_a_proxy() {
+    let discover = Packet::discover(MAC).option(60, PXE).option(77, b"iPXE");
+    let offer = offered(discover, boot("http://10.0.0.1/boot.ipxe"));
+    assert_eq!(get(&offer, 175), Some(vec![176, 1, 1]));
+    assert_eq!(get(&offer, 60), None);
+    assert_eq!(get(&offer, 43), None);
+    assert_eq!(
+        get(&offer, 67).as_deref(),
+        Some(&b"http://10.0.0.1/boot.ipxe\0"[..])
+    );
+}
+
+#[test]
+fn system_gets_a_long_lease_and_boot_options_only_if_it_asks() {
+    let plain = offered(Packet::discover(MAC).option(55, &[1, 3]), boot("ipxe.efi"));
+    assert_eq!(get(&plain, 51), Some(vec![0, 0, 14, 16]));
+    assert_eq!(get(&plain, 67), None);
+    let asks = offered(Packet::discover(MAC).option(55, &[67]), boot("ipxe.efi"));
+    assert_eq!(get(&asks, 67).as_deref(), Some(&b"ipxe.efi"[..]));
+}
+
+#[test]
+fn url_too_long_for_the_field_is_in_the_option_alone() {
+    let url = format!("http://10.0.0.1/{}", "a".repeat(112));
+    assert_eq!(url.len(), 128);
+    let discover = Packet::discover(MAC).option(60, HTTP);
+    let offer = offered(discover.clone(), boot(&url));
+    assert_eq!(offer[108..236], [0; 128]);
+    assert_eq!(get(&offer, 67).unwrap().len(), 129);
+    let offer = offered(discover, boot(&url[..127]));
+    assert_eq!(offer[234], b'a');
+    assert_eq!(offer[235], 0, "the field keeps its NUL");
+}
+
+#[test]
+fn machine_id_is_echoed_only_if_it_was_sent() {
+    let discover = Packet::discover(MAC).option(60, PXE);
+    let empty = discover.clone().option(97, &[]);
+    for packet in [discover, empty] {
+        assert_eq!(get(&offered(packet, boot("a")), 97), None);
+    }
+}
+
+#[test]
+fn relay_agent_information_is_echoed_last() {
+    let agent = [1, 4, b'e', b't', b'h', b'0', 2, 2, 7, 8];
+    let discover = Packet::discover(MAC)
+        .option(82, &agent)
+        .option(61, b"\x01abcdef");
+    let boot = Boot {
+        options: vec![ExtraOption::new(key::ROOT_PATH, &Text::from("/r"))],
+        ..boot("ipxe.efi")
+    };
+    let offer = offered(discover, boot);
+    let options = options_of(&offer);
+    assert_eq!(options.last(), Some(&(82, agent.to_vec())));
+    assert_eq!(get(&offer, 61).as_deref(), Some(&b"\x01abcdef"[..]));
+}
+
+#[test]
+fn short_reply_is_padded_to_300_bytes() {
+    let offer = offered(Packet::discover(MAC).option(55, &[1]), Boot::default());
+    assert_eq!(offer.len(), 300);
+}
+
+#[test]
+fn network_settings_go_to_those_who_ask_or_leave_it_open() {
+    let mut network = network();
+    network.gateways = vec![SERVER];
+    network.dns = vec![Ipv4Addr::new(9, 9, 9, 9), SERVER];
+    network.domain = Some("lab".into());
+    network.options = vec![ExtraOption::new(key::ROOT_PATH, &Text::from("/srv"))];
+    network.reservations = vec![Reservation {
+        mac: MAC,
+        address: None,
+        host_name: Some("node-01".into()),
+    }];
+    let mut server = Server::new(Settings::new(vec![network])).unwrap();
+    let open = offered_by(&mut server, Packet::discover(MAC), Boot::default());
+    assert_eq!(get(&open, 3), Some(vec![10, 0, 0, 1]));
+    assert_eq!(get(&open, 6), Some(vec![9, 9, 9, 9, 10, 0, 0, 1]));
+    assert_eq!(get(&open, 15).as_deref(), Some(&b"lab"[..]));
+    assert_eq!(get(&open, 12).as_deref(), Some(&b"node-01"[..]));
+    assert_eq!(get(&open, 28), Some(vec![10, 0, 0, 255]));
+    assert_eq!(get(&open, 17).as_deref(), Some(&b"/srv"[..]));
+    let asked = Packet::discover(MAC).option(55, &[1]);
+    let asked = codes(&offered_by(&mut server, asked, Boot::default()));
+    assert_eq!(asked, [53, 54, 51, 58, 59, 1]);
+}
+
+#[test]
+fn policys_options_replace_all_but_the_protocols_own() {
+    let server_id = ExtraOption::new(key::SERVER_ID, &Ipv4Addr::new(6, 6, 6, 6));
+    let class = ExtraOption {
+        code: OptionCode::VENDOR_CLASS,
+        data: b"AAPLBSDPC"[..].to_vec().into(),
+    };
+    let boot = Boot {
+        options: vec![server_id, class],
+        ..boot("ipxe.efi")
+    };
+    let offer = offered(Packet::discover(MAC).option(60, PXE), boot);
+    assert_eq!(get(&offer, 54), Some(vec![10, 0, 0, 1]));
+    assert_eq!(get(&offer, 60).as_deref(), Some(&b"AAPLBSDPC"[..]));
+}
+
+#[test]
+fn other_vendors_prefix_counts_as_pxe_where_configured() {
+    let mut settings = Settings::new(vec![network()]);
+    settings.pxe_classes = vec!["AAPLBSDPC".into()];
+    let mut server = Server::new(settings).unwrap();
+    let discover = Packet::discover(MAC).option(60, b"AAPLBSDPC/i386");
+    let offer = offered_by(&mut server, discover, boot("ipxe.efi"));
+    assert_eq!(get(&offer, 60).as_deref(), Some(&b"AAPLBSDPC/i386"[..]));
+    assert_eq!(get(&offer, 43), Some(vec![6, 1, 8, 255]));
+}
+
+#[test]
+fn reply_too_long_for_the_client_loses_what_it_can_do_without() {
+    let long = |code, len| ExtraOption {
+        code: OptionCode(code),
+        data: vec![code; len].into(),
+    };
+    let boot = Boot {
+        options: vec![long(224, 100), long(225, 200)],
+        ..boot("ipxe.efi")
+    };
+    let discover = Packet::discover(MAC).option(60, PXE).option(55, &[1, 3]);
+    let small = offered(discover.clone(), boot.clone());
+    assert!(small.len() <= 576 - 28, "{}", small.len());
+    assert!(codes(&small).contains(&224));
+    assert!(!codes(&small).contains(&225), "from the end");
+    let large = offered(discover.option(57, &[5, 0xc0]), boot);
+    assert!(codes(&large).contains(&225));
+}
+
+#[test]
+fn overload_saves_options_where_it_is_allowed() {
+    let mut settings = Settings::new(vec![network()]);
+    settings.overload = true;
+    let mut server = Server::new(settings).unwrap();
+    let long = |code| ExtraOption {
+        code: OptionCode(code),
+        data: vec![code; 120].into(),
+    };
+    let boot = Boot {
+        options: vec![long(224), long(225), long(226)],
+        ..boot("ipxe.efi")
+    };
+    let discover = Packet::discover(MAC).option(55, &[1, 67]);
+    let offer = offered_by(&mut server, discover, boot);
+    assert!(offer.len() <= 576 - 28);
+    assert_eq!(get(&offer, 52), Some(vec![1]));
+    assert_eq!(offer[108..110], [226, 120]);
+    assert_eq!(get(&offer, 67).as_deref(), Some(&b"ipxe.efi"[..]));
+}

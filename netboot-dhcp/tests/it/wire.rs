@@ -1,0 +1,393 @@
+//! Hostile and irregular bytes, written by hand after RFC 2131, 2132 and 3396.
+
+use crate::packet::{MAC, Packet};
+use netboot_dhcp::value::{ReadError, ValueError, key};
+use netboot_dhcp::wire::{
+    Anomaly, Area, DecodeError, EncodeError, Encoding, Message, MessageView, OptionCode,
+    OptionError,
+};
+use std::net::Ipv4Addr;
+
+fn view(bytes: &[u8]) -> MessageView<'_> {
+    MessageView::parse(bytes).unwrap()
+}
+
+fn encode(message: &Message, limit: usize, overload: bool) -> Result<Vec<u8>, EncodeError> {
+    let mut encoding = Encoding::default();
+    encoding.limit = limit;
+    encoding.overload = overload;
+    let mut out = vec![1, 2, 3];
+    let result = message.encode(&encoding, &mut out);
+    assert_eq!(
+        result.is_err(),
+        out.is_empty(),
+        "a message is whole or absent"
+    );
+    result.map(|()| out)
+}
+
+#[test]
+fn every_length_below_240_is_too_short() {
+    let bytes = Packet::discover(MAC).end();
+    for len in 0..240 {
+        assert_eq!(
+            MessageView::parse(&bytes[..len]).unwrap_err(),
+            DecodeError::TooShort { len }
+        );
+    }
+    assert!(MessageView::parse(&bytes[..240]).is_ok());
+}
+
+#[test]
+fn bootp_without_the_magic_cookie_is_told_apart() {
+    let bytes = Packet::discover(MAC).at(236, &[99, 130, 83, 98]).end();
+    let found = [99, 130, 83, 98];
+    assert_eq!(
+        MessageView::parse(&bytes).unwrap_err(),
+        DecodeError::Bootp { found }
+    );
+}
+
+#[test]
+fn hlen_above_16_reads_as_16_and_is_kept() {
+    for hlen in 17..=255 {
+        let bytes = Packet::discover(MAC).at(2, &[hlen]).end();
+        let view = view(&bytes);
+        assert_eq!((view.hlen(), view.chaddr().len()), (hlen, 16));
+        assert_eq!(view.mac(), None);
+        assert_eq!(view.anomalies(), [Anomaly::HardwareLength { hlen }]);
+        assert_eq!(Message::from(&view).to_bytes().unwrap()[2], hlen);
+    }
+}
+
+#[test]
+fn truncated_option_is_reported_with_its_offset_and_hides_none_before_it() {
+    let mut bytes = Packet::discover(MAC).option(60, b"x").0;
+    bytes.extend([12, 9, b'h', b'i']);
+    let items: Vec<_> = view(&bytes).options().collect();
+    assert_eq!(items.len(), 3);
+    assert_eq!(items[1].unwrap().data, b"x");
+    let error = OptionError::Truncated {
+        code: OptionCode::HOST_NAME,
+        offset: 246,
+        declared: 9,
+        available: 2,
+    };
+    assert_eq!(items[2], Err(error));
+    assert_eq!(
+        error.to_string(),
+        "option 12 at offset 246 says 9 bytes where 2 are left"
+    );
+    bytes.truncate(247);
+    assert_eq!(
+        view(&bytes).options().last(),
+        Some(Err(OptionError::NoLength {
+            code: OptionCode::HOST_NAME,
+            offset: 246
+        }))
+    );
+}
+
+#[test]
+fn truncated_option_does_not_hide_those_in_overloaded_fields() {
+    let mut bytes = Packet::discover(MAC)
+        .option(52, &[3])
+        .at(108, &[15, 1, b'f', 255])
+        .at(44, &[17, 1, b's', 255])
+        .0;
+    bytes.extend([12, 200]);
+    let view = view(&bytes);
+    assert_eq!(view.options().filter(Result::is_err).count(), 1);
+    assert_eq!(
+        view.option(OptionCode::DOMAIN_NAME).as_deref(),
+        Some(&b"f"[..])
+    );
+    assert_eq!(
+        view.option(OptionCode::ROOT_PATH).as_deref(),
+        Some(&b"s"[..])
+    );
+}
+
+#[test]
+fn bad_value_of_one_option_leaves_the_others_readable() {
+    let bytes = Packet::discover(MAC)
+        .option(51, &[1, 2, 3])
+        .option(54, &[10, 0, 0, 1])
+        .end();
+    let view = view(&bytes);
+    let cause = ValueError::Length {
+        expected: 4,
+        found: 3,
+    };
+    assert_eq!(
+        view.read(key::LEASE_TIME),
+        Err(ReadError {
+            code: OptionCode::LEASE_TIME,
+            cause
+        })
+    );
+    assert_eq!(
+        view.read(key::SERVER_ID),
+        Ok(Some(Ipv4Addr::new(10, 0, 0, 1)))
+    );
+    assert_eq!(view.read(key::ROUTERS), Ok(None));
+}
+
+#[test]
+fn fragments_of_an_option_are_joined_though_others_stand_between() {
+    let bytes = Packet::discover(MAC)
+        .option(67, b"http://10.0.0.1/")
+        .option(12, b"h")
+        .option(67, b"boot.ipxe")
+        .end();
+    let expected = b"http://10.0.0.1/boot.ipxe";
+    assert_eq!(view(&bytes).boot_file().as_deref(), Some(&expected[..]));
+    let message = Message::decode(&bytes).unwrap();
+    assert_eq!(
+        message.options.get(OptionCode::BOOT_FILE_NAME).as_deref(),
+        Some(&expected[..])
+    );
+    let out = message.to_bytes().unwrap();
+    assert_eq!(out[..bytes.len()], bytes, "fragments stay where they were");
+}
+
+#[test]
+fn fragments_are_joined_over_options_file_and_sname_in_this_order() {
+    let bytes = Packet::discover(MAC)
+        .option(52, &[3])
+        .option(17, b"a")
+        .at(108, &[17, 1, b'b', 255])
+        .at(44, &[17, 1, b'c', 255])
+        .end();
+    assert_eq!(
+        view(&bytes).option(OptionCode::ROOT_PATH).as_deref(),
+        Some(&b"abc"[..])
+    );
+    let places: Vec<_> = view(&bytes)
+        .options()
+        .map(|option| option.map(|option| (option.area, option.offset)))
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert_eq!(
+        places,
+        [
+            (Area::Options, 240),
+            (Area::Options, 243),
+            (Area::Options, 246),
+            (Area::File, 108),
+            (Area::Sname, 44)
+        ]
+    );
+}
+
+#[test]
+fn overloaded_message_encodes_back_to_the_same_bytes() {
+    let mut bytes = Packet::discover(MAC)
+        .option(52, &[3])
+        .at(108, &[17, 1, b'b', 255])
+        .at(44, &[17, 1, b'c', 224, 0, 255])
+        .end();
+    bytes.resize(300, 0);
+    assert_eq!(Message::decode(&bytes).unwrap().to_bytes().unwrap(), bytes);
+}
+
+/// Found by fuzzing: the bits of the second were written into the first.
+#[test]
+fn repeated_option_52_encodes_back_as_it_was() {
+    let mut bytes = Packet::discover(MAC)
+        .option(52, &[0])
+        .option(52, &[1])
+        .at(108, &[17, 1, b'b', 255])
+        .end();
+    bytes.resize(300, 0);
+    assert_eq!(Message::decode(&bytes).unwrap().to_bytes().unwrap(), bytes);
+}
+
+#[test]
+fn overload_is_said_again_if_its_option_was_taken_out() {
+    let bytes = Packet::discover(MAC)
+        .option(52, &[1])
+        .at(108, &[17, 1, b'b', 255])
+        .end();
+    let mut message = Message::decode(&bytes).unwrap();
+    message.options.remove(OptionCode::OVERLOAD);
+    assert_eq!(
+        message.to_bytes().unwrap()[240..247],
+        [53, 1, 1, 52, 1, 1, 255]
+    );
+}
+
+#[test]
+fn option_52_is_heeded_only_where_it_may_stand() {
+    for value in [&[0][..], &[4], &[1, 1], &[]] {
+        let bytes = Packet::discover(MAC)
+            .option(52, value)
+            .at(108, b"undionly.kpxe")
+            .end();
+        let view = view(&bytes);
+        assert_eq!(view.boot_file().as_deref(), Some(&b"undionly.kpxe"[..]));
+        assert_eq!(view.anomalies(), [Anomaly::BadOverload { offset: 243 }]);
+    }
+    let nested = Packet::discover(MAC)
+        .option(52, &[1])
+        .at(108, &[52, 1, 2, 255])
+        .at(44, b"tftp")
+        .end();
+    assert_eq!(view(&nested).server_name().as_deref(), Some(&b"tftp"[..]));
+}
+
+#[test]
+fn file_and_sname_fold_with_their_options() {
+    let plain = Packet::discover(MAC).at(108, b"a.efi").at(44, &[b's'; 64]);
+    let bytes = plain.clone().end();
+    assert_eq!(view(&bytes).boot_file().as_deref(), Some(&b"a.efi"[..]));
+    assert_eq!(
+        view(&bytes).server_name().as_deref(),
+        Some(&[b's'; 64][..]),
+        "a field without NUL is not lost"
+    );
+    let bytes = plain.option(67, b"b.efi\0").end();
+    assert_eq!(view(&bytes).boot_file().as_deref(), Some(&b"b.efi"[..]));
+    let bytes = Packet::discover(MAC).end();
+    assert_eq!(view(&bytes).boot_file(), None);
+    let overloaded = Packet::discover(MAC)
+        .option(52, &[1])
+        .at(108, &[12, 1, b'h', 255])
+        .end();
+    assert_eq!(view(&overloaded).boot_file(), None);
+}
+
+#[test]
+fn missing_end_is_read_and_noted() {
+    let bytes = Packet::discover(MAC).0;
+    let view = view(&bytes);
+    assert_eq!(view.options().count(), 1);
+    let area = Area::Options;
+    assert_eq!(view.anomalies(), [Anomaly::MissingEnd { area }]);
+}
+
+#[test]
+fn pad_runs_are_skipped_and_bytes_after_end_are_not_options() {
+    let mut packet = Packet::discover(MAC);
+    packet.0.extend([0, 0, 0]);
+    let mut bytes = packet.option(12, b"h").end();
+    bytes.extend([255, 255, 12, 1]);
+    let view = view(&bytes);
+    assert_eq!(view.options().count(), 2);
+    assert_eq!(
+        view.option(OptionCode::HOST_NAME).as_deref(),
+        Some(&b"h"[..])
+    );
+    assert_eq!(view.anomalies(), [Anomaly::DataAfterEnd { offset: 250 }]);
+}
+
+#[test]
+fn first_of_two_server_identifiers_counts_and_the_other_is_noted() {
+    let bytes = Packet::discover(MAC)
+        .option(54, &[10, 0, 0, 1])
+        .option(54, &[10, 0, 0, 2])
+        .end();
+    let view = view(&bytes);
+    assert_eq!(
+        view.read(key::SERVER_ID),
+        Ok(Some(Ipv4Addr::new(10, 0, 0, 1)))
+    );
+    assert_eq!(
+        view.anomalies(),
+        [Anomaly::RepeatedServerId { offset: 249 }]
+    );
+}
+
+#[test]
+fn unknown_repeated_and_empty_options_keep_their_order() {
+    let bytes = Packet::discover(MAC)
+        .option(224, b"x")
+        .option(80, b"")
+        .option(12, b"h")
+        .option(224, b"")
+        .end();
+    let message = Message::decode(&bytes).unwrap();
+    let codes: Vec<_> = message.options.iter().map(|(code, _)| code.0).collect();
+    assert_eq!(codes, [53, 224, 80, 12, 224]);
+    assert_eq!(message.to_bytes().unwrap()[..bytes.len()], bytes);
+}
+
+#[test]
+fn long_option_is_split_at_255_bytes() {
+    let mut message = Message::request(1, MAC.into());
+    message.options.set(OptionCode(224), &[7; 256]);
+    let out = message.to_bytes().unwrap();
+    assert_eq!(out[240..242], [224, 255]);
+    assert_eq!(out[497..], [224, 1, 7, 255]);
+    assert_eq!(
+        view(&out).option(OptionCode(224)).as_deref(),
+        Some(&[7; 256][..])
+    );
+}
+
+#[test]
+fn message_is_padded_to_300_bytes_after_end() {
+    let out = Message::request(1, MAC.into()).to_bytes().unwrap();
+    assert_eq!(out.len(), 300);
+    assert_eq!(out[240], 255);
+    assert!(out[241..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
+fn what_does_not_fit_is_an_error_that_says_both_lengths() {
+    let mut message = Message::request(1, MAC.into());
+    message.options.set(OptionCode(224), &[7; 100]);
+    assert_eq!(
+        encode(&message, 342, false),
+        Err(EncodeError::TooLong {
+            need: 343,
+            limit: 342
+        })
+    );
+    assert_eq!(encode(&message, 343, false).unwrap().len(), 343);
+    assert_eq!(
+        encode(&message, 100, true),
+        Err(EncodeError::TooLong {
+            need: 343,
+            limit: 100
+        })
+    );
+}
+
+#[test]
+fn overload_puts_what_does_not_fit_into_file_and_sname() {
+    let mut message = Message::request(1, MAC.into());
+    for code in 224..=229 {
+        message.options.push(OptionCode(code), &[code; 50]);
+    }
+    // Room for one option, option 52 and END in the option field; two in `file`, one in `sname`.
+    message.options.remove(OptionCode(228));
+    message.options.remove(OptionCode(229));
+    let out = encode(&message, 300, true).unwrap();
+    assert_eq!(out[240..242], [224, 50]);
+    assert_eq!(out[292..296], [52, 1, 3, 255]);
+    assert_eq!(out[108..110], [225, 50]);
+    assert_eq!(out[160..162], [226, 50]);
+    assert_eq!(out[212], 255);
+    assert_eq!(out[44..46], [227, 50]);
+    assert_eq!(out[96], 255);
+    assert!(encode(&message, 299, true).is_ok());
+
+    message.options.push(OptionCode(228), &[228; 50]);
+    assert!(matches!(
+        encode(&message, 300, true),
+        Err(EncodeError::TooLong { .. })
+    ));
+}
+
+#[test]
+fn overload_leaves_used_fields_alone() {
+    let mut message = Message::request(1, MAC.into());
+    message.options.push(OptionCode(224), &[1; 50]);
+    message.options.push(OptionCode(225), &[2; 50]);
+    message.file[..4].copy_from_slice(b"file");
+    let out = encode(&message, 300, true).unwrap();
+    assert_eq!(out[108..112], *b"file");
+    assert_eq!(out[292..296], [52, 1, 2, 255]);
+    assert_eq!(out[44..46], [225, 50]);
+}

@@ -1,0 +1,426 @@
+//! What an image is, as its `manifest.json` says it.
+//!
+//! A [`Manifest`] cannot be wrong: JSON comes in raw, is checked as a whole and only then becomes one, and one that
+//! is made here goes through the same checks. Fields that this version does not know are kept and written back, at
+//! every level. There is no clock here: `created` is what the caller said. The JSON itself is in `manifest/json.rs`,
+//! and its schema in `manifest.schema.json` beside the crate's `Cargo.toml`.
+
+mod json;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, FileName, ImageName};
+
+pub(crate) use json::Extra;
+#[cfg(all(unix, feature = "store"))]
+pub(crate) use json::{check, created};
+
+/// An image's description: what it boots, from which files, with which digests.
+///
+/// ```
+/// use netboot_image::{Boot, Manifest};
+///
+/// let manifest = Manifest::from_json(br#"{
+///     "version": "1.0", "name": "rescue", "generation": 3, "created": "2026-11-23T05:26:58Z",
+///     "architecture": "x86_64", "kind": "linux",
+///     "kernel": { "file": "bzImage", "size": 3, "cmdline_limit": 2047,
+///                 "digest": "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+///     "initrds": [],
+///     "cmdline": ["console=ttyS0", "quiet"],
+///     "signed_by": "a field of a later version"
+/// }"#)?;
+/// assert_eq!(manifest.label(), "rescue");
+/// let Boot::Linux(linux) = manifest.boot() else { unreachable!() };
+/// assert_eq!(linux.cmdline().join(" "), "console=ttyS0 quiet");
+/// assert!(manifest.to_json().contains("signed_by"));
+/// # Ok::<(), netboot_image::ManifestError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct Manifest {
+    pub(crate) version: ManifestVersion,
+    pub(crate) name: ImageName,
+    pub(crate) generation: Generation,
+    pub(crate) created: SystemTime,
+    pub(crate) label: Option<String>,
+    pub(crate) description: Option<String>,
+    pub(crate) architecture: Architecture,
+    pub(crate) boot: Boot,
+    pub(crate) source: Option<Source>,
+    pub(crate) extra: Extra,
+}
+
+/// What a machine does with an image.
+///
+/// Later versions know programs (`efi`), other URLs (`chain`) and discs (`iso`); a manifest of such a kind is
+/// [`ManifestError::Kind`] for this one.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Boot {
+    /// Loads a Linux kernel and its initial RAM disks. In JSON: `"kind": "linux"`.
+    Linux(LinuxBoot),
+}
+
+/// A Linux kernel, its initial RAM disks and its command line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinuxBoot {
+    pub(crate) kernel: ImageFile,
+    pub(crate) kernel_version: Option<String>,
+    pub(crate) cmdline_limit: u32,
+    pub(crate) initrds: Vec<ImageFile>,
+    pub(crate) cmdline: Vec<String>,
+}
+
+/// One file of an image: its name, size and digest.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ImageFile {
+    pub(crate) name: FileName,
+    pub(crate) size: u64,
+    pub(crate) digest: Digest,
+    pub(crate) extra: Extra,
+}
+
+/// Where an image came from: for people, and never used to boot it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Source {
+    pub(crate) tool: Option<String>,
+    pub(crate) from: Vec<String>,
+    pub(crate) extra: Extra,
+}
+
+/// The processor that an image is for, named as Linux distributions do: `x86_64`, `i386`, `arm64`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Architecture {
+    /// 64-bit x86.
+    #[serde(rename = "x86_64")]
+    X86_64,
+    /// 32-bit x86, which also runs on 64-bit machines.
+    #[serde(rename = "i386")]
+    I386,
+    /// 64-bit ARM.
+    #[serde(rename = "arm64")]
+    Arm64,
+}
+
+/// The number of one publication of an image, counted from 1; no number of an image is ever used again.
+///
+/// Its text is `@12`, as in a URL; `12` is read too.
+///
+/// ```
+/// use netboot_image::Generation;
+///
+/// let generation: Generation = "@12".parse()?;
+/// assert_eq!((generation.number(), generation.to_string().as_str()), (12, "@12"));
+/// assert!("@0".parse::<Generation>().is_err() && "@012".parse::<Generation>().is_err());
+/// # Ok::<(), netboot_image::GenerationError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub(crate) u32);
+
+/// The text is no generation: not `@` and a number from 1 to 4294967295 without leading zeros.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a generation is written @ and a number from 1 up")]
+#[non_exhaustive]
+pub struct GenerationError;
+
+/// The version of a manifest's form: `1.0` now. A later minor version adds fields, which are kept though not
+/// understood; a later major version is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ManifestVersion {
+    /// Refused when above 1.
+    pub major: u16,
+    /// Any is read.
+    pub minor: u16,
+}
+
+/// Why a manifest, or what was to become one, is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// It is longer than [`Manifest::MAX_LEN`].
+    #[error("manifest of {len} bytes is longer than {max}", max = Manifest::MAX_LEN)]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// It is no JSON, or a field is missing or of the wrong type.
+    #[error("manifest at line {line}, column {column}: {message}")]
+    Json {
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// A later major version wrote it.
+    #[error("manifest version {version:?} is not 1.x")]
+    Version {
+        /// What stands in the field.
+        version: String,
+    },
+    /// This version does not know the kind of image.
+    #[error("images of kind {kind:?} are not known to this version")]
+    Kind {
+        /// What stands in the field.
+        kind: String,
+    },
+    /// A field's value does not fit.
+    #[error("{field} {value:?}: {reason}")]
+    Value {
+        /// Where in the manifest.
+        field: &'static str,
+        /// The value, cut at 80 characters.
+        value: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl Manifest {
+    /// The longest manifest that is read, in bytes: 1 MiB.
+    pub const MAX_LEN: usize = 1 << 20;
+
+    /// Reads and checks the text of a `manifest.json`.
+    ///
+    /// # Errors
+    /// What is wrong with it: the JSON, a field, or how fields go together.
+    pub fn from_json(text: &[u8]) -> Result<Self, ManifestError> {
+        json::read(text)
+    }
+
+    /// The text of `manifest.json`: indented JSON that ends in a line feed, with the fields of later versions that were
+    /// read. The same manifest always gives the same text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        json::write(self)
+    }
+
+    /// The version of the form it was read in.
+    #[must_use]
+    pub fn version(&self) -> ManifestVersion {
+        self.version
+    }
+
+    /// The image's name.
+    #[must_use]
+    pub fn name(&self) -> &ImageName {
+        &self.name
+    }
+
+    /// Which publication of the image this is.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.generation
+    }
+
+    /// When it was published, in whole seconds, as the publisher's clock had it.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        self.created
+    }
+
+    /// What a menu calls it: one line of at most 200 bytes; the name where no label was given.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(self.name.as_str())
+    }
+
+    /// A longer text for people, at most 4096 bytes.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    /// The processor it is for, as the kernel's own header says.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// What a machine does with it.
+    #[must_use]
+    pub fn boot(&self) -> &Boot {
+        &self.boot
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
+    /// Every file of the image, the kernel first; `SHA256SUMS` and `manifest.json` are not among them.
+    pub fn files(&self) -> impl Iterator<Item = &ImageFile> {
+        match &self.boot {
+            Boot::Linux(linux) => std::iter::once(&linux.kernel).chain(&linux.initrds),
+        }
+    }
+
+    /// The file of that name, if it is one of [`files`](Self::files).
+    #[must_use]
+    pub fn file(&self, name: &str) -> Option<&ImageFile> {
+        self.files().find(|file| file.name == *name)
+    }
+}
+
+impl LinuxBoot {
+    /// The most initial RAM disks of one image.
+    pub const MAX_INITRDS: usize = 32;
+
+    /// The kernel.
+    #[must_use]
+    pub fn kernel(&self) -> &ImageFile {
+        &self.kernel
+    }
+
+    /// The kernel's own account of its version, as far as its header has it: `6.1.0-49-amd64 (…) #1 SMP …`.
+    #[must_use]
+    pub fn kernel_version(&self) -> Option<&str> {
+        self.kernel_version.as_deref()
+    }
+
+    /// The longest command line that the kernel takes, in bytes; it cuts what is longer without a word. Whoever adds
+    /// arguments must count against it.
+    #[must_use]
+    pub fn cmdline_limit(&self) -> u32 {
+        self.cmdline_limit
+    }
+
+    /// The initial RAM disks, in the order in which the kernel unpacks them.
+    #[must_use]
+    pub fn initrds(&self) -> &[ImageFile] {
+        &self.initrds
+    }
+
+    /// The kernel command line, one argument an item. An argument holds white space only between double quotes, and
+    /// no control characters.
+    #[must_use]
+    pub fn cmdline(&self) -> &[String] {
+        &self.cmdline
+    }
+}
+
+impl ImageFile {
+    /// Its name in the image's directory.
+    #[must_use]
+    pub fn name(&self) -> &FileName {
+        &self.name
+    }
+
+    /// Its length in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Its digest.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+}
+
+impl Source {
+    /// A source: the program that made the image, and the paths or URLs that it took.
+    ///
+    /// ```
+    /// let source = netboot_image::Source::new("netboot image add", ["/boot/vmlinuz", "/boot/initrd.img"]);
+    /// assert_eq!(source.from().len(), 2);
+    /// ```
+    pub fn new<T: Into<String>>(
+        tool: impl Into<String>,
+        from: impl IntoIterator<Item = T>,
+    ) -> Self {
+        Self {
+            tool: Some(tool.into()),
+            from: from.into_iter().map(Into::into).collect(),
+            extra: Extra::default(),
+        }
+    }
+
+    /// The program that made the image.
+    #[must_use]
+    pub fn tool(&self) -> Option<&str> {
+        self.tool.as_deref()
+    }
+
+    /// The paths or URLs that the files were taken from.
+    #[must_use]
+    pub fn from(&self) -> &[String] {
+        &self.from
+    }
+}
+
+impl Architecture {
+    /// The name, as in a manifest.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::X86_64 => "x86_64",
+            Self::I386 => "i386",
+            Self::Arm64 => "arm64",
+        }
+    }
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl Generation {
+    /// The generation of that number, if it is above 0.
+    #[must_use]
+    pub const fn new(number: u32) -> Option<Self> {
+        if number == 0 {
+            None
+        } else {
+            Some(Self(number))
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Generation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "@{}", self.0)
+    }
+}
+
+impl FromStr for Generation {
+    type Err = GenerationError;
+
+    fn from_str(text: &str) -> Result<Self, GenerationError> {
+        let digits = text.strip_prefix('@').unwrap_or(text);
+        let canonical =
+            !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits
+            .parse()
+            .ok()
+            .filter(|_| canonical)
+            .and_then(Self::new)
+            .ok_or(GenerationError)
+    }
+}
+
+impl ManifestVersion {
+    /// The version that this crate writes for a new image.
+    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+}
+
+impl fmt::Display for ManifestVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
+}

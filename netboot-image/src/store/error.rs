@@ -1,0 +1,121 @@
+//! Why something in the store could not be done.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{FileName, Generation, ImageName, KernelError, Looks, ManifestError};
+
+/// Why something in the store could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The directory is there and no store, or not there at all.
+    #[error("{path} is no image store")]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// No image has the name.
+    #[error("no image is called {name}")]
+    NoSuchImage {
+        /// The name.
+        name: ImageName,
+    },
+    /// The image does not have the generation, or no longer.
+    #[error("image {name} has no generation {generation}")]
+    NoSuchGeneration {
+        /// The image.
+        name: ImageName,
+        /// The generation.
+        generation: Generation,
+    },
+    /// The image's manifest does not list the file.
+    #[error("image {name} has no file {file}")]
+    NoSuchFile {
+        /// The image.
+        name: ImageName,
+        /// The file.
+        file: FileName,
+    },
+    /// What stands at the image's place was not published by a store.
+    #[error("{path} was not published by this store")]
+    NotOurs {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The kernel is refused.
+    #[error("{file}: {reason}")]
+    Kernel {
+        /// Where the kernel came from.
+        file: String,
+        /// Why.
+        reason: KernelError,
+    },
+    /// The initial RAM disk is refused.
+    #[error("{file} is no initial RAM disk: it looks like {looks}")]
+    Initrd {
+        /// Where it came from.
+        file: String,
+        /// What it is.
+        looks: Looks,
+    },
+    /// What was to be published, or what is in the store, makes no manifest.
+    #[error("image {name}: {reason}")]
+    Manifest {
+        /// The image.
+        name: ImageName,
+        /// What is wrong.
+        reason: ManifestError,
+    },
+    /// A published file is not what its manifest says.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        reason: String,
+    },
+    /// The disk, or the owner's share of it, is full. Nothing was published.
+    #[error("no space left while writing {path}")]
+    Full {
+        /// What was being written.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The progress callback stopped it. Nothing was published.
+    #[error("cancelled")]
+    Cancelled,
+    /// The file system refused something else.
+    #[error("cannot {action} {path}")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl StoreError {
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if Self::is_full(&source) {
+            Self::Full { path, source }
+        } else {
+            Self::Io {
+                action,
+                path,
+                source,
+            }
+        }
+    }
+
+    pub(super) fn is_full(error: &io::Error) -> bool {
+        matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+        )
+    }
+}

@@ -1,0 +1,159 @@
+//! What is given to a store to be published, and what the store says meanwhile and after.
+
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::{Generation, ImageName, Manifest, Source};
+
+/// An image to be published.
+///
+/// The kernel becomes `bzImage` (x86) or `Image` (arm64), as its header says; the initial RAM disks become `initrd`,
+/// `initrd-2`, `initrd-3` and so on, in the order given.
+#[derive(Debug)]
+pub struct NewImage {
+    pub(super) name: ImageName,
+    pub(super) label: Option<String>,
+    pub(super) description: Option<String>,
+    pub(super) kernel: Input,
+    pub(super) initrds: Vec<Input>,
+    pub(super) cmdline: Vec<String>,
+    pub(super) source: Option<Source>,
+}
+
+/// Where the bytes of a file come from: a path, or anything that reads.
+pub struct Input(pub(super) Origin);
+
+pub(super) enum Origin {
+    Path(PathBuf),
+    Reader {
+        label: String,
+        reader: Box<dyn Read + Send>,
+    },
+}
+
+/// What was published.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Published {
+    /// The manifest as it was written.
+    pub manifest: Manifest,
+    /// The generation that was current before, if there was an image of this name.
+    pub replaced: Option<Generation>,
+}
+
+/// How far a publication is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// Bytes of a file were copied and hashed.
+    Copied {
+        /// The name the file will have; the kernel's is `kernel` until its header was read.
+        file: &'a str,
+        /// Bytes so far.
+        done: u64,
+        /// Bytes in all, where the source has a length.
+        total: Option<u64>,
+    },
+    /// A stage is over.
+    Step(Step),
+}
+
+/// The stages of a publication, in order. A callback that breaks before `Switched` leaves nothing behind; after it the
+/// image is published and breaking does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Step {
+    /// There is a place for the copies.
+    Staged,
+    /// All files are copied, checked and on the disk.
+    Copied,
+    /// No other writer changes the store now.
+    Locked,
+    /// `SHA256SUMS` and `manifest.json` are written.
+    Described,
+    /// The generation stands in its final place; the previous one is still current.
+    Placed,
+    /// The generation is current.
+    Switched,
+}
+
+impl NewImage {
+    /// A Linux kernel, to be published under a name.
+    pub fn linux(name: ImageName, kernel: impl Into<Input>) -> Self {
+        Self {
+            name,
+            label: None,
+            description: None,
+            kernel: kernel.into(),
+            initrds: Vec::new(),
+            cmdline: Vec::new(),
+            source: None,
+        }
+    }
+
+    /// Adds an initial RAM disk after those that are there.
+    #[must_use]
+    pub fn initrd(mut self, initrd: impl Into<Input>) -> Self {
+        self.initrds.push(initrd.into());
+        self
+    }
+
+    /// Appends kernel arguments, one an item.
+    #[must_use]
+    pub fn cmdline<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
+        self.cmdline.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// What a menu calls the image; its name by default.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// A longer text for people.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Where the image came from; nothing is said by default.
+    #[must_use]
+    pub fn source(mut self, source: Source) -> Self {
+        self.source = Some(source);
+        self
+    }
+}
+
+impl Input {
+    /// The bytes that a reader gives until its end; `label` stands for it in messages.
+    pub fn reader(label: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
+        Self(Origin::Reader {
+            label: label.into(),
+            reader: Box::new(reader),
+        })
+    }
+
+    /// What to call it in messages.
+    pub(super) fn label(&self) -> String {
+        match &self.0 {
+            Origin::Path(path) => path.display().to_string(),
+            Origin::Reader { label, .. } => label.clone(),
+        }
+    }
+}
+
+impl<T: AsRef<Path>> From<T> for Input {
+    fn from(path: T) -> Self {
+        Self(Origin::Path(path.as_ref().to_owned()))
+    }
+}
+
+impl fmt::Debug for Input {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Input").field(&self.label()).finish()
+    }
+}

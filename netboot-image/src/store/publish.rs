@@ -1,0 +1,292 @@
+//! Publishing: copies into the staging directory, then one rename.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{Read, Seek, Write};
+use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::new_image::Origin;
+use super::{
+    Input, Lock, NewImage, Progress, Published, Step, Store, StoreError, read_dir, rename, sync_dir,
+};
+use crate::manifest::{self, Extra};
+use crate::{
+    Boot, CopyError, Digest, FileName, Generation, ImageFile, Kernel, LinuxBoot, Looks, Manifest,
+    ManifestError, ManifestVersion, Sha256Sums, copy,
+};
+
+type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
+
+impl Store {
+    /// Publishes an image as the next generation of its name, whole or not at all.
+    ///
+    /// The files are copied into the store, hashed as they pass, checked and flushed to the disk; then one rename makes
+    /// them current. `now` becomes the manifest's `created`. Content that the store already has is shared with it, once
+    /// what is there was read and found whole. Other writers wait only while names change, not while bytes are copied.
+    ///
+    /// # Errors
+    /// What is wrong with the image, or what the file system refused. Nothing is left behind then, save when the very
+    /// last flush fails (`action` is "flush" and `path` the store): the image is current by then, and a loss of power may
+    /// still undo it.
+    pub fn publish(
+        &self,
+        now: SystemTime,
+        image: NewImage,
+        progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Published, StoreError> {
+        let name = image.name.clone();
+        self.current(&name)?;
+        let staging = self.stage()?;
+        step(progress, Step::Staged)?;
+        let files = staging.path.join("files");
+        self.make_dir(&files)?;
+        let mut copies = Copies {
+            store: self,
+            dir: &files,
+            progress: &mut *progress,
+            damaged: Vec::new(),
+        };
+        let mut manifest = copies.take(now, image)?;
+        let damaged = copies.damaged;
+        step(progress, Step::Copied)?;
+
+        let lock = self.lock()?;
+        step(progress, Step::Locked)?;
+        let replaced = self.current(&name)?;
+        manifest.generation = self.next_generation(&name)?;
+        self.describe(&files, &manifest)?;
+        step(progress, Step::Described)?;
+
+        let counter = self.change_counter()?;
+        if let Some(replaced) = replaced {
+            self.last_current(now, &name, replaced)?;
+        }
+        let place = self.place(&lock, &files, &manifest)?;
+        let switched = step(progress, Step::Placed)
+            .and_then(|()| self.switch(&lock, &staging, &manifest.name, manifest.generation));
+        if let Err(error) = switched {
+            self.take_back(&files, &manifest)?;
+            return Err(error);
+        }
+        counter.count()?;
+        self.share(&lock, &place, &manifest, &damaged);
+        sync_dir(&self.root)?;
+        // It is too late to break.
+        let _ = progress(Progress::Step(Step::Switched));
+        Ok(Published { manifest, replaced })
+    }
+
+    /// Puts new contents among the blobs. What cannot be put there, as on a file system without hard links, only takes
+    /// its room again the next time; so this comes after the switch and never fails.
+    fn share(&self, _lock: &Lock, place: &Path, manifest: &Manifest, damaged: &[Digest]) {
+        for file in manifest.files() {
+            let blob = self.blob(file.digest);
+            if damaged.contains(&file.digest) {
+                drop(fs::remove_file(&blob));
+            }
+            drop(fs::hard_link(place.join(file.name.as_str()), &blob));
+        }
+    }
+
+    /// Writes `manifest.json` and `SHA256SUMS`, which holds the digest of the former too.
+    fn describe(&self, files: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+        let json = manifest.to_json();
+        if json.len() > Manifest::MAX_LEN {
+            let reason = ManifestError::TooLong { len: json.len() };
+            return Err(StoreError::Manifest {
+                name: manifest.name.clone(),
+                reason,
+            });
+        }
+        let mut sums = Sha256Sums::default();
+        for file in manifest.files() {
+            sums.push(file.digest, file.name.as_str());
+        }
+        sums.push(Digest::of(json.as_bytes()), "manifest.json");
+        for (name, content) in [
+            ("manifest.json", json.into_bytes()),
+            ("SHA256SUMS", sums.to_bytes()),
+        ] {
+            let path = files.join(name);
+            let mut file = create(&path)?;
+            file.write_all(&content)
+                .map_err(|source| StoreError::io("write", &path, source))?;
+            finish(&file, &path)?;
+        }
+        for path in read_dir(files)? {
+            self.hand_over(&path)?;
+        }
+        let dated = File::open(files).and_then(|dir| dir.set_modified(manifest.created));
+        dated.map_err(|source| StoreError::io("set the time of", files, source))?;
+        sync_dir(files)
+    }
+}
+
+/// The copies of an image's files, on their way into the staging directory.
+struct Copies<'a> {
+    store: &'a Store,
+    dir: &'a Path,
+    progress: &'a mut Callback<'a>,
+    /// Contents that the store has, but not as they should be.
+    damaged: Vec<Digest>,
+}
+
+/// A file that was copied, and its beginning.
+struct Copied {
+    file: ImageFile,
+    head: Vec<u8>,
+}
+
+impl Copies<'_> {
+    /// Copies all files and gives the manifest, with a generation that is yet to be settled.
+    fn take(&mut self, now: SystemTime, image: NewImage) -> Result<Manifest, StoreError> {
+        let label = image.kernel.label();
+        let copied = self.copy(image.kernel, FileName::of_image("kernel"))?;
+        let kernel = Kernel::from_head(&copied.head, copied.file.size).map_err(|reason| {
+            StoreError::Kernel {
+                file: label,
+                reason,
+            }
+        })?;
+        let mut file = copied.file;
+        let staged = self.dir.join(file.name.as_str());
+        file.name = kernel.file_name();
+        rename(&staged, &self.dir.join(file.name.as_str()))?;
+        let mut manifest = Manifest {
+            version: ManifestVersion::CURRENT,
+            name: image.name,
+            generation: Generation(1),
+            created: manifest::created(now),
+            label: image.label,
+            description: image.description,
+            architecture: kernel.architecture(),
+            boot: Boot::Linux(LinuxBoot {
+                kernel: file,
+                kernel_version: kernel.version().map(str::to_owned),
+                cmdline_limit: kernel.cmdline_limit(),
+                initrds: Vec::new(),
+                cmdline: image.cmdline,
+            }),
+            source: image.source,
+            extra: Extra::default(),
+        };
+        // Now, since the large files are yet to be copied, and once more with them.
+        check(&manifest)?;
+        for (initrd, number) in image.initrds.into_iter().zip(1_usize..) {
+            let label = initrd.label();
+            let name = if number == 1 {
+                "initrd".to_owned()
+            } else {
+                format!("initrd-{number}")
+            };
+            let copied = self.copy(initrd, FileName::of_image(&name))?;
+            let looks = Looks::like(&copied.head, copied.file.size);
+            if matches!(looks, Looks::Empty | Looks::Kernel) {
+                return Err(StoreError::Initrd { file: label, looks });
+            }
+            let Boot::Linux(linux) = &mut manifest.boot;
+            linux.initrds.push(copied.file);
+            check(&manifest)?;
+        }
+        Ok(manifest)
+    }
+
+    fn copy(&mut self, input: Input, name: FileName) -> Result<Copied, StoreError> {
+        let from = input.label();
+        let unreadable = |source| StoreError::Io {
+            action: "read",
+            path: (&from).into(),
+            source,
+        };
+        let (reader, total): (Box<dyn Read>, _) = match input.0 {
+            Origin::Path(path) => {
+                let file = File::open(&path).map_err(unreadable)?;
+                let metadata = file.metadata().map_err(unreadable)?;
+                (Box::new(file), metadata.is_file().then_some(metadata.len()))
+            }
+            Origin::Reader { reader, .. } => (reader, None),
+        };
+        let path = self.dir.join(name.as_str());
+        let mut staged = create(&path)?;
+        let progress = |done| {
+            (self.progress)(Progress::Copied {
+                file: name.as_str(),
+                done,
+                total,
+            })
+        };
+        let (digest, size) = copy(reader, &staged, progress).map_err(|error| match error {
+            CopyError::Read { source, .. } => unreadable(source),
+            CopyError::Write { source, .. } => StoreError::io("write", &path, source),
+            CopyError::Cancelled { .. } => StoreError::Cancelled,
+        })?;
+        let mut head = Vec::new();
+        let head_len = Kernel::HEAD_LEN.try_into().unwrap_or(u64::MAX);
+        staged
+            .rewind()
+            .and_then(|()| (&staged).take(head_len).read_to_end(&mut head))
+            .map_err(|source| StoreError::io("read", &path, source))?;
+        if !self.reuse(digest, size, &path)? {
+            finish(&staged, &path)?;
+        }
+        Ok(Copied {
+            file: ImageFile {
+                name,
+                size,
+                digest,
+                extra: Extra::default(),
+            },
+            head,
+        })
+    }
+
+    /// Puts the content that the store has already in the place of the copy, if it is still what its name says.
+    fn reuse(&mut self, digest: Digest, size: u64, copy: &Path) -> Result<bool, StoreError> {
+        let linked = copy.with_extension("blob");
+        if fs::hard_link(self.store.blob(digest), &linked).is_err() {
+            // It is not there, or this file system has no hard links, or this file has too many.
+            return Ok(false);
+        }
+        let is_sound = fs::symlink_metadata(&linked)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o7777 == 0o444);
+        if is_sound && Digest::of_file(&linked).is_ok_and(|found| found == (digest, size)) {
+            rename(&linked, copy)?;
+            return Ok(true);
+        }
+        self.damaged.push(digest);
+        fs::remove_file(&linked).map_err(|source| StoreError::io("remove", &linked, source))?;
+        Ok(false)
+    }
+}
+
+fn check(manifest: &Manifest) -> Result<(), StoreError> {
+    manifest::check(manifest).map_err(|reason| StoreError::Manifest {
+        name: manifest.name.clone(),
+        reason,
+    })
+}
+
+fn step(progress: &mut Callback<'_>, step: Step) -> Result<(), StoreError> {
+    match progress(Progress::Step(step)) {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(StoreError::Cancelled),
+    }
+}
+
+fn create(path: &Path) -> Result<File, StoreError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(path);
+    file.map_err(|source| StoreError::io("create", path, source))
+}
+
+/// Makes a file read-only and flushes it to the disk.
+fn finish(file: &File, path: &Path) -> Result<(), StoreError> {
+    file.set_permissions(Permissions::from_mode(0o444))
+        .and_then(|()| file.sync_all())
+        .map_err(|source| StoreError::io("flush", path, source))
+}

@@ -1,0 +1,247 @@
+//! `manifest.json`: what is read, what is refused and where, and that the schema says the same.
+
+use std::time::{Duration, SystemTime};
+
+use netboot_image::{Boot, Manifest, ManifestError};
+use serde_json::{Value, json};
+
+const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+fn sound() -> Value {
+    json!({
+        "version": "1.0", "name": "debian-12", "generation": 3, "created": "2026-11-23T05:26:58Z",
+        "label": "Debian 12", "description": "two\nlines", "architecture": "x86_64", "kind": "linux",
+        "kernel": { "file": "bzImage", "size": 8222656, "digest": DIGEST, "version": "6.1.0", "cmdline_limit": 2047 },
+        "initrds": [{ "file": "initrd", "size": 40810276, "digest": DIGEST }],
+        "cmdline": ["console=ttyS0", "init=/nix/store/0c5w-nixos-system-a-24.05/init"],
+        "source": { "tool": "netboot image add", "from": ["/boot/vmlinuz"] },
+    })
+}
+
+fn read(value: &Value) -> Result<Manifest, ManifestError> {
+    Manifest::from_json(value.to_string().as_bytes())
+}
+
+fn with(pointer: &str, value: Value) -> Value {
+    let mut manifest = sound();
+    *manifest
+        .pointer_mut(pointer)
+        .unwrap_or_else(|| panic!("no {pointer}")) = value;
+    manifest
+}
+
+fn without(object: &str, key: &str) -> Value {
+    let mut manifest = sound();
+    manifest
+        .pointer_mut(object)
+        .and_then(Value::as_object_mut)
+        .expect("an object")
+        .remove(key);
+    manifest
+}
+
+fn schema() -> jsonschema::Validator {
+    let schema = include_str!("../manifest.schema.json");
+    jsonschema::validator_for(&serde_json::from_str(schema).expect("JSON")).expect("a schema")
+}
+
+#[test]
+fn every_field_is_read() {
+    let manifest = read(&sound()).expect("a sound manifest");
+    assert_eq!(manifest.version().to_string(), "1.0");
+    assert_eq!(manifest.name().as_str(), "debian-12");
+    assert_eq!(manifest.generation().number(), 3);
+    // `date -u -d @1795411618` gives this time.
+    assert_eq!(
+        manifest.created(),
+        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_411_618)
+    );
+    assert_eq!(
+        (manifest.label(), manifest.description()),
+        ("Debian 12", Some("two\nlines"))
+    );
+    assert_eq!(manifest.architecture().as_str(), "x86_64");
+    let Boot::Linux(linux) = manifest.boot() else {
+        panic!("a Linux image")
+    };
+    assert_eq!(linux.kernel_version(), Some("6.1.0"));
+    assert_eq!(linux.cmdline_limit(), 2047);
+    assert_eq!(linux.cmdline().len(), 2);
+    let files: Vec<_> = manifest
+        .files()
+        .map(|file| (file.name().as_str(), file.size()))
+        .collect();
+    assert_eq!(files, [("bzImage", 8_222_656), ("initrd", 40_810_276)]);
+    assert_eq!(
+        manifest
+            .file("initrd")
+            .map(|file| file.digest().to_string())
+            .as_deref(),
+        Some(DIGEST)
+    );
+    assert_eq!(manifest.file("manifest.json"), None);
+    let source = manifest.source().expect("a source");
+    assert_eq!(
+        (source.tool(), source.from()),
+        (Some("netboot image add"), &["/boot/vmlinuz".to_owned()][..])
+    );
+}
+
+#[test]
+fn what_is_written_says_what_was_read() {
+    let written: Value =
+        serde_json::from_str(&read(&sound()).expect("sound").to_json()).expect("JSON");
+    assert_eq!(written, sound());
+    let mut short = sound();
+    for key in ["label", "description", "source"] {
+        short.as_object_mut().expect("an object").remove(key);
+    }
+    let manifest = read(&short).expect("these are optional");
+    assert_eq!(manifest.label(), "debian-12");
+    let written: Value = serde_json::from_str(&manifest.to_json()).expect("JSON");
+    assert_eq!(written, short);
+}
+
+#[test]
+fn fields_of_a_later_version_survive_a_rewrite_at_every_level() {
+    let mut later = sound();
+    later["version"] = json!("1.7");
+    later["signatures"] = json!([{ "form": "cms", "file": "bzImage.sig" }]);
+    later["kernel"]["secure_boot"] = json!(true);
+    later["initrds"][0]["compression"] = json!({ "name": "zstd", "level": 19, "ratio": 0.25 });
+    later["source"]["revision"] = json!(null);
+    let written: Value =
+        serde_json::from_str(&read(&later).expect("sound").to_json()).expect("JSON");
+    assert_eq!(written, later);
+    assert!(schema().is_valid(&later));
+}
+
+#[test]
+fn times_are_read_with_any_offset_and_written_in_utc() {
+    let manifest = read(&with("/created", json!("2026-11-23T06:26:58.75+01:00"))).expect("a time");
+    assert!(
+        manifest
+            .to_json()
+            .contains("\"created\": \"2026-11-23T05:26:58Z\"")
+    );
+}
+
+#[test]
+fn what_is_wrong_is_refused_here_and_by_the_schema() {
+    let schema = schema();
+    assert!(schema.is_valid(&sound()));
+    let long = "x".repeat(64);
+    let wrong = [
+        with("/version", json!("2.0")),
+        with("/version", json!("1")),
+        with("/version", json!("1.00")),
+        with("/version", json!(1)),
+        with("/name", json!("../etc")),
+        with("/name", json!(long)),
+        with("/generation", json!(0)),
+        with("/generation", json!(4_294_967_296_u64)),
+        with("/generation", json!("3")),
+        with("/created", json!("yesterday")),
+        with("/created", json!(1_795_411_618)),
+        with("/label", json!("")),
+        with("/label", json!("x".repeat(201))),
+        with("/architecture", json!("vax")),
+        with("/kind", json!("iso")),
+        with("/kernel", json!("bzImage")),
+        with("/kernel/file", json!("/boot/vmlinuz")),
+        with("/kernel/file", json!(".hidden")),
+        with("/kernel/size", json!(-1)),
+        with("/kernel/size", json!(1.5)),
+        with("/kernel/digest", json!(DIGEST.to_uppercase())),
+        with("/kernel/digest", json!(&DIGEST[7..])),
+        with("/kernel/cmdline_limit", json!(-1)),
+        with("/initrds", json!({})),
+        with("/initrds/0/digest", json!("sha256:")),
+        with("/cmdline", json!("console=ttyS0")),
+        with("/cmdline/0", json!("")),
+        without("", "name"),
+        without("", "cmdline"),
+        without("/kernel", "digest"),
+        without("/kernel", "cmdline_limit"),
+        without("/initrds/0", "size"),
+    ];
+    for manifest in wrong {
+        assert!(read(&manifest).is_err(), "{manifest}");
+        assert!(!schema.is_valid(&manifest), "{manifest}");
+    }
+}
+
+#[test]
+fn what_no_schema_can_say_is_refused_too() {
+    let listed_twice = json!([{ "file": "BZIMAGE", "size": 1, "digest": DIGEST }]);
+    let many: Vec<_> = (0..33)
+        .map(|n| json!({ "file": format!("i{n}"), "size": 1, "digest": DIGEST }))
+        .collect();
+    let cases = [
+        (
+            with("/name", json!("nul.x")),
+            "name \"nul.x\": \"nul\" is the name of a device on Windows",
+        ),
+        (
+            with("/initrds/0/file", json!("SHA256SUMS")),
+            "file \"SHA256SUMS\": is a name that every image already has",
+        ),
+        (
+            with("/initrds", listed_twice),
+            "file \"BZIMAGE\": is listed twice, or differs from another name only in case",
+        ),
+        (
+            with("/initrds", json!(many)),
+            "initrds \"33\": are more than an image may have",
+        ),
+        (
+            with("/label", json!("a\u{7}b")),
+            "label \"a\\u{7}b\": holds a control character",
+        ),
+        (with("/label", json!(" ")), "label \" \": is blank"),
+        (
+            with("/cmdline/1", json!("init=/nix/store/.../init")),
+            "cmdline \"init=/nix/store/.../init\": holds the placeholder \"...\" instead of a path",
+        ),
+        (
+            with("/cmdline/1", json!("a b")),
+            "cmdline \"a b\": holds white space outside of double quotes",
+        ),
+        (
+            with("/kernel/cmdline_limit", json!(50)),
+            "cmdline \"console=ttyS0 init=/nix/store/0c5w-nixos-system-a-24.05/init\": has 60 bytes, and the kernel cuts it at 50",
+        ),
+    ];
+    for (manifest, error) in cases {
+        assert_eq!(read(&manifest).expect_err("refused").to_string(), error);
+    }
+}
+
+#[test]
+fn an_error_says_where() {
+    let text = b"{ \"version\": \"1.0\",\n  \"kind\": \"linux\",\n  \"name\": 7 }";
+    assert!(matches!(
+        Manifest::from_json(text),
+        Err(ManifestError::Json { line: 3, .. })
+    ));
+    assert!(matches!(
+        Manifest::from_json(b""),
+        Err(ManifestError::Json { .. })
+    ));
+    assert!(matches!(
+        Manifest::from_json(b"{} {}"),
+        Err(ManifestError::Json { .. })
+    ));
+    let long = vec![b' '; Manifest::MAX_LEN + 1];
+    assert_eq!(
+        Manifest::from_json(&long),
+        Err(ManifestError::TooLong {
+            len: Manifest::MAX_LEN + 1
+        })
+    );
+    let deep = format!("{{\"version\":\"1.0\",\"kind\":{}", "[".repeat(100_000));
+    assert!(matches!(
+        Manifest::from_json(deep.as_bytes()),
+        Err(ManifestError::Json { .. })
+    ));
+}

@@ -1,0 +1,13 @@
+//! What a store promises, tried on a real file system.
+
+#![cfg(all(unix, feature = "store"))]
+
+mod common;
+mod crash;
+mod faults;
+mod generations;
+mod import;
+mod publish;
+mod read;
+mod verify;
+mod writers;

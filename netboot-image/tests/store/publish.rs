@@ -1,0 +1,419 @@
+//! Publishing: the layout, generations, shared contents, and what is refused.
+
+use std::fs;
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use netboot_image::{
+    Architecture, Boot, Digest, FileRef, Input, KernelError, Looks, ManifestError, NewImage,
+    Source, StoreError,
+};
+
+use crate::common::{Bench, go_on, kernel, links, name, now, tree};
+
+#[test]
+fn an_image_stands_as_a_directory_that_sha256sum_confirms() {
+    let bench = Bench::new();
+    let image = bench
+        .image("debian-12", "a")
+        .label("Debian 12")
+        .description("two\nlines");
+    let image = image
+        .initrd(bench.file("second", "more"))
+        .source(Source::new("a test", ["/boot/vmlinuz"]));
+    let published = bench.publish(image).expect("published");
+    assert_eq!(published.manifest.generation().number(), 1);
+    assert_eq!(published.replaced, None);
+
+    let dir = bench.store.root().join("debian-12");
+    assert_eq!(
+        fs::read(dir.join("bzImage")).expect("the kernel"),
+        kernel("a")
+    );
+    assert_eq!(
+        fs::read(dir.join("initrd")).expect("the initrd"),
+        b"initrd a"
+    );
+    assert_eq!(
+        fs::read(dir.join("initrd-2")).expect("the second initrd"),
+        b"more"
+    );
+    let mut files: Vec<_> = fs::read_dir(&dir)
+        .expect("the image's directory")
+        .map(|entry| {
+            entry
+                .expect("an entry")
+                .file_name()
+                .into_string()
+                .expect("text")
+        })
+        .collect();
+    files.sort();
+    assert_eq!(
+        files,
+        [
+            "SHA256SUMS",
+            "bzImage",
+            "initrd",
+            "initrd-2",
+            "manifest.json"
+        ]
+    );
+    for file in files {
+        let mode = fs::metadata(dir.join(&file))
+            .expect("metadata")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o7777, 0o444, "{file}");
+    }
+    let check = Command::new("sha256sum")
+        .args(["--strict", "-c", "SHA256SUMS"])
+        .current_dir(&dir)
+        .output();
+    let check = check.expect("sha256sum runs");
+    assert!(check.status.success(), "{check:?}");
+    assert_eq!(
+        String::from_utf8_lossy(&check.stdout),
+        "bzImage: OK\ninitrd: OK\ninitrd-2: OK\nmanifest.json: OK\n"
+    );
+
+    let manifest = bench
+        .store
+        .image(&name("debian-12"), None)
+        .expect("the manifest");
+    assert_eq!(manifest, published.manifest);
+    assert_eq!(
+        (manifest.label(), manifest.description()),
+        ("Debian 12", Some("two\nlines"))
+    );
+    assert_eq!(
+        (manifest.created(), manifest.architecture()),
+        (now(), Architecture::X86_64)
+    );
+    let Boot::Linux(linux) = manifest.boot() else {
+        panic!("a Linux image")
+    };
+    assert_eq!(
+        (linux.cmdline(), linux.cmdline_limit()),
+        (&["console=ttyS0".to_owned()][..], 2047)
+    );
+    assert_eq!(linux.kernel().digest(), Digest::of(&kernel("a")));
+    assert_eq!(linux.initrds()[1].size(), 4);
+}
+
+#[test]
+fn a_second_publication_is_the_next_generation_and_the_first_stays_readable() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    let second = bench.publish(bench.image("a", "2")).expect("published");
+    assert_eq!(second.manifest.generation().to_string(), "@2");
+    assert_eq!(
+        second
+            .replaced
+            .map(|generation| generation.to_string())
+            .as_deref(),
+        Some("@1")
+    );
+    let read = |path: &str| {
+        let mut text = String::new();
+        let mut opened = bench
+            .store
+            .open_file(&path.parse::<FileRef>().expect("a path"))
+            .expect("opened");
+        opened.file.read_to_string(&mut text).expect("read");
+        assert_eq!(
+            opened.size,
+            u64::try_from(text.len()).expect("a small file")
+        );
+        assert_eq!(opened.digest, Digest::of(text.as_bytes()));
+        text
+    };
+    assert_eq!(read("a/initrd"), "initrd 2");
+    assert_eq!(read("a/@2/initrd"), "initrd 2");
+    assert_eq!(read("a/@1/initrd"), "initrd 1");
+    assert!(read("a/@1/manifest.json").contains("\"generation\": 1"));
+    assert!(read("a/SHA256SUMS").contains("  bzImage\n"));
+    let numbers: Vec<_> = bench
+        .store
+        .generations(&name("a"))
+        .expect("generations")
+        .iter()
+        .map(|it| it.number())
+        .collect();
+    assert_eq!(numbers, [1, 2]);
+}
+
+#[test]
+fn the_same_content_stands_once() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    bench.publish(bench.image("b", "1")).expect("published");
+    bench.publish(bench.image("a", "1")).expect("published");
+    // In three generations and among the blobs.
+    assert_eq!(links(bench.store.root().join("a/bzImage")), 4);
+    assert_eq!(links(bench.store.root().join("b/initrd")), 4);
+    bench.store.remove(&name("a")).expect("removed");
+    assert_eq!(links(bench.store.root().join("b/bzImage")), 2);
+    bench.store.remove(&name("b")).expect("removed");
+    assert_eq!(
+        fs::read_dir(bench.store.root().join(".store/blobs"))
+            .expect("blobs")
+            .count(),
+        0
+    );
+}
+
+#[test]
+fn a_damaged_blob_is_not_shared_but_replaced() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    let kernel_path = bench.store.root().join("a/bzImage");
+    fs::set_permissions(&kernel_path, fs::Permissions::from_mode(0o644)).expect("made writable");
+    let mut damaged = kernel("1");
+    damaged[1030] ^= 1;
+    fs::write(&kernel_path, &damaged).expect("damaged");
+
+    bench.publish(bench.image("a", "1")).expect("published");
+    bench.publish(bench.image("b", "1")).expect("published");
+    assert_eq!(
+        fs::read(bench.store.root().join("a/bzImage")).expect("the kernel"),
+        kernel("1")
+    );
+    let b = bench.store.root().join("b/bzImage");
+    assert_eq!(fs::read(&b).expect("the kernel"), kernel("1"));
+    assert_eq!(links(&b), 3);
+    let mode = fs::metadata(&b).expect("metadata").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o444);
+}
+
+#[test]
+fn a_removed_image_is_gone_and_its_numbers_are_not_used_again() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    bench.publish(bench.image("a", "2")).expect("published");
+    let mut open = bench
+        .store
+        .open_file(&"a/initrd".parse().expect("a path"))
+        .expect("opened");
+    bench.store.remove(&name("a")).expect("removed");
+    assert!(bench.store.list().expect("a listing").images.is_empty());
+    assert!(!bench.store.root().join("a").is_symlink());
+    assert!(matches!(
+        bench.store.remove(&name("a")),
+        Err(StoreError::NoSuchImage { .. })
+    ));
+    assert!(matches!(
+        bench.store.image(&name("a"), None),
+        Err(StoreError::NoSuchImage { .. })
+    ));
+    let mut text = String::new();
+    open.file.read_to_string(&mut text).expect("still readable");
+    assert_eq!(text, "initrd 2");
+    assert_eq!(
+        bench
+            .publish(bench.image("a", "3"))
+            .expect("published")
+            .manifest
+            .generation()
+            .number(),
+        3
+    );
+}
+
+#[test]
+fn what_is_no_kernel_is_refused_with_what_it_is_and_leaves_nothing() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let cases: [(&[u8], Looks); 4] = [
+        (b"", Looks::Empty),
+        (b"\x1f\x8b\x08\0", Looks::Gzip),
+        (b"\x7fELF\x02\x01\x01", Looks::Elf),
+        (b"<html>404</html>", Looks::Html),
+    ];
+    for (content, expected) in cases {
+        let image = NewImage::linux(name("a"), bench.file("kernel", content));
+        match bench.publish(image) {
+            Err(StoreError::Kernel {
+                reason: KernelError::NotAKernel { looks },
+                ..
+            }) => assert_eq!(looks, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+    let swapped = NewImage::linux(name("a"), bench.file("k", kernel("k")))
+        .initrd(bench.file("i", kernel("i")));
+    assert!(matches!(
+        bench.publish(swapped),
+        Err(StoreError::Initrd {
+            looks: Looks::Kernel,
+            ..
+        })
+    ));
+    let half = NewImage::linux(name("a"), bench.file("k", &kernel("k")[..1050]));
+    assert!(matches!(
+        bench.publish(half),
+        Err(StoreError::Kernel {
+            reason: KernelError::Truncated {
+                len: 1050,
+                expected: 1088
+            },
+            ..
+        })
+    ));
+    let absent = NewImage::linux(name("a"), bench.dir.path().join("absent"));
+    assert!(matches!(
+        bench.publish(absent),
+        Err(StoreError::Io { action: "read", .. })
+    ));
+    let directory = NewImage::linux(name("a"), bench.dir.path());
+    assert!(matches!(
+        bench.publish(directory),
+        Err(StoreError::Io { action: "read", .. })
+    ));
+    assert_eq!(tree(bench.store.root()), before);
+}
+
+#[test]
+fn a_command_line_that_the_kernel_would_cut_is_refused() {
+    let bench = Bench::new();
+    let publish = |arguments: Vec<String>| {
+        bench.publish(NewImage::linux(name("a"), bench.file("k", kernel("k"))).cmdline(arguments))
+    };
+    publish(vec!["x".repeat(1000), "y".repeat(1046)]).expect("2047 bytes fit");
+    let error = publish(vec!["x".repeat(1000), "y".repeat(1047)]).expect_err("2048 do not");
+    assert!(matches!(
+        &error,
+        StoreError::Manifest {
+            reason: ManifestError::Value {
+                field: "cmdline",
+                ..
+            },
+            ..
+        }
+    ));
+    assert!(
+        error
+            .to_string()
+            .ends_with("has 2048 bytes, and the kernel cuts it at 2047"),
+        "{error}"
+    );
+    for wrong in [
+        "init=/nix/store/.../init",
+        "...",
+        "a b",
+        "",
+        "x=\"1",
+        "a\nb",
+        "a\0b",
+    ] {
+        let error = publish(vec![wrong.to_owned()]).expect_err(wrong);
+        assert!(
+            matches!(&error, StoreError::Manifest { .. }),
+            "{wrong:?}: {error}"
+        );
+    }
+    publish(vec!["dyndbg=\"file a.c +p\"".to_owned()]).expect("quotes hold a space together");
+}
+
+#[test]
+fn a_reader_is_published_as_a_file_is() {
+    let bench = Bench::new();
+    let image = NewImage::linux(
+        name("a"),
+        Input::reader("a pipe", io::Cursor::new(kernel("x"))),
+    );
+    bench.publish(image).expect("published");
+    let broken = NewImage::linux(
+        name("a"),
+        Input::reader("a pipe", io::Cursor::new(kernel("x")).chain(Broken)),
+    );
+    let error = bench.publish(broken).expect_err("the reader fails");
+    assert_eq!(error.to_string(), "cannot read a pipe");
+    assert_eq!(
+        bench
+            .store
+            .image(&name("a"), None)
+            .expect("the image")
+            .generation()
+            .number(),
+        1
+    );
+}
+
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+}
+
+#[test]
+fn progress_counts_every_byte_of_every_file() {
+    let bench = Bench::new();
+    let mut seen = Vec::new();
+    let image = bench
+        .image("a", "1")
+        .initrd(Input::reader("a pipe", io::Cursor::new(vec![1; 300_000])));
+    let published = bench.store.publish(now(), image, &mut |progress| {
+        if let netboot_image::Progress::Copied { file, done, total } = progress {
+            seen.push((file.to_owned(), done, total));
+        }
+        go_on(progress)
+    });
+    published.expect("published");
+    assert_eq!(seen[0], ("kernel".to_owned(), 1088, Some(1088)));
+    assert_eq!(seen[1], ("initrd".to_owned(), 8, Some(8)));
+    assert_eq!(seen.last(), Some(&("initrd-2".to_owned(), 300_000, None)));
+}
+
+#[test]
+#[ignore = "needs /usr/lib/debian-installer of the Debian package debian-installer-12-netboot-amd64"]
+fn the_debian_installer_is_published_and_verified() {
+    let bench = Bench::new();
+    let dir = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
+    let image = NewImage::linux(name("debian-12"), format!("{dir}/linux"))
+        .initrd(format!("{dir}/initrd.gz"));
+    let published = bench.publish(image).expect("published");
+    let Boot::Linux(linux) = published.manifest.boot() else {
+        panic!("a Linux image")
+    };
+    assert!(
+        linux
+            .kernel_version()
+            .is_some_and(|version| version.starts_with("6.1.0-"))
+    );
+    let report = bench
+        .store
+        .verify(&name("debian-12"), None, &|_| ControlFlow::Continue(()))
+        .expect("a report");
+    assert!(report.is_whole(), "{report:?}");
+    let check = Command::new("sha256sum")
+        .args(["-c", "SHA256SUMS"])
+        .current_dir(bench.store.root().join("debian-12"))
+        .output();
+    assert!(check.expect("sha256sum runs").status.success());
+}
+
+#[test]
+fn a_manifest_that_nobody_could_read_is_not_published() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let from = std::iter::repeat_n("x".repeat(4000), 300);
+    let error = bench
+        .publish(bench.image("a", "1").source(Source::new("a test", from)))
+        .expect_err("too long");
+    assert!(
+        matches!(
+            error,
+            StoreError::Manifest {
+                reason: ManifestError::TooLong { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(tree(bench.store.root()), before);
+}

@@ -1,0 +1,111 @@
+//! Verification: each kind of damage by name.
+
+use std::fs;
+use std::ops::ControlFlow;
+
+use netboot_image::{Digest, StoreError};
+
+use crate::common::{Bench, kernel, name};
+
+#[test]
+fn verification_names_damaged_missing_and_extra_files() {
+    let bench = Bench::new();
+    bench.publish(bench.image("good", "1")).expect("published");
+    bench.publish(bench.image("bad", "2")).expect("published");
+    let verify = || {
+        bench
+            .store
+            .verify_all(&|_| ControlFlow::Continue(()))
+            .expect("reports")
+    };
+    let all: Vec<_> = verify()
+        .iter()
+        .map(|report| (report.name.clone(), report.is_whole(), report.files))
+        .collect();
+    assert_eq!(
+        all,
+        [("bad".to_owned(), true, 3), ("good".to_owned(), true, 3)]
+    );
+
+    let dir = bench.store.root().join("bad");
+    let mut content = kernel("2");
+    content[1030] ^= 1;
+    fs::remove_file(dir.join("bzImage")).expect("removed");
+    fs::write(dir.join("bzImage"), &content).expect("damaged");
+    fs::remove_file(dir.join("initrd")).expect("removed");
+    fs::write(dir.join("stray"), "").expect("a stray file");
+    let reports = verify();
+    assert!(reports[1].is_whole());
+    let damage: Vec<_> = reports[0].damage.iter().map(ToString::to_string).collect();
+    let (expected, found) = (Digest::of(&kernel("2")), Digest::of(&content));
+    assert_eq!(
+        damage,
+        [
+            "stray: not in the manifest".to_owned(),
+            format!("bzImage: expected {expected}, found {found}"),
+            format!("initrd: missing, expected {}", Digest::of(b"initrd 2")),
+        ]
+    );
+
+    let sums = bench.store.root().join("good/SHA256SUMS");
+    let text = fs::read_to_string(&sums).expect("the sums");
+    fs::remove_file(&sums).expect("removed");
+    fs::write(&sums, text.replace("  initrd", "  initrd-2")).expect("written");
+    let report = bench
+        .store
+        .verify(&name("good"), None, &|_| ControlFlow::Continue(()))
+        .expect("a report");
+    let damage: Vec<_> = report.damage.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        damage,
+        ["SHA256SUMS: missing, or other files than in manifest.json"]
+    );
+}
+
+#[test]
+fn verification_reads_every_byte_and_stops_when_told() {
+    let bench = Bench::new();
+    let long = bench
+        .image("a", "1")
+        .initrd(bench.file("long", vec![7; 1 << 20]));
+    let size: u64 = bench
+        .publish(long)
+        .expect("published")
+        .manifest
+        .files()
+        .map(|file| file.size())
+        .sum();
+    let last = std::sync::Mutex::new(0);
+    let report = bench.store.verify(&name("a"), None, &|at| {
+        assert!(at.done <= at.total);
+        let mut last = last.lock().expect("not poisoned");
+        *last = at.done.max(*last);
+        ControlFlow::Continue(())
+    });
+    let report = report.expect("a report");
+    assert!(report.is_whole());
+    assert_eq!(report.bytes, last.into_inner().expect("not poisoned"));
+    assert!(report.bytes > size, "the manifest is read too");
+    let stopped = bench.store.verify_all(&|_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(StoreError::Cancelled)));
+}
+
+#[test]
+fn a_manifest_that_was_altered_is_damage() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    let path = bench.store.root().join("a/manifest.json");
+    let text = fs::read_to_string(&path).expect("a manifest");
+    fs::remove_file(&path).expect("removed");
+    fs::write(&path, text.replace("ttyS0", "ttyS1")).expect("written");
+    let report = bench
+        .store
+        .verify(&name("a"), None, &|_| ControlFlow::Continue(()))
+        .expect("a report");
+    assert!(
+        report.damage[0]
+            .to_string()
+            .starts_with("manifest.json: expected sha256:"),
+        "{report:?}"
+    );
+}

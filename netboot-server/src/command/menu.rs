@@ -1,0 +1,44 @@
+//! `netboot menu`.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use netboot_dhcp::MacAddr;
+
+use super::{Where, out, say};
+use crate::Failure;
+use crate::policy::{self, Machine};
+use crate::script::{self, Asker};
+use crate::world::World;
+
+pub(super) fn run(at: &Where, mac: Option<MacAddr>) -> Result<ExitCode, Failure> {
+    let config = match at.load_or_say() {
+        Ok(config) => config,
+        Err(code) => return Ok(code),
+    };
+    let Some(network) = config.networks.first().cloned() else {
+        return Ok(ExitCode::FAILURE);
+    };
+    let http_port = config.ports.http.get();
+    let world = World::look(config);
+    let decision = policy::decide(&world, &Machine { mac, arch: None });
+    let reserved = decision
+        .target
+        .and_then(|index| world.config().targets.get(index)?.ip);
+    let asker = Asker {
+        mac,
+        address: IpAddr::V4(reserved.unwrap_or(network.server)),
+        server: IpAddr::V4(network.server),
+        http_port,
+    };
+    let script = script::write(&world, &decision, &asker).map_err(|error| {
+        Failure::new(
+            "writing the boot script",
+            error,
+            "correct that in the configuration or in the image's manifest",
+        )
+    })?;
+    out(&script)?;
+    say(format_args!("# {decision}\n"));
+    Ok(ExitCode::SUCCESS)
+}

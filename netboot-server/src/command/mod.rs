@@ -1,0 +1,140 @@
+//! The `netboot` command: what can be asked of it, and what each of it does.
+
+mod check;
+mod image;
+mod menu;
+mod serve;
+
+use std::fmt;
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, Flags, Host, Problems};
+use crate::{Failure, demo};
+
+/// Boots machines from the network: DHCP, TFTP, iPXE scripts and HTTP from one boot policy.
+#[derive(Debug, Parser)]
+#[command(name = "netboot", version, about, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    action: Action,
+}
+
+const EXAMPLES: &str = "Examples:
+  netboot demo
+  netboot image add debian --kernel linux --initrd initrd.gz --label 'Debian installer'
+  netboot check --config netboot.json
+  netboot serve --config netboot.json";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Run DHCP, TFTP and HTTP until interrupted
+    Serve(Where),
+    /// Say what is wrong with the configuration, all of it at once
+    Check {
+        #[command(flatten)]
+        at: Where,
+        /// Print the configuration in its normal form, with everything derived
+        #[arg(long)]
+        print: bool,
+    },
+    /// Add, list and verify images
+    #[command(subcommand)]
+    Image(image::Action),
+    /// Print the boot script as clients get it
+    Menu {
+        #[command(flatten)]
+        at: Where,
+        /// The machine whose script it is; without it, the menu
+        #[arg(long)]
+        mac: Option<netboot_dhcp::MacAddr>,
+    },
+    /// Go through the whole chain on this machine
+    Demo(demo::Arguments),
+}
+
+/// Where the configuration and the state are.
+#[derive(Debug, Clone, Default, Args)]
+struct Where {
+    /// A configuration file, JSON or TOML by its ending; a later one is laid over the first
+    /// [default: /etc/netboot/netboot.toml, then .json]
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// The folder of images, boot programs and leases [default: /var/lib/netboot]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+}
+
+impl Where {
+    fn flags(&self) -> Flags {
+        Flags {
+            state_dir: self.state_dir.clone(),
+        }
+    }
+
+    fn load(&self) -> (Option<Config>, Problems) {
+        config::load(&self.config, &self.flags(), &Host::here())
+    }
+
+    /// The configuration; what is wrong with it has been said on standard error.
+    fn load_or_say(&self) -> Result<Config, ExitCode> {
+        let (config, problems) = self.load();
+        say(&problems);
+        config.ok_or(ExitCode::FAILURE)
+    }
+
+    /// The state folder; what is wrong with the configuration has been said on standard error.
+    fn state_dir_or_say(&self) -> Result<PathBuf, ExitCode> {
+        let (dir, problems) = config::state_dir(&self.config, &self.flags());
+        if dir.is_none() {
+            say(&problems);
+        }
+        dir.ok_or(ExitCode::FAILURE)
+    }
+}
+
+/// Runs the command that this process was started as.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().action {
+        Action::Serve(at) => serve::run(&at),
+        Action::Check { at, print } => check::run(&at, print),
+        Action::Image(action) => image::run(&action),
+        Action::Menu { at, mac } => menu::run(&at, mac),
+        Action::Demo(arguments) => demo::run(&arguments),
+    };
+    done.unwrap_or_else(|failure| {
+        say(format_args!("netboot: {failure}\n"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Writes to standard output. Where nobody reads on, as behind `| head`, that is no failure.
+pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    let written = write!(output, "{text}").and_then(|()| output.flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
+            "writing to standard output",
+            error,
+            "make room there, or send it elsewhere",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard error, where there may be nobody to read it.
+fn say(text: impl fmt::Display) {
+    let _ = write!(std::io::stderr(), "{text}");
+}
+
+/// The runtime that everything waits on.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new("starting threads", error, "raise the process limits"))
+}

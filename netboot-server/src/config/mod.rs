@@ -1,0 +1,323 @@
+//! The configuration: read from JSON or TOML, checked whole, and resolved into what the service
+//! runs on.
+//!
+//! [`load`] reads the files and gives a [`Config`] only where nothing in them is wrong; whatever is
+//! wrong is in the [`Problems`], each with its place, the value and the cure.
+
+mod document;
+mod given;
+mod normal;
+mod problem;
+mod read;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use netboot_dhcp::MacAddr;
+use netboot_dhcp::server::Subnet;
+use netboot_image::ImageName;
+use serde::{Deserialize, Serialize};
+
+pub use problem::{Problem, Problems, Severity};
+pub use resolve::Host;
+
+/// Where configuration is looked for when none is named, in this order.
+pub const DEFAULT_FILES: [&str; 2] = ["/etc/netboot/netboot.toml", "/etc/netboot/netboot.json"];
+
+/// Where images, boot programs and leases are kept when the configuration says nothing.
+pub const DEFAULT_STATE_DIR: &str = "/var/lib/netboot";
+
+/// How long an address is lent when the configuration says nothing.
+pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
+
+/// A configuration with nothing wrong in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The folder of images, boot programs and leases.
+    pub state_dir: PathBuf,
+    /// The ports of the three protocols.
+    pub ports: Ports,
+    /// The networks that are served, at least one.
+    pub networks: Vec<Network>,
+    /// The menu.
+    pub menu: Menu,
+    /// What images are called and add to their command lines.
+    pub images: BTreeMap<ImageName, Image>,
+    /// The machines that are known.
+    pub targets: Vec<Target>,
+}
+
+/// The ports of the three protocols.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ports {
+    /// Where DHCP listens, 67.
+    pub dhcp: std::num::NonZeroU16,
+    /// Where DHCP clients listen, 68; any other serves clients that run without privileges.
+    pub dhcp_client: std::num::NonZeroU16,
+    /// Where TFTP listens, 69.
+    pub tftp: std::num::NonZeroU16,
+    /// Where HTTP listens, 80.
+    pub http: std::num::NonZeroU16,
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        let port = |number| std::num::NonZeroU16::new(number).unwrap_or(std::num::NonZeroU16::MIN);
+        Self {
+            dhcp: port(67),
+            dhcp_client: port(68),
+            tftp: port(69),
+            http: port(80),
+        }
+    }
+}
+
+/// One network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// What it is called; unique, and part of the key of its leases.
+    pub name: String,
+    /// The interface it is on; `None` where it is reached through a DHCP relay.
+    pub interface: Option<String>,
+    /// Its addresses.
+    pub subnet: Subnet,
+    /// This server's address, as machines on it reach it.
+    pub server: Ipv4Addr,
+    /// What is lent to machines without a reservation: first and last address of each range.
+    pub ranges: Vec<(Ipv4Addr, Ipv4Addr)>,
+    /// Addresses in the ranges that are never lent.
+    pub exclude: Vec<Ipv4Addr>,
+    /// The router that machines are told.
+    pub gateway: Option<Ipv4Addr>,
+    /// The name servers that machines are told.
+    pub dns: Vec<Ipv4Addr>,
+    /// The domain that machines are told.
+    pub domain: Option<String>,
+    /// How long an address is lent.
+    pub lease_time: Duration,
+    /// Who is served.
+    pub allow: Allow,
+}
+
+/// Who is served on a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Allow {
+    /// Whoever asks.
+    #[default]
+    Any,
+    /// Targets only.
+    Known,
+}
+
+/// What a machine gets that is no target.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// The menu.
+    #[default]
+    Menu,
+    /// Its local disk.
+    Local,
+    /// An address, and nothing to boot.
+    Silent,
+}
+
+/// The menu.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Menu {
+    /// The line above it.
+    pub title: String,
+    /// What is taken when nobody chooses: an image's name, `local` or `shell`.
+    pub default: Option<String>,
+    /// Seconds until then; 0 waits for ever.
+    pub timeout_s: u16,
+    /// What a machine gets that is no target.
+    pub unknown: Unknown,
+    /// Its items in order; `None` is every image in the store, the local disk and the shell.
+    pub items: Option<Vec<MenuItem>>,
+}
+
+/// One item of the menu.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MenuItem {
+    /// What people read; by default the image's own label, or a plain word.
+    pub label: Option<String>,
+    /// What it does.
+    pub action: MenuAction,
+}
+
+/// What an item of the menu does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MenuAction {
+    /// Boots an image.
+    Image(ImageName),
+    /// Goes on with the script or program at a URL.
+    Chain(String),
+    /// Boots the local disk.
+    Local,
+    /// Opens iPXE's shell.
+    Shell,
+}
+
+/// What an image is called and adds to its command line.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    /// What people read in the menu, in place of the manifest's label.
+    pub label: Option<String>,
+    /// Words behind the manifest's command line.
+    pub cmdline: Vec<String>,
+}
+
+/// One known machine, its group's settings taken in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// Its host name.
+    pub name: String,
+    /// Its MAC address.
+    pub mac: MacAddr,
+    /// The address that is kept for it.
+    pub ip: Option<Ipv4Addr>,
+    /// The image it boots; without one it gets the menu.
+    pub image: Option<ImageName>,
+    /// The boot program its firmware gets, in place of the default for its architecture.
+    pub program: Option<String>,
+    /// Words behind the image's command line: the group's, then its own.
+    pub cmdline: Vec<String>,
+    /// What operation-dbus on the machine asks for, served at `/states/`.
+    pub state: Option<serde_json::Value>,
+    /// Where it stands in the configuration.
+    pub place: String,
+}
+
+impl Config {
+    /// The folder of the image store, laid out as the HTTP tree shows it.
+    #[must_use]
+    pub fn images_dir(&self) -> PathBuf {
+        self.state_dir.join("http/images")
+    }
+
+    /// The folder of boot programs that the operator put there.
+    #[must_use]
+    pub fn programs_dir(&self) -> PathBuf {
+        self.state_dir.join("tftp")
+    }
+
+    /// The lease database.
+    #[must_use]
+    pub fn leases_file(&self) -> PathBuf {
+        self.state_dir.join("leases")
+    }
+
+    /// The menu as last rendered, for people.
+    #[must_use]
+    pub fn menu_file(&self) -> PathBuf {
+        self.state_dir.join("configs/boot.ipxe")
+    }
+
+    /// The normal form as TOML, which reads back as the same configuration. `None` where a target's
+    /// `state` holds what TOML has no word for: null, or a whole number beyond 64 bits with sign.
+    #[must_use]
+    pub fn to_toml(&self) -> Option<String> {
+        normal::to_toml(self)
+    }
+
+    /// The normal form as JSON, which reads back as the same configuration.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        normal::to_json(self)
+    }
+}
+
+/// What the command line says in place of, or beside, a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--state-dir`.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Reads and checks the files, later ones over earlier ones. No file named means the first of
+/// [`DEFAULT_FILES`] that exists.
+pub fn load(files: &[PathBuf], flags: &Flags, host: &Host) -> (Option<Config>, Problems) {
+    let mut problems = Problems::default();
+    let netboot = read_files(files, &mut problems);
+    if netboot.is_none() && !problems.any_error() {
+        problems.error(
+            DEFAULT_FILES.join(" or "),
+            "is not there",
+            "write one, or name a file with --config; `netboot demo` needs none",
+        );
+    }
+    finish(netboot, flags, host, problems)
+}
+
+/// The state folder that the files name, nothing else in them resolved: what the image commands
+/// need, which work while networks and machines are still being written down.
+pub fn state_dir(files: &[PathBuf], flags: &Flags) -> (Option<PathBuf>, Problems) {
+    let mut problems = Problems::default();
+    if let Some(dir) = &flags.state_dir {
+        return (Some(dir.clone()), problems);
+    }
+    let netboot = read_files(files, &mut problems);
+    if problems.any_error() {
+        return (None, problems);
+    }
+    let dir = netboot.and_then(|netboot| netboot.state_dir);
+    (
+        Some(dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into()),
+        problems,
+    )
+}
+
+fn read_files(files: &[PathBuf], problems: &mut Problems) -> Option<document::Netboot> {
+    let default: Vec<PathBuf>;
+    let files = if files.is_empty() {
+        let mut defaults = DEFAULT_FILES.iter().map(PathBuf::from);
+        default = defaults.find(|file| file.exists()).into_iter().collect();
+        &default
+    } else {
+        files
+    };
+    let mut whole: Option<document::Netboot> = None;
+    for file in files {
+        if let Some(netboot) = read::read_file(file, problems) {
+            match &mut whole {
+                Some(whole) => whole.merge(netboot),
+                None => whole = Some(netboot),
+            }
+        }
+    }
+    whole
+}
+
+/// Reads and checks one text; `name` is how problems call it.
+pub fn load_text(
+    name: &str,
+    text: &str,
+    json: bool,
+    flags: &Flags,
+    host: &Host,
+) -> (Option<Config>, Problems) {
+    let mut problems = Problems::default();
+    let netboot = read::read_text(name, text, json, &mut problems);
+    finish(netboot, flags, host, problems)
+}
+
+fn finish(
+    netboot: Option<document::Netboot>,
+    flags: &Flags,
+    host: &Host,
+    mut problems: Problems,
+) -> (Option<Config>, Problems) {
+    let mut config = netboot.map(|netboot| resolve::resolve(netboot, host, &mut problems));
+    if let (Some(config), Some(dir)) = (&mut config, &flags.state_dir) {
+        config.state_dir.clone_from(dir);
+    }
+    if problems.any_error() {
+        return (None, problems);
+    }
+    (config, problems)
+}

@@ -1,0 +1,163 @@
+//! The normal form of a configuration: everything said, nothing derived any more.
+
+use serde::Serialize;
+
+use super::document::{self, CommandLine, LeaseTime, MenuTimeout, Table};
+use super::given::Given;
+use super::{Config, MenuAction};
+
+#[derive(Serialize)]
+struct File {
+    version: &'static str,
+    netboot: document::Netboot,
+}
+
+impl File {
+    fn of(config: &Config) -> Self {
+        Self {
+            version: "1.0",
+            netboot: document(config),
+        }
+    }
+}
+
+/// Writes the normal form as TOML; `None` where a `state` holds what TOML has no word for.
+pub(super) fn to_toml(config: &Config) -> Option<String> {
+    let text = toml::to_string_pretty(&File::of(config)).ok()?;
+    // Numbers are written that cannot be read.
+    toml::from_str::<toml::Table>(&text).ok().map(|_| text)
+}
+
+/// Writes the normal form as JSON.
+pub(super) fn to_json(config: &Config) -> serde_json::Value {
+    let mut file = serde_json::to_value(File::of(config)).unwrap_or_default();
+    leave_out_nulls(&mut file);
+    file
+}
+
+/// Takes out the keys that say nothing; what a `state` holds is left as it is.
+fn leave_out_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(table) => {
+            table.retain(|_, value| !value.is_null());
+            let ours = table.iter_mut().filter(|(key, _)| *key != "state");
+            ours.for_each(|(_, value)| leave_out_nulls(value));
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(leave_out_nulls),
+        _ => {}
+    }
+}
+
+fn document(config: &Config) -> document::Netboot {
+    document::Netboot {
+        state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
+        ports: Some(Table(ports(config.ports))),
+        networks: config.networks.iter().map(network).map(Table).collect(),
+        menu: Some(Table(menu(config))),
+        images: config
+            .images
+            .iter()
+            .map(|(name, image)| {
+                let image = document::Image {
+                    label: image.label.clone(),
+                    cmdline: words(&image.cmdline),
+                    ..document::Image::default()
+                };
+                (name.to_string(), Table(image))
+            })
+            .collect(),
+        targets: config.targets.iter().map(target).map(Table).collect(),
+        ..document::Netboot::default()
+    }
+}
+
+fn ports(ports: super::Ports) -> document::Ports {
+    document::Ports {
+        dhcp: Some(Given::Right(ports.dhcp)),
+        dhcp_client: Some(Given::Right(ports.dhcp_client)),
+        tftp: Some(Given::Right(ports.tftp)),
+        http: Some(Given::Right(ports.http)),
+        ..document::Ports::default()
+    }
+}
+
+fn network(network: &super::Network) -> document::Network {
+    document::Network {
+        name: Some(network.name.clone()),
+        interface: network.interface.clone(),
+        server: Some(Given::Right(network.server)),
+        subnet: Some(Given::Right(network.subnet)),
+        ranges: network
+            .ranges
+            .iter()
+            .map(|&(start, end)| {
+                Table(document::Range {
+                    start: Some(Given::Right(start)),
+                    end: Some(Given::Right(end)),
+                })
+            })
+            .collect(),
+        exclude: network.exclude.iter().copied().map(Given::Right).collect(),
+        gateway: network.gateway.map(Given::Right),
+        dns: Some(Given::Right(network.dns.clone())),
+        domain: network.domain.clone(),
+        lease_time: Some(Given::Right(LeaseTime(network.lease_time))),
+        allow: Some(Given::Right(network.allow)),
+        ..document::Network::default()
+    }
+}
+
+fn menu(config: &Config) -> document::Menu {
+    let menu = &config.menu;
+    document::Menu {
+        title: Some(menu.title.clone()),
+        default: menu.default.clone(),
+        timeout: Some(Given::Right(MenuTimeout(menu.timeout_s))),
+        unknown: Some(Given::Right(menu.unknown)),
+        items: menu.items.as_ref().map(|items| {
+            let items = items.iter().map(|item| {
+                let written = document::MenuItem {
+                    label: item.label.clone(),
+                    ..document::MenuItem::default()
+                };
+                match &item.action {
+                    MenuAction::Image(image) => document::MenuItem {
+                        image: Some(Given::Right(image.clone())),
+                        ..written
+                    },
+                    MenuAction::Chain(url) => document::MenuItem {
+                        chain: Some(url.clone()),
+                        ..written
+                    },
+                    MenuAction::Local => document::MenuItem {
+                        local: Some(true),
+                        ..written
+                    },
+                    MenuAction::Shell => document::MenuItem {
+                        shell: Some(true),
+                        ..written
+                    },
+                }
+            });
+            items.map(Table).collect()
+        }),
+        ..document::Menu::default()
+    }
+}
+
+fn target(target: &super::Target) -> document::Target {
+    document::Target {
+        name: Some(target.name.clone()),
+        mac: Some(Given::Right(target.mac)),
+        ip: target.ip.map(Given::Right),
+        config: target.image.clone().map(Given::Right),
+        program: target.program.clone(),
+        cmdline: words(&target.cmdline),
+        state: target.state.clone(),
+        ..document::Target::default()
+    }
+}
+
+fn words(words: &[String]) -> Option<Given<CommandLine>> {
+    (!words.is_empty()).then(|| Given::Right(CommandLine(words.to_vec())))
+}

@@ -1,0 +1,140 @@
+//! What is wrong with a configuration: the place, the value, and the cure, all of it at once.
+
+use std::fmt;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Something was derived or passed over that is good to know.
+    Note,
+    /// The service runs, but somebody will miss something.
+    Warning,
+    /// The service does not start.
+    Error,
+}
+
+/// One thing to know about a configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// Where: file and key, as `netboot.json: netboot.targets[1].ip`.
+    pub place: String,
+    /// What is wrong there, with the value as written.
+    pub what: String,
+    /// What to do about it.
+    pub cure: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{severity}: {}: {}", self.place, self.what)?;
+        if !self.cure.is_empty() {
+            write!(f, "\n  cure: {}", self.cure)?;
+        }
+        Ok(())
+    }
+}
+
+/// Everything found so far.
+#[derive(Debug, Default, Clone)]
+pub struct Problems {
+    found: Vec<Problem>,
+    unread: Vec<String>,
+}
+
+impl Problems {
+    /// All of them, in the order in which they were found.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.found.iter()
+    }
+
+    /// How many are of this severity.
+    #[must_use]
+    pub fn count(&self, severity: Severity) -> usize {
+        self.found.iter().filter(|p| p.severity == severity).count()
+    }
+
+    /// Whether one of them keeps the service from starting.
+    #[must_use]
+    pub fn any_error(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+
+    /// Says that nothing at or below a place could be read; what would follow from that is no
+    /// problem of its own.
+    pub(crate) fn unread(
+        &mut self,
+        place: impl fmt::Display,
+        what: impl Into<String>,
+        cure: impl Into<String>,
+    ) {
+        let place = place.to_string();
+        self.error(&place, what, cure);
+        self.unread.push(place);
+    }
+
+    /// Whether a place is, or is below, one that could not be read.
+    pub(crate) fn is_unread(&self, place: &str) -> bool {
+        self.unread.iter().any(|unread| {
+            place
+                .strip_prefix(unread.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
+    }
+
+    pub(crate) fn error(
+        &mut self,
+        place: impl fmt::Display,
+        what: impl Into<String>,
+        cure: impl Into<String>,
+    ) {
+        self.push(Severity::Error, place, what, cure);
+    }
+
+    pub(crate) fn warning(
+        &mut self,
+        place: impl fmt::Display,
+        what: impl Into<String>,
+        cure: impl Into<String>,
+    ) {
+        self.push(Severity::Warning, place, what, cure);
+    }
+
+    pub(crate) fn note(&mut self, place: impl fmt::Display, what: impl Into<String>) {
+        self.push(Severity::Note, place, what, "");
+    }
+
+    fn push(
+        &mut self,
+        severity: Severity,
+        place: impl fmt::Display,
+        what: impl Into<String>,
+        cure: impl Into<String>,
+    ) {
+        let place = place.to_string();
+        if self.is_unread(&place) {
+            return;
+        }
+        self.found.push(Problem {
+            severity,
+            place,
+            what: what.into(),
+            cure: cure.into(),
+        });
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for problem in &self.found {
+            writeln!(f, "{problem}")?;
+        }
+        Ok(())
+    }
+}

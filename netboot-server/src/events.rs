@@ -1,0 +1,572 @@
+//! The event stream: every step of every boot, in a bounded ring.
+//!
+//! DHCP, TFTP and HTTP put in what happened; the log, and whoever watches, read it out. A reader
+//! that falls behind the ring is told how many events it missed.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use netboot_dhcp::MacAddr;
+use serde::Serialize;
+use tokio::sync::watch;
+
+/// How many events the ring holds.
+pub const RING: usize = 4096;
+/// How many machines' boots are told apart; the one heard of longest ago is forgotten first.
+pub const MACHINES: usize = 4096;
+
+/// One step.
+#[derive(Debug, Clone, Serialize)]
+pub struct Event {
+    /// Its number, counted from 1 since the service started.
+    pub seq: u64,
+    /// When, by the host's clock.
+    pub at: jiff::Timestamp,
+    /// Which boot of the machine it belongs to, counted from 1 since the service started; 0 where
+    /// the machine is not known.
+    pub boot_id: u64,
+    /// The machine, where it is known.
+    pub machine: Option<MacAddr>,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+/// What happened.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Kind {
+    /// A DHCP message came in or went out.
+    Dhcp {
+        /// The message type as RFC 2131 names it, `DHCPDISCOVER`.
+        message: String,
+        /// The interface.
+        interface: String,
+        /// The address it was about.
+        address: Option<Ipv4Addr>,
+        /// The machine's name.
+        host_name: Option<String>,
+        /// What it was told to boot.
+        boot_file: Option<String>,
+        /// Who spoke.
+        stage: Stage,
+    },
+    /// A DHCP message that got no answer.
+    DhcpIgnored {
+        /// The message type as RFC 2131 names it.
+        message: String,
+        /// The interface.
+        interface: String,
+        /// Why.
+        why: String,
+    },
+    /// Firmware asked for a boot program and was told none.
+    NoProgram {
+        /// What the machine boots, and why it gets no program.
+        why: String,
+    },
+    /// A file was sent by TFTP.
+    TftpSent {
+        /// Who asked.
+        client: IpAddr,
+        /// The name that was asked for.
+        name: String,
+        /// How many bytes.
+        bytes: u64,
+        /// How long it took.
+        elapsed_ms: u64,
+        /// Block and window size that were agreed.
+        blksize: u16,
+        /// Blocks sent before an acknowledgement is awaited.
+        windowsize: u16,
+        /// Datagrams sent again.
+        retransmissions: u64,
+    },
+    /// A client asked only how large a file is (`tsize`, then ERROR 8).
+    TftpSizeProbe {
+        /// Who asked.
+        client: IpAddr,
+        /// The name that was asked for.
+        name: String,
+        /// How many bytes it has.
+        bytes: Option<u64>,
+    },
+    /// A TFTP request was refused, or its transfer ended early.
+    TftpFailed {
+        /// Who asked.
+        client: IpAddr,
+        /// The name that was asked for.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// A boot script was handed out.
+    Script {
+        /// Who asked.
+        client: IpAddr,
+        /// The path, `/boot.ipxe`.
+        path: String,
+        /// What it boots, and why.
+        boots: String,
+    },
+    /// A file was sent by HTTP, whole or in part.
+    HttpSent {
+        /// Who asked.
+        client: IpAddr,
+        /// The path.
+        path: String,
+        /// The status code.
+        status: u16,
+        /// How many bytes of the body went out.
+        bytes: u64,
+        /// How long it took.
+        elapsed_ms: u64,
+        /// Whether all of the body went out.
+        complete: bool,
+    },
+    /// An HTTP request was refused.
+    HttpRefused {
+        /// Who asked.
+        client: IpAddr,
+        /// The path.
+        path: String,
+        /// The status code.
+        status: u16,
+        /// Why.
+        why: String,
+    },
+    /// Datagrams or requests that were no such thing were dropped.
+    Malformed {
+        /// The protocol.
+        protocol: &'static str,
+        /// How many since the last such event.
+        count: u64,
+        /// What was wrong with the last one.
+        why: String,
+    },
+}
+
+/// Who spoke DHCP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// This server.
+    Server,
+    /// The machine's firmware: a PXE ROM, or UEFI.
+    Firmware,
+    /// iPXE, loaded or in ROM.
+    Ipxe,
+    /// A system that runs.
+    System,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let machine = || Machine(self.machine);
+        match &self.kind {
+            Kind::Dhcp {
+                message,
+                interface,
+                address,
+                host_name,
+                boot_file,
+                ..
+            } => {
+                write!(f, "{message}({interface})")?;
+                if let Some(address) = address {
+                    write!(f, " {address}")?;
+                }
+                write!(f, " {}", machine())?;
+                if let Some(name) = host_name {
+                    write!(f, " {name}")?;
+                }
+                if let Some(file) = boot_file {
+                    write!(f, " boots {file}")?;
+                }
+                Ok(())
+            }
+            Kind::DhcpIgnored {
+                message,
+                interface,
+                why,
+            } => write!(f, "{message}({interface}) {} ignored: {why}", machine()),
+            Kind::NoProgram { why } => {
+                write!(f, "DHCP {} gets no boot program: {why}", machine())
+            }
+            Kind::TftpSent {
+                client,
+                name,
+                bytes,
+                elapsed_ms,
+                blksize,
+                windowsize,
+                retransmissions,
+            } => write!(
+                f,
+                "TFTP {} {client} sent {name}: {bytes} bytes in {elapsed_ms} ms, blksize {blksize}, \
+                 windowsize {windowsize}, {retransmissions} retransmitted",
+                machine()
+            ),
+            Kind::TftpSizeProbe {
+                client,
+                name,
+                bytes,
+            } => {
+                write!(f, "TFTP {} {client} asked the size of {name}", machine())?;
+                match bytes {
+                    Some(bytes) => write!(f, ": {bytes} bytes"),
+                    None => Ok(()),
+                }
+            }
+            Kind::TftpFailed { client, name, why } => {
+                write!(f, "TFTP {} {client} {name}: {why}", machine())
+            }
+            Kind::Script {
+                client,
+                path,
+                boots,
+            } => write!(f, "HTTP {} {client} {path}: {boots}", machine()),
+            Kind::HttpSent {
+                client,
+                path,
+                status,
+                bytes,
+                elapsed_ms,
+                complete,
+            } => {
+                write!(
+                    f,
+                    "HTTP {} {client} {path}: {status}, {bytes} bytes in {elapsed_ms} ms",
+                    machine()
+                )?;
+                if !complete {
+                    f.write_str(", cut off")?;
+                }
+                Ok(())
+            }
+            Kind::HttpRefused {
+                client,
+                path,
+                status,
+                why,
+            } => write!(f, "HTTP {} {client} {path}: {status}, {why}", machine()),
+            Kind::Malformed {
+                protocol,
+                count,
+                why,
+            } => write!(f, "{protocol} {count} malformed dropped, the last: {why}"),
+        }
+    }
+}
+
+struct Machine(Option<MacAddr>);
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(mac) => write!(f, "{mac}"),
+            None => f.write_str("(unknown machine)"),
+        }
+    }
+}
+
+/// The ring, shared by everybody who writes to it or reads from it.
+#[derive(Debug, Clone)]
+pub struct Events {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    ring: Mutex<Ring>,
+    last: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    events: VecDeque<Arc<Event>>,
+    last: u64,
+    boots: Boots,
+}
+
+/// The running number of each machine's boots.
+#[derive(Debug, Default)]
+struct Boots {
+    of: BTreeMap<MacAddr, Boot>,
+}
+
+#[derive(Debug, Default)]
+struct Boot {
+    id: u64,
+    heard: u64,
+    progress: Progress,
+}
+
+/// How far a boot has come; a machine that asks from further back was powered on again.
+#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Progress {
+    /// It asked for an address.
+    #[default]
+    Asked,
+    /// It has one.
+    Leased,
+    /// It has its boot script.
+    Scripted,
+}
+
+impl Boots {
+    fn id(&mut self, machine: MacAddr, seq: u64, kind: &Kind) -> u64 {
+        if !self.of.contains_key(&machine) && self.of.len() >= MACHINES {
+            let oldest = self.of.iter().min_by_key(|(_, boot)| boot.heard);
+            if let Some(mac) = oldest.map(|(mac, _)| *mac) {
+                self.of.remove(&mac);
+            }
+        }
+        let boot = self.of.entry(machine).or_default();
+        if boot.id == 0 || boot.progress.is_behind(kind) {
+            boot.id += 1;
+            boot.progress = Progress::Asked;
+        }
+        boot.progress.advance(kind);
+        boot.heard = seq;
+        boot.id
+    }
+}
+
+impl Progress {
+    /// Whether a message comes from a stage that this boot has passed: firmware asks before it has
+    /// an address, iPXE before it has its script.
+    fn is_behind(&self, kind: &Kind) -> bool {
+        match kind {
+            Kind::Dhcp { message, stage, .. } if message == "DHCPDISCOVER" => match stage {
+                Stage::Firmware => *self > Self::Asked,
+                Stage::Ipxe => *self > Self::Leased,
+                Stage::Server | Stage::System => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn advance(&mut self, kind: &Kind) {
+        match kind {
+            Kind::Dhcp { message, .. } if message == "DHCPACK" && *self == Self::Asked => {
+                *self = Self::Leased;
+            }
+            Kind::Script { .. } => *self = Self::Scripted,
+            _ => {}
+        }
+    }
+}
+
+/// What a reader gets.
+#[derive(Debug, Clone)]
+pub enum Read {
+    /// The next event.
+    Event(Arc<Event>),
+    /// So many events were dropped before this reader came to them.
+    Missed(u64),
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                ring: Mutex::default(),
+                last: watch::Sender::new(0),
+            }),
+        }
+    }
+}
+
+impl Events {
+    /// Puts an event in. `at` is the host's clock.
+    pub fn emit(&self, at: jiff::Timestamp, machine: Option<MacAddr>, kind: Kind) {
+        let mut ring = self.lock();
+        let seq = ring.last + 1;
+        let boot_id = machine.map_or(0, |mac| ring.boots.id(mac, seq, &kind));
+        if ring.events.len() >= RING {
+            ring.events.pop_front();
+        }
+        ring.events.push_back(Arc::new(Event {
+            seq,
+            at,
+            boot_id,
+            machine,
+            kind,
+        }));
+        ring.last = seq;
+        drop(ring);
+        self.shared.last.send_replace(seq);
+    }
+
+    /// A reader of what comes from now on.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader {
+            next: self.lock().last + 1,
+            wake: self.shared.last.subscribe(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// A reader of what the ring still holds, and of what comes.
+    #[must_use]
+    pub fn replay(&self) -> Reader {
+        Reader {
+            next: 1,
+            ..self.reader()
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        lock(&self.shared)
+    }
+}
+
+fn lock(shared: &Shared) -> MutexGuard<'_, Ring> {
+    shared.ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads the stream at its own pace.
+#[derive(Debug)]
+pub struct Reader {
+    next: u64,
+    wake: watch::Receiver<u64>,
+    shared: Arc<Shared>,
+}
+
+impl Reader {
+    /// What is there now, without waiting.
+    pub fn try_next(&mut self) -> Option<Read> {
+        let ring = lock(&self.shared);
+        let first = ring.events.front()?.seq;
+        if self.next < first {
+            let missed = first - self.next;
+            self.next = first;
+            return Some(Read::Missed(missed));
+        }
+        let index = usize::try_from(self.next - first).ok()?;
+        let event = Arc::clone(ring.events.get(index)?);
+        self.next += 1;
+        Some(Read::Event(event))
+    }
+
+    /// The next event, waited for. Cancel-safe.
+    pub async fn next(&mut self) -> Read {
+        loop {
+            self.wake.mark_unchanged();
+            if let Some(read) = self.try_next() {
+                return read;
+            }
+            // `shared` holds the sender, so this cannot fail while `self` lives.
+            let _ = self.wake.changed().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn malformed(count: u64) -> Kind {
+        Kind::Malformed {
+            protocol: "DHCP",
+            count,
+            why: "too short".into(),
+        }
+    }
+
+    fn dhcp(message: &str, stage: Stage) -> Kind {
+        Kind::Dhcp {
+            message: message.into(),
+            interface: "eth1".into(),
+            address: None,
+            host_name: None,
+            boot_file: None,
+            stage,
+        }
+    }
+
+    fn script() -> Kind {
+        Kind::Script {
+            client: Ipv4Addr::new(192, 168, 100, 150).into(),
+            path: "/boot.ipxe".into(),
+            boots: "the menu".into(),
+        }
+    }
+
+    #[test]
+    fn a_reader_that_falls_behind_is_told_how_much_it_missed() {
+        let events = Events::default();
+        let mut reader = events.reader();
+        let extra = 10;
+        for count in 0..RING as u64 + extra {
+            events.emit(jiff::Timestamp::UNIX_EPOCH, None, malformed(count));
+        }
+        assert!(matches!(reader.try_next(), Some(Read::Missed(missed)) if missed == extra));
+        let mut read = 0;
+        while let Some(Read::Event(event)) = reader.try_next() {
+            read += 1;
+            assert_eq!(event.seq, extra + read);
+        }
+        assert_eq!(read, RING as u64);
+    }
+
+    #[test]
+    fn a_machine_that_starts_over_starts_the_next_boot() {
+        let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+        let steps = [
+            (1, dhcp("DHCPDISCOVER", Stage::Firmware)),
+            (1, dhcp("DHCPOFFER", Stage::Server)),
+            // Not answered in time, so asked again.
+            (1, dhcp("DHCPDISCOVER", Stage::Firmware)),
+            (1, dhcp("DHCPACK", Stage::Server)),
+            (1, dhcp("DHCPDISCOVER", Stage::Ipxe)),
+            (1, dhcp("DHCPACK", Stage::Server)),
+            (1, script()),
+            (1, dhcp("DHCPDISCOVER", Stage::System)),
+            // Its ROM is iPXE: switched off and on.
+            (2, dhcp("DHCPDISCOVER", Stage::Ipxe)),
+            (2, dhcp("DHCPACK", Stage::Server)),
+            (3, dhcp("DHCPDISCOVER", Stage::Firmware)),
+        ];
+        let events = Events::default();
+        let mut reader = events.reader();
+        let other = Some(MacAddr([2, 0, 0, 0, 0, 2]));
+        for (boot_id, kind) in steps {
+            let shown = format!("{kind:?}");
+            events.emit(jiff::Timestamp::UNIX_EPOCH, Some(mac), kind);
+            let Some(Read::Event(event)) = reader.try_next() else {
+                panic!("an event");
+            };
+            assert_eq!(event.boot_id, boot_id, "{shown}");
+        }
+        events.emit(jiff::Timestamp::UNIX_EPOCH, other, script());
+        assert!(matches!(reader.try_next(), Some(Read::Event(event)) if event.boot_id == 1));
+    }
+
+    #[test]
+    fn a_step_reads_as_one_line_with_the_machine() {
+        let event = Event {
+            seq: 1,
+            at: jiff::Timestamp::UNIX_EPOCH,
+            boot_id: 1,
+            machine: Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56])),
+            kind: Kind::Dhcp {
+                message: "DHCPACK".into(),
+                interface: "eth1".into(),
+                address: Some(Ipv4Addr::new(192, 168, 100, 150)),
+                host_name: Some("netboot-client".into()),
+                boot_file: None,
+                stage: Stage::Server,
+            },
+        };
+        assert_eq!(
+            event.to_string(),
+            "DHCPACK(eth1) 192.168.100.150 52:54:00:12:34:56 netboot-client"
+        );
+    }
+}

@@ -1,0 +1,342 @@
+//! What each URL on the boot network means.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use netboot_dhcp::MacAddr;
+use netboot_image::{Digest, FileRef, StoreError};
+
+use super::body::Body;
+use super::entity::{self, Content, Entity};
+use crate::events::Kind;
+use crate::failure::Chain;
+use crate::script;
+use crate::service::Shared;
+
+/// The boot script: the menu, or with `?mac=…` that machine's.
+pub(crate) const MENU: &str = "/boot.ipxe";
+/// The script that a signed iPXE asks for beside itself.
+pub(crate) const AUTOEXEC: &str = "/autoexec.ipxe";
+
+/// A request that gets no entity.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    why: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self { status, why }
+    }
+
+    fn not_found(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, why)
+    }
+}
+
+/// Who asks, and where.
+struct Asker<'r> {
+    client: SocketAddr,
+    local: SocketAddr,
+    machine: Option<MacAddr>,
+    path: &'r str,
+}
+
+/// Answers one request; what became of it is in the event stream when its body is out.
+pub(super) async fn answer<B>(
+    shared: &Arc<Shared>,
+    client: SocketAddr,
+    local: SocketAddr,
+    request: &Request<B>,
+) -> Response<Body> {
+    #[expect(clippy::disallowed_methods, reason = "a request takes real time")]
+    let began = Instant::now();
+    let raw_path = request.uri().path().to_owned();
+    let shared_there = Arc::clone(shared);
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let method = request.method().clone();
+    // The store and the neighbour table are read from files.
+    let found = tokio::task::spawn_blocking(move || {
+        let machine = asked_mac(&query).or_else(|| shared_there.identify(client.ip()));
+        let found = normal_path(&raw_path).and_then(|path| {
+            if method != Method::GET && method != Method::HEAD {
+                return Err(Refusal::new(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "only GET and HEAD are served",
+                ));
+            }
+            let asker = Asker {
+                client,
+                local,
+                machine,
+                path: &path,
+            };
+            find(&shared_there, &asker).map(|entity| (path, entity))
+        });
+        (raw_path, machine, found)
+    })
+    .await;
+    let (path, machine, found) = match found {
+        Ok((_, machine, Ok((path, entity)))) => (path, machine, Ok(entity)),
+        Ok((raw_path, machine, Err(refusal))) => (raw_path, machine, Err(refusal)),
+        Err(error) => {
+            let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+            (String::new(), None, Err(refusal))
+        }
+    };
+    let response = found.and_then(|entity| {
+        entity::respond(entity, request.method(), request.headers())
+            .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+    });
+    let client = client.ip().to_canonical();
+    match response {
+        Ok(response) => {
+            let status = response.status().as_u16();
+            let shared = Arc::clone(shared);
+            response.map(|body| {
+                body.on_end(move |sent| {
+                    shared.emit(
+                        machine,
+                        Kind::HttpSent {
+                            client,
+                            path: shown(&path),
+                            status,
+                            bytes: sent.bytes,
+                            elapsed_ms: u64::try_from(began.elapsed().as_millis())
+                                .unwrap_or(u64::MAX),
+                            complete: sent.complete,
+                        },
+                    );
+                })
+            })
+        }
+        Err(refusal) => {
+            let response = refused(&refusal, request.method());
+            shared.emit(
+                machine,
+                Kind::HttpRefused {
+                    client,
+                    path: shown(&path),
+                    status: refusal.status.as_u16(),
+                    why: refusal.why,
+                },
+            );
+            response
+        }
+    }
+}
+
+fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
+    let text = format!("{}\n", refusal.why);
+    let length = HeaderValue::from(text.len());
+    let body = if method == Method::HEAD {
+        Body::bytes(Bytes::new())
+    } else {
+        Body::bytes(text)
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = refusal.status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length);
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    }
+    response
+}
+
+/// A path as it may stand in a log: short, and without control characters.
+fn shown(path: &str) -> String {
+    const LONGEST: usize = 200;
+    path.chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect()
+}
+
+/// The path with percent signs decoded and `//` folded in place, since firmware fails on a
+/// redirect; one that leads up or out is refused.
+fn normal_path(raw: &str) -> Result<String, Refusal> {
+    let bad = |why| Refusal::new(StatusCode::BAD_REQUEST, why);
+    let path = percent_encoding::percent_decode_str(raw)
+        .decode_utf8()
+        .map_err(|_| bad("the path is not UTF-8"))?;
+    if path.chars().any(|c| c.is_control() || c == '\\') {
+        return Err(bad("the path holds a control character or a backslash"));
+    }
+    let mut normal = String::with_capacity(path.len());
+    for part in path.split('/').filter(|part| !part.is_empty()) {
+        if part == "." || part == ".." {
+            return Err(bad("the path leads out of where it starts"));
+        }
+        normal.push('/');
+        normal.push_str(part);
+    }
+    if normal.is_empty() {
+        normal.push('/');
+    }
+    Ok(normal)
+}
+
+fn asked_mac(query: &str) -> Option<MacAddr> {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(key, _)| key == "mac")
+        .and_then(|(_, value)| MacAddr::from_str(&value).ok())
+}
+
+fn find(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
+    match asker.path {
+        MENU | AUTOEXEC => boot_script(shared, asker),
+        "/healthz" => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
+        path => {
+            if let Some(file) = path.strip_prefix("/images/") {
+                image_file(shared, file)
+            } else if let Some(name) = path.strip_prefix("/states/") {
+                state(shared, asker, name)
+            } else {
+                program(shared, path)
+            }
+        }
+    }
+}
+
+fn text(text: String, media_type: &'static str) -> Entity {
+    Entity {
+        digest: Some(Digest::of(text.as_bytes()).hex().to_string()),
+        content: Content::Bytes(text.into()),
+        media_type,
+        immutable: false,
+    }
+}
+
+fn boot_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
+    let asker_there = script::Asker {
+        mac: asker.machine,
+        address: asker.client.ip().to_canonical(),
+        server: asker.local.ip().to_canonical(),
+        http_port: asker.local.port(),
+    };
+    let written = shared
+        .boot_script(&asker_there, asker.path)
+        .map_err(|error| {
+            Refusal::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("the boot script cannot be written: {}", Chain(&error)),
+            )
+        })?;
+    Ok(text(written, "text/plain; charset=utf-8"))
+}
+
+fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
+    let file = FileRef::from_str(path).map_err(|error| Refusal::not_found(error.to_string()))?;
+    let opened = shared.worlds.store().open_file(&file).map_err(|error| {
+        let status = match error {
+            StoreError::NoSuchImage { .. }
+            | StoreError::NoSuchGeneration { .. }
+            | StoreError::NoSuchFile { .. } => StatusCode::NOT_FOUND,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        // The name and what is wrong with it, never a path of this host.
+        let why = match status {
+            StatusCode::NOT_FOUND => error.to_string(),
+            _ => format!("{file} cannot be read now; `netboot image verify` says why"),
+        };
+        Refusal::new(status, why)
+    })?;
+    Ok(Entity {
+        content: Content::File(opened.file, opened.size),
+        media_type: entity::media_type(file.file.as_str()),
+        digest: Some(opened.digest.hex().to_string()),
+        immutable: file.generation.is_some(),
+    })
+}
+
+fn program(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
+    let nothing = || Refusal::not_found("there is nothing of that name");
+    let name = path.strip_prefix('/').ok_or_else(nothing)?;
+    let world = shared.worlds.current();
+    let file = world.programs().path(name).ok_or_else(nothing)?;
+    let bytes = std::fs::read(file).map_err(|error| {
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.kind().to_string())
+    })?;
+    Ok(Entity {
+        digest: Some(Digest::of(&bytes).hex().to_string()),
+        content: Content::Bytes(bytes.into()),
+        media_type: entity::media_type(&Path::new(name).display().to_string()),
+        immutable: false,
+    })
+}
+
+/// A target's `state`, by its name or its MAC address, for the machine that holds that MAC
+/// address's lease and for nobody else.
+fn state(shared: &Shared, asker: &Asker<'_>, file: &str) -> Result<Entity, Refusal> {
+    let nothing = || Refusal::not_found("no state of that name is for this machine");
+    let name = file.strip_suffix(".json").ok_or_else(nothing)?;
+    let world = shared.worlds.current();
+    let holder = shared.lease_holder(asker.client.ip()).ok_or_else(nothing)?;
+    let (_, target) = world.target(holder).ok_or_else(nothing)?;
+    let meant = target.name == name || MacAddr::from_str(name) == Ok(target.mac);
+    let state = target
+        .state
+        .as_ref()
+        .filter(|_| meant)
+        .ok_or_else(nothing)?;
+    Ok(text(format!("{state:#}\n"), "application/json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn double_slashes_are_folded_and_percent_signs_decoded_in_place() {
+        for (raw, path) in [
+            ("/", "/"),
+            ("//boot.ipxe", "/boot.ipxe"),
+            ("/images//x/%40%31/initrd", "/images/x/@1/initrd"),
+            ("/images/x/", "/images/x"),
+        ] {
+            assert_eq!(normal_path(raw).ok().as_deref(), Some(path), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_path_that_leads_out_is_refused() {
+        for raw in [
+            "/images/../leases",
+            "/images/%2e%2e/leases",
+            "/..",
+            "/images/x/..%2f..%2fleases",
+            "/a\\..\\b",
+            "/%00",
+            "/%ff",
+        ] {
+            let refused = normal_path(raw).err().map(|refusal| refusal.status);
+            assert_eq!(refused, Some(StatusCode::BAD_REQUEST), "{raw}");
+        }
+    }
+
+    #[test]
+    fn a_mac_is_read_from_the_query_in_both_its_forms() {
+        let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+        for query in [
+            "mac=52:54:00:12:34:56",
+            "mac=52%3A54%3A00%3A12%3A34%3A56",
+            "a=b&mac=52-54-00-12-34-56",
+        ] {
+            assert_eq!(asked_mac(query), Some(mac), "{query}");
+        }
+        assert_eq!(asked_mac("mac=nonsense"), None);
+    }
+}

@@ -1,0 +1,118 @@
+//! The boot programs at hand: iPXE's builds for each kind of firmware.
+//!
+//! They are looked for in the state folder's `tftp/`, which the operator fills, and then where the
+//! distribution's iPXE package puts them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Where Linux distributions put iPXE's programs.
+pub const DISTRIBUTION_DIRS: [&str; 3] =
+    ["/usr/lib/ipxe", "/usr/share/ipxe", "/usr/lib/ipxe/x86_64"];
+
+/// The programs found, by file name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Programs {
+    found: BTreeMap<String, PathBuf>,
+}
+
+/// When the folders last changed; a changed stamp means that [`Programs::scan`] may find others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stamp(Vec<Option<SystemTime>>);
+
+impl Programs {
+    /// The files directly in the operator's folder, and those in the distribution's that the
+    /// operator did not put there. A folder that is not there holds none.
+    #[must_use]
+    pub fn scan(folder: &Path) -> Self {
+        let mut found = BTreeMap::new();
+        for (index, folder) in folders(folder).enumerate() {
+            let operators = index == 0;
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if let Ok(name) = entry.file_name().into_string()
+                    && path.is_file()
+                    && !(operators && leads_out(&folder, &path))
+                {
+                    found.entry(name).or_insert(path);
+                }
+            }
+        }
+        Self { found }
+    }
+
+    /// The folders' stamp now.
+    #[must_use]
+    pub fn stamp(folder: &Path) -> Stamp {
+        let changed = |folder: PathBuf| folder.metadata().and_then(|data| data.modified()).ok();
+        Stamp(folders(folder).map(changed).collect())
+    }
+
+    /// Whether a program of this name is at hand.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.found.contains_key(name)
+    }
+
+    /// Where the program of this name is.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<&Path> {
+        self.found.get(name).map(PathBuf::as_path)
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Programs {
+    /// Programs of these names, in a folder that need not exist: what a policy can be asked about.
+    fn from(names: [&str; N]) -> Self {
+        let found = names.map(|name| (name.to_owned(), Path::new("tftp").join(name)));
+        Self {
+            found: found.into(),
+        }
+    }
+}
+
+/// Whether a symbolic link leads out of its folder: what the operator's folder shows is only what is
+/// in it. The distribution links its own files.
+fn leads_out(folder: &Path, path: &Path) -> bool {
+    let real = |path: &Path| path.canonicalize().ok();
+    match (real(folder), real(path)) {
+        (Some(folder), Some(path)) => !path.starts_with(folder),
+        _ => true,
+    }
+}
+
+fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    std::iter::once(folder.to_owned()).chain(DISTRIBUTION_DIRS.map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_out_of_the_operators_folder_is_no_program() {
+        let state = tempfile::tempdir().expect("a temporary folder");
+        let folder = state.path().join("tftp");
+        std::fs::create_dir(&folder).expect("a folder");
+        std::fs::write(state.path().join("leases"), "secret").expect("a file");
+        std::fs::write(folder.join("own.efi"), "program").expect("a file");
+        std::os::unix::fs::symlink("own.efi", folder.join("alias.efi")).expect("a link");
+        std::os::unix::fs::symlink("../leases", folder.join("leak.efi")).expect("a link");
+        let programs = Programs::scan(&folder);
+        assert!(programs.has("own.efi"));
+        assert!(programs.has("alias.efi"));
+        assert!(!programs.has("leak.efi"));
+    }
+
+    #[test]
+    fn the_operators_program_is_taken_before_the_distributions() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("ipxe.efi"), "mine").expect("a file");
+        let programs = Programs::scan(folder.path());
+        assert_eq!(
+            programs.path("ipxe.efi"),
+            Some(folder.path().join("ipxe.efi").as_path())
+        );
+    }
+}

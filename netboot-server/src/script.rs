@@ -1,0 +1,274 @@
+//! From a decision to the iPXE script that carries it out.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use netboot_dhcp::MacAddr;
+use netboot_image::{Boot as ManifestBoot, ImageName, Manifest};
+use netboot_ipxe::{Action, Chain, Ending, Item, LinuxBoot, LocalDisk, Menu, Notice, RenderError};
+
+use crate::cmdline::{self, Values};
+use crate::config::{MenuAction, MenuItem, Target};
+use crate::policy::{Boot, Decision};
+use crate::world::World;
+
+/// How long a machine that cannot boot shows why, before it starts over.
+const NOTICE_MS: u32 = 60_000;
+
+/// Who a script is for, and how it reaches this server.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker {
+    /// Its MAC address, where it is known.
+    pub mac: Option<MacAddr>,
+    /// The address it asked from.
+    pub address: IpAddr,
+    /// The address of this server that it asked.
+    pub server: IpAddr,
+    /// The port of this server's HTTP.
+    pub http_port: u16,
+}
+
+impl Asker {
+    /// The URL of a path on this server, which begins with `/`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        let host = match self.server {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        match self.http_port {
+            80 => format!("http://{host}{path}"),
+            port => format!("http://{host}:{port}{path}"),
+        }
+    }
+}
+
+/// Writes the script.
+///
+/// # Errors
+///
+/// Where a text holds what iPXE cannot represent; the error names it. An image or an item of the
+/// menu that cannot be written is replaced by a notice.
+pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String, RenderError> {
+    let target = decision
+        .target
+        .and_then(|index| world.config().targets.get(index));
+    let again = Ending::Reboot { wait_ms: NOTICE_MS };
+    let script = match &decision.boot {
+        Boot::Menu => menu(world, target, asker).script()?,
+        Boot::Image(name, _) => match world.image(name) {
+            Some(manifest) => match linux(world, manifest, target, asker) {
+                Ok(linux) => match linux.script(again).and_then(|script| script.render()) {
+                    Ok(script) => return Ok(script),
+                    Err(error) => unwritable(
+                        format!("The image {name} cannot be written as an iPXE script."),
+                        &error,
+                    )
+                    .script(again)?,
+                },
+                Err(notice) => notice.script(again)?,
+            },
+            None => missing(name).script(again)?,
+        },
+        Boot::MissingImage(name) => missing(name).script(again)?,
+        Boot::Local => LocalDisk::ByPlatform.script(again)?,
+        Boot::Nothing => Notice::new("This server has nothing to boot for this machine.")
+            .line("It is no target, and menu.unknown is \"silent\".")
+            .script(Ending::Exit {
+                status: 1,
+                wait_ms: 5_000,
+            })?,
+    };
+    script.render()
+}
+
+fn unwritable(what: impl Into<String>, error: &RenderError) -> Notice {
+    Notice::new(what.into()).line(error.to_string().replace("${", "$ {"))
+}
+
+fn missing(name: &ImageName) -> Notice {
+    Notice::new(format!("The image {name} is not in the store.")).line(format!(
+        "On the server: netboot image add {name} --kernel FILE --initrd FILE"
+    ))
+}
+
+fn menu(world: &World, target: Option<&Target>, asker: &Asker) -> Menu {
+    let settings = &world.config().menu;
+    let everything: Vec<MenuItem>;
+    let items = match &settings.items {
+        Some(items) => items,
+        None => {
+            everything = all_items(world);
+            &everything
+        }
+    };
+    let mut menu = Menu::new(settings.title.as_str())
+        .timeout_ms(u32::from(settings.timeout_s).saturating_mul(1000));
+    for (index, item) in items.iter().enumerate() {
+        let chosen = settings
+            .default
+            .as_ref()
+            .is_some_and(|default| item.action.is_called(default));
+        // The default may be named once only, and an image may stand in a menu twice.
+        let name = format!("{index} {}", action_name(&item.action));
+        if chosen {
+            menu = menu.default_item(name.clone());
+        }
+        menu = menu.item(menu_item(world, item, name, target, asker));
+    }
+    menu
+}
+
+/// Every image by name, then the local disk and the shell. Without images the local disk is first,
+/// and so what is taken when nobody chooses.
+fn all_items(world: &World) -> Vec<MenuItem> {
+    let images = world
+        .images()
+        .map(|manifest| MenuAction::Image(manifest.name().clone()));
+    images
+        .chain([MenuAction::Local, MenuAction::Shell])
+        .map(|action| MenuItem {
+            label: None,
+            action,
+        })
+        .collect()
+}
+
+fn action_name(action: &MenuAction) -> &str {
+    match action {
+        MenuAction::Image(image) => image.as_str(),
+        MenuAction::Chain(url) => url,
+        MenuAction::Local => "local",
+        MenuAction::Shell => "shell",
+    }
+}
+
+fn menu_item(
+    world: &World,
+    item: &MenuItem,
+    name: String,
+    target: Option<&Target>,
+    asker: &Asker,
+) -> Item {
+    let label = |default: &str| item.label.clone().unwrap_or_else(|| default.to_owned());
+    let made = match &item.action {
+        MenuAction::Image(image) => {
+            let (text, action) = match world.image(image) {
+                Some(manifest) => (
+                    label(image_label(world, manifest)),
+                    linux(world, manifest, target, asker)
+                        .map_or_else(Action::Notice, Action::Linux),
+                ),
+                None => (
+                    format!("{} (not in the store)", label(image.as_str())),
+                    Action::Notice(missing(image)),
+                ),
+            };
+            Item::new(&name, text, action)
+        }
+        MenuAction::Chain(url) => {
+            let text = label(url);
+            Item::new(
+                &name,
+                text.as_str(),
+                Action::Chain(Chain::new(text.as_str(), url.as_str())),
+            )
+        }
+        MenuAction::Local => Item::local_disk(&name, label("Boot from the local disk")),
+        MenuAction::Shell => Item::shell(&name, label("iPXE shell")),
+    };
+    // One item that cannot be written must not take the menu with it.
+    match Menu::new("")
+        .item(made.clone())
+        .script()
+        .and_then(|script| script.render())
+    {
+        Ok(_) => made,
+        Err(error) => Item::new(
+            &name,
+            format!(
+                "{} (cannot be written)",
+                action_name(&item.action).escape_debug()
+            ),
+            Action::Notice(unwritable(
+                "This item of the menu cannot be written as an iPXE script.",
+                &error,
+            )),
+        ),
+    }
+}
+
+fn image_label<'w>(world: &'w World, manifest: &'w Manifest) -> &'w str {
+    world
+        .config()
+        .images
+        .get(manifest.name())
+        .and_then(|image| image.label.as_deref())
+        .unwrap_or_else(|| manifest.label())
+}
+
+/// The boot of a Linux image, or a notice where the image is of a kind that this server cannot boot.
+fn linux(
+    world: &World,
+    manifest: &Manifest,
+    target: Option<&Target>,
+    asker: &Asker,
+) -> Result<LinuxBoot, Notice> {
+    let name = manifest.name();
+    let ManifestBoot::Linux(linux) = manifest.boot() else {
+        return Err(Notice::new(format!(
+            "The image {name} is of a kind that this server cannot boot."
+        )));
+    };
+    let generation = manifest.generation();
+    let url = |file: &str| asker.url(&format!("/images/{name}/{generation}/{file}"));
+    let mut entry = LinuxBoot::new(
+        format!("{} ({name} {generation})", image_label(world, manifest)),
+        url(linux.kernel().name().as_str()),
+    )
+    .hint(format!(
+        "On the server: netboot image verify {name}; netboot check"
+    ));
+    for initrd in linux.initrds() {
+        let file = initrd.name().as_str();
+        entry = entry.initrd(file, url(file));
+    }
+    let configured = configured_words(world, manifest, target, asker);
+    for word in linux.cmdline().iter().cloned().chain(configured) {
+        entry = entry.arg(word);
+    }
+    Ok(entry)
+}
+
+/// The configuration's words behind the manifest's: the image's, then the target's, its group's
+/// before its own.
+fn configured_words(
+    world: &World,
+    manifest: &Manifest,
+    target: Option<&Target>,
+    asker: &Asker,
+) -> Vec<String> {
+    let values = Values {
+        mac: asker.mac,
+        ip: ipv4(asker.address),
+        server: ipv4(asker.server),
+        name: target.map(|target| target.name.as_str()),
+        arch: Some(manifest.architecture().as_str()),
+    };
+    let image = world.config().images.get(manifest.name());
+    let words = image.into_iter().flat_map(|image| &image.cmdline);
+    let words = words.chain(target.into_iter().flat_map(|target| &target.cmdline));
+    words
+        .map(|word| {
+            // The words were checked when the configuration was read.
+            cmdline::expand_word(word, &values).unwrap_or_else(|_| word.clone())
+        })
+        .filter(|word| !word.is_empty())
+        .collect()
+}
+
+fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
+}

@@ -1,0 +1,148 @@
+//! TFTP on the boot network: what a name means, and what a transfer tells the event stream.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use netboot_tftp::RelativePath;
+use netboot_tftp::server::{Cap, Content, Directory, Event, Failure, Refusal, Request, Source};
+
+use crate::events::Kind;
+use crate::script::Asker;
+use crate::service::Shared;
+
+/// Files by TFTP: the operator's, then the distribution's boot programs, then the boot script under
+/// the names that iPXE asks for.
+pub(crate) struct Files {
+    shared: Arc<Shared>,
+    directory: Directory,
+}
+
+impl Files {
+    /// Serves what is in the operator's folder and at hand beside it.
+    ///
+    /// # Errors
+    ///
+    /// Where the folder cannot be reached.
+    pub(crate) fn new(shared: Arc<Shared>, folder: &Path) -> std::io::Result<Self> {
+        let directory = Directory::new(folder)?;
+        Ok(Self { shared, directory })
+    }
+
+    fn find(
+        &self,
+        name: &[u8],
+        client: SocketAddr,
+        local: Option<IpAddr>,
+    ) -> Result<Content, Refusal> {
+        let path = RelativePath::parse(name)
+            .map_err(|error| Refusal::access_violation().with_detail(error))?
+            .to_string();
+        let missing = match self.directory.open_file(path.as_bytes()) {
+            Ok(content) => return Ok(content),
+            Err(refusal) => refusal,
+        };
+        let world = self.shared.worlds.current();
+        if let Some(program) = world.programs().path(&path) {
+            return std::fs::File::open(program)
+                .and_then(Content::from_file)
+                .map_err(|error| Refusal::not_found().with_detail(error));
+        }
+        match (path.as_str(), local) {
+            ("autoexec.ipxe" | "boot.ipxe", Some(local)) => self.script(&path, client, local),
+            _ => Err(missing),
+        }
+    }
+
+    fn script(&self, path: &str, client: SocketAddr, local: IpAddr) -> Result<Content, Refusal> {
+        let address = client.ip().to_canonical();
+        let asker = Asker {
+            mac: self.shared.identify(address),
+            address,
+            server: local.to_canonical(),
+            http_port: self.shared.worlds.current().config().ports.http.get(),
+        };
+        self.shared
+            .boot_script(&asker, path)
+            .map(|script| Content::Bytes(script.into()))
+            .map_err(|error| Refusal::not_found().with_detail(error))
+    }
+}
+
+impl Source for Files {
+    async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
+        self.find(request.name, request.client, request.local)
+    }
+}
+
+/// Puts what the TFTP server observed into the event stream.
+pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
+    let shown = |name: &[u8]| String::from_utf8_lossy(name).escape_debug().to_string();
+    let emit = |client: SocketAddr, kind: &dyn Fn(IpAddr) -> Kind| {
+        let address = client.ip().to_canonical();
+        shared.emit(shared.identify(address), kind(address));
+    };
+    let failed = |client: SocketAddr, name: &[u8], why: String| {
+        emit(client, &|client| Kind::TftpFailed {
+            client,
+            name: shown(name),
+            why: why.clone(),
+        });
+    };
+    match event {
+        Event::Finished { transfer, stats } => emit(transfer.client, &|client| Kind::TftpSent {
+            client,
+            name: shown(&transfer.name),
+            bytes: stats.bytes,
+            elapsed_ms: u64::try_from(stats.elapsed.as_millis()).unwrap_or(u64::MAX),
+            blksize: transfer.agreed.blksize(),
+            windowsize: transfer.agreed.windowsize(),
+            retransmissions: stats.retransmissions,
+        }),
+        Event::SizeProbe { transfer, .. } => {
+            emit(transfer.client, &|client| Kind::TftpSizeProbe {
+                client,
+                name: shown(&transfer.name),
+                bytes: Some(transfer.size),
+            });
+        }
+        Event::Failed {
+            transfer, failure, ..
+        } => failed(transfer.client, &transfer.name, why(failure)),
+        Event::Refused {
+            client,
+            name,
+            message,
+            detail,
+            ..
+        } => {
+            let detail = detail
+                .map(|detail| format!(" ({detail})"))
+                .unwrap_or_default();
+            failed(*client, name, format!("{message}{detail}"));
+        }
+        Event::OverCap { client, name, cap } => {
+            let why = match cap {
+                Cap::Transfers => "too many transfers at once, not answered",
+                _ => "too many transfers at once for one client",
+            };
+            failed(*client, name, why.into());
+        }
+        Event::Malformed { error, .. } => {
+            shared.malformed.count("TFTP", || error.to_string());
+        }
+        Event::System { what, error } => tracing::warn!("TFTP: cannot {what}: {error}"),
+        Event::Started { .. } | Event::Repeated { .. } | Event::Stray { .. } => {}
+        other => tracing::debug!("TFTP: {other:?}"),
+    }
+}
+
+fn why(failure: &Failure<'_>) -> String {
+    match failure {
+        Failure::Transfer(error) => error.to_string(),
+        Failure::Read(error) => format!("the file cannot be read: {error}"),
+        Failure::Send(error) => format!("cannot be sent: {error}"),
+        Failure::Superseded => "the client asked for something else".into(),
+        other => format!("{other:?}"),
+    }
+}

@@ -1,0 +1,583 @@
+//! The six packets on the wire: RFC 1350 §5 and the OACK of RFC 2347.
+//!
+//! [`Packet::decode`] borrows from the datagram and keeps no state; the `encode_*` functions write into
+//! the caller's buffer. Options are kept raw here, in order, whatever they hold:
+//! [`Options`](crate::Options) gives the ones of RFC 2348, 2349 and 7440 their meaning.
+//!
+//! Decoding is lenient where real machines need it and nothing is guessed: a request whose option list is
+//! cut off keeps the options before the cut, and [`OptionsView::rest`] shows what was left over; an ERROR
+//! without its final NUL keeps its text.
+
+use core::fmt;
+
+use nom::bytes::complete::{tag, take_till};
+use nom::error::Error as NomError;
+use nom::sequence::terminated;
+use nom::{IResult, Parser};
+use thiserror::Error;
+
+/// Bytes before the payload of a DATA packet: opcode and block number.
+pub const DATA_HEADER_LEN: usize = 4;
+
+/// The longest request and OACK that RFC 2347 §2 allows, in bytes.
+pub const MAX_REQUEST_LEN: usize = 512;
+
+const RRQ: u16 = 1;
+const WRQ: u16 = 2;
+const DATA: u16 = 3;
+const ACK: u16 = 4;
+const ERROR: u16 = 5;
+const OACK: u16 = 6;
+
+/// One TFTP packet, borrowed from a datagram.
+///
+/// ```
+/// use netboot_tftp::Packet;
+///
+/// let Packet::Rrq(request) = Packet::decode(b"\x00\x01ipxe.efi\0octet\0blksize\x001468\0")? else {
+///     panic!("opcode 1 is a read request");
+/// };
+/// assert_eq!(request.filename, b"ipxe.efi");
+/// # Ok::<(), netboot_tftp::DecodeError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packet<'a> {
+    /// Opcode 1: the client asks to read a file.
+    Rrq(RequestView<'a>),
+    /// Opcode 2: the client asks to write a file.
+    Wrq(RequestView<'a>),
+    /// Opcode 3: one block of the file.
+    Data {
+        /// Block number as it is on the wire, modulo 65536.
+        block: u16,
+        /// The block's bytes; fewer than the block size in the last block only.
+        payload: &'a [u8],
+    },
+    /// Opcode 4: everything up to this block has arrived.
+    Ack {
+        /// Block number as it is on the wire, modulo 65536.
+        block: u16,
+    },
+    /// Opcode 5: the transfer is over, and why.
+    Error {
+        /// The reason as a number.
+        code: ErrorCode,
+        /// The reason as text, without its NUL; any bytes may be in it.
+        message: &'a [u8],
+    },
+    /// Opcode 6: the options that the server accepts (RFC 2347).
+    Oack(OptionsView<'a>),
+}
+
+/// A read or write request, RFC 1350 §5 with the option list of RFC 2347.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestView<'a> {
+    /// The file's name as it was sent: untrusted bytes without NUL, possibly empty.
+    pub filename: &'a [u8],
+    /// The transfer mode.
+    pub mode: Mode<'a>,
+    /// What follows the mode.
+    pub options: OptionsView<'a>,
+}
+
+/// Transfer mode of a request; its name is compared without regard to case (RFC 1350 §1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode<'a> {
+    /// Bytes as they are.
+    Octet,
+    /// Text, with CR LF at the end of a line.
+    Netascii,
+    /// `mail`, which RFC 1350 calls obsolete, or anything else.
+    Other(&'a [u8]),
+}
+
+/// The option list of a request or an OACK, raw and in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OptionsView<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> OptionsView<'a> {
+    /// Name and value of each option, in the order sent, unknown and repeated ones included.
+    ///
+    /// Ends before the first pair that is cut off or has an empty name.
+    #[must_use]
+    pub fn iter(&self) -> OptionsIter<'a> {
+        OptionsIter { rest: self.bytes }
+    }
+
+    /// The value of the first option with this name, compared without regard to ASCII case.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<&'a [u8]> {
+        self.iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value)
+    }
+
+    /// What is left after the last whole option: empty in a well-formed packet.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        let mut iter = self.iter();
+        iter.by_ref().for_each(drop);
+        iter.rest
+    }
+}
+
+/// Iterator over the options of an [`OptionsView`].
+#[derive(Debug, Clone)]
+pub struct OptionsIter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for OptionsIter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (rest, pair) = (c_string, c_string).parse(self.rest).ok()?;
+        if pair.0.is_empty() {
+            return None;
+        }
+        self.rest = rest;
+        Some(pair)
+    }
+}
+
+/// Error code of an ERROR packet: an open registry, so a newtype with the known ones as constants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ErrorCode(pub u16);
+
+impl ErrorCode {
+    /// 0: see the message.
+    pub const NOT_DEFINED: Self = Self(0);
+    /// 1: file not found.
+    pub const FILE_NOT_FOUND: Self = Self(1);
+    /// 2: access violation.
+    pub const ACCESS_VIOLATION: Self = Self(2);
+    /// 3: disk full or allocation exceeded.
+    pub const DISK_FULL: Self = Self(3);
+    /// 4: illegal TFTP operation.
+    pub const ILLEGAL_OPERATION: Self = Self(4);
+    /// 5: unknown transfer ID.
+    pub const UNKNOWN_TID: Self = Self(5);
+    /// 6: file already exists.
+    pub const FILE_EXISTS: Self = Self(6);
+    /// 7: no such user.
+    pub const NO_SUCH_USER: Self = Self(7);
+    /// 8: the options are refused (RFC 2347 §4); firmware ends a size probe with it.
+    pub const OPTION_REFUSED: Self = Self(8);
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.0 {
+            0 => "not defined",
+            1 => "file not found",
+            2 => "access violation",
+            3 => "disk full",
+            4 => "illegal operation",
+            5 => "unknown transfer id",
+            6 => "file already exists",
+            7 => "no such user",
+            8 => "options refused",
+            code => return write!(f, "{code}"),
+        };
+        write!(f, "{} ({name})", self.0)
+    }
+}
+
+/// Why a datagram is not a TFTP packet; the peer's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The datagram ends inside a field of fixed size.
+    #[error("{what} cut off at offset {offset}")]
+    Truncated {
+        /// The field.
+        what: &'static str,
+        /// Where the datagram ends, in bytes from its start.
+        offset: usize,
+    },
+    /// The opcode is none of 1 to 6.
+    #[error("unknown opcode {opcode} at offset 0")]
+    UnknownOpcode {
+        /// The opcode.
+        opcode: u16,
+    },
+    /// A string of a request has no NUL at its end.
+    #[error("{what} at offset {offset} has no terminating zero")]
+    Unterminated {
+        /// The field.
+        what: &'static str,
+        /// Where the string starts, in bytes from the start of the datagram.
+        offset: usize,
+    },
+}
+
+/// The caller's buffer cannot hold what was to be written; the caller's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("buffer of {have} bytes where {needed} are needed")]
+pub struct BufferTooSmall {
+    /// Bytes needed.
+    pub needed: usize,
+    /// Bytes that the buffer has.
+    pub have: usize,
+}
+
+impl<'a> Packet<'a> {
+    /// Reads one datagram.
+    ///
+    /// Bytes after an ACK are ignored, as some clients pad it.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] where the datagram is too short for its opcode, the opcode is unknown, or the file
+    /// name or mode of a request is not terminated. Options never make a request undecodable.
+    pub fn decode(datagram: &'a [u8]) -> Result<Self, DecodeError> {
+        let (opcode, body) = split_u16(datagram, "opcode", 0)?;
+        match opcode {
+            RRQ => RequestView::decode(body).map(Self::Rrq),
+            WRQ => RequestView::decode(body).map(Self::Wrq),
+            DATA => {
+                let (block, payload) = split_u16(body, "block number", 2)?;
+                Ok(Self::Data { block, payload })
+            }
+            ACK => {
+                let (block, _padding) = split_u16(body, "block number", 2)?;
+                Ok(Self::Ack { block })
+            }
+            ERROR => {
+                let (code, text) = split_u16(body, "error code", 2)?;
+                let message = text.split(|&b| b == 0).next().unwrap_or(text);
+                Ok(Self::Error {
+                    code: ErrorCode(code),
+                    message,
+                })
+            }
+            OACK => Ok(Self::Oack(OptionsView { bytes: body })),
+            opcode => Err(DecodeError::UnknownOpcode { opcode }),
+        }
+    }
+}
+
+impl<'a> RequestView<'a> {
+    fn decode(body: &'a [u8]) -> Result<Self, DecodeError> {
+        let unterminated = |what, rest: &[u8]| DecodeError::Unterminated {
+            what,
+            offset: 2 + body.len() - rest.len(),
+        };
+        let (rest, filename) = c_string(body).map_err(|_| unterminated("file name", body))?;
+        let (options, mode) = c_string(rest).map_err(|_| unterminated("mode", rest))?;
+        Ok(Self {
+            filename,
+            mode: Mode::from_bytes(mode),
+            options: OptionsView { bytes: options },
+        })
+    }
+}
+
+impl<'a> Mode<'a> {
+    fn from_bytes(name: &'a [u8]) -> Self {
+        if name.eq_ignore_ascii_case(b"octet") {
+            Self::Octet
+        } else if name.eq_ignore_ascii_case(b"netascii") {
+            Self::Netascii
+        } else {
+            Self::Other(name)
+        }
+    }
+}
+
+/// The four bytes that precede a block's payload.
+#[must_use]
+pub fn encode_data_header(block: u16) -> [u8; DATA_HEADER_LEN] {
+    head(DATA, block)
+}
+
+/// A whole ACK.
+#[must_use]
+pub fn encode_ack(block: u16) -> [u8; 4] {
+    head(ACK, block)
+}
+
+/// Writes an ERROR and returns its length. The text ends at its first NUL, if it has one.
+///
+/// # Errors
+///
+/// [`BufferTooSmall`] unless `buf` holds `message` and five bytes.
+pub fn encode_error(
+    code: ErrorCode,
+    message: &str,
+    buf: &mut [u8],
+) -> Result<usize, BufferTooSmall> {
+    let mut out = Emit::new(buf);
+    out.put(&head(ERROR, code.0));
+    out.put(message.split('\0').next().unwrap_or(message).as_bytes());
+    out.put(&[0]);
+    out.finish()
+}
+
+/// Writes a read request in octet mode and returns its length.
+///
+/// `options` are pairs of name and value as they go on the wire.
+///
+/// # Errors
+///
+/// [`EncodeRequestError`] where a name or value holds a NUL, the request would exceed
+/// [`MAX_REQUEST_LEN`], or `buf` is too small.
+pub fn encode_read_request(
+    filename: &[u8],
+    options: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+    buf: &mut [u8],
+) -> Result<usize, EncodeRequestError> {
+    if filename.contains(&0) {
+        return Err(EncodeRequestError::Nul);
+    }
+    let mut out = Emit::new(buf);
+    out.put(&RRQ.to_be_bytes());
+    out.put(filename);
+    out.put(b"\0octet\0");
+    for (name, value) in options {
+        let (name, value) = (name.as_ref(), value.as_ref());
+        if name.contains('\0') || value.contains('\0') {
+            return Err(EncodeRequestError::Nul);
+        }
+        put_option(&mut out, name, value);
+    }
+    if out.needed > MAX_REQUEST_LEN {
+        return Err(EncodeRequestError::TooLong { len: out.needed });
+    }
+    Ok(out.finish()?)
+}
+
+/// Why a request cannot be written; the caller's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum EncodeRequestError {
+    /// A string holds a NUL, which ends strings on the wire.
+    #[error("a name or value of the request holds a zero byte")]
+    Nul,
+    /// RFC 2347 §2 caps a request at 512 bytes.
+    #[error("request of {len} bytes exceeds the {MAX_REQUEST_LEN} that are allowed")]
+    TooLong {
+        /// Length of the request.
+        len: usize,
+    },
+    /// The buffer is too small.
+    #[error(transparent)]
+    Buffer(#[from] BufferTooSmall),
+}
+
+/// Writes an OACK of these options and returns its length.
+pub(crate) fn encode_oack(
+    options: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
+    buf: &mut [u8],
+) -> Result<usize, BufferTooSmall> {
+    let mut out = Emit::new(buf);
+    out.put(&OACK.to_be_bytes());
+    for (name, value) in options {
+        put_option(&mut out, name.as_ref(), value.as_ref());
+    }
+    out.finish()
+}
+
+fn put_option(out: &mut Emit<'_>, name: &str, value: &str) {
+    for text in [name, value] {
+        out.put(text.as_bytes());
+        out.put(&[0]);
+    }
+}
+
+/// Appends to a buffer and keeps counting past its end, so that the error can say what was needed.
+struct Emit<'b> {
+    buf: &'b mut [u8],
+    needed: usize,
+}
+
+impl<'b> Emit<'b> {
+    fn new(buf: &'b mut [u8]) -> Self {
+        Self { buf, needed: 0 }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        let start = self.needed;
+        self.needed += bytes.len();
+        if let Some(place) = self.buf.get_mut(start..self.needed) {
+            place.copy_from_slice(bytes);
+        }
+    }
+
+    fn finish(self) -> Result<usize, BufferTooSmall> {
+        if self.needed <= self.buf.len() {
+            Ok(self.needed)
+        } else {
+            Err(BufferTooSmall {
+                needed: self.needed,
+                have: self.buf.len(),
+            })
+        }
+    }
+}
+
+fn head(opcode: u16, value: u16) -> [u8; 4] {
+    let [a, b] = opcode.to_be_bytes();
+    let [c, d] = value.to_be_bytes();
+    [a, b, c, d]
+}
+
+fn split_u16<'a>(
+    bytes: &'a [u8],
+    what: &'static str,
+    at: usize,
+) -> Result<(u16, &'a [u8]), DecodeError> {
+    bytes
+        .split_first_chunk::<2>()
+        .map(|(value, rest)| (u16::from_be_bytes(*value), rest))
+        .ok_or(DecodeError::Truncated {
+            what,
+            offset: at + bytes.len(),
+        })
+}
+
+fn c_string(input: &[u8]) -> IResult<&[u8], &[u8], NomError<&[u8]>> {
+    terminated(take_till(|b| b == 0), tag(&[0_u8][..])).parse(input)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_OPTIONS: [(&str, &str); 0] = [];
+
+    #[test]
+    fn read_request_of_rfc_2348_decodes() {
+        // RFC 2348, "Blocksize Option" example: "test file" in octet mode with blksize 1428.
+        let wire = b"\x00\x01testfile\x00octet\x00blksize\x001428\x00";
+        let Ok(Packet::Rrq(request)) = Packet::decode(wire) else {
+            panic!("not a read request");
+        };
+        assert_eq!(request.filename, b"testfile");
+        assert_eq!(request.mode, Mode::Octet);
+        assert_eq!(
+            request.options.iter().collect::<alloc::vec::Vec<_>>(),
+            [(&b"blksize"[..], &b"1428"[..])]
+        );
+        assert_eq!(request.options.rest(), b"");
+    }
+
+    #[test]
+    fn mode_is_compared_without_case() {
+        let Ok(Packet::Wrq(request)) = Packet::decode(b"\x00\x02f\x00NetASCII\x00") else {
+            panic!("not a write request");
+        };
+        assert_eq!(request.mode, Mode::Netascii);
+    }
+
+    #[test]
+    fn unknown_options_stay_visible_and_a_cut_list_keeps_what_came_before() {
+        let Ok(Packet::Rrq(request)) =
+            Packet::decode(b"\x00\x01f\0octet\0x-new\0yes\0BLKSIZE\x0014")
+        else {
+            panic!("not a read request");
+        };
+        assert_eq!(request.options.find("X-NEW"), Some(&b"yes"[..]));
+        assert_eq!(request.options.find("blksize"), None);
+        assert_eq!(request.options.rest(), b"BLKSIZE\x0014");
+    }
+
+    #[test]
+    fn data_ack_and_error_decode() {
+        assert_eq!(
+            Packet::decode(&[0, 3, 0xff, 0xfe, b'a', b'b']),
+            Ok(Packet::Data {
+                block: 0xfffe,
+                payload: b"ab"
+            })
+        );
+        assert_eq!(
+            Packet::decode(&[0, 4, 1, 0, 9, 9]),
+            Ok(Packet::Ack { block: 256 })
+        );
+        // As EDK2 ends its size probe.
+        assert_eq!(
+            Packet::decode(b"\x00\x05\x00\x08User aborted the transfer\x00"),
+            Ok(Packet::Error {
+                code: ErrorCode::OPTION_REFUSED,
+                message: b"User aborted the transfer"
+            })
+        );
+        assert_eq!(
+            Packet::decode(b"\x00\x05\x00\x01no zero"),
+            Ok(Packet::Error {
+                code: ErrorCode::FILE_NOT_FOUND,
+                message: b"no zero"
+            })
+        );
+    }
+
+    #[test]
+    fn errors_say_what_and_where() {
+        assert_eq!(
+            Packet::decode(&[0]),
+            Err(DecodeError::Truncated {
+                what: "opcode",
+                offset: 1
+            })
+        );
+        assert_eq!(
+            Packet::decode(&[0, 3, 7]),
+            Err(DecodeError::Truncated {
+                what: "block number",
+                offset: 3
+            })
+        );
+        assert_eq!(
+            Packet::decode(&[0, 9, 0, 0]),
+            Err(DecodeError::UnknownOpcode { opcode: 9 })
+        );
+        assert_eq!(
+            Packet::decode(b"\x00\x01file"),
+            Err(DecodeError::Unterminated {
+                what: "file name",
+                offset: 2
+            })
+        );
+        assert_eq!(
+            Packet::decode(b"\x00\x01file\0oct"),
+            Err(DecodeError::Unterminated {
+                what: "mode",
+                offset: 7
+            })
+        );
+    }
+
+    #[test]
+    fn encoders_write_the_bytes_of_the_rfc() {
+        assert_eq!(encode_data_header(258), [0, 3, 1, 2]);
+        assert_eq!(encode_ack(65535), [0, 4, 0xff, 0xff]);
+        let mut buf = [0xaa; 64];
+        let n = encode_error(ErrorCode::FILE_NOT_FOUND, "file not found", &mut buf).unwrap();
+        assert_eq!(&buf[..n], b"\x00\x05\x00\x01file not found\x00");
+        let n =
+            encode_read_request(b"a/b", [("tsize", "0"), ("windowsize", "16")], &mut buf).unwrap();
+        assert_eq!(
+            &buf[..n],
+            b"\x00\x01a/b\x00octet\x00tsize\x000\x00windowsize\x0016\x00"
+        );
+    }
+
+    #[test]
+    fn encoders_say_what_does_not_fit() {
+        assert_eq!(
+            encode_error(ErrorCode::DISK_FULL, "full", &mut [0; 8]),
+            Err(BufferTooSmall { needed: 9, have: 8 })
+        );
+        assert_eq!(
+            encode_read_request(&[b'x'; 510], NO_OPTIONS, &mut [0; 600]),
+            Err(EncodeRequestError::TooLong { len: 519 })
+        );
+        assert_eq!(
+            encode_read_request(b"a\0b", NO_OPTIONS, &mut [0; 600]),
+            Err(EncodeRequestError::Nul)
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! When to send again: a round-trip estimate after RFC 6298, with a floor and a ceiling of its own.
+//!
+//! Both ends feed it the round trips that they can tell apart from retransmitted ones (Karn's rule, RFC
+//! 6298 §3) and ask it for the next wait. It counts the retries since the last progress and holds the two
+//! caps that end a transfer, retries and total time.
+
+use core::time::Duration;
+
+use crate::transfer::{TransferError, TransferSettings};
+
+/// Timer of one transfer.
+#[derive(Debug, Clone)]
+pub(crate) struct Retransmit {
+    floor: Duration,
+    ceiling: Duration,
+    /// Smoothed round trip and its variation, once measured.
+    estimate: Option<(Duration, Duration)>,
+    rto: Duration,
+    retries: u32,
+    max_retries: u32,
+    /// When the timer runs out.
+    deadline: Duration,
+    /// When the transfer as a whole has to be over.
+    end: Duration,
+}
+
+impl Retransmit {
+    pub(crate) fn new(now: Duration, settings: &TransferSettings) -> Self {
+        let ceiling = settings.max_rto.max(settings.min_rto);
+        let rto = settings.initial_rto.clamp(settings.min_rto, ceiling);
+        Self {
+            floor: settings.min_rto,
+            ceiling,
+            estimate: None,
+            rto,
+            retries: 0,
+            max_retries: settings.max_retries,
+            deadline: now,
+            end: now.saturating_add(settings.max_duration),
+        }
+    }
+
+    /// Applies the `timeout` option: a ceiling of the client's own.
+    pub(crate) fn lower_ceiling(&mut self, timeout: Option<Duration>) {
+        if let Some(timeout) = timeout {
+            self.ceiling = self.ceiling.min(timeout).max(self.floor);
+            self.rto = self.rto.min(self.ceiling);
+        }
+    }
+
+    /// A round trip that no retransmission can have falsified.
+    pub(crate) fn measured(&mut self, rtt: Duration) {
+        // RFC 6298 §2, with alpha 1/8, beta 1/4 and K 4.
+        let (srtt, rttvar) = match self.estimate {
+            None => (rtt, rtt / 2),
+            Some((srtt, rttvar)) => (
+                (srtt * 7).saturating_add(rtt) / 8,
+                (rttvar * 3).saturating_add(srtt.abs_diff(rtt)) / 4,
+            ),
+        };
+        self.estimate = Some((srtt, rttvar));
+        self.rto = srtt
+            .saturating_add(rttvar * 4)
+            .clamp(self.floor, self.ceiling);
+    }
+
+    /// The transfer has moved on: back-off is over.
+    ///
+    /// RFC 6298 §5.7 keeps the doubled timer until a new measurement. Here the estimate is taken up again
+    /// at once, because under loss most windows hold a retransmission and give no measurement.
+    pub(crate) fn progress(&mut self) {
+        self.retries = 0;
+        if let Some((srtt, rttvar)) = self.estimate {
+            self.rto = srtt
+                .saturating_add(rttvar * 4)
+                .clamp(self.floor, self.ceiling);
+        }
+    }
+
+    /// Starts the timer anew.
+    pub(crate) fn arm(&mut self, now: Duration) {
+        self.deadline = now.saturating_add(self.rto);
+    }
+
+    /// When [`Retransmit::expired`] will have something to say.
+    pub(crate) fn deadline(&self) -> Duration {
+        self.deadline.min(self.end)
+    }
+
+    /// Whether the timer has run out. Doubles the next wait and counts a retry if so.
+    pub(crate) fn expired(&mut self, now: Duration, all_sent: bool) -> Result<bool, TransferError> {
+        if now >= self.end {
+            return Err(TransferError::TooLong);
+        }
+        if now < self.deadline {
+            return Ok(false);
+        }
+        if self.retries >= self.max_retries {
+            return Err(TransferError::TimedOut {
+                retries: self.retries,
+                all_sent,
+            });
+        }
+        self.retries += 1;
+        self.rto = self.rto.saturating_mul(2).clamp(self.floor, self.ceiling);
+        Ok(true)
+    }
+
+    /// Whether something has been sent again since the last progress.
+    pub(crate) fn is_backing_off(&self) -> bool {
+        self.retries > 0
+    }
+
+    /// The smoothed round trip; zero before the first measurement.
+    pub(crate) fn srtt(&self) -> Duration {
+        self.estimate.map_or(Duration::ZERO, |(srtt, _)| srtt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    fn timer() -> Retransmit {
+        Retransmit::new(ms(0), &TransferSettings::default())
+    }
+
+    #[test]
+    fn the_wait_follows_the_round_trip_and_keeps_to_floor_and_ceiling() {
+        let mut t = timer();
+        t.arm(ms(0));
+        assert_eq!(t.deadline(), ms(300));
+        t.measured(ms(40));
+        t.arm(ms(0));
+        // RFC 6298 §2.2: SRTT 40, RTTVAR 20, so RTO is 40 + 4 × 20.
+        assert_eq!(t.deadline(), ms(120));
+        for _ in 0..50 {
+            t.measured(ms(1));
+        }
+        t.arm(ms(0));
+        assert_eq!(t.deadline(), ms(20));
+        t.measured(ms(60_000));
+        t.arm(ms(0));
+        assert_eq!(t.deadline(), ms(5000));
+    }
+
+    #[test]
+    fn each_retry_waits_twice_as_long_until_the_cap_on_retries() {
+        let mut t = timer();
+        t.arm(ms(0));
+        let mut waits = alloc::vec::Vec::new();
+        let end = loop {
+            let now = t.deadline();
+            match t.expired(now, true) {
+                Ok(expired) => assert!(expired),
+                Err(error) => break error,
+            }
+            t.arm(now);
+            waits.push((t.deadline() - now).as_millis());
+        };
+        assert_eq!(
+            waits,
+            [
+                600, 1200, 2400, 4800, 5000, 5000, 5000, 5000, 5000, 5000, 5000, 5000
+            ]
+        );
+        assert_eq!(
+            end,
+            TransferError::TimedOut {
+                retries: 12,
+                all_sent: true
+            }
+        );
+    }
+
+    #[test]
+    fn the_clients_timeout_lowers_the_ceiling_and_never_raises_it() {
+        let mut t = timer();
+        t.lower_ceiling(Some(ms(255_000)));
+        t.measured(ms(60_000));
+        t.arm(ms(0));
+        assert_eq!(t.deadline(), ms(5000));
+        t.lower_ceiling(Some(ms(1000)));
+        t.arm(ms(0));
+        assert_eq!(t.deadline(), ms(1000));
+    }
+
+    #[test]
+    fn total_time_is_capped_even_with_progress() {
+        let mut t = timer();
+        t.progress();
+        assert_eq!(t.expired(ms(3_600_000), false), Err(TransferError::TooLong));
+    }
+}

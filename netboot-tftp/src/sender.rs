@@ -1,0 +1,416 @@
+//! The sending end of a transfer, as a state machine without I/O: RFC 1350 §4 and §6 with the window of
+//! RFC 7440.
+//!
+//! The caller feeds datagrams to [`Sender::handle_input`] and turns the crank of
+//! [`Sender::poll_output`] until it says [`Wait`](SenderOutput::Wait). Nothing of the file is kept here:
+//! [`Data`](SenderOutput::Data) lays the headers of a run of blocks into the caller's buffer and says
+//! which bytes of the file belong in between, again for each retransmission. So a transfer costs the same
+//! few hundred bytes whatever window was asked for, and a whole window can leave in one system call.
+//!
+//! What moves it:
+//!
+//! - an ACK of a block in flight acknowledges everything up to it; the window starts anew behind it, which
+//!   both opens the next window and repairs a gap (RFC 7440 §4);
+//! - an ACK of the block before the window is repeated evidence of what was known. In lockstep it is
+//!   ignored, or each duplicate would double all that follows (the Sorcerer's Apprentice, RFC 1123
+//!   §4.2.3.1). In a window it may say that the first block is lost: the window is sent again, once, and
+//!   only when a round trip has passed since it was sent;
+//! - the timer.
+
+use core::time::Duration;
+
+use crate::options::Agreed;
+use crate::packet::{
+    BufferTooSmall, DATA_HEADER_LEN, ErrorCode, Packet, encode_data_header, encode_error,
+};
+use crate::retransmit::Retransmit;
+use crate::transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};
+
+/// The sending end of one transfer.
+///
+/// ```
+/// use core::time::Duration;
+/// use netboot_tftp::{Agreed, Sender, SenderOutput, TransferSettings, encode_ack};
+///
+/// let file = b"hello";
+/// let mut now = Duration::ZERO;
+/// let mut sender = Sender::reply(now, Agreed::default(), 5, &TransferSettings::default());
+/// let mut buf = [0; 600];
+///
+/// let SenderOutput::Data(run) = sender.poll_output(now, &mut buf)? else { panic!("block 1 comes first") };
+/// let mut rest = &file[..];
+/// for gap in run.payloads(&mut buf) {
+///     let (head, tail) = rest.split_at(gap.len());
+///     gap.copy_from_slice(head);
+///     rest = tail;
+/// }
+/// assert_eq!(&buf[..run.transmit().len], b"\x00\x03\x00\x01hello");
+///
+/// now += Duration::from_millis(1);
+/// sender.handle_input(now, &encode_ack(1));
+/// let SenderOutput::Done(stats) = sender.poll_output(now, &mut buf)? else { panic!("all is acknowledged") };
+/// assert_eq!(stats.bytes, 5);
+/// # Ok::<(), netboot_tftp::BufferTooSmall>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sender {
+    agreed: Agreed,
+    wrap: Wrap,
+    window: u64,
+    size: u64,
+    /// Number of the last block, which is shorter than the others and may be empty.
+    last: u64,
+    /// Everything up to this block is acknowledged; 0 before the first, and then an OACK may be due.
+    acked: u64,
+    /// The next block to send.
+    next: u64,
+    /// The last block that has ever been sent.
+    highest: u64,
+    state: State,
+    timer: Retransmit,
+    /// End of the window in flight and when it left, as long as an ACK of it gives a round trip.
+    timed: Option<(u64, Duration)>,
+    /// When the first block behind `acked` was sent last.
+    window_sent: Duration,
+    /// Whether a repeated ACK has already made this window be sent again.
+    repeated: bool,
+    started: Duration,
+    stats: Stats,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum State {
+    /// The OACK is to be sent, or to be sent again.
+    OackDue,
+    /// The OACK is out; ACK 0 opens the first window.
+    OackSent,
+    /// Blocks are to be sent or in flight.
+    Data,
+    /// The end is decided and the peer is to be told so.
+    ErrorDue(TransferError),
+    Failed(TransferError),
+    Done,
+}
+
+/// What [`Sender::poll_output`] wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SenderOutput {
+    /// Send these bytes of the buffer.
+    Transmit(Transmit),
+    /// Read the file into the gaps that [`Run::payloads`] gives, then send [`Run::transmit`].
+    ///
+    /// If the file cannot be read, call [`Sender::abort`] and send nothing.
+    Data(Run),
+    /// Nothing to do until a datagram comes or this time is reached.
+    Wait(Duration),
+    /// The peer has everything.
+    Done(Stats),
+    /// The transfer is over before its end.
+    Failed(TransferError, Stats),
+}
+
+/// A run of blocks of one window, whose headers are in the buffer and whose payloads are not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// Where the run starts in the file, in bytes.
+    pub offset: u64,
+    /// Bytes of the file in the run; 0 for the empty block after a file that is a multiple of the block size.
+    pub len: usize,
+    blksize: usize,
+    transmit: Transmit,
+}
+
+impl Run {
+    /// The places in `buf` for the run's bytes, in order of the file, each of at most a block.
+    pub fn payloads<'b>(&self, buf: &'b mut [u8]) -> impl Iterator<Item = &'b mut [u8]> {
+        let end = self.transmit.len.min(buf.len());
+        buf.get_mut(..end)
+            .unwrap_or_default()
+            .chunks_mut(self.transmit.segment_size)
+            .filter_map(|segment| segment.get_mut(DATA_HEADER_LEN..))
+    }
+
+    /// Bytes in each payload but the last.
+    #[must_use]
+    pub fn blksize(&self) -> usize {
+        self.blksize
+    }
+
+    /// The datagrams, once the payloads are in place.
+    #[must_use]
+    pub fn transmit(&self) -> Transmit {
+        self.transmit
+    }
+}
+
+impl Sender {
+    /// Answers a read request: with an OACK where options are agreed, with block 1 where not.
+    ///
+    /// `size` is the file's length in bytes.
+    #[must_use]
+    pub fn reply(now: Duration, agreed: Agreed, size: u64, settings: &TransferSettings) -> Self {
+        let mut timer = Retransmit::new(now, settings);
+        timer.lower_ceiling(agreed.timeout());
+        Self {
+            agreed,
+            wrap: settings.wrap,
+            window: agreed.windowsize().min(settings.wrap.max_window()).into(),
+            size,
+            last: (size / u64::from(agreed.blksize())).saturating_add(1),
+            acked: 0,
+            next: 1,
+            highest: 0,
+            state: if agreed.options().is_empty() {
+                State::Data
+            } else {
+                State::OackDue
+            },
+            timer,
+            timed: None,
+            window_sent: now,
+            repeated: false,
+            started: now,
+            stats: Stats::default(),
+        }
+    }
+
+    /// Takes one datagram from the peer; its source has been checked by the caller.
+    ///
+    /// What does not fit is counted in [`Stats::ignored`] and changes nothing.
+    pub fn handle_input(&mut self, now: Duration, datagram: &[u8]) {
+        if self.is_over() {
+            return;
+        }
+        match Packet::decode(datagram) {
+            Ok(Packet::Ack { block }) => self.handle_ack(now, block),
+            Ok(Packet::Error { code, message }) => self.handle_error(code, message),
+            _ => self.stats.ignored += 1,
+        }
+    }
+
+    /// Ends the transfer from this side; the peer is told by an ERROR with this code and text.
+    ///
+    /// Without effect where the transfer is over already.
+    pub fn abort(&mut self, code: ErrorCode, message: &'static str) {
+        if !self.is_over() {
+            self.state = State::ErrorDue(TransferError::Aborted { code, message });
+        }
+    }
+
+    /// The next thing to do. Call it after each input and when its deadline is reached, until it waits.
+    ///
+    /// `buf` has to hold one block and its header, and at least 128 bytes. The more blocks of a window it
+    /// holds, the more are in one [`Run`].
+    ///
+    /// # Errors
+    ///
+    /// [`BufferTooSmall`]; the state is unchanged.
+    pub fn poll_output(
+        &mut self,
+        now: Duration,
+        buf: &mut [u8],
+    ) -> Result<SenderOutput, BufferTooSmall> {
+        match &self.state {
+            State::Failed(error) => {
+                return Ok(SenderOutput::Failed(error.clone(), self.stats_at(now)));
+            }
+            State::Done => return Ok(SenderOutput::Done(self.stats_at(now))),
+            State::ErrorDue(error) => return self.poll_error(now, error.clone(), buf),
+            State::OackDue => return self.poll_oack(now, buf),
+            State::OackSent | State::Data => {}
+        }
+        if self.state == State::Data && self.next <= self.window_end() {
+            return self.poll_data(now, buf);
+        }
+        match self.timer.expired(now, self.highest == self.last) {
+            Ok(false) => Ok(SenderOutput::Wait(self.timer.deadline())),
+            Ok(true) => {
+                self.stats.timeouts += 1;
+                if self.state == State::OackSent {
+                    self.state = State::OackDue;
+                } else {
+                    self.resend_window();
+                }
+                self.poll_output(now, buf)
+            }
+            Err(error) => {
+                self.state = State::ErrorDue(error);
+                self.poll_output(now, buf)
+            }
+        }
+    }
+
+    /// What was agreed.
+    #[must_use]
+    pub fn agreed(&self) -> &Agreed {
+        &self.agreed
+    }
+
+    /// The counters at this moment.
+    #[must_use]
+    pub fn stats_at(&self, now: Duration) -> Stats {
+        Stats {
+            bytes: self
+                .acked
+                .saturating_mul(self.agreed.blksize().into())
+                .min(self.size),
+            elapsed: now.saturating_sub(self.started),
+            ..self.stats
+        }
+    }
+
+    /// Whether the transfer has begun to move and now waits for a retry: a client that asks for the same
+    /// file again has then started over, and is not merely repeating its request.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.acked > 0 && self.timer.is_backing_off()
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(
+            self.state,
+            State::ErrorDue(_) | State::Failed(_) | State::Done
+        )
+    }
+
+    fn window_end(&self) -> u64 {
+        self.acked.saturating_add(self.window).min(self.last)
+    }
+
+    fn handle_ack(&mut self, now: Duration, wire: u16) {
+        if matches!(self.state, State::OackDue | State::OackSent) {
+            // ACK 0 answers the OACK, which must have been sent for that.
+            if wire == 0 && self.stats.packets_sent > 0 {
+                if self.stats.retransmissions == 0 {
+                    self.timer.measured(now.saturating_sub(self.window_sent));
+                }
+                self.timer.progress();
+                self.state = State::Data;
+            } else {
+                self.stats.ignored += 1;
+            }
+            return;
+        }
+        match self.wrap.ahead(self.acked, wire) {
+            Some(0) => self.handle_repeated_ack(now),
+            Some(ahead) if self.acked.saturating_add(ahead) <= self.highest => {
+                let block = self.acked.saturating_add(ahead);
+                if let Some((end, sent)) = self.timed.take()
+                    && end == block
+                {
+                    self.timer.measured(now.saturating_sub(sent));
+                }
+                self.timer.progress();
+                self.acked = block;
+                self.next = block.saturating_add(1);
+                self.repeated = false;
+                if block == self.last {
+                    self.state = State::Done;
+                }
+            }
+            _ => self.stats.ignored += 1,
+        }
+    }
+
+    fn handle_repeated_ack(&mut self, now: Duration) {
+        let a_round_trip_ago = now.saturating_sub(self.window_sent) >= self.timer.srtt();
+        if self.window > 1 && self.highest > self.acked && !self.repeated && a_round_trip_ago {
+            self.repeated = true;
+            self.resend_window();
+        } else {
+            self.stats.ignored += 1;
+        }
+    }
+
+    fn handle_error(&mut self, code: ErrorCode, message: &[u8]) {
+        let only_asked_the_size = self.acked == 0
+            && self.agreed.options().tsize.is_some()
+            && [ErrorCode::OPTION_REFUSED, ErrorCode::NOT_DEFINED].contains(&code);
+        self.state = State::Failed(if only_asked_the_size {
+            TransferError::SizeProbe
+        } else {
+            TransferError::peer(code, message)
+        });
+    }
+
+    fn resend_window(&mut self) {
+        self.next = self.acked.saturating_add(1);
+        self.timed = None;
+    }
+
+    fn poll_error(
+        &mut self,
+        now: Duration,
+        error: TransferError,
+        buf: &mut [u8],
+    ) -> Result<SenderOutput, BufferTooSmall> {
+        let Some((code, message)) = error.to_wire() else {
+            self.state = State::Failed(error);
+            return self.poll_output(now, buf);
+        };
+        let len = encode_error(code, message, buf)?;
+        self.stats.packets_sent += 1;
+        self.state = State::Failed(error);
+        Ok(SenderOutput::Transmit(Transmit::one(len)))
+    }
+
+    fn poll_oack(&mut self, now: Duration, buf: &mut [u8]) -> Result<SenderOutput, BufferTooSmall> {
+        let len = self.agreed.encode_oack(buf)?;
+        if self.stats.packets_sent > 0 {
+            self.stats.retransmissions += 1;
+        }
+        self.stats.packets_sent += 1;
+        self.window_sent = now;
+        self.timer.arm(now);
+        self.state = State::OackSent;
+        Ok(SenderOutput::Transmit(Transmit::one(len)))
+    }
+
+    fn poll_data(&mut self, now: Duration, buf: &mut [u8]) -> Result<SenderOutput, BufferTooSmall> {
+        let blksize = usize::from(self.agreed.blksize());
+        let segment_size = blksize + DATA_HEADER_LEN;
+        let room = buf.len() / segment_size;
+        if room == 0 {
+            return Err(BufferTooSmall {
+                needed: segment_size,
+                have: buf.len(),
+            });
+        }
+        let first = self.next;
+        let wanted = self.window_end() - first + 1;
+        let blocks = usize::try_from(wanted).map_or(room, |n| n.min(room));
+        let end = first + blocks as u64 - 1;
+        for (segment, block) in buf.chunks_mut(segment_size).zip(first..=end) {
+            if let Some(head) = segment.first_chunk_mut() {
+                *head = encode_data_header(self.wrap.on_wire(block));
+            }
+        }
+        let offset = (first - 1) * blksize as u64;
+        let rest = usize::try_from(self.size.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let len = rest.min(blocks * blksize);
+
+        let again = self
+            .highest
+            .min(end)
+            .saturating_add(1)
+            .saturating_sub(first);
+        self.stats.retransmissions += again;
+        self.stats.packets_sent += blocks as u64;
+        if first == self.acked + 1 {
+            self.window_sent = now;
+        }
+        self.timed = (again == 0 && end == self.window_end()).then_some((end, now));
+        self.highest = self.highest.max(end);
+        self.next = end + 1;
+        self.timer.arm(now);
+        Ok(SenderOutput::Data(Run {
+            offset,
+            len,
+            blksize,
+            transmit: Transmit {
+                len: len + blocks * DATA_HEADER_LEN,
+                segment_size,
+            },
+        }))
+    }
+}

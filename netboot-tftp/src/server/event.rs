@@ -1,0 +1,158 @@
+//! What a server tells its observer, for log lines, counters and a machine's history.
+//!
+//! One event is one step of one transfer, at most one for a datagram and none for a block: the rate is
+//! bounded by the rate of requests. Everything is borrowed; an observer that wants to keep it copies it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::options::{Agreed, Options};
+use crate::packet::{DecodeError, ErrorCode};
+use crate::transfer::{Stats, TransferError};
+
+/// One step of the server's work.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A file was found and its first packet is about to leave.
+    Started {
+        /// Which transfer.
+        transfer: &'a Transfer,
+    },
+    /// The client has acknowledged every byte.
+    Finished {
+        /// Which transfer.
+        transfer: &'a Transfer,
+        /// Bytes, retransmissions, elapsed time.
+        stats: &'a Stats,
+    },
+    /// The client asked for the size and left, by ERROR 8 or 0 before it acknowledged a block, as EDK2
+    /// and PXE ROMs do before the real transfer.
+    SizeProbe {
+        /// Which transfer.
+        transfer: &'a Transfer,
+        /// How long it took.
+        elapsed: Duration,
+    },
+    /// A transfer that had started ended before its end.
+    Failed {
+        /// Which transfer.
+        transfer: &'a Transfer,
+        /// How it ended.
+        failure: Failure<'a>,
+        /// What was done until then.
+        stats: &'a Stats,
+    },
+    /// A request was not served.
+    Refused {
+        /// Who asked.
+        client: SocketAddr,
+        /// The file name as it was sent.
+        name: &'a [u8],
+        /// The code of the ERROR, or `None` where the source asked for silence.
+        code: Option<ErrorCode>,
+        /// The text of the ERROR.
+        message: &'a str,
+        /// What the source has to say beyond that, for the log only.
+        detail: Option<&'a str>,
+    },
+    /// A request came while a cap was reached.
+    OverCap {
+        /// Who asked.
+        client: SocketAddr,
+        /// The file name as it was sent.
+        name: &'a [u8],
+        /// The cap; it decides whether the client was told.
+        cap: Cap,
+    },
+    /// A client repeated the request of a transfer that is running: nothing new was started.
+    Repeated {
+        /// Who asked.
+        client: SocketAddr,
+        /// The file name as it was sent.
+        name: &'a [u8],
+    },
+    /// A datagram at the listening port is not TFTP; it was dropped.
+    Malformed {
+        /// Where it says it came from.
+        client: SocketAddr,
+        /// What is wrong with it.
+        error: DecodeError,
+    },
+    /// A packet at the listening port belongs to no request; it was dropped without an answer, since it may
+    /// come from another server.
+    Stray {
+        /// Where it says it came from.
+        client: SocketAddr,
+    },
+    /// A packet at a transfer's port came from elsewhere than the client; it was answered with ERROR 5 and
+    /// the transfer goes on. At most one event a transfer.
+    WrongTid {
+        /// Which transfer.
+        transfer: &'a Transfer,
+        /// Where the packet says it came from.
+        from: SocketAddr,
+    },
+    /// The operating system refused to take several datagrams in one call: they went one by one, and so
+    /// will all of this length or longer. Nothing is lost but speed.
+    OffloadRefused {
+        /// Which transfer.
+        transfer: &'a Transfer,
+        /// Bytes in each of the datagrams.
+        datagram_len: usize,
+    },
+    /// The operating system refused something that concerns no single transfer; the client was not answered
+    /// and will ask again.
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        error: &'a io::Error,
+    },
+}
+
+/// Who gets what, from where, and how.
+#[derive(Debug, Clone)]
+pub struct Transfer {
+    /// A number that no other transfer of this server has, counted from 1.
+    pub id: u64,
+    /// The client's address and port.
+    pub client: SocketAddr,
+    /// The address of ours that the client asked, where the platform tells.
+    pub local: Option<IpAddr>,
+    /// The file name as it was sent.
+    pub name: Box<[u8]>,
+    /// The options that were asked for.
+    pub asked: Options,
+    /// The options that are agreed.
+    pub agreed: Agreed,
+    /// Bytes in the file.
+    pub size: u64,
+}
+
+/// How a transfer failed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Failure<'a> {
+    /// Between the two ends.
+    Transfer(&'a TransferError),
+    /// The file could not be read, or is shorter than it was.
+    Read(&'a io::Error),
+    /// The socket refused to send, and nothing came through by other means until the end.
+    Send(&'a io::Error),
+    /// The client asked for something else from the same port, or for the same again after a standstill.
+    Superseded,
+}
+
+/// Which cap was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Cap {
+    /// [`max_transfers`](crate::server::Settings::max_transfers): the client is not answered, so that its
+    /// firmware asks again in a second or so and finds a free place.
+    Transfers,
+    /// [`max_transfers_per_client`](crate::server::Settings::max_transfers_per_client): the client gets
+    /// ERROR 0, since it is its own transfers that are in the way.
+    TransfersPerClient,
+}

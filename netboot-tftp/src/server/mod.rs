@@ -1,0 +1,316 @@
+//! A read-only TFTP server on tokio: RFC 1350 with the options of RFC 2348, 2349 and 7440.
+//!
+//! One task listens; each transfer is a task with a socket of its own (RFC 1350 §4), bound to the address
+//! that the client asked. The protocol is in [`Sender`](crate::Sender): here are sockets, files and caps.
+//! Buffers belong to the server and are lent for the moment in which a run of blocks is read and sent, so
+//! that memory does not grow with what clients ask for.
+
+mod content;
+mod directory;
+mod event;
+mod source;
+mod table;
+mod transfer;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+pub use directory::Directory;
+pub use event::{Cap, Event, Failure, Transfer};
+pub use source::{Content, Memory, Refusal, Request, Source};
+
+use crate::options::{Limits, Options};
+use crate::packet::{ErrorCode, Mode, Packet, RequestView, encode_error};
+use crate::server::table::{Admission, Control, Table};
+use crate::server::transfer::{Job, Shared};
+use crate::transfer::TransferSettings;
+use crate::udp::{Batch, Datagram, Listener, Offload};
+
+/// What a server allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// What it agrees to.
+    pub limits: Limits,
+    /// How patient its transfers are.
+    pub transfer: TransferSettings,
+    /// Most transfers at one time. Default 1000.
+    ///
+    /// Each takes a socket, and a file where its content is one: the process's limit on open files has to
+    /// allow for that. Over the cap a request is not answered, see [`Cap::Transfers`].
+    pub max_transfers: usize,
+    /// Most transfers at one time for one client address. Default 16.
+    ///
+    /// Over the cap a request is answered by an ERROR, see [`Cap::TransfersPerClient`].
+    pub max_transfers_per_client: usize,
+    /// Bytes asked of the operating system for requests that wait at the listening port. Default 4 MiB;
+    /// a system that grants less (`net.core.rmem_max` on Linux) loses requests when very many come at once.
+    pub receive_buffer: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            transfer: TransferSettings::default(),
+            max_transfers: 1000,
+            max_transfers_per_client: 16,
+            receive_buffer: 4 << 20,
+        }
+    }
+}
+
+/// A function that sees each [`Event`]; it is called from the server's tasks and must not wait.
+pub type Observer = dyn Fn(&Event<'_>) + Send + Sync;
+
+/// A TFTP server that is bound to its port.
+///
+/// ```
+/// use netboot_tftp::client::Client;
+/// use netboot_tftp::server::{Memory, Server, Settings};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let files = Memory::from_iter([("hello", "hello, world")]);
+/// let server = Server::bind("127.0.0.1:0".parse()?, Settings::default(), files)?;
+/// let client = Client::new(server.local_addr()?);
+///
+/// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+/// let server = tokio::spawn(server.serve(async { drop(stopped.await) }));
+/// assert_eq!(client.get_bytes("hello", 1024).await?, "hello, world");
+/// drop(stop);
+/// server.await??;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server<S> {
+    listener: Listener,
+    settings: Settings,
+    source: S,
+    observer: Arc<Observer>,
+}
+
+impl<S> std::fmt::Debug for Server<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Server")
+            .field("local_addr", &self.listener.local_addr())
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<S: Source> Server<S> {
+    /// Binds to an address; `[::]` takes IPv4 clients too where the platform allows.
+    ///
+    /// Has to be called within a tokio runtime that has I/O and time enabled.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket calls: the port is taken or privileged, the address is not ours.
+    pub fn bind(addr: SocketAddr, settings: Settings, source: S) -> io::Result<Self> {
+        let listener = Listener::bind(addr, settings.receive_buffer)?;
+        Ok(Self::new(listener, settings, source))
+    }
+
+    /// Serves on a socket that was bound elsewhere, by a service manager for example.
+    ///
+    /// Has to be called within a tokio runtime that has I/O and time enabled.
+    ///
+    /// # Errors
+    ///
+    /// Where the socket cannot be made non-blocking or registered.
+    pub fn from_socket(
+        socket: std::net::UdpSocket,
+        settings: Settings,
+        source: S,
+    ) -> io::Result<Self> {
+        let listener = Listener::from_std(socket)?;
+        Ok(Self::new(listener, settings, source))
+    }
+
+    fn new(listener: Listener, settings: Settings, source: S) -> Self {
+        Self {
+            listener,
+            settings,
+            source,
+            observer: Arc::new(|_| {}),
+        }
+    }
+
+    /// Calls `observer` with each event.
+    #[must_use]
+    pub fn observe(self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        Self {
+            observer: Arc::new(observer),
+            ..self
+        }
+    }
+
+    /// The address and port that the server listens on.
+    ///
+    /// # Errors
+    ///
+    /// Where the operating system does not tell.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` completes.
+    ///
+    /// Transfers that still run then are dropped without a word, as they are when this future is dropped:
+    /// no task, socket or file outlives it.
+    ///
+    /// # Errors
+    ///
+    /// Where the listening socket fails for good; a single failed receive is an [`Event::System`].
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let mut shutdown = pin!(shutdown);
+        let shared = Arc::new(Shared {
+            listener: self.listener,
+            offload: Offload::new()?,
+            settings: self.settings,
+            source: self.source,
+            observer: self.observer,
+            buffers: transfer::Buffers::default(),
+        });
+        let mut serving = Serving {
+            table: Table::new(
+                shared.settings.max_transfers,
+                shared.settings.max_transfers_per_client,
+            ),
+            tasks: JoinSet::new(),
+            next_id: 1,
+            shared,
+        };
+        let mut batch = Batch::new();
+        let mut failures = 0_u32;
+        loop {
+            tokio::select! {
+                () = &mut shutdown => return Ok(()),
+                Some(ended) = serving.tasks.join_next_with_id() => {
+                    let id = match ended {
+                        Ok((id, ())) => id,
+                        Err(error) => error.id(),
+                    };
+                    serving.table.remove(id);
+                }
+                received = serving.shared.listener.recv(&mut batch) => match received {
+                    Ok(()) => {
+                        failures = 0;
+                        for datagram in batch.datagrams() {
+                            serving.handle(&datagram);
+                        }
+                    }
+                    Err(error) => {
+                        (serving.shared.observer)(&Event::System { what: "receive a request", error: &error });
+                        failures += 1;
+                        if failures >= MAX_RECEIVE_FAILURES {
+                            return Err(error);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Receives that may fail in a row: an ICMP error of an earlier answer shows up as one, a broken socket as
+/// nothing else.
+const MAX_RECEIVE_FAILURES: u32 = 100;
+
+/// The listening task's own state.
+struct Serving<S> {
+    shared: Arc<Shared<S>>,
+    table: Table,
+    tasks: JoinSet<()>,
+    next_id: u64,
+}
+
+impl<S: Source> Serving<S> {
+    fn handle(&mut self, datagram: &Datagram<'_>) {
+        let client = datagram.from;
+        match Packet::decode(datagram.bytes) {
+            Ok(Packet::Rrq(request)) => self.handle_read(datagram, &request),
+            Ok(Packet::Wrq(request)) => self.refuse(
+                datagram,
+                request.filename,
+                ErrorCode::ACCESS_VIOLATION,
+                "writing is not allowed",
+            ),
+            Ok(_) => (self.shared.observer)(&Event::Stray { client }),
+            Err(error) => (self.shared.observer)(&Event::Malformed { client, error }),
+        }
+    }
+
+    fn handle_read(&mut self, datagram: &Datagram<'_>, request: &RequestView<'_>) {
+        let (client, name) = (datagram.from, request.filename);
+        match request.mode {
+            Mode::Octet => {}
+            Mode::Netascii => {
+                let message = "netascii is not supported, use octet";
+                return self.refuse(datagram, name, ErrorCode::ILLEGAL_OPERATION, message);
+            }
+            Mode::Other(_) => {
+                let message = "unknown transfer mode, use octet";
+                return self.refuse(datagram, name, ErrorCode::ILLEGAL_OPERATION, message);
+            }
+        }
+        match self.table.admit(client, datagram.bytes) {
+            Admission::Repeated => (self.shared.observer)(&Event::Repeated { client, name }),
+            Admission::OverCap(cap) => {
+                if cap == Cap::TransfersPerClient {
+                    self.send_error(
+                        datagram,
+                        ErrorCode::NOT_DEFINED,
+                        "too many transfers at once",
+                    );
+                }
+                (self.shared.observer)(&Event::OverCap { client, name, cap });
+            }
+            Admission::New => {
+                let control = Arc::new(Control::default());
+                let job = Job {
+                    id: self.next_id,
+                    client,
+                    local: datagram.local,
+                    name: name.into(),
+                    asked: Options::from_view(&request.options),
+                    control: Arc::clone(&control),
+                };
+                self.next_id += 1;
+                let shared = Arc::clone(&self.shared);
+                let task = self
+                    .tasks
+                    .spawn(async move { transfer::run(&shared, job).await });
+                self.table
+                    .insert(client, datagram.bytes, task.id(), control);
+            }
+        }
+    }
+
+    fn refuse(&self, datagram: &Datagram<'_>, name: &[u8], code: ErrorCode, message: &'static str) {
+        self.send_error(datagram, code, message);
+        (self.shared.observer)(&Event::Refused {
+            client: datagram.from,
+            name,
+            code: Some(code),
+            message,
+            detail: None,
+        });
+    }
+
+    fn send_error(&self, datagram: &Datagram<'_>, code: ErrorCode, message: &'static str) {
+        let mut buf = [0; 128];
+        if let Ok(len) = encode_error(code, message, &mut buf)
+            && let Some(packet) = buf.get(..len)
+        {
+            self.shared
+                .listener
+                .reply(datagram.from, datagram.local, packet);
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Where files come from: the [`Source`] trait, and files in memory.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use crate::name::RelativePath;
+use crate::options::Options;
+use crate::packet::ErrorCode;
+
+/// Gives the content for a name: [`Directory`](crate::server::Directory), [`Memory`], or a policy of the
+/// caller's that knows the client by its address.
+pub trait Source: Send + Sync + 'static {
+    /// Finds what this client gets for this request.
+    ///
+    /// It is called once for each transfer, from a task of its own, and counts against the caps while it
+    /// runs: answer in bounded time.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: what the client is told instead, if anything.
+    fn open(&self, request: &Request<'_>) -> impl Future<Output = Result<Content, Refusal>> + Send;
+}
+
+/// A read request as a [`Source`] sees it.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Request<'a> {
+    /// The client's address and port.
+    pub client: SocketAddr,
+    /// The address of ours that the client asked, where the platform tells.
+    pub local: Option<IpAddr>,
+    /// The file name as it was sent: untrusted bytes. [`RelativePath::parse`] makes a safe path of it.
+    pub name: &'a [u8],
+    /// The options that were asked for.
+    pub options: Options,
+}
+
+/// The bytes of a file, held or to be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Content {
+    /// Bytes in memory, shared between transfers.
+    Bytes(Bytes),
+    /// An open file.
+    ///
+    /// It is read a run of blocks at a time, from the task of the transfer: that waits for the disk where
+    /// the page cache does not have it. Its position moves, so each transfer needs a handle of its own.
+    File {
+        /// The handle.
+        file: File,
+        /// Bytes to send; if the file turns out to be shorter, the transfer fails.
+        len: u64,
+    },
+}
+
+impl Content {
+    /// A regular file as long as it is now.
+    ///
+    /// # Errors
+    ///
+    /// Where its length cannot be had, or it is not a regular file.
+    pub fn from_file(file: File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "not a regular file",
+            ));
+        }
+        Ok(Self::File {
+            file,
+            len: metadata.len(),
+        })
+    }
+
+    /// Bytes in the file.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { len, .. } => *len,
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl From<Bytes> for Content {
+    fn from(bytes: Bytes) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+/// Why a client does not get a file.
+///
+/// The text that the client sees is fixed at compile time, so that no path of the server gets into it;
+/// what else there is to say goes into the detail, which only the observer sees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    code: Option<ErrorCode>,
+    message: &'static str,
+    detail: Option<Box<str>>,
+}
+
+impl Refusal {
+    /// An ERROR with this code and text.
+    #[must_use]
+    pub fn new(code: ErrorCode, message: &'static str) -> Self {
+        Self {
+            code: Some(code),
+            message,
+            detail: None,
+        }
+    }
+
+    /// ERROR 1: there is no such file.
+    #[must_use]
+    pub fn not_found() -> Self {
+        Self::new(ErrorCode::FILE_NOT_FOUND, "file not found")
+    }
+
+    /// ERROR 2: the file is not for this client.
+    #[must_use]
+    pub fn access_violation() -> Self {
+        Self::new(ErrorCode::ACCESS_VIOLATION, "access violation")
+    }
+
+    /// No answer at all, as if there were no server.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self {
+            code: None,
+            message: "",
+            detail: None,
+        }
+    }
+
+    /// Adds what only the observer is to see.
+    #[must_use]
+    pub fn with_detail(self, detail: impl fmt::Display) -> Self {
+        Self {
+            detail: Some(detail.to_string().into_boxed_str()),
+            ..self
+        }
+    }
+
+    /// The code of the ERROR, or `None` for silence.
+    #[must_use]
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.code
+    }
+
+    /// The text of the ERROR.
+    #[must_use]
+    pub fn message(&self) -> &'static str {
+        self.message
+    }
+
+    /// What only the observer is to see.
+    #[must_use]
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+}
+
+/// A fixed set of files in memory, by path below an imagined root.
+///
+/// ```
+/// use netboot_tftp::server::Memory;
+///
+/// let files = Memory::from_iter([("autoexec.ipxe", "#!ipxe\nshell\n")]);
+/// assert_eq!(files.len(), 1);
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    files: HashMap<String, Bytes>,
+}
+
+impl Memory {
+    /// How many files there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+}
+
+impl<N: Into<String>, B: Into<Bytes>> FromIterator<(N, B)> for Memory {
+    /// Collects pairs of path and content. A path has `/` between its components and none in front.
+    fn from_iter<I: IntoIterator<Item = (N, B)>>(files: I) -> Self {
+        Self {
+            files: files
+                .into_iter()
+                .map(|(name, content)| (name.into(), content.into()))
+                .collect(),
+        }
+    }
+}
+
+impl Source for Memory {
+    async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
+        let path = RelativePath::parse(request.name)
+            .map_err(|error| Refusal::access_violation().with_detail(error))?;
+        self.files
+            .get(&path.to_string())
+            .map(|bytes| Content::Bytes(bytes.clone()))
+            .ok_or_else(Refusal::not_found)
+    }
+}

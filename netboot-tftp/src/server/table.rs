@@ -1,0 +1,125 @@
+//! Which transfers run: caps, and requests that are repeated.
+//!
+//! A client is its address and port, for that is what its transfer is known by on the wire (its TID, RFC
+//! 1350 §4). Every entry has its task, so the table never holds more than `max_transfers` entries.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::Notify;
+use tokio::task::Id;
+
+use crate::server::event::Cap;
+
+/// What the listening task and the task of a transfer tell each other.
+#[derive(Debug, Default)]
+pub(crate) struct Control {
+    /// Set by the transfer while it has had progress and now waits for a retry.
+    pub(crate) stalled: AtomicBool,
+    /// Rung by the listener when another request takes the transfer's place.
+    pub(crate) superseded: Notify,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    New,
+    Repeated,
+    OverCap(Cap),
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    max: usize,
+    max_per_client: usize,
+    running: HashMap<SocketAddr, Running>,
+    by_task: HashMap<Id, SocketAddr>,
+    per_client: HashMap<IpAddr, usize>,
+}
+
+#[derive(Debug)]
+struct Running {
+    request: Box<[u8]>,
+    task: Id,
+    control: Arc<Control>,
+}
+
+impl Table {
+    pub(crate) fn new(max: usize, max_per_client: usize) -> Self {
+        Self {
+            max,
+            max_per_client,
+            running: HashMap::new(),
+            by_task: HashMap::new(),
+            per_client: HashMap::new(),
+        }
+    }
+
+    /// Decides on a request, which is compared byte by byte with the one that runs.
+    ///
+    /// A different request from the same port, or the same after a standstill, means that the client has
+    /// given up the transfer that runs: it is told to end.
+    pub(crate) fn admit(&mut self, client: SocketAddr, request: &[u8]) -> Admission {
+        if let Some(running) = self.running.get(&client) {
+            if *running.request == *request && !running.control.stalled.load(Ordering::Relaxed) {
+                return Admission::Repeated;
+            }
+            running.control.superseded.notify_one();
+        }
+        if self.by_task.len() >= self.max {
+            return Admission::OverCap(Cap::Transfers);
+        }
+        if self
+            .per_client
+            .get(&client.ip())
+            .is_some_and(|&n| n >= self.max_per_client)
+        {
+            return Admission::OverCap(Cap::TransfersPerClient);
+        }
+        Admission::New
+    }
+
+    /// Enters a transfer whose task has been started.
+    pub(crate) fn insert(
+        &mut self,
+        client: SocketAddr,
+        request: &[u8],
+        task: Id,
+        control: Arc<Control>,
+    ) {
+        *self.per_client.entry(client.ip()).or_default() += 1;
+        self.by_task.insert(task, client);
+        let request = request.into();
+        self.running.insert(
+            client,
+            Running {
+                request,
+                task,
+                control,
+            },
+        );
+    }
+
+    /// Takes out a transfer whose task has ended, however it ended.
+    pub(crate) fn remove(&mut self, task: Id) {
+        let Some(client) = self.by_task.remove(&task) else {
+            return;
+        };
+        // A transfer that was superseded has its successor under the same key.
+        if self
+            .running
+            .get(&client)
+            .is_some_and(|running| running.task == task)
+        {
+            self.running.remove(&client);
+        }
+        if let Some(count) = self.per_client.get_mut(&client.ip()) {
+            *count -= 1;
+            if *count == 0 {
+                self.per_client.remove(&client.ip());
+            }
+        }
+    }
+}

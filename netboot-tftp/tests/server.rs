@@ -1,0 +1,561 @@
+//! The server and the client over loopback sockets, and the server against packets written by hand.
+#![cfg(feature = "tokio")]
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use netboot_tftp::client::{Client, ClientError};
+use netboot_tftp::server::{
+    Cap, Content, Directory, Event, Failure, Memory, Refusal, Request, Server, Settings, Source,
+};
+use netboot_tftp::{ErrorCode, Limits, Options, TransferError, TransferSettings};
+use tokio::net::UdpSocket;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// A test that hangs has failed; this says so before the harness loses patience.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server in a task, and its events as short lines.
+struct Running {
+    addr: SocketAddr,
+    events: Arc<Mutex<Vec<String>>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Running {
+    fn start(settings: Settings, source: impl Source) -> Self {
+        Self::start_on("127.0.0.1:0", settings, source)
+    }
+
+    fn start_on(addr: &str, settings: Settings, source: impl Source) -> Self {
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&events);
+        let server = Server::bind(addr.parse().unwrap(), settings, source)
+            .unwrap()
+            .observe(move |event| log.lock().unwrap().push(line(event)));
+        Self {
+            addr: server.local_addr().unwrap(),
+            events,
+            task: tokio::spawn(server.serve(std::future::pending())),
+        }
+    }
+
+    /// Waits until an event line starts so, and gives it.
+    async fn event(&self, start: &str) -> String {
+        let wait = async {
+            loop {
+                let found = self
+                    .events
+                    .lock()
+                    .unwrap()
+                    .iter()
+                    .find(|l| l.starts_with(start))
+                    .cloned();
+                if let Some(line) = found {
+                    return line;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(PATIENCE, wait)
+            .await
+            .unwrap_or_else(|_| panic!("no {start:?} in {:?}", self.events.lock().unwrap()))
+    }
+
+    fn count(&self, start: &str) -> usize {
+        let events = self.events.lock().unwrap();
+        events.iter().filter(|l| l.starts_with(start)).count()
+    }
+}
+
+fn line(event: &Event<'_>) -> String {
+    match event {
+        Event::Started { transfer } => {
+            format!("started {} {}", transfer.size, transfer.agreed.options())
+        }
+        Event::Finished { stats, .. } => format!("finished {}", stats.bytes),
+        Event::SizeProbe { transfer, .. } => format!("probe {}", transfer.size),
+        Event::Failed { failure, .. } => match failure {
+            Failure::Transfer(error) => format!("failed {error}"),
+            Failure::Read(error) => format!("failed reading {:?}", error.kind()),
+            other => format!("failed {other:?}"),
+        },
+        Event::Refused { code, message, .. } => {
+            format!("refused {:?} {message}", code.map(|c| c.0))
+        }
+        Event::OverCap {
+            cap: Cap::Transfers,
+            ..
+        } => "over cap".into(),
+        Event::OverCap { .. } => "over cap of client".into(),
+        Event::Repeated { .. } => "repeated".into(),
+        Event::Malformed { error, .. } => format!("malformed {error}"),
+        Event::Stray { .. } => "stray".into(),
+        Event::WrongTid { .. } => "wrong tid".into(),
+        Event::OffloadRefused { datagram_len, .. } => format!("offload refused {datagram_len}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// A client made of a bare socket.
+struct Bare {
+    socket: UdpSocket,
+}
+
+impl Bare {
+    async fn new() -> Self {
+        Self {
+            socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+        }
+    }
+
+    async fn send(&self, to: SocketAddr, packet: &[u8]) {
+        self.socket.send_to(packet, to).await.unwrap();
+    }
+
+    async fn recv(&self) -> (Vec<u8>, SocketAddr) {
+        let mut buf = [0; 2048];
+        let (len, from) = timeout(PATIENCE, self.socket.recv_from(&mut buf))
+            .await
+            .expect("an answer")
+            .unwrap();
+        (buf[..len].to_vec(), from)
+    }
+}
+
+fn files() -> Memory {
+    Memory::from_iter([
+        ("small", b"hello".to_vec()),
+        ("big", content(300_000)),
+        ("multiple", content(1468 * 7)),
+        ("empty", vec![]),
+    ])
+}
+
+fn content(len: usize) -> Vec<u8> {
+    (0..len)
+        .map(|i| u8::try_from(i * 31 % 251).unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn files_arrive_whole_in_lockstep_and_in_windows() {
+    let server = Running::start(Settings::default(), files());
+    for client in [
+        Client::new(server.addr),
+        Client::new(server.addr).options(Options::default()),
+        Client::new(server.addr).blksize(1428).windowsize(16),
+        Client::new(server.addr).blksize(8).windowsize(64),
+        Client::new(server.addr).blksize(1468).windowsize(64),
+    ] {
+        for (name, expected) in [
+            ("small", b"hello".to_vec()),
+            ("big", content(300_000)),
+            ("multiple", content(1468 * 7)),
+            ("empty", vec![]),
+        ] {
+            let got = timeout(PATIENCE, client.get_bytes(name, 1 << 20))
+                .await
+                .unwrap()
+                .unwrap();
+            assert!(got == expected, "{name} by {client:?}");
+        }
+    }
+    server.event("finished 300000").await;
+}
+
+#[tokio::test]
+async fn files_of_a_directory_arrive_whole_and_progress_is_told() {
+    let root = tempfile::tempdir().unwrap();
+    std::fs::write(root.path().join("big"), content(300_001)).unwrap();
+    let server = Running::start(Settings::default(), Directory::new(root.path()).unwrap());
+    let client = Client::new(server.addr).windowsize(16);
+    let mut out = Vec::new();
+    let mut last = None;
+    let fetched = client
+        .get("big", &mut out, |progress| last = Some(progress))
+        .await
+        .unwrap();
+    assert!(out == content(300_001));
+    assert_eq!(fetched.stats.bytes, 300_001);
+    assert_eq!(fetched.agreed.windowsize(), 16);
+    let last = last.unwrap();
+    assert_eq!((last.bytes, last.size), (300_001, Some(300_001)));
+}
+
+#[tokio::test]
+async fn blocks_larger_than_the_link_allows_in_one_piece_are_served() {
+    let settings = Settings {
+        limits: Limits {
+            max_blksize: 65464,
+            ..Limits::default()
+        },
+        ..Settings::default()
+    };
+    let server = Running::start(settings, files());
+    for blksize in [8192, 32_768, 65464] {
+        let client = Client::new(server.addr).blksize(blksize).windowsize(4);
+        let got = timeout(PATIENCE, client.get_bytes("big", 1 << 20))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(got == content(300_000), "{blksize}");
+    }
+}
+
+#[tokio::test]
+async fn a_size_probe_is_its_own_kind_of_end() {
+    let server = Running::start(Settings::default(), files());
+    assert_eq!(Client::new(server.addr).size("big").await.unwrap(), 300_000);
+    server.event("probe 300000").await;
+    assert_eq!(server.count("failed"), 0);
+}
+
+#[tokio::test]
+async fn a_missing_file_is_error_1_without_a_path_of_the_server() {
+    let root = tempfile::tempdir().unwrap();
+    let server = Running::start(Settings::default(), Directory::new(root.path()).unwrap());
+    let client = Bare::new().await;
+    client
+        .send(server.addr, b"\x00\x01revocations.efi\0octet\0")
+        .await;
+    assert_eq!(client.recv().await.0, b"\x00\x05\x00\x01file not found\0");
+    client
+        .send(server.addr, b"\x00\x01../etc/passwd\0octet\0")
+        .await;
+    assert_eq!(client.recv().await.0, b"\x00\x05\x00\x02access violation\0");
+    server.event("refused Some(1)").await;
+    server.event("refused Some(2)").await;
+}
+
+#[tokio::test]
+async fn writing_netascii_and_unknown_modes_are_refused_in_words() {
+    let server = Running::start(Settings::default(), files());
+    let client = Bare::new().await;
+    for (request, answer) in [
+        (
+            &b"\x00\x02f\0octet\0"[..],
+            &b"\x00\x05\x00\x02writing is not allowed\0"[..],
+        ),
+        (
+            b"\x00\x01small\0netascii\0",
+            b"\x00\x05\x00\x04netascii is not supported, use octet\0",
+        ),
+        (
+            b"\x00\x01small\0mail\0",
+            b"\x00\x05\x00\x04unknown transfer mode, use octet\0",
+        ),
+    ] {
+        client.send(server.addr, request).await;
+        assert_eq!(client.recv().await.0, answer);
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_request_joins_the_transfer_that_runs() {
+    let server = Running::start(Settings::default(), files());
+    let client = Bare::new().await;
+    let request = b"\x00\x01big\0octet\0";
+    client.send(server.addr, request).await;
+    let (block, tid) = client.recv().await;
+    assert_eq!(block[..4], [0, 3, 0, 1]);
+    client.send(server.addr, request).await;
+    server.event("repeated").await;
+    // Block 1 comes again from the same port, by its timer, and the transfer goes on.
+    assert_eq!(client.recv().await, (block, tid));
+    client.send(tid, &[0, 4, 0, 1]).await;
+    assert_eq!(client.recv().await.0[..4], [0, 3, 0, 2]);
+    assert_eq!(server.count("started"), 1);
+}
+
+#[tokio::test]
+async fn another_request_from_the_same_port_takes_the_place_of_the_first() {
+    let server = Running::start(Settings::default(), files());
+    let client = Bare::new().await;
+    client.send(server.addr, b"\x00\x01big\0octet\0").await;
+    let (_, first) = client.recv().await;
+    client.send(server.addr, b"\x00\x01small\0octet\0").await;
+    server.event("failed Superseded").await;
+    let (packet, second) = client.recv().await;
+    assert_eq!(packet, b"\x00\x03\x00\x01hello");
+    assert_ne!(first, second);
+}
+
+#[tokio::test]
+async fn a_packet_from_a_wrong_tid_draws_error_5_and_disturbs_nothing() {
+    let server = Running::start(Settings::default(), files());
+    let client = Bare::new().await;
+    client.send(server.addr, b"\x00\x01big\0octet\0").await;
+    let (_, tid) = client.recv().await;
+    let stranger = Bare::new().await;
+    stranger.send(tid, b"\x00\x05\x00\x00stop\0").await;
+    assert_eq!(
+        stranger.recv().await,
+        (b"\x00\x05\x00\x05unknown transfer id\0".to_vec(), tid)
+    );
+    client.send(tid, &[0, 4, 0, 1]).await;
+    assert_eq!(client.recv().await.0[..4], [0, 3, 0, 2]);
+    server.event("wrong tid").await;
+}
+
+#[tokio::test]
+async fn an_error_of_the_client_ends_its_transfer_at_once() {
+    let server = Running::start(Settings::default(), files());
+    let client = Bare::new().await;
+    client.send(server.addr, b"\x00\x01big\0octet\0").await;
+    let (_, tid) = client.recv().await;
+    client.send(tid, b"\x00\x05\x00\x03disk full\0").await;
+    let line = server.event("failed").await;
+    assert_eq!(
+        line,
+        "failed the peer ended the transfer with error 3 (disk full): disk full"
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_request_is_dropped_and_told() {
+    let server = Running::start(Settings::default(), files());
+    let client = Bare::new().await;
+    client.send(server.addr, b"\x00\x01cut").await;
+    client.send(server.addr, b"").await;
+    client.send(server.addr, &[0, 4, 0, 1]).await;
+    server.event("malformed file name at offset 2").await;
+    server.event("malformed opcode cut off at offset 0").await;
+    server.event("stray").await;
+    client.send(server.addr, b"\x00\x01small\0octet\0").await;
+    assert_eq!(client.recv().await.0, b"\x00\x03\x00\x01hello");
+}
+
+#[tokio::test]
+async fn transfers_of_one_client_are_capped_by_an_error_and_all_transfers_by_silence() {
+    let settings = Settings {
+        max_transfers: 2,
+        max_transfers_per_client: 1,
+        ..Settings::default()
+    };
+    let server = Running::start(settings, files());
+    let (first, second) = (Bare::new().await, Bare::new().await);
+    first.send(server.addr, b"\x00\x01big\0octet\0").await;
+    let (_, tid) = first.recv().await;
+    second.send(server.addr, b"\x00\x01big\0octet\0").await;
+    assert_eq!(
+        second.recv().await.0,
+        b"\x00\x05\x00\x00too many transfers at once\0"
+    );
+    server.event("over cap of client").await;
+
+    // A place is free again as soon as a transfer has ended.
+    first.send(tid, b"\x00\x05\x00\x00bye\0").await;
+    server.event("failed").await;
+    let served = async {
+        loop {
+            second.send(server.addr, b"\x00\x01small\0octet\0").await;
+            if second.recv().await.0 == b"\x00\x03\x00\x01hello" {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, served).await.unwrap();
+
+    let full = Settings {
+        max_transfers: 1,
+        ..Settings::default()
+    };
+    let server = Running::start(full, files());
+    first.send(server.addr, b"\x00\x01big\0octet\0").await;
+    first.recv().await;
+    second.send(server.addr, b"\x00\x01big\0octet\0").await;
+    server.event("over cap").await;
+    assert_eq!(server.count("over cap of client"), 0);
+}
+
+#[tokio::test]
+async fn answers_leave_from_the_address_that_was_asked() {
+    // Linux has all of 127.0.0.0/8 on its loopback interface.
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let server = Running::start_on("0.0.0.0:0", Settings::default(), files());
+    let client = Bare::new().await;
+    let asked = SocketAddr::from(([127, 0, 0, 77], server.addr.port()));
+    client.send(asked, b"\x00\x01small\0octet\0").await;
+    let (packet, from) = client.recv().await;
+    assert_eq!(packet, b"\x00\x03\x00\x01hello");
+    assert_eq!(from.ip(), asked.ip());
+    client.send(asked, b"\x00\x01missing\0octet\0").await;
+    assert_eq!(client.recv().await.1, asked);
+}
+
+#[tokio::test]
+async fn a_client_that_is_bound_to_an_address_asks_from_it() {
+    struct WhoAsks;
+    impl Source for WhoAsks {
+        async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
+            Ok(Content::Bytes(request.client.ip().to_string().into()))
+        }
+    }
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let server = Running::start(Settings::default(), WhoAsks);
+    let client = Client::new(server.addr).bind("127.0.0.9:0".parse().unwrap());
+    assert_eq!(client.get_bytes("x", 64).await.unwrap(), "127.0.0.9");
+}
+
+#[tokio::test]
+async fn ipv6_and_ipv4_clients_are_served_by_one_socket() {
+    let server = Running::start_on("[::]:0", Settings::default(), files());
+    let port = server.addr.port();
+    for addr in [
+        SocketAddr::from(([127, 0, 0, 1], port)),
+        format!("[::1]:{port}").parse().unwrap(),
+    ] {
+        let client = Client::new(addr).windowsize(8);
+        let got = timeout(PATIENCE, client.get_bytes("big", 1 << 20))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(got == content(300_000), "{addr}");
+        let missing = client.get_bytes("missing", 64).await.unwrap_err();
+        assert!(
+            matches!(
+                &missing,
+                ClientError::Transfer(TransferError::Peer {
+                    code: ErrorCode(1),
+                    ..
+                })
+            ),
+            "{missing}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_becomes_shorter_fails_with_an_error_to_the_client() {
+    struct Liar(std::path::PathBuf);
+    impl Source for Liar {
+        async fn open(&self, _: &Request<'_>) -> Result<Content, Refusal> {
+            let file = std::fs::File::open(&self.0).map_err(|_| Refusal::not_found())?;
+            Ok(Content::File {
+                file,
+                len: 1_000_000,
+            })
+        }
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), content(5000)).unwrap();
+    let server = Running::start(Settings::default(), Liar(file.path().to_owned()));
+    let error = Client::new(server.addr)
+        .get_bytes("x", 1 << 21)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the peer ended the transfer with error 0 (not defined): the file cannot be read"
+    );
+    server.event("failed reading UnexpectedEof").await;
+}
+
+#[tokio::test]
+async fn a_source_that_wants_silence_gets_it() {
+    struct Mute;
+    impl Source for Mute {
+        async fn open(&self, _: &Request<'_>) -> Result<Content, Refusal> {
+            Err(Refusal::silent().with_detail("unknown machine"))
+        }
+    }
+    let server = Running::start(Settings::default(), Mute);
+    let patience = TransferSettings {
+        initial_rto: Duration::from_millis(20),
+        max_retries: 1,
+        ..TransferSettings::default()
+    };
+    let error = Client::new(server.addr)
+        .settings(patience)
+        .get_bytes("x", 64)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, ClientError::Transfer(TransferError::TimedOut { .. })),
+        "{error}"
+    );
+    server.event("refused None").await;
+}
+
+#[tokio::test]
+async fn a_file_over_the_clients_limit_is_not_fetched() {
+    let server = Running::start(Settings::default(), files());
+    let error = Client::new(server.addr)
+        .get_bytes("big", 1000)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            error,
+            ClientError::Transfer(TransferError::TooLarge { limit: 1000 })
+        ),
+        "{error}"
+    );
+    server
+        .event("failed the peer ended the transfer with error 3")
+        .await;
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_leaves_its_port_free() {
+    let server =
+        Server::bind("127.0.0.1:0".parse().unwrap(), Settings::default(), files()).unwrap();
+    let addr = server.local_addr().unwrap();
+    let client = Bare::new().await;
+    {
+        let serving = server.serve(std::future::pending());
+        let first_block = async {
+            client.send(addr, b"\x00\x01big\0octet\0").await;
+            client.recv().await
+        };
+        tokio::select! {
+            _ = serving => panic!("served for ever"),
+            _ = first_block => {}
+        }
+    }
+    // The tasks of its transfers end when the runtime next runs them.
+    tokio::task::yield_now().await;
+    let again = Server::bind(addr, Settings::default(), files());
+    assert!(again.is_ok(), "{again:?}");
+}
+
+#[tokio::test]
+async fn shutdown_ends_serving() {
+    let server =
+        Server::bind("127.0.0.1:0".parse().unwrap(), Settings::default(), files()).unwrap();
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let task = tokio::spawn(server.serve(async { drop(stopped.await) }));
+    drop(stop);
+    timeout(PATIENCE, task).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_clients_at_once_all_get_everything() {
+    let settings = Settings {
+        max_transfers_per_client: 1000,
+        ..Settings::default()
+    };
+    let server = Running::start(settings, files());
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..200 {
+        let client = Client::new(server.addr).windowsize(16);
+        clients.spawn(async move { client.get_bytes("big", 1 << 20).await });
+    }
+    let expected = content(300_000);
+    while let Some(got) = timeout(PATIENCE, clients.join_next()).await.unwrap() {
+        assert!(got.unwrap().unwrap() == expected);
+    }
+}
