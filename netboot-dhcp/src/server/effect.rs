@@ -66,13 +66,18 @@ impl Turn<'_> {
                 address,
                 probes,
             } => {
-                if result != EffectResult::InUse {
-                    // Without an answer, or without a means to ask, the address counts as free.
+                if result == EffectResult::InUse {
+                    self.pool.release_hold(&request.client);
+                    let until = self.now.after(self.settings.quarantine);
+                    self.pool.block(address, until);
+                    return self.discover(request, transaction, boot, probes);
+                }
+                // Without an answer, or without a means to ask, the address counts as unused. The
+                // result may come when it is somebody else's.
+                if self.pool.is_free_for(address, &request.client, self.now) {
+                    self.hold(&request, address);
                     return self.offer(&request, transaction, &boot, address);
                 }
-                self.pool.release_hold(&request.client);
-                let until = self.now.after(self.settings.quarantine);
-                self.pool.block(address, until);
                 self.discover(request, transaction, boot, probes)
             }
             Step::Grant { ack, lease, claims } => {
@@ -83,9 +88,7 @@ impl Turn<'_> {
                     (EffectResult::Claimed, LeaseState::Declined) => SilenceReason::Declined,
                     (EffectResult::Claimed, _) => SilenceReason::Released,
                     (EffectResult::Lost { current }, _) => {
-                        if let Some(current) = current {
-                            self.learn(current);
-                        }
+                        self.learn(lease.address, current);
                         return silent(SilenceReason::Lost, transaction);
                     }
                     _ => return silent(SilenceReason::StoreDown, transaction),
@@ -118,14 +121,18 @@ impl Turn<'_> {
             }
             EffectResult::Lost { current } => {
                 let version = current.as_ref().map_or(0, |current| current.version);
-                if let Some(current) = current {
-                    self.learn(current);
-                }
+                let promised = current
+                    .as_ref()
+                    .filter(|current| current.client == request.client)
+                    .map(|current| current.expires);
+                self.learn(lease.address, current);
                 // Another server may have changed what is still free for this client.
                 let address = lease.address;
                 let free = self.pool.is_free_for(address, &request.client, self.now);
-                if free && claims < MAX_CLAIMS {
+                if free && claims < MAX_CLAIMS && lease.expires > self.now {
                     lease.version = version.saturating_add(1);
+                    // A younger claim may have told the client a later end than this one.
+                    lease.expires = promised.map_or(lease.expires, |end| end.max(lease.expires));
                     let step = Step::Grant {
                         ack: Box::new(ack),
                         lease: lease.clone(),
@@ -142,10 +149,14 @@ impl Turn<'_> {
         }
     }
 
-    /// Takes what the store has, if it is of this network.
-    fn learn(&mut self, lease: Lease) {
-        if lease.network == self.network.id {
-            self.pool.record(lease);
+    /// Takes what the store has for an address of this network.
+    fn learn(&mut self, address: Ipv4Addr, current: Option<Lease>) {
+        match current {
+            Some(lease) if lease.network == self.network.id && lease.address == address => {
+                self.pool.record(lease);
+            }
+            Some(_) => {}
+            None => self.pool.erase(address),
         }
     }
 }

@@ -117,8 +117,11 @@ impl Server {
     /// # Errors
     ///
     /// Everything that [`Settings::check`] finds.
-    pub fn new(settings: Settings) -> Result<Self, SettingsErrors> {
+    pub fn new(mut settings: Settings) -> Result<Self, SettingsErrors> {
         settings.check()?;
+        for network in &mut settings.networks {
+            network.reservations.sort_by_key(|one| one.mac);
+        }
         let pool = |network| Pool::new(network, settings.max_offers);
         Ok(Self {
             pools: settings.networks.iter().map(pool).collect(),

@@ -209,6 +209,23 @@ impl Pool {
         true
     }
 
+    /// Forgets the lease of an address that the store has none of.
+    pub(super) fn erase(&mut self, address: Ipv4Addr) {
+        if self.lease(address).is_none() {
+            return;
+        }
+        let address = address.to_bits();
+        let (lease, held_by) = self.change(address, |slot| {
+            let held_by = slot.hold.as_ref().and_then(|hold| hold.client.clone());
+            (slot.lease.take(), held_by)
+        });
+        if let Some(lease) = lease
+            && held_by.as_ref() != Some(&lease.client)
+        {
+            self.forget(&lease.client, address);
+        }
+    }
+
     /// Ties the client to the address, unless it has a younger lease elsewhere.
     fn remember(&mut self, client: ClientKey, address: u32) {
         let updated = |at: &u32| {

@@ -121,7 +121,6 @@ impl Turn<'_> {
         boot: &Boot,
         address: Ipv4Addr,
     ) -> Outcome {
-        self.hold(request, address);
         let lease_time = self.lease_time(request);
         self.accept(
             MessageType::OFFER,
@@ -367,7 +366,8 @@ impl Turn<'_> {
         }
     }
 
-    fn hold(&mut self, request: &Request, address: Ipv4Addr) {
+    /// Keeps a free address for the client.
+    pub(super) fn hold(&mut self, request: &Request, address: Ipv4Addr) {
         let until = self.now.after(self.settings.offer_hold);
         self.pool.hold(address, &request.client, until);
     }

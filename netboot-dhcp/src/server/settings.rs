@@ -126,7 +126,7 @@ pub struct Network {
     /// crate would say under their code.
     #[cfg_attr(feature = "serde", serde(default))]
     pub options: Vec<ExtraOption>,
-    /// What is set aside for single machines.
+    /// What is set aside for single machines; a server sorts them by MAC address.
     #[cfg_attr(feature = "serde", serde(default))]
     pub reservations: Vec<Reservation>,
 }
@@ -161,10 +161,11 @@ impl Network {
         }
     }
 
-    /// The reservation of this MAC address.
-    #[must_use]
-    pub fn reservation(&self, mac: MacAddr) -> Option<&Reservation> {
-        self.reservations.iter().find(|one| one.mac == mac)
+    /// The reservation of this MAC address. Only for a network whose reservations are sorted, as
+    /// those of a server are.
+    pub(super) fn reservation(&self, mac: MacAddr) -> Option<&Reservation> {
+        let at = self.reservations.binary_search_by_key(&mac, |one| one.mac);
+        self.reservations.get(at.ok()?)
     }
 }
 
