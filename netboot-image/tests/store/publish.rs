@@ -184,6 +184,8 @@ fn a_damaged_blob_is_not_shared_but_replaced() {
     let b = bench.store.root().join("b/bzImage");
     assert_eq!(fs::read(&b).expect("the kernel"), kernel("1"));
     assert_eq!(links(&b), 3);
+    let mode = fs::metadata(&b).expect("metadata").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o444);
 }
 
 #[test]
@@ -393,4 +395,25 @@ fn the_debian_installer_is_published_and_verified() {
         .current_dir(bench.store.root().join("debian-12"))
         .output();
     assert!(check.expect("sha256sum runs").status.success());
+}
+
+#[test]
+fn a_manifest_that_nobody_could_read_is_not_published() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let from = std::iter::repeat_n("x".repeat(4000), 300);
+    let error = bench
+        .publish(bench.image("a", "1").source(Source::new("a test", from)))
+        .expect_err("too long");
+    assert!(
+        matches!(
+            error,
+            StoreError::Manifest {
+                reason: ManifestError::TooLong { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(tree(bench.store.root()), before);
 }

@@ -231,7 +231,6 @@ impl Simulated<'_> {
         };
         let ports = self.config.ports;
         profile.server_port = ports.dhcp.get();
-        profile.client_port = ports.dhcp_client.get();
         let socket = bind_client(ports.dhcp_client.get()).map_err(|error| failed(&error))?;
         let virtual_now = || {
             let elapsed = began.elapsed().as_millis();
