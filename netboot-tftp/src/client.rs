@@ -14,8 +14,9 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
+use crate::encode::{EncodeRequestError, encode_error};
 use crate::options::{Agreed, Options};
-use crate::packet::{EncodeRequestError, ErrorCode, encode_error};
+use crate::packet::ErrorCode;
 use crate::receiver::{Received, Receiver, ReceiverOutput};
 use crate::transfer::{Stats, TransferError, TransferSettings};
 

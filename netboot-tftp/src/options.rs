@@ -9,7 +9,8 @@ use core::time::Duration;
 
 use thiserror::Error;
 
-use crate::packet::{BufferTooSmall, OptionsView, encode_oack};
+use crate::encode::{BufferTooSmall, encode_oack};
+use crate::packet::OptionsView;
 
 /// Block size where none is agreed, RFC 1350 §2.
 pub const DEFAULT_BLKSIZE: u16 = 512;

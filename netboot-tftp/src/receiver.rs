@@ -13,11 +13,11 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::options::{Agreed, Options};
-use crate::packet::{
-    BufferTooSmall, EncodeRequestError, ErrorCode, MAX_REQUEST_LEN, OptionsView, Packet,
-    encode_ack, encode_error, encode_read_request,
+use crate::encode::{
+    BufferTooSmall, EncodeRequestError, encode_ack, encode_error, encode_read_request,
 };
+use crate::options::{Agreed, Options};
+use crate::packet::{ErrorCode, MAX_REQUEST_LEN, OptionsView, Packet};
 use crate::retransmit::Retransmit;
 use crate::transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};
 

@@ -19,10 +19,9 @@
 
 use core::time::Duration;
 
+use crate::encode::{BufferTooSmall, encode_data_header, encode_error};
 use crate::options::Agreed;
-use crate::packet::{
-    BufferTooSmall, DATA_HEADER_LEN, ErrorCode, Packet, encode_data_header, encode_error,
-};
+use crate::packet::{DATA_HEADER_LEN, ErrorCode, Packet};
 use crate::retransmit::Retransmit;
 use crate::transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};
 

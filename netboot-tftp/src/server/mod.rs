@@ -24,8 +24,9 @@ pub use directory::Directory;
 pub use event::{Cap, Event, Failure, Transfer};
 pub use source::{Content, Memory, Refusal, Request, Source};
 
+use crate::encode::encode_error;
 use crate::options::{Limits, Options};
-use crate::packet::{ErrorCode, Mode, Packet, RequestView, encode_error};
+use crate::packet::{ErrorCode, Mode, Packet, RequestView};
 use crate::server::table::{Admission, Control, Table};
 use crate::server::transfer::{Job, Shared};
 use crate::transfer::TransferSettings;

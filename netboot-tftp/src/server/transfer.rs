@@ -9,8 +9,9 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
+use crate::encode::encode_error;
 use crate::options::{Agreed, Options};
-use crate::packet::{DATA_HEADER_LEN, ErrorCode, encode_error};
+use crate::packet::{DATA_HEADER_LEN, ErrorCode};
 use crate::sender::{Sender, SenderOutput};
 use crate::server::content::Reader;
 use crate::server::event::{Event, Failure, Transfer};
