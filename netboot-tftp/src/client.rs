@@ -15,6 +15,7 @@ use tokio::net::UdpSocket;
 use tokio::time::Instant;
 
 use crate::encode::{EncodeRequestError, encode_error};
+use crate::netascii::TransferMode;
 use crate::options::{Agreed, Options};
 use crate::packet::ErrorCode;
 use crate::receiver::{Received, Receiver, ReceiverOutput};
@@ -211,6 +212,7 @@ impl Client {
         Ok(Receiver::request(
             Duration::ZERO,
             name,
+            TransferMode::Octet,
             options,
             limit,
             &self.settings,

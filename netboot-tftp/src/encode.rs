@@ -2,7 +2,19 @@
 
 use thiserror::Error;
 
-use crate::packet::{ACK, DATA, DATA_HEADER_LEN, ERROR, ErrorCode, MAX_REQUEST_LEN, OACK, RRQ};
+use crate::netascii::TransferMode;
+use crate::packet::{
+    ACK, DATA, DATA_HEADER_LEN, ERROR, ErrorCode, MAX_REQUEST_LEN, OACK, RRQ, WRQ,
+};
+
+/// Which way a file goes, as its client sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// From the server: a read request, RRQ.
+    Read,
+    /// To the server: a write request, WRQ.
+    Write,
+}
 
 /// The four bytes that precede a block's payload.
 #[must_use]
@@ -33,7 +45,7 @@ pub fn encode_error(
     out.finish()
 }
 
-/// Writes a read request in octet mode and returns its length.
+/// Writes a request and returns its length.
 ///
 /// `options` are pairs of name and value as they go on the wire.
 ///
@@ -41,8 +53,10 @@ pub fn encode_error(
 ///
 /// [`EncodeRequestError`] where a name or value holds a NUL, the request would exceed
 /// [`MAX_REQUEST_LEN`], or `buf` is too small.
-pub fn encode_read_request(
+pub fn encode_request(
+    direction: Direction,
     filename: &[u8],
+    mode: TransferMode,
     options: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
     buf: &mut [u8],
 ) -> Result<usize, EncodeRequestError> {
@@ -50,9 +64,15 @@ pub fn encode_read_request(
         return Err(EncodeRequestError::Nul);
     }
     let mut out = Emit::new(buf);
-    out.put(&RRQ.to_be_bytes());
-    out.put(filename);
-    out.put(b"\0octet\0");
+    let opcode = match direction {
+        Direction::Read => RRQ,
+        Direction::Write => WRQ,
+    };
+    out.put(&opcode.to_be_bytes());
+    for text in [filename, mode.name().as_bytes()] {
+        out.put(text);
+        out.put(&[0]);
+    }
     for (name, value) in options {
         let (name, value) = (name.as_ref(), value.as_ref());
         if name.contains('\0') || value.contains('\0') {
@@ -164,12 +184,18 @@ mod tests {
         let mut buf = [0xaa; 64];
         let n = encode_error(ErrorCode::FILE_NOT_FOUND, "file not found", &mut buf).unwrap();
         assert_eq!(&buf[..n], b"\x00\x05\x00\x01file not found\x00");
-        let n =
-            encode_read_request(b"a/b", [("tsize", "0"), ("windowsize", "16")], &mut buf).unwrap();
+        let read = |name: &[u8], buf: &mut [u8]| {
+            let options = [("tsize", "0"), ("windowsize", "16")];
+            encode_request(Direction::Read, name, TransferMode::Octet, options, buf)
+        };
+        let n = read(b"a/b", &mut buf).unwrap();
         assert_eq!(
             &buf[..n],
             b"\x00\x01a/b\x00octet\x00tsize\x000\x00windowsize\x0016\x00"
         );
+        let mode = TransferMode::Netascii;
+        let n = encode_request(Direction::Write, b"log", mode, NO_OPTIONS, &mut buf).unwrap();
+        assert_eq!(&buf[..n], b"\x00\x02log\x00netascii\x00");
     }
 
     #[test]
@@ -178,13 +204,14 @@ mod tests {
             encode_error(ErrorCode::DISK_FULL, "full", &mut [0; 8]),
             Err(BufferTooSmall { needed: 9, have: 8 })
         );
+        let read = |name: &[u8]| {
+            let mode = TransferMode::Octet;
+            encode_request(Direction::Read, name, mode, NO_OPTIONS, &mut [0; 600])
+        };
         assert_eq!(
-            encode_read_request(&[b'x'; 510], NO_OPTIONS, &mut [0; 600]),
+            read(&[b'x'; 510]),
             Err(EncodeRequestError::TooLong { len: 519 })
         );
-        assert_eq!(
-            encode_read_request(b"a\0b", NO_OPTIONS, &mut [0; 600]),
-            Err(EncodeRequestError::Nul)
-        );
+        assert_eq!(read(b"a\0b"), Err(EncodeRequestError::Nul));
     }
 }

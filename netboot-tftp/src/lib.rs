@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod client;
 mod encode;
 mod name;
+pub mod netascii;
 mod options;
 mod packet;
 mod receiver;
@@ -24,10 +25,11 @@ mod transfer;
 mod udp;
 
 pub use encode::{
-    BufferTooSmall, EncodeRequestError, encode_ack, encode_data_header, encode_error,
-    encode_read_request,
+    BufferTooSmall, Direction, EncodeRequestError, encode_ack, encode_data_header, encode_error,
+    encode_request,
 };
 pub use name::{NameError, RelativePath};
+pub use netascii::TransferMode;
 pub use options::{Agreed, BLKSIZE_RANGE, DEFAULT_BLKSIZE, Limits, OackError, Options};
 pub use packet::{
     DATA_HEADER_LEN, DecodeError, ErrorCode, MAX_REQUEST_LEN, Mode, OptionsIter, OptionsView,

@@ -23,7 +23,7 @@ pub const DATA_HEADER_LEN: usize = 4;
 pub const MAX_REQUEST_LEN: usize = 512;
 
 pub(crate) const RRQ: u16 = 1;
-const WRQ: u16 = 2;
+pub(crate) const WRQ: u16 = 2;
 pub(crate) const DATA: u16 = 3;
 pub(crate) const ACK: u16 = 4;
 pub(crate) const ERROR: u16 = 5;
