@@ -10,6 +10,8 @@ extern crate alloc;
 
 #[cfg(feature = "tokio")]
 pub mod client;
+#[cfg(feature = "tokio")]
+mod content;
 mod encode;
 mod name;
 pub mod netascii;

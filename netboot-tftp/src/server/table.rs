@@ -9,9 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
+use tokio::sync::mpsc::Sender as Inbox;
 use tokio::task::Id;
 
 use crate::server::event::Cap;
+
+/// A packet on its way from the listening task to that of its transfer.
+pub(crate) type Queued = Box<[u8]>;
 
 /// What the listening task and the task of a transfer tell each other.
 #[derive(Debug, Default)]
@@ -44,6 +48,8 @@ struct Running {
     request: Box<[u8]>,
     task: Id,
     control: Arc<Control>,
+    /// Where the transfer's packets go if it has no socket of its own.
+    inbox: Option<Inbox<Queued>>,
 }
 
 impl Table {
@@ -88,6 +94,7 @@ impl Table {
         request: &[u8],
         task: Id,
         control: Arc<Control>,
+        inbox: Option<Inbox<Queued>>,
     ) {
         *self.per_client.entry(client.ip()).or_default() += 1;
         self.by_task.insert(task, client);
@@ -98,8 +105,19 @@ impl Table {
                 request,
                 task,
                 control,
+                inbox,
             },
         );
+    }
+
+    /// Hands a packet, cut to `max_len`, to the transfer of this client, and says whether there is one that
+    /// waits for packets here. A transfer that has not taken what came before loses it, as a socket would.
+    pub(crate) fn deliver(&self, client: SocketAddr, packet: &[u8], max_len: usize) -> bool {
+        let inbox = self.running.get(&client).and_then(|r| r.inbox.as_ref());
+        if let Some(inbox) = inbox {
+            let _lost = inbox.try_send(packet.get(..max_len).unwrap_or(packet).into());
+        }
+        inbox.is_some()
     }
 
     /// Takes out a transfer whose task has ended, however it ended.
