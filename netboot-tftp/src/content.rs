@@ -80,13 +80,12 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(content: Content, mode: TransferMode, agreed: &Agreed) -> Self {
-        let window = u64::from(agreed.windowsize()) * u64::from(agreed.blksize());
+    pub(crate) fn new(content: Content, mode: TransferMode) -> Self {
         Self {
             content,
             // The caller may have read from the file.
             position: None,
-            netascii: (mode == TransferMode::Netascii).then(|| Translation::new(window)),
+            netascii: (mode == TransferMode::Netascii).then(Translation::new),
         }
     }
 
@@ -101,9 +100,10 @@ impl Reader {
     /// # Errors
     ///
     /// Those of reading, and `UnexpectedEof` where the file has become shorter.
-    pub(crate) fn fill(&mut self, run: &Run, buf: &mut [u8]) -> io::Result<usize> {
-        if self.netascii.is_some() {
-            return self.fill_netascii(run, buf);
+    pub(crate) fn fill(&mut self, run: &Run, buf: &mut [u8], agreed: &Agreed) -> io::Result<usize> {
+        if let Some(translation) = &mut self.netascii {
+            let window = u64::from(agreed.windowsize()) * u64::from(agreed.blksize());
+            return translation.fill(&mut self.content, run, buf, window);
         }
         match &mut self.content {
             Content::Bytes(bytes) => {
@@ -126,22 +126,6 @@ impl Reader {
         }
         Ok(run.len)
     }
-
-    fn fill_netascii(&mut self, run: &Run, buf: &mut [u8]) -> io::Result<usize> {
-        let Some(translation) = &mut self.netascii else {
-            return Ok(0);
-        };
-        translation.go_to(run.offset, &mut self.content)?;
-        let mut filled = 0;
-        for gap in run.payloads(buf) {
-            let len = translation.translate(&mut self.content, gap)?;
-            filled += len;
-            if len < gap.len() {
-                break;
-            }
-        }
-        Ok(filled)
-    }
 }
 
 /// A file on its way through netascii.
@@ -151,8 +135,6 @@ impl Reader {
 /// window is asked for again.
 #[derive(Debug)]
 struct Translation {
-    /// Bytes in a window.
-    window: u64,
     at: Mark,
     marks: VecDeque<Mark>,
 }
@@ -168,16 +150,34 @@ struct Mark {
 const MARK_DISTANCE: u64 = 1 << 16;
 
 impl Translation {
-    fn new(window: u64) -> Self {
+    fn new() -> Self {
         Self {
-            window,
             at: Mark::default(),
             marks: VecDeque::from([Mark::default()]),
         }
     }
 
-    fn go_to(&mut self, wire: u64, content: &mut Content) -> io::Result<()> {
-        let oldest = wire.saturating_sub(self.window);
+    fn fill(
+        &mut self,
+        content: &mut Content,
+        run: &Run,
+        buf: &mut [u8],
+        window: u64,
+    ) -> io::Result<usize> {
+        self.go_to(run.offset, content, window)?;
+        let mut filled = 0;
+        for gap in run.payloads(buf) {
+            let len = self.translate(content, gap)?;
+            filled += len;
+            if len < gap.len() {
+                break;
+            }
+        }
+        Ok(filled)
+    }
+
+    fn go_to(&mut self, wire: u64, content: &mut Content, window: u64) -> io::Result<()> {
+        let oldest = wire.saturating_sub(window);
         while self.marks.get(1).is_some_and(|mark| mark.wire <= oldest) {
             self.marks.pop_front();
         }

@@ -87,21 +87,23 @@ impl<S> Driver<'_, '_, S> {
             };
             match output {
                 SenderOutput::Transmit(transmit) => self.line.send(transmit, buffer).await,
-                SenderOutput::Data(run) => match self.reader.fill(&run, buffer) {
-                    Ok(len) => {
-                        let run = if len < run.len {
-                            self.sender.end_of_file(&run, len)
-                        } else {
-                            run
-                        };
-                        self.line.send(run.transmit(), buffer).await;
+                SenderOutput::Data(run) => {
+                    match self.reader.fill(&run, buffer, self.sender.agreed()) {
+                        Ok(len) => {
+                            let run = if len < run.len {
+                                self.sender.end_of_file(&run, len)
+                            } else {
+                                run
+                            };
+                            self.line.send(run.transmit(), buffer).await;
+                        }
+                        Err(error) => {
+                            self.unreadable = Some(error);
+                            self.sender
+                                .abort(ErrorCode::NOT_DEFINED, "the file cannot be read");
+                        }
                     }
-                    Err(error) => {
-                        self.unreadable = Some(error);
-                        self.sender
-                            .abort(ErrorCode::NOT_DEFINED, "the file cannot be read");
-                    }
-                },
+                }
                 SenderOutput::Wait(deadline) => return Turn::Wait(deadline),
                 SenderOutput::Done(stats) => return Turn::End(End::Done, stats),
                 SenderOutput::Failed(error, stats) => return Turn::End(self.end(error), stats),

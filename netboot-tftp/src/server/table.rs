@@ -22,6 +22,9 @@ pub(crate) type Queued = Box<[u8]>;
 pub(crate) struct Control {
     /// Set by the transfer while it has had progress and now waits for a retry.
     pub(crate) stalled: AtomicBool,
+    /// Set by the transfer when its file is complete and it only stays to repeat its last ACK. It counts as
+    /// long as its place is not needed.
+    pub(crate) leaving: AtomicBool,
     /// Rung by the listener when another request takes the transfer's place.
     pub(crate) superseded: Notify,
 }
@@ -69,22 +72,32 @@ impl Table {
     /// given up the transfer that runs: it is told to end.
     pub(crate) fn admit(&mut self, client: SocketAddr, request: &[u8]) -> Admission {
         if let Some(running) = self.running.get(&client) {
-            if *running.request == *request && !running.control.stalled.load(Ordering::Relaxed) {
+            let over = [&running.control.stalled, &running.control.leaving];
+            if *running.request == *request && !over.iter().any(|o| o.load(Ordering::Relaxed)) {
                 return Admission::Repeated;
             }
             running.control.superseded.notify_one();
         }
-        if self.by_task.len() >= self.max {
+        if self.by_task.len() >= self.max && !self.make_room(|_| true) {
             return Admission::OverCap(Cap::Transfers);
         }
-        if self
-            .per_client
-            .get(&client.ip())
-            .is_some_and(|&n| n >= self.max_per_client)
-        {
+        let ip = client.ip();
+        let of_client = self.per_client.get(&ip).copied().unwrap_or_default();
+        if of_client >= self.max_per_client && !self.make_room(|other| other.ip() == ip) {
             return Admission::OverCap(Cap::TransfersPerClient);
         }
         Admission::New
+    }
+
+    /// Ends a transfer of such a client that is only leaving, if there is one.
+    fn make_room(&self, of: impl Fn(&SocketAddr) -> bool) -> bool {
+        let mut running = self.running.iter().filter(|(client, _)| of(client));
+        // Taken back, so that nobody else counts on the same place.
+        let leaving = running.find(|(_, r)| r.control.leaving.swap(false, Ordering::Relaxed));
+        if let Some((_, running)) = leaving {
+            running.control.superseded.notify_one();
+        }
+        leaving.is_some()
     }
 
     /// Enters a transfer whose task has been started.

@@ -167,7 +167,7 @@ async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) {
     let (settings, control) = (&shared.settings.transfer, &*job.control);
     let (end, stats) = match opened {
         Opened::Content(content) => {
-            let reader = Reader::new(content, job.mode, &agreed);
+            let reader = Reader::new(content, job.mode);
             let sender = Sender::reply(Duration::ZERO, agreed, reader.wire_len(), settings);
             reading::run(shared, &mut line, control, sender, reader).await
         }

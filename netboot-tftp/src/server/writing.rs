@@ -1,6 +1,7 @@
 //! A client writes: a [`Receiver`], its line and the file it makes.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -31,17 +32,25 @@ pub(crate) async fn run<S>(
         started: Instant::now(),
         unwritable: None,
     };
+    let mut was_complete = false;
     loop {
         let deadline = match driver.send_what_is_due().await {
             Turn::Wait(deadline) => driver.started + deadline,
             Turn::End(end, stats) => return (end, stats),
         };
+        let complete = driver.receiver.is_complete();
+        if complete && !was_complete {
+            control.leaving.store(true, Ordering::Relaxed);
+        }
+        was_complete = complete;
         tokio::select! {
             biased;
             () = driver.line.ready() => {}
             () = tokio::time::sleep_until(deadline) => continue,
             () = control.superseded.notified() => {
-                return (End::Superseded, driver.receiver.stats_at(driver.started.elapsed()));
+                let stats = driver.receiver.stats_at(driver.started.elapsed());
+                let complete = driver.receiver.is_complete();
+                return (if complete { End::Done } else { End::Superseded }, stats);
             }
         }
         let mut buffer = shared.buffers.lend();

@@ -1,138 +1,14 @@
-//! The server and the client over loopback sockets, and the server against packets written by hand.
-#![cfg(feature = "tokio")]
+//! Files that are read, and what may come in between.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use netboot_tftp::client::{Client, ClientError};
-use netboot_tftp::server::{
-    Cap, Content, Directory, Event, Failure, Memory, Refusal, Request, Server, Settings, Source,
-};
+use netboot_tftp::server::{Content, Directory, Refusal, Request, Server, Settings, Source};
 use netboot_tftp::{ErrorCode, Limits, Options, TransferError, TransferSettings};
-use tokio::net::UdpSocket;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A test that hangs has failed; this says so before the harness loses patience.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A server in a task, and its events as short lines.
-struct Running {
-    addr: SocketAddr,
-    events: watch::Sender<Vec<String>>,
-    task: JoinHandle<std::io::Result<()>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Running {
-    fn start(settings: Settings, source: impl Source) -> Self {
-        Self::start_on("127.0.0.1:0", settings, source)
-    }
-
-    fn start_on(addr: &str, settings: Settings, source: impl Source) -> Self {
-        let events = watch::Sender::new(Vec::new());
-        let log = events.clone();
-        let server = Server::bind(addr.parse().unwrap(), settings, source)
-            .unwrap()
-            .observe(move |event| log.send_modify(|lines| lines.push(line(event))));
-        Self {
-            addr: server.local_addr().unwrap(),
-            events,
-            task: tokio::spawn(server.serve(std::future::pending())),
-        }
-    }
-
-    /// Waits until an event line starts so, and gives it.
-    async fn event(&self, start: &str) -> String {
-        let mut events = self.events.subscribe();
-        let find = |lines: &[String]| lines.iter().find(|l| l.starts_with(start)).cloned();
-        let lines = timeout(PATIENCE, events.wait_for(|lines| find(lines).is_some()))
-            .await
-            .unwrap_or_else(|_| panic!("no {start:?} in {:?}", self.events.borrow()))
-            .unwrap();
-        find(&lines).unwrap()
-    }
-
-    fn count(&self, start: &str) -> usize {
-        let events = self.events.borrow();
-        events.iter().filter(|l| l.starts_with(start)).count()
-    }
-}
-
-fn line(event: &Event<'_>) -> String {
-    match event {
-        Event::Started { transfer } => {
-            format!("started {} {}", transfer.size, transfer.agreed.options())
-        }
-        Event::Finished { stats, .. } => format!("finished {}", stats.bytes),
-        Event::SizeProbe { transfer, .. } => format!("probe {}", transfer.size),
-        Event::Failed { failure, .. } => match failure {
-            Failure::Read(error) => format!("failed reading {:?}", error.kind()),
-            other => format!("failed {other}"),
-        },
-        Event::Refused { code, message, .. } => {
-            format!("refused {:?} {message}", code.map(|c| c.0))
-        }
-        Event::OverCap {
-            cap: Cap::Transfers,
-            ..
-        } => "over cap".into(),
-        Event::OverCap { .. } => "over cap of client".into(),
-        Event::Repeated { .. } => "repeated".into(),
-        Event::Malformed { error, .. } => format!("malformed {error}"),
-        Event::Stray { .. } => "stray".into(),
-        Event::WrongTid { .. } => "wrong tid".into(),
-        Event::OffloadRefused { datagram_len, .. } => format!("offload refused {datagram_len}"),
-        other => format!("{other:?}"),
-    }
-}
-
-/// A client made of a bare socket.
-struct Bare {
-    socket: UdpSocket,
-}
-
-impl Bare {
-    async fn new() -> Self {
-        Self {
-            socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
-        }
-    }
-
-    async fn send(&self, to: SocketAddr, packet: &[u8]) {
-        self.socket.send_to(packet, to).await.unwrap();
-    }
-
-    async fn recv(&self) -> (Vec<u8>, SocketAddr) {
-        let mut buf = [0; 2048];
-        let (len, from) = timeout(PATIENCE, self.socket.recv_from(&mut buf))
-            .await
-            .expect("an answer")
-            .unwrap();
-        (buf[..len].to_vec(), from)
-    }
-}
-
-fn files() -> Memory {
-    Memory::from_iter([
-        ("small", b"hello".to_vec()),
-        ("big", content(300_000)),
-        ("multiple", content(1468 * 7)),
-        ("empty", vec![]),
-    ])
-}
-
-fn content(len: usize) -> Vec<u8> {
-    (0..len)
-        .map(|i| u8::try_from(i * 31 % 251).unwrap())
-        .collect()
-}
+use crate::support::{Bare, PATIENCE, Running, content, files};
 
 #[tokio::test]
 async fn files_arrive_whole_in_lockstep_and_in_windows() {
