@@ -298,7 +298,7 @@ fn endpoints(networks: &[Network]) -> Vec<Endpoint> {
 
 enum Bound {
     Dhcp(dhcp::Socket),
-    Tftp(netboot_tftp::server::Server<tftp::Files>),
+    Tftp(Box<netboot_tftp::server::Server<tftp::Files>>),
     Http(tokio::net::TcpListener),
 }
 
@@ -350,7 +350,8 @@ impl Endpoint {
                     })
                     .map(|server| {
                         let shared = Arc::clone(shared);
-                        Bound::Tftp(server.observe(move |event| tftp::observe(&shared, event)))
+                        let server = server.observe(move |event| tftp::observe(&shared, event));
+                        Bound::Tftp(Box::new(server))
                     })
                     .map_err(|error| self.explain(&error, port))
             }
