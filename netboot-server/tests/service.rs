@@ -418,6 +418,41 @@ fn every_lease_survives_a_long_row_of_kill_9() {
     kill_rounds(90);
 }
 
+#[test]
+fn one_address_cannot_take_every_connection() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    let held: Vec<_> = (0..300)
+        .map(|_| Connection::from(&site, STRANGER))
+        .collect();
+    serving.line("it has 256 connections already");
+    assert_eq!(get(&site, SERVER, "/healthz").status, 200);
+    drop(held);
+    support::wait_until("its places are free again", || {
+        let mut http = Connection::from(&site, STRANGER);
+        http.send(b"GET /healthz HTTP/1.0\r\n\r\n");
+        !http.rest().is_empty()
+    });
+}
+
+#[test]
+fn a_program_that_is_replaced_has_another_validator_and_its_own_bytes() {
+    let site = site();
+    let _serving = Running::serve(&site);
+    let ask = || get(&site, STRANGER, "/snponly.efi");
+    let (first, again) = (ask(), ask());
+    assert_eq!(first.body, b"another");
+    assert_eq!(first.header("etag"), again.header("etag"));
+    write(&site.state().join("tftp"), "snponly.efi", b"changed");
+    let changed = ask();
+    assert_eq!(changed.body, b"changed");
+    assert_ne!(first.header("etag"), changed.header("etag"));
+    write(&site.state().join("tftp"), "new.efi", b"new");
+    assert_eq!(get(&site, STRANGER, "/new.efi").body, b"new");
+    std::fs::remove_file(site.state().join("tftp/new.efi")).expect("one's own file");
+    assert_eq!(get(&site, STRANGER, "/new.efi").status, 404);
+}
+
 /// Numbers that are the same in every run (xorshift64).
 struct Numbers(u64);
 
