@@ -213,3 +213,39 @@ fn what_this_crate_writes_has_no_findings_on_debian_12() {
         .expect("it can be written");
     assert_eq!(lint(&text, &Build::debian_12(), Platform::Efi), []);
 }
+
+/// Idioms found in public scripts, in words of our own.
+#[test]
+fn what_people_write_is_no_error() {
+    let body = "
+:start
+isset ${arch} && goto known || # not yet
+cpuid --ext 29 && set arch x86_64 || set arch i386
+:known
+chain --autofree boot.cfg ||
+set esc:hex 1b
+set bold ${esc:string}[1m
+isset ${next-server} && menu From ${next-server} || menu Boot
+item --gap -- ------------- Systems -------------
+item --gap
+item --key 0x197e one ${bold} One (64-bit)
+iseq ${a} 1 && iseq ${platform} pcbios && item two ${space} Two ||
+iseq ${arch} x86_64 &&
+item\tthree\tThree
+choose --timeout ${timeout} --default ${menu} menu || goto start
+goto ${menu} ||
+:one
+kernel nfs://${server}${path}/vmlinuz ip=${ip}::${gateway}:${netmask} BOOTIF=01-${netX/mac:hexhyp} || read void
+initrd windows/Boot/BCD         BCD
+imgargs vmlinuz initrd=initrd.magic root=/dev/nfs -- || shell
+boot || goto start
+:two
+sanboot --no-describe --drive 0x81 ${net0.dhcp/root-path} || goto start
+params
+param mac ${${busid}/mac}
+console --x 1024 --picture http://x/y.png --keep ||
+prompt --key 0x02 --timeout 2000 Press Ctrl-B ... && shell ||
+goto start
+";
+    assert_eq!(found(body), []);
+}

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use netboot_dhcp::MacAddr;
-use netboot_image::{Boot as ManifestBoot, ImageName, Manifest};
+use netboot_image::{Boot as ManifestBoot, ImageName, LinuxBoot as LinuxImage, Manifest};
 use netboot_ipxe::{Action, Chain, Ending, Item, LinuxBoot, LocalDisk, Menu, Notice, RenderError};
 
 use crate::cmdline::{self, Values};
@@ -233,10 +233,30 @@ fn linux(
         entry = entry.initrd(file, url(file));
     }
     let configured = configured_words(world, manifest, target, asker);
-    for word in linux.cmdline().iter().cloned().chain(configured) {
+    let words: Vec<String> = linux.cmdline().iter().cloned().chain(configured).collect();
+    let length = line_length(linux, &words);
+    if length > linux.cmdline_limit() as usize {
+        // The kernel would cut it without a word, and boot with half of it.
+        return Err(Notice::new(format!(
+            "The command line for image {name} has {length} bytes, and its kernel takes {}.",
+            linux.cmdline_limit()
+        ))
+        .line("On the server: shorten cmdline of the image, the group or the target"));
+    }
+    for word in words {
         entry = entry.arg(word);
     }
     Ok(entry)
+}
+
+/// The bytes of the command line as iPXE hands it over: the kernel's name, `initrd=…` for each
+/// initial RAM disk, then the words.
+fn line_length(linux: &LinuxImage, words: &[String]) -> usize {
+    let kernel = linux.kernel().name().as_str().len();
+    let initrds = linux.initrds().iter();
+    let initrds = initrds.map(|initrd| " initrd=".len() + initrd.name().as_str().len());
+    let words = words.iter().map(|word| 1 + word.len());
+    kernel + initrds.chain(words).sum::<usize>()
 }
 
 /// The configuration's words behind the manifest's: the image's, then the target's, its group's

@@ -20,7 +20,7 @@ pub struct Build {
 }
 
 /// Commands that iPXE's sources of 2026 leave out unless told otherwise.
-const NOT_DEFAULT: [&str; 19] = [
+const NOT_DEFAULT: [&str; 16] = [
     "time",
     "imgverify",
     "imgtrust",
@@ -34,12 +34,9 @@ const NOT_DEFAULT: [&str; 19] = [
     "startpxe",
     "stoppxe",
     "profstat",
-    "gdbstub",
     "md4sum",
     "sha224sum",
     "sha384sum",
-    "fcels",
-    "fcstat",
 ];
 
 /// What `help` prints in `ipxe.lkrn` of Debian 12's package 1.0.0+git-20190125.36a4c85-5.1.

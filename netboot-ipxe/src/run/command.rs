@@ -172,7 +172,9 @@ impl Run {
                 Flow::Done(true)
             }
             After::Run { replace, autofree } => {
-                let Some(kernel) = self.images.iter().find(|image| image.name == name) else {
+                // Of several images of one name, the one fetched last was meant.
+                let mut latest_first = self.images.iter().rev();
+                let Some(kernel) = latest_first.find(|image| image.name == name) else {
                     return Flow::Done(false);
                 };
                 let kernel = kernel.clone();

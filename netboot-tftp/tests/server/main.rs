@@ -1,0 +1,8 @@
+//! The server and the client over loopback sockets, and the server against packets written by hand.
+#![cfg(feature = "tokio")]
+
+mod netascii;
+mod reading;
+mod single_port;
+mod support;
+mod writing;
