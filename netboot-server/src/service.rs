@@ -19,6 +19,7 @@ use crate::events::{Events, Kind};
 use crate::failure::Failure;
 use crate::leases::LeaseStore;
 use crate::policy::{self, Machine};
+use crate::programs::Digests;
 use crate::script::{self, Asker};
 use crate::world::{World, Worlds};
 use crate::{dhcp, http, menu_file, neighbour, tftp};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     pub(crate) malformed: Malformed,
     pub(crate) leases: LeaseStore,
+    pub(crate) digests: Digests,
     dhcp: Mutex<DhcpServer>,
     /// The number of the world whose menu is in the file for people.
     menu_written: AtomicU64,
@@ -207,6 +209,7 @@ impl Service {
             malformed: Malformed::new(events.clone()),
             events,
             leases,
+            digests: Digests::default(),
             dhcp: Mutex::new(dhcp),
             menu_written: AtomicU64::new(0),
         });

@@ -3,6 +3,8 @@
 
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+pub(crate) mod client;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -110,6 +112,13 @@ impl Running {
                 Err(why) => panic!("no line with {part:?} ({why}): {:#?}", self.seen),
             }
         }
+    }
+
+    /// A line that holds this, already seen or still to come.
+    #[track_caller]
+    pub(crate) fn said(&mut self, part: &str) -> String {
+        let seen = self.seen.iter().find(|line| line.contains(part)).cloned();
+        seen.unwrap_or_else(|| self.line(part))
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
