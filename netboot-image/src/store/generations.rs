@@ -6,7 +6,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::{Lock, Staging, Store, StoreError, link_target, read_dir, rename, sync_dir};
+use super::{
+    ChangeCounter, Lock, Staging, Store, StoreError, link_target, read_dir, rename, sync_dir,
+};
 use crate::{Generation, ImageName, Manifest};
 
 /// Which generations [`Store::prune`] leaves in the store, the current one apart, which always stays.
@@ -45,7 +47,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NoSuchImage`], [`StoreError::NoSuchGeneration`], that the generation's manifest cannot be used, or
-    /// what the file system refused; the current generation stays what it is then.
+    /// what the file system refused; the current generation stays what it is then. [`StoreError::Unsettled`] is the one
+    /// error after which `to` is current.
     pub fn roll_back(
         &self,
         now: SystemTime,
@@ -65,8 +68,7 @@ impl Store {
                 self.last_current(now, name, before)?;
             }
             self.switch(&lock, &staging, name, to)?;
-            counter.count()?;
-            sync_dir(&self.root)?;
+            self.settle(&counter, name, to)?;
         }
         Ok(manifest)
     }
@@ -157,7 +159,8 @@ impl Store {
     /// It is gone for readers at once; files that are open stay readable.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`], or what the file system refused.
+    /// [`StoreError::NoSuchImage`], or what the file system refused. Readers may be without the image by then though some
+    /// of its files remain: removing it again goes on with those, until this is no error.
     pub fn remove(&self, name: &ImageName) -> Result<(), StoreError> {
         let staging = self.stage()?;
         let lock = self.lock()?;
@@ -298,6 +301,21 @@ impl Store {
             .map_err(|source| StoreError::io("create", &new, source))?;
         self.hand_over(&new)?;
         rename(&new, &self.link(name))
+    }
+
+    /// Counts a switch and flushes it to the disk, both whatever becomes of the other.
+    pub(super) fn settle(
+        &self,
+        counter: &ChangeCounter,
+        name: &ImageName,
+        generation: Generation,
+    ) -> Result<(), StoreError> {
+        let (counted, flushed) = (counter.count(), sync_dir(&self.root));
+        counted.and(flushed).map_err(|error| StoreError::Unsettled {
+            name: name.clone(),
+            generation,
+            source: Box::new(error),
+        })
     }
 
     /// The generations whose directories are there, oldest first, whether they are whole or not.

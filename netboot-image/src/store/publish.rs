@@ -27,9 +27,8 @@ impl Store {
     /// what is there was read and found whole. Other writers wait only while names change, not while bytes are copied.
     ///
     /// # Errors
-    /// What is wrong with the image, or what the file system refused. Nothing is left behind then, save when the very
-    /// last flush fails (`action` is "flush" and `path` the store): the image is current by then, and a loss of power may
-    /// still undo it.
+    /// What is wrong with the image, or what the file system refused: the image is then what it was before, and nothing
+    /// is left behind. [`StoreError::Unsettled`] is the one error after which the new generation is current.
     pub fn publish(
         &self,
         now: SystemTime,
@@ -70,11 +69,10 @@ impl Store {
             self.take_back(&files, &manifest)?;
             return Err(error);
         }
-        counter.count()?;
         self.share(&lock, &place, &manifest, &damaged);
-        sync_dir(&self.root)?;
         // It is too late to break.
         let _ = progress(Progress::Step(Step::Switched));
+        self.settle(&counter, &name, manifest.generation)?;
         Ok(Published { manifest, replaced })
     }
 

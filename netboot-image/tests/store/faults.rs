@@ -9,7 +9,7 @@ use crate::common::{Bench, name};
 use crate::crash::this_program;
 
 /// The calls by what they are called on Linux, and whether a publication needs them; a `?` passes over those that this
-/// architecture lacks. Sharing contents and clearing up may fail without harm.
+/// architecture lacks. Sharing contents and clearing up may fail without harm, and counting the change comes after it.
 const CALLS: [(&str, bool); 14] = [
     ("openat", true),
     ("?mkdir,?mkdirat", true),
@@ -20,7 +20,7 @@ const CALLS: [(&str, bool); 14] = [
     ("write", true),
     ("?chmod,?fchmod,?fchmodat", true),
     ("flock", true),
-    ("ftruncate", true),
+    ("ftruncate", false),
     ("?unlink,?unlinkat,?rmdir", false),
     ("?stat,?lstat,?newfstatat,?statx", true),
     ("utimensat", true),
@@ -40,7 +40,7 @@ fn whichever_call_fails_the_old_image_stands_or_the_new() {
                 let what = format!("{calls} {error} {when}");
                 let succeeded =
                     publish_under_strace(&bench, calls, &format!("error={error}:when={when}"));
-                failures += u32::from(!succeeded);
+                failures += u32::from(succeeded.is_none());
 
                 let store = Store::open(bench.store.root()).expect("a store");
                 let listing = store.list().expect("a listing");
@@ -50,10 +50,7 @@ fn whichever_call_fails_the_old_image_stands_or_the_new() {
                     listing.problems
                 );
                 let current = listing.images[0].generation().number();
-                assert!(
-                    current == 2 || (current == 1 && !succeeded),
-                    "{what}: {current}"
-                );
+                assert_eq!(current, succeeded.unwrap_or(1), "{what}");
                 let whole = |generation: Option<Generation>| {
                     store.verify(&name("a"), generation, &|_| ControlFlow::Continue(()))
                 };
@@ -85,8 +82,9 @@ fn whichever_call_fails_the_old_image_stands_or_the_new() {
     }
 }
 
-/// Publishes `a` anew in a process one of whose calls fails, and tells whether the process says that it published.
-fn publish_under_strace(bench: &Bench, calls: &str, fault: &str) -> bool {
+/// Publishes `a` anew in a process one of whose calls fails, and tells the generation that the process says is current
+/// by its doing, as a result or as an error.
+fn publish_under_strace(bench: &Bench, calls: &str, fault: &str) -> Option<u32> {
     // Only what is traced can be made to fail.
     let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{fault}"));
     let child = this_program("crash::publish_and_die", bench);
@@ -103,5 +101,10 @@ fn publish_under_strace(bench: &Bench, calls: &str, fault: &str) -> bool {
         .args(child.get_args())
         .env("NETBOOT_IMAGE_DIE_AT", "never")
         .env("RUST_BACKTRACE", "0");
-    strace.output().expect("strace runs").status.success()
+    let output = strace.output().expect("strace runs");
+    // The test harness in the child catches what the failed `expect` says, and shows it on standard output.
+    let unsettled = [&output.stdout, &output.stderr]
+        .iter()
+        .any(|text| String::from_utf8_lossy(text).contains("Unsettled"));
+    (output.status.success() || unsettled).then_some(2)
 }
