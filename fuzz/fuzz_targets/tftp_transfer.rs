@@ -17,7 +17,8 @@ fuzz_target!(|data: &[u8]| {
     };
     let agreed = Agreed::by_server(&asked, &Limits::default(), Some(1000));
     let mut sender = Sender::reply(now, agreed, 1000, &settings);
-    let mut receiver = Receiver::request(now, b"f", TransferMode::Octet, asked, 1000, &settings).expect("a short name");
+    let mut receiver = Receiver::request(now, b"f", TransferMode::Octet, asked, 1000, &settings)
+        .expect("a short name");
     let mut rest = data;
     while let [len, wait, tail @ ..] = rest {
         let (datagram, after) = tail.split_at(usize::from(*len).min(tail.len()));
