@@ -276,6 +276,17 @@ fn what_cannot_be_added_is_told_and_the_store_stays_as_it_was() {
         assert!(done.err.contains(expected), "{expected}: {}", done.err);
         assert_eq!(done.err.lines().count(), 1, "{}", done.err);
     }
+    for (word, expected) in [
+        ("x=${net0/mac}", "there is {mac}"),
+        ("x=\"y", "double quotes"),
+    ] {
+        let add = [
+            "image", "add", "bad", "--kernel", &kernel, "--initrd", &kernel,
+        ];
+        let done = site.run(add.into_iter().chain(["--cmdline", word]));
+        assert_eq!(done.code, Some(1), "{word}");
+        assert!(done.err.contains(expected), "{}", done.err);
+    }
     let done = site.run(["image", "list"]);
     assert_eq!(
         (done.code, done.out.as_str()),
@@ -341,6 +352,20 @@ fn the_menu_of_a_machine_is_its_images_script() {
         "{}",
         done.err
     );
+    let file = |name: &str| site.folder.path().join(name).display().to_string();
+    let (kernel, initrd) = (file("debian.kernel"), file("debian.initrd"));
+    let add = [
+        "image", "add", "debian", "--kernel", &kernel, "--initrd", &initrd,
+    ];
+    let own = [
+        "--cmdline",
+        "init=/sbin/init BOOTIF=01-{mac-dash} own={braces}",
+    ];
+    let done = site.run(add.into_iter().chain(own));
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let done = site.run(["menu", "--mac", "02:00:00:00:00:01"]);
+    let words = "init=/sbin/init BOOTIF=01-02-00-00-00-00-01 own={braces} BOOTIF=";
+    assert!(done.out.contains(words), "{}", done.out);
     let done = site.run(["menu", "--mac", "nonsense"]);
     assert_eq!(done.code, Some(2));
 }
