@@ -379,12 +379,7 @@ fn now() -> Timestamp {
 ///
 /// Where the leases cannot be read, or the settings are not accepted.
 pub(crate) fn new_server(config: &Config, store: &LeaseStore) -> Result<Server, Failure> {
-    let mut settings = Settings::default();
-    settings.server_port = config.ports.dhcp.get();
-    settings.client_port = config.ports.dhcp_client.get();
-    for (index, network) in config.networks.iter().enumerate() {
-        settings.networks.push(new_network(config, index, network));
-    }
+    let settings = settings(config);
     let mut server = Server::new(settings).map_err(|errors| {
         Failure::new(
             "setting up DHCP",
@@ -399,6 +394,18 @@ pub(crate) fn new_server(config: &Config, store: &LeaseStore) -> Result<Server, 
         }
     }
     Ok(server)
+}
+
+/// What the DHCP logic is told. Whatever it would refuse is refused, with its place, where the
+/// configuration is read.
+fn settings(config: &Config) -> Settings {
+    let mut settings = Settings::default();
+    settings.server_port = config.ports.dhcp.get();
+    settings.client_port = config.ports.dhcp_client.get();
+    for (index, network) in config.networks.iter().enumerate() {
+        settings.networks.push(new_network(config, index, network));
+    }
+    settings
 }
 
 fn new_network(config: &Config, index: usize, from: &config::Network) -> Network {
@@ -430,4 +437,66 @@ fn new_network(config: &Config, index: usize, from: &config::Network) -> Network
         })
         .collect();
     network
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{Flags, Host, load_text};
+
+    /// An address of a network of eight, or next to it.
+    fn near(network: u8) -> impl Strategy<Value = String> {
+        (0_u8..=8).prop_map(move |last| format!("10.0.0.{}", network + last))
+    }
+
+    fn network(at: u8) -> impl Strategy<Value = serde_json::Value> {
+        let range =
+            || (near(at), near(at)).prop_map(|(start, end)| json!({ "start": start, "end": end }));
+        (
+            proptest::option::of(proptest::sample::select(vec!["eth0", "eth1"])),
+            near(at),
+            proptest::option::of(near(at)),
+            proptest::collection::vec(range(), 0..3),
+            proptest::collection::vec(near(at), 0..3),
+        )
+            .prop_map(move |(interface, server, gateway, ranges, exclude)| {
+                json!({
+                    "name": format!("n{at}"), "subnet": format!("10.0.0.{at}/29"),
+                    "interface": interface, "server": server, "gateway": gateway,
+                    "ranges": ranges, "exclude": exclude,
+                })
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_the_configuration_lets_through_the_dhcp_logic_accepts(
+            first in network(0),
+            second in proptest::option::of(network(8)),
+            reserved in proptest::collection::vec(near(0), 0..3),
+        ) {
+            let targets = reserved.iter().enumerate().map(|(index, ip)| {
+                json!({ "name": format!("t{index}"), "mac": format!("02:00:00:00:00:0{index}"), "ip": ip })
+            });
+            let document = json!({ "netboot": {
+                "networks": std::iter::once(first).chain(second).collect::<Vec<_>>(),
+                "targets": targets.collect::<Vec<_>>(),
+            }});
+            let (config, _) = load_text(
+                "n.json",
+                &document.to_string(),
+                true,
+                &Flags::default(),
+                &Host::default(),
+            );
+            if let Some(config) = config {
+                prop_assert_eq!(settings(&config).check(), Ok(()), "{}", document);
+            }
+        }
+    }
 }
