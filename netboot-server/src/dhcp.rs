@@ -32,6 +32,7 @@ use crate::leases::LeaseStore;
 use crate::policy::{self, Machine, Program};
 use crate::script::Asker;
 use crate::service::Shared;
+use crate::world::World;
 
 /// Bytes of the largest message that is read; longer ones are cut off and then malformed.
 const MAX_MESSAGE: usize = 4096;
@@ -90,7 +91,12 @@ impl Socket {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     // An ICMP error of an earlier reply.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                    Err(error) => return Err(error),
+                    Err(error) if batch.is_empty() => return Err(error),
+                    // What came before it is answered all the same.
+                    Err(error) => {
+                        tracing::warn!("DHCP on {}: {error}", self.interface);
+                        break;
+                    }
                 }
             }
             if !batch.is_empty() {
@@ -176,6 +182,8 @@ struct Turn {
 /// Answers a batch: what needs no store at once, the rest when its leases are on disk.
 async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
     let mut waiting = Vec::new();
+    // Looked at once for all of them, and not while the DHCP logic is held.
+    let world = shared.worlds.current();
     for datagram in batch {
         let message = match MessageView::parse(&datagram.bytes) {
             Ok(message) => message,
@@ -198,7 +206,7 @@ async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
                 Firmware::Ipxe => Stage::Ipxe,
                 _ => Stage::System,
             };
-            let boot = decide(shared, requester);
+            let boot = decide(shared, &world, requester);
             boot_file.clone_from(&boot.file);
             boot
         });
@@ -316,13 +324,12 @@ fn tell_silence(shared: &Shared, socket: &Socket, silence: &Silence) {
 }
 
 /// What the boot policy says, in DHCP's terms.
-fn decide(shared: &Shared, requester: &Requester<'_>) -> Boot {
-    let world = shared.worlds.current();
+fn decide(shared: &Shared, world: &World, requester: &Requester<'_>) -> Boot {
     let machine = Machine {
         mac: requester.mac(),
         arch: requester.archs().first().copied(),
     };
-    let decision = policy::decide(&world, &machine);
+    let decision = policy::decide(world, &machine);
     let asker = Asker {
         mac: machine.mac,
         address: Ipv4Addr::UNSPECIFIED.into(),
