@@ -3,10 +3,12 @@
 //! Datagrams are taken in batches. The leases of a batch are claimed with one flush to the disk,
 //! and only then do its ACKs leave.
 
+use std::ffi::c_uint;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use netboot_dhcp::server::{
     AddressRange, Allow, Boot, ClientKey, Effect, EffectResult, Firmware, Incoming, Link, Network,
@@ -15,6 +17,7 @@ use netboot_dhcp::server::{
 };
 use netboot_dhcp::wire::MessageView;
 use netboot_dhcp::{MacAddr, Seconds, Timestamp};
+use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt,
     sockopt,
@@ -41,11 +44,17 @@ const BATCH: usize = 64;
 /// Bytes of requests that the system is asked to hold while a batch is on its way to the disk.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// How often it is looked whether the interface is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A DHCP socket on one interface.
 #[derive(Debug)]
 pub(crate) struct Socket {
     socket: UdpSocket,
     interface: String,
+    /// The interface's number; one that is made anew under the same name has another, and this
+    /// socket hears nothing from it.
+    index: c_uint,
     network: usize,
 }
 
@@ -62,6 +71,7 @@ impl Socket {
     ///
     /// Those of the socket calls.
     pub(crate) fn bind(interface: &str, network: usize, port: u16) -> io::Result<Self> {
+        let index = if_nametoindex(interface)?;
         let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.bind_device(Some(interface.as_bytes()))?;
         socket.set_broadcast(true)?;
@@ -73,8 +83,16 @@ impl Socket {
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
             interface: interface.to_owned(),
+            index,
             network,
         })
+    }
+
+    /// Waits until the interface is no longer the one that this socket is bound to.
+    async fn gone(&self) {
+        while if_nametoindex(self.interface.as_str()) == Ok(self.index) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Waits for messages and takes all that are there, at most a batch.
@@ -159,18 +177,22 @@ impl Socket {
     }
 }
 
-/// Serves an interface until told to stop.
+/// Serves an interface until told to stop, or until it is gone.
 pub(crate) async fn serve(socket: Socket, shared: Arc<Shared>, stop: CancellationToken) {
-    while let Some(received) = stop.run_until_cancelled(socket.receive()).await {
-        let batch = match received {
-            Ok(batch) => batch,
+    let mut gone = std::pin::pin!(socket.gone());
+    loop {
+        let received = tokio::select! {
+            () = stop.cancelled() => return,
+            () = &mut gone => return,
+            received = socket.receive() => received,
+        };
+        match received {
+            Ok(batch) => answer(&socket, &shared, batch).await,
             Err(error) => {
                 tracing::warn!("DHCP on {}: {error}", socket.interface);
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                continue;
+                tokio::time::sleep(LOOK).await;
             }
-        };
-        answer(&socket, &shared, batch).await;
+        }
     }
 }
 

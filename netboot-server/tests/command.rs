@@ -538,6 +538,37 @@ fn an_interface_that_is_not_there_is_waited_for() {
 }
 
 #[test]
+#[ignore = "needs root, for a network namespace"]
+fn an_interface_that_is_made_anew_is_served_again() {
+    let site = Site::new(&json!([]));
+    let document = std::fs::read_to_string(site.config()).expect("a file");
+    let document = document.replace("\"lo\"", "\"nb0\"");
+    std::fs::write(site.config(), document).expect("a file");
+    let mut command = std::process::Command::new("unshare");
+    command
+        .args(["--net", "sh", "-ec"])
+        .arg("ip link set lo up; ip tuntap add nb0 mode tap; ip link set nb0 up; exec \"$@\"");
+    command.arg("sh").arg(env!("CARGO_BIN_EXE_netboot"));
+    command.args(site.arguments(["serve"]));
+    let mut serving = Running::start(command, Reads::Errors);
+    serving.said("DHCP on nb0: listening");
+    let pid = serving.child.id().to_string();
+    let ip = |arguments: &str| {
+        let done = std::process::Command::new("nsenter")
+            .args(["--target", &pid, "--net", "ip"])
+            .args(arguments.split(' '))
+            .status();
+        assert!(done.is_ok_and(|status| status.success()), "ip {arguments}");
+    };
+    ip("link del nb0");
+    serving.line("DHCP on nb0: is gone: waiting for it");
+    ip("tuntap add nb0 mode tap");
+    serving.line("DHCP on nb0: listening");
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().code(), Some(0), "{:#?}", serving.seen);
+}
+
+#[test]
 fn a_server_that_is_told_to_end_ends_with_0() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let site = Site::new(&json!([]));
