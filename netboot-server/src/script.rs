@@ -232,8 +232,7 @@ fn linux(
         let file = initrd.name().as_str();
         entry = entry.initrd(file, url(file));
     }
-    let configured = configured_words(world, manifest, target, asker);
-    let words: Vec<String> = linux.cmdline().iter().cloned().chain(configured).collect();
+    let words = words(world, manifest, linux.cmdline(), target, asker);
     let length = line_length(linux, &words);
     if length > linux.cmdline_limit() as usize {
         // The kernel would cut it without a word, and boot with half of it.
@@ -259,11 +258,12 @@ fn line_length(linux: &LinuxImage, words: &[String]) -> usize {
     kernel + initrds.chain(words).sum::<usize>()
 }
 
-/// The configuration's words behind the manifest's: the image's, then the target's, its group's
-/// before its own.
-fn configured_words(
+/// The manifest's words, and behind them the configuration's: the image's, then the target's, its
+/// group's before its own.
+fn words(
     world: &World,
     manifest: &Manifest,
+    of_manifest: &[String],
     target: Option<&Target>,
     asker: &Asker,
 ) -> Vec<String> {
@@ -275,13 +275,13 @@ fn configured_words(
         arch: Some(manifest.architecture().as_str()),
     };
     let image = world.config().images.get(manifest.name());
-    let words = image.into_iter().flat_map(|image| &image.cmdline);
-    let words = words.chain(target.into_iter().flat_map(|target| &target.cmdline));
+    let of_image = image.into_iter().flat_map(|image| &image.cmdline);
+    let of_target = target.into_iter().flat_map(|target| &target.cmdline);
+    let words = of_manifest.iter().chain(of_image).chain(of_target);
+    // The configuration's words were checked when it was read; in an image's, braces that no
+    // placeholder is known for are its own.
     words
-        .map(|word| {
-            // The words were checked when the configuration was read.
-            cmdline::expand_word(word, &values).unwrap_or_else(|_| word.clone())
-        })
+        .map(|word| cmdline::expand_word(word, &values).unwrap_or_else(|_| word.clone()))
         .filter(|word| !word.is_empty())
         .collect()
 }

@@ -238,19 +238,26 @@ impl Service {
             let (shared, stop) = (Arc::clone(&service.shared), service.stop.clone());
             let failing = failing.clone();
             service.tasks.spawn(async move {
-                let bound = match bound {
-                    Some(bound) => bound,
-                    None => match endpoint.wait(&shared, &stop).await {
-                        Ok(Some(bound)) => bound,
-                        Ok(None) => return,
-                        Err(failure) => {
-                            let _ = failing.try_send(failure);
-                            return;
-                        }
-                    },
-                };
-                tracing::info!("{endpoint}: listening");
-                bound.serve(shared, stop).await;
+                let mut first = bound;
+                loop {
+                    let bound = match first.take() {
+                        Some(bound) => bound,
+                        None => match endpoint.wait(&shared, &stop).await {
+                            Ok(Some(bound)) => bound,
+                            Ok(None) => return,
+                            Err(failure) => {
+                                let _ = failing.try_send(failure);
+                                return;
+                            }
+                        },
+                    };
+                    tracing::info!("{endpoint}: listening");
+                    bound.serve(Arc::clone(&shared), stop.clone()).await;
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                    tracing::warn!("{endpoint}: is gone: waiting for it");
+                }
             });
         }
         service.tasks.close();

@@ -9,6 +9,7 @@ use clap::Subcommand;
 use netboot_image::{ImageName, NewImage, Progress, Source, Store, StoreError};
 
 use super::{Where, out, say};
+use crate::cmdline;
 use crate::failure::{Chain, Failure};
 
 #[derive(Debug, Subcommand)]
@@ -56,6 +57,7 @@ pub(super) fn run(action: &Action) -> Result<ExitCode, Failure> {
             label,
             at,
         } => {
+            check_cmdline(name, cmdline)?;
             let mut image = NewImage::linux(name.clone(), kernel)
                 .cmdline(cmdline.split_whitespace())
                 .source(Source::new(
@@ -75,6 +77,20 @@ pub(super) fn run(action: &Action) -> Result<ExitCode, Failure> {
         Action::List { at } => with_state(at, list),
         Action::Verify { name, at } => with_state(at, |dir| verify(dir, name)),
     }
+}
+
+/// What no script could carry is refused here, where somebody can mend it.
+fn check_cmdline(name: &ImageName, cmdline: &str) -> Result<(), Failure> {
+    for word in cmdline.split_whitespace() {
+        cmdline::check_carried(word).map_err(|error| {
+            Failure::new(
+                format!("adding image {name}: {word:?} in its command line"),
+                &error,
+                error.cure(),
+            )
+        })?;
+    }
+    Ok(())
 }
 
 fn with_state(

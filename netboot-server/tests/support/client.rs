@@ -169,8 +169,8 @@ pub(crate) fn lease(site: &Site, last: u8) -> Bound {
 pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
     let began = Instant::now();
     profile.server_port = site.ports.dhcp;
-    profile.timeout_ms = 500;
-    profile.tries = 60;
+    // Long, so that a busy machine does not make it ask twice.
+    profile.timeout_ms = 10_000;
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client))
         .expect("the site's own port");
     let now = || {
