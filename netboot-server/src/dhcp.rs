@@ -32,6 +32,7 @@ use crate::events::{Kind, Stage};
 use crate::failure::Failure;
 use crate::http;
 use crate::leases::LeaseStore;
+use crate::no_router::NoRouter;
 use crate::policy::{self, Machine, Program};
 use crate::script::Asker;
 use crate::service::Shared;
@@ -51,6 +52,7 @@ const LOOK: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Socket {
     socket: UdpSocket,
+    no_router: Option<NoRouter>,
     interface: String,
     /// The interface's number; one that is made anew under the same name has another, and this
     /// socket hears nothing from it.
@@ -82,6 +84,8 @@ impl Socket {
         socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
+            // Where it may not be opened, iPXE waits as it does elsewhere.
+            no_router: NoRouter::open(interface).ok(),
             interface: interface.to_owned(),
             index,
             network,
@@ -199,6 +203,7 @@ pub(crate) async fn serve(socket: Socket, shared: Arc<Shared>, stop: Cancellatio
 /// A message on its way through the logic.
 struct Turn {
     boot_file: Option<String>,
+    stage: Stage,
 }
 
 /// Answers a batch: what needs no store at once, the rest when its leases are on disk.
@@ -232,7 +237,7 @@ async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
             boot_file.clone_from(&boot.file);
             boot
         });
-        let turn = Turn { boot_file };
+        let turn = Turn { boot_file, stage };
         tell_request(shared, socket, transaction(&outcome), stage);
         waiting.extend(go_on(socket, shared, turn, outcome).await);
     }
@@ -276,11 +281,24 @@ async fn go_on(
                 );
                 return None;
             }
+            if turn.stage == Stage::Ipxe && reply.lease.is_some() {
+                say_no_router(socket, &reply);
+            }
             tell_reply(shared, socket, &reply, turn.boot_file);
         }
         Outcome::Silent(silence) => tell_silence(shared, socket, &silence),
     }
     None
+}
+
+fn say_no_router(socket: &Socket, reply: &Reply) {
+    let machine = reply.transaction.hardware.mac();
+    let direct = reply.transaction.relay.is_none();
+    if let (Some(no_router), Some(machine), true) = (&socket.no_router, machine, direct)
+        && let Err(error) = no_router.tell(machine)
+    {
+        tracing::debug!("{machine} will wait for an IPv6 router: {error}");
+    }
 }
 
 fn transaction(outcome: &Outcome) -> &Transaction {
@@ -300,23 +318,13 @@ fn tell_request(shared: &Shared, socket: &Socket, transaction: &Transaction, sta
             address: transaction.address,
             host_name: transaction.host_name.clone(),
             boot_file: None,
+            refusal: None,
             stage,
         },
     );
 }
 
 fn tell_reply(shared: &Shared, socket: &Socket, reply: &Reply, boot_file: Option<String>) {
-    if let Some(refusal) = reply.refusal {
-        shared.emit(
-            reply.transaction.hardware.mac(),
-            Kind::DhcpIgnored {
-                message: reply.kind.to_string(),
-                interface: socket.interface.clone(),
-                why: refusal.to_string(),
-            },
-        );
-        return;
-    }
     shared.emit(
         reply.transaction.hardware.mac(),
         Kind::Dhcp {
@@ -325,6 +333,7 @@ fn tell_reply(shared: &Shared, socket: &Socket, reply: &Reply, boot_file: Option
             address: reply.transaction.address,
             host_name: reply.transaction.host_name.clone(),
             boot_file,
+            refusal: reply.refusal.map(|refusal| refusal.to_string()),
             stage: Stage::Server,
         },
     );

@@ -51,6 +51,8 @@ pub enum Kind {
         host_name: Option<String>,
         /// What it was told to boot.
         boot_file: Option<String>,
+        /// Why a DHCPNAK says no.
+        refusal: Option<String>,
         /// Who spoke.
         stage: Stage,
     },
@@ -173,6 +175,7 @@ impl fmt::Display for Event {
                 address,
                 host_name,
                 boot_file,
+                refusal,
                 ..
             } => {
                 write!(f, "{message}({interface})")?;
@@ -185,6 +188,9 @@ impl fmt::Display for Event {
                 }
                 if let Some(file) = boot_file {
                     write!(f, " boots {file}")?;
+                }
+                if let Some(refusal) = refusal {
+                    write!(f, " {refusal}")?;
                 }
                 Ok(())
             }
@@ -495,6 +501,7 @@ mod tests {
             address: None,
             host_name: None,
             boot_file: None,
+            refusal: None,
             stage,
         }
     }
@@ -570,6 +577,7 @@ mod tests {
                 address: Some(Ipv4Addr::new(192, 168, 100, 150)),
                 host_name: Some("netboot-client".into()),
                 boot_file: None,
+                refusal: None,
                 stage: Stage::Server,
             },
         };
