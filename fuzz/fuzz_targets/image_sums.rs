@@ -1,7 +1,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use netboot_image::{Digest, FileRef, Kernel, Looks, Sha256Sums, SumsEntry};
+use netboot_image::{
+    BootLine, Digest, FileRef, Kernel, Looks, Sha256Sums, SumsEntry, split_cmdline,
+};
 
 fuzz_target!(|data: &[u8]| {
     let read: Vec<SumsEntry> = Sha256Sums::lines(data).filter_map(Result::ok).collect();
@@ -18,6 +20,9 @@ fuzz_target!(|data: &[u8]| {
         if let Ok(file) = text.parse::<FileRef>() {
             assert_eq!(file.to_string().parse(), Ok(file));
         }
-        let _ = text.parse::<Digest>();
+        let _ = (text.parse::<Digest>(), BootLine::from_kexec(text));
+        if let Ok(line) = BootLine::from_ipxe(text) {
+            assert_eq!(split_cmdline(&line.cmdline.join(" ")), Ok(line.cmdline));
+        }
     }
 });

@@ -1,6 +1,9 @@
 #![doc = include_str!("../README.md")]
 
+mod boot_line;
 mod digest;
+#[cfg(all(unix, feature = "store"))]
+mod import;
 mod kernel;
 mod manifest;
 mod name;
@@ -8,7 +11,10 @@ mod name;
 mod store;
 mod sums;
 
+pub use boot_line::{BootLine, BootLineError, split_cmdline};
 pub use digest::{CopyError, Digest, DigestError, Hasher, copy};
+#[cfg(all(unix, feature = "store"))]
+pub use import::{Import, ImportError};
 pub use kernel::{Kernel, KernelError, KernelFormat, Looks};
 pub use manifest::{
     Architecture, Boot, Generation, GenerationError, ImageFile, LinuxBoot, Manifest, ManifestError,
@@ -17,7 +23,7 @@ pub use manifest::{
 pub use name::{FileName, ImageName, NameError};
 #[cfg(all(unix, feature = "store"))]
 pub use store::{
-    Content, Damage, FileRef, FileRefError, Input, Listing, NewImage, OpenFile, Problem, Progress,
-    Published, Report, Revision, Step, Store, StoreError, Verifying,
+    Content, Damage, FileRef, FileRefError, Input, Keep, Listing, NewImage, OpenFile, Problem,
+    Progress, Published, Report, Revision, Step, Store, StoreError, Verifying,
 };
 pub use sums::{Sha256Sums, SumsEntry, SumsError, SumsErrorReason, SumsForm};

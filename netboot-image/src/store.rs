@@ -21,14 +21,15 @@ mod publish;
 mod read;
 mod verify;
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::{Digest, Generation, ImageName};
 
 pub use error::StoreError;
+pub use generations::Keep;
 pub use new_image::{Input, NewImage, Progress, Published, Step};
 pub use read::{Content, FileRef, FileRefError, Listing, OpenFile, Problem};
 pub use verify::{Damage, Report, Verifying};
@@ -88,12 +89,12 @@ impl Store {
     /// That a directory could not be made, or a leftover not removed.
     pub fn create(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = Self { root: root.into() };
+        fs::create_dir_all(&store.root)
+            .map_err(|source| StoreError::io("create", &store.root, source))?;
+        store.make_dir(&store.root.join(HIDDEN))?;
         for dir in ["images", "blobs", "staging"] {
-            let path = store.hidden(dir);
-            fs::create_dir_all(&path).map_err(|source| StoreError::io("create", &path, source))?;
-            store.hand_over(&path)?;
+            store.make_dir(&store.hidden(dir))?;
         }
-        store.hand_over(&store.root.join(HIDDEN))?;
         let lock = store.lock()?;
         store.change_counter()?;
         for name in ["lock", "revision"] {
@@ -148,6 +149,19 @@ impl Store {
             inode: root.ino(),
             changed: (root.ctime(), root.ctime_nsec()),
         })
+    }
+
+    /// Makes a directory that all may read, whatever the process's mask, and tells whether it was missing.
+    fn make_dir(&self, path: &Path) -> Result<bool, StoreError> {
+        match fs::create_dir(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) => return Err(StoreError::io("create", path, error)),
+        }
+        let set = fs::set_permissions(path, Permissions::from_mode(0o755));
+        set.map_err(|source| StoreError::io("set the mode of", path, source))?;
+        self.hand_over(path)?;
+        Ok(true)
     }
 
     fn hidden(&self, name: &str) -> PathBuf {
@@ -229,10 +243,8 @@ impl Store {
         let parent = self.hidden("staging");
         for number in 0_u32.. {
             let path = parent.join(number.to_string());
-            match fs::create_dir(&path) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(StoreError::io("create", &path, error)),
+            if !self.make_dir(&path)? {
+                continue;
             }
             let held = File::open(&path).and_then(|dir| dir.lock().map(|()| dir));
             return match held {
@@ -248,18 +260,23 @@ impl Store {
     }
 
     /// Removes the staging directories whose writers are gone: nobody holds their lock. A living writer took it before
-    /// it let go of the store's.
+    /// it let go of the store's. What belongs to another user, as after root was killed, is left for them to remove.
     fn clear_staging(&self, _lock: &Lock) -> Result<(), StoreError> {
         let parent = self.hidden("staging");
         for entry in read_dir(&parent)? {
             let dir = match File::open(&entry) {
                 Ok(dir) => dir,
-                // Its writer has just finished.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                // Its writer has just finished, or was another user.
+                Err(error) if is_passing(&error) => continue,
                 Err(error) => return Err(StoreError::io("open", &entry, error)),
             };
             match dir.try_lock() {
-                Ok(()) => remove_tree(&entry)?,
+                Ok(()) => match fs::remove_dir_all(&entry) {
+                    Err(error) if !is_passing(&error) => {
+                        return Err(StoreError::io("remove", &entry, error));
+                    }
+                    _ => {}
+                },
                 Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => {
                     return Err(StoreError::io("lock", &entry, error));
@@ -355,17 +372,16 @@ fn read_dir(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
     entries.map_err(|source| StoreError::io("list", path, source))
 }
 
-fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
-    fs::rename(from, to).map_err(|source| StoreError::io("rename into place", to, source))
+/// Whether a leftover is no longer there, or another user's.
+fn is_passing(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+    )
 }
 
-fn remove_tree(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(StoreError::io("remove", path, error))
-        }
-        _ => Ok(()),
-    }
+fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
+    fs::rename(from, to).map_err(|source| StoreError::io("rename into place", to, source))
 }
 
 /// Makes the names in a directory survive a loss of power. Some network and FUSE file systems cannot; they say so, and

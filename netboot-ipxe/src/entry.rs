@@ -337,7 +337,8 @@ pub enum Action {
     Shell,
     /// Says something; a key brings the menu back.
     Notice(Notice),
-    /// Opens a menu below this one. Leaving it with Escape brings this one back.
+    /// Opens a menu below this one. Leaving it with Escape brings this one back; it has no timeout,
+    /// and its [`Cancel`](crate::Cancel) is not looked at.
     Menu(Menu),
     /// Restarts the machine.
     Reboot,

@@ -80,11 +80,35 @@ impl ParseError {
 
 /// Line and column of a byte, each counted from 1.
 pub(crate) fn line_and_column(source: &str, offset: usize) -> (usize, usize) {
-    let before = source.get(..offset).unwrap_or(source);
-    let line_start = before.rfind('\n').map_or(0, |feed| feed + 1);
-    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
-    (line, column)
+    LineStarts::new(source).place(offset)
+}
+
+/// Where each line of a text starts, for looking up many places in it.
+pub(crate) struct LineStarts<'a> {
+    source: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> LineStarts<'a> {
+    pub(crate) fn new(source: &'a str) -> Self {
+        let feeds = source.match_indices('\n').map(|(feed, _)| feed + 1);
+        Self {
+            source,
+            starts: core::iter::once(0).chain(feeds).collect(),
+        }
+    }
+
+    /// Line and column of a byte, each counted from 1.
+    pub(crate) fn place(&self, offset: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self
+            .starts
+            .get(line.saturating_sub(1))
+            .copied()
+            .unwrap_or_default();
+        let before = self.source.get(start..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
 }
 
 pub(crate) fn parse(source: &str) -> Result<Script, ParseError> {
@@ -178,6 +202,17 @@ fn parse_line(
         then: then.collect::<Result<_, _>>()?,
         comment: split.comment.map(String::from),
     }))
+}
+
+/// A word as it stands, without regard to characters kept in settings.
+pub(crate) fn parse_word(word: &str) -> Result<Arg, ParseProblem> {
+    parse_arg(
+        word,
+        &Escapes {
+            known: Vec::new(),
+            open: false,
+        },
+    )
 }
 
 /// A word as text and settings. Like iPXE, it takes the last `${` before the first `}` for a pair;

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::MacAddr;
+use netboot_ipxe::{Ending, LinuxBoot};
 
 /// What the placeholders of a command line stand for; `None` leaves the placeholder empty.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +33,9 @@ pub(crate) enum WordError {
     /// A control character or white space.
     #[error("holds a space or a control character")]
     NotAWord,
+    /// What a script cannot carry to the kernel.
+    #[error("{0}")]
+    NotForIpxe(netboot_ipxe::Problem),
 }
 
 impl WordError {
@@ -44,6 +48,7 @@ impl WordError {
             }
             Self::AltersInit => "leave init= and rdinit= to the image's own command line",
             Self::NotAWord => "write it as several words",
+            Self::NotForIpxe(_) => "write it without that; for iPXE's `${net0/mac}` there is {mac}",
         }
     }
 }
@@ -57,10 +62,35 @@ pub(crate) fn check_word(word: &str) -> Result<(), WordError> {
     if word.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(WordError::NotAWord);
     }
-    if word.starts_with("init=") || word.starts_with("rdinit=") {
+    // What is left where no placeholder has a value, and as the kernel takes off quotes.
+    let bare = expand_word(word, &Values::default())?;
+    if ["init=", "rdinit="]
+        .iter()
+        .any(|key| bare.trim_start_matches('"').starts_with(key))
+    {
         return Err(WordError::AltersInit);
     }
-    expand_word(word, &Values::default()).map(|_| ())
+    check_carried(&bare)
+}
+
+/// Checks that a script can carry a word to the kernel.
+///
+/// # Errors
+///
+/// Says what it holds that iPXE or the kernel would read otherwise.
+pub(crate) fn check_carried(word: &str) -> Result<(), WordError> {
+    if word.is_empty() {
+        return Ok(());
+    }
+    LinuxBoot::new("word", "/kernel")
+        .arg(word)
+        .script(Ending::Exit {
+            status: 1,
+            wait_ms: 0,
+        })
+        .and_then(|script| script.render())
+        .map(|_| ())
+        .map_err(|error| WordError::NotForIpxe(error.problem().clone()))
 }
 
 /// Puts the values in place of the placeholders of a word.
@@ -168,6 +198,12 @@ mod tests {
     fn a_word_that_alters_the_start_or_is_no_word_is_refused() {
         assert_eq!(check_word("init=/bin/sh"), Err(WordError::AltersInit));
         assert_eq!(check_word("rdinit=/bin/sh"), Err(WordError::AltersInit));
+        assert_eq!(check_word("\"init=/bin/sh\""), Err(WordError::AltersInit));
+        assert_eq!(check_word("{name}init=/x"), Err(WordError::AltersInit));
+        assert!(matches!(
+            check_word("BOOTIF=${net0/mac}"),
+            Err(WordError::NotForIpxe(netboot_ipxe::Problem::Expansion))
+        ));
         assert_eq!(check_word("a b"), Err(WordError::NotAWord));
         assert_eq!(
             check_word("x={host}"),

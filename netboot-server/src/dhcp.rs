@@ -3,10 +3,12 @@
 //! Datagrams are taken in batches. The leases of a batch are claimed with one flush to the disk,
 //! and only then do its ACKs leave.
 
+use std::ffi::c_uint;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use netboot_dhcp::server::{
     AddressRange, Allow, Boot, ClientKey, Effect, EffectResult, Firmware, Incoming, Link, Network,
@@ -15,6 +17,7 @@ use netboot_dhcp::server::{
 };
 use netboot_dhcp::wire::MessageView;
 use netboot_dhcp::{MacAddr, Seconds, Timestamp};
+use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt,
     sockopt,
@@ -29,9 +32,11 @@ use crate::events::{Kind, Stage};
 use crate::failure::Failure;
 use crate::http;
 use crate::leases::LeaseStore;
+use crate::no_router::NoRouter;
 use crate::policy::{self, Machine, Program};
 use crate::script::Asker;
 use crate::service::Shared;
+use crate::world::World;
 
 /// Bytes of the largest message that is read; longer ones are cut off and then malformed.
 const MAX_MESSAGE: usize = 4096;
@@ -40,11 +45,18 @@ const BATCH: usize = 64;
 /// Bytes of requests that the system is asked to hold while a batch is on its way to the disk.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// How often it is looked whether the interface is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// A DHCP socket on one interface.
 #[derive(Debug)]
 pub(crate) struct Socket {
     socket: UdpSocket,
+    no_router: Option<NoRouter>,
     interface: String,
+    /// The interface's number; one that is made anew under the same name has another, and this
+    /// socket hears nothing from it.
+    index: c_uint,
     network: usize,
 }
 
@@ -61,6 +73,7 @@ impl Socket {
     ///
     /// Those of the socket calls.
     pub(crate) fn bind(interface: &str, network: usize, port: u16) -> io::Result<Self> {
+        let index = if_nametoindex(interface)?;
         let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.bind_device(Some(interface.as_bytes()))?;
         socket.set_broadcast(true)?;
@@ -71,9 +84,19 @@ impl Socket {
         socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
+            // Where it may not be opened, iPXE waits as it does elsewhere.
+            no_router: NoRouter::open(interface).ok(),
             interface: interface.to_owned(),
+            index,
             network,
         })
+    }
+
+    /// Waits until the interface is no longer the one that this socket is bound to.
+    async fn gone(&self) {
+        while if_nametoindex(self.interface.as_str()) == Ok(self.index) {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Waits for messages and takes all that are there, at most a batch.
@@ -90,7 +113,12 @@ impl Socket {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     // An ICMP error of an earlier reply.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {}
-                    Err(error) => return Err(error),
+                    Err(error) if batch.is_empty() => return Err(error),
+                    // What came before it is answered all the same.
+                    Err(error) => {
+                        tracing::warn!("DHCP on {}: {error}", self.interface);
+                        break;
+                    }
                 }
             }
             if !batch.is_empty() {
@@ -153,29 +181,36 @@ impl Socket {
     }
 }
 
-/// Serves an interface until told to stop.
+/// Serves an interface until told to stop, or until it is gone.
 pub(crate) async fn serve(socket: Socket, shared: Arc<Shared>, stop: CancellationToken) {
-    while let Some(received) = stop.run_until_cancelled(socket.receive()).await {
-        let batch = match received {
-            Ok(batch) => batch,
+    let mut gone = std::pin::pin!(socket.gone());
+    loop {
+        let received = tokio::select! {
+            () = stop.cancelled() => return,
+            () = &mut gone => return,
+            received = socket.receive() => received,
+        };
+        match received {
+            Ok(batch) => answer(&socket, &shared, batch).await,
             Err(error) => {
                 tracing::warn!("DHCP on {}: {error}", socket.interface);
-                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-                continue;
+                tokio::time::sleep(LOOK).await;
             }
-        };
-        answer(&socket, &shared, batch).await;
+        }
     }
 }
 
 /// A message on its way through the logic.
 struct Turn {
     boot_file: Option<String>,
+    stage: Stage,
 }
 
 /// Answers a batch: what needs no store at once, the rest when its leases are on disk.
 async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
     let mut waiting = Vec::new();
+    // Looked at once for all of them, and not while the DHCP logic is held.
+    let world = shared.worlds.current();
     for datagram in batch {
         let message = match MessageView::parse(&datagram.bytes) {
             Ok(message) => message,
@@ -198,11 +233,11 @@ async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
                 Firmware::Ipxe => Stage::Ipxe,
                 _ => Stage::System,
             };
-            let boot = decide(shared, requester);
+            let boot = decide(shared, &world, requester);
             boot_file.clone_from(&boot.file);
             boot
         });
-        let turn = Turn { boot_file };
+        let turn = Turn { boot_file, stage };
         tell_request(shared, socket, transaction(&outcome), stage);
         waiting.extend(go_on(socket, shared, turn, outcome).await);
     }
@@ -236,14 +271,34 @@ async fn go_on(
         Outcome::Needs(effect, pending) => return Some((turn, effect, pending)),
         Outcome::Reply(reply) => {
             if let Err(error) = socket.send(&reply).await {
-                tracing::warn!("{}: cannot be sent: {error}", reply.line(&socket.interface));
+                shared.emit(
+                    reply.transaction.hardware.mac(),
+                    Kind::DhcpIgnored {
+                        message: reply.kind.to_string(),
+                        interface: socket.interface.clone(),
+                        why: format!("it cannot be sent: {error}"),
+                    },
+                );
                 return None;
+            }
+            if turn.stage == Stage::Ipxe && reply.lease.is_some() {
+                say_no_router(socket, &reply);
             }
             tell_reply(shared, socket, &reply, turn.boot_file);
         }
         Outcome::Silent(silence) => tell_silence(shared, socket, &silence),
     }
     None
+}
+
+fn say_no_router(socket: &Socket, reply: &Reply) {
+    let machine = reply.transaction.hardware.mac();
+    let direct = reply.transaction.relay.is_none();
+    if let (Some(no_router), Some(machine), true) = (&socket.no_router, machine, direct)
+        && let Err(error) = no_router.tell(machine)
+    {
+        tracing::debug!("{machine} will wait for an IPv6 router: {error}");
+    }
 }
 
 fn transaction(outcome: &Outcome) -> &Transaction {
@@ -263,23 +318,13 @@ fn tell_request(shared: &Shared, socket: &Socket, transaction: &Transaction, sta
             address: transaction.address,
             host_name: transaction.host_name.clone(),
             boot_file: None,
+            refusal: None,
             stage,
         },
     );
 }
 
 fn tell_reply(shared: &Shared, socket: &Socket, reply: &Reply, boot_file: Option<String>) {
-    if let Some(refusal) = reply.refusal {
-        shared.emit(
-            reply.transaction.hardware.mac(),
-            Kind::DhcpIgnored {
-                message: reply.kind.to_string(),
-                interface: socket.interface.clone(),
-                why: refusal.to_string(),
-            },
-        );
-        return;
-    }
     shared.emit(
         reply.transaction.hardware.mac(),
         Kind::Dhcp {
@@ -288,6 +333,7 @@ fn tell_reply(shared: &Shared, socket: &Socket, reply: &Reply, boot_file: Option
             address: reply.transaction.address,
             host_name: reply.transaction.host_name.clone(),
             boot_file,
+            refusal: reply.refusal.map(|refusal| refusal.to_string()),
             stage: Stage::Server,
         },
     );
@@ -309,13 +355,12 @@ fn tell_silence(shared: &Shared, socket: &Socket, silence: &Silence) {
 }
 
 /// What the boot policy says, in DHCP's terms.
-fn decide(shared: &Shared, requester: &Requester<'_>) -> Boot {
-    let world = shared.worlds.current();
+fn decide(shared: &Shared, world: &World, requester: &Requester<'_>) -> Boot {
     let machine = Machine {
         mac: requester.mac(),
         arch: requester.archs().first().copied(),
     };
-    let decision = policy::decide(&world, &machine);
+    let decision = policy::decide(world, &machine);
     let asker = Asker {
         mac: machine.mac,
         address: Ipv4Addr::UNSPECIFIED.into(),
@@ -328,10 +373,8 @@ fn decide(shared: &Shared, requester: &Requester<'_>) -> Boot {
         (Firmware::HttpClient, _, Program::File(name)) => Some(asker.url(&format!("/{name}"))),
         (_, _, Program::File(name)) => Some(name.clone()),
         (_, _, Program::Missing(_) | Program::None) => {
-            tracing::warn!(
-                "{} asks for a boot program and gets none: {decision}",
-                requester.hardware
-            );
+            let why = decision.to_string();
+            shared.emit(machine.mac, Kind::NoProgram { why });
             None
         }
     };
@@ -374,12 +417,7 @@ fn now() -> Timestamp {
 ///
 /// Where the leases cannot be read, or the settings are not accepted.
 pub(crate) fn new_server(config: &Config, store: &LeaseStore) -> Result<Server, Failure> {
-    let mut settings = Settings::default();
-    settings.server_port = config.ports.dhcp.get();
-    settings.client_port = config.ports.dhcp_client.get();
-    for (index, network) in config.networks.iter().enumerate() {
-        settings.networks.push(new_network(config, index, network));
-    }
+    let settings = settings(config);
     let mut server = Server::new(settings).map_err(|errors| {
         Failure::new(
             "setting up DHCP",
@@ -394,6 +432,18 @@ pub(crate) fn new_server(config: &Config, store: &LeaseStore) -> Result<Server, 
         }
     }
     Ok(server)
+}
+
+/// What the DHCP logic is told. Whatever it would refuse is refused, with its place, where the
+/// configuration is read.
+fn settings(config: &Config) -> Settings {
+    let mut settings = Settings::default();
+    settings.server_port = config.ports.dhcp.get();
+    settings.client_port = config.ports.dhcp_client.get();
+    for (index, network) in config.networks.iter().enumerate() {
+        settings.networks.push(new_network(config, index, network));
+    }
+    settings
 }
 
 fn new_network(config: &Config, index: usize, from: &config::Network) -> Network {
@@ -425,4 +475,66 @@ fn new_network(config: &Config, index: usize, from: &config::Network) -> Network
         })
         .collect();
     network
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{Flags, Host, load_text};
+
+    /// An address of a network of eight, or next to it.
+    fn near(network: u8) -> impl Strategy<Value = String> {
+        (0_u8..=8).prop_map(move |last| format!("10.0.0.{}", network + last))
+    }
+
+    fn network(at: u8) -> impl Strategy<Value = serde_json::Value> {
+        let range =
+            || (near(at), near(at)).prop_map(|(start, end)| json!({ "start": start, "end": end }));
+        (
+            proptest::option::of(proptest::sample::select(vec!["eth0", "eth1"])),
+            near(at),
+            proptest::option::of(near(at)),
+            proptest::collection::vec(range(), 0..3),
+            proptest::collection::vec(near(at), 0..3),
+        )
+            .prop_map(move |(interface, server, gateway, ranges, exclude)| {
+                json!({
+                    "name": format!("n{at}"), "subnet": format!("10.0.0.{at}/29"),
+                    "interface": interface, "server": server, "gateway": gateway,
+                    "ranges": ranges, "exclude": exclude,
+                })
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_the_configuration_lets_through_the_dhcp_logic_accepts(
+            first in network(0),
+            second in proptest::option::of(network(8)),
+            reserved in proptest::collection::vec(near(0), 0..3),
+        ) {
+            let targets = reserved.iter().enumerate().map(|(index, ip)| {
+                json!({ "name": format!("t{index}"), "mac": format!("02:00:00:00:00:0{index}"), "ip": ip })
+            });
+            let document = json!({ "netboot": {
+                "networks": std::iter::once(first).chain(second).collect::<Vec<_>>(),
+                "targets": targets.collect::<Vec<_>>(),
+            }});
+            let (config, _) = load_text(
+                "n.json",
+                &document.to_string(),
+                true,
+                &Flags::default(),
+                &Host::default(),
+            );
+            if let Some(config) = config {
+                prop_assert_eq!(settings(&config).check(), Ok(()), "{}", document);
+            }
+        }
+    }
 }

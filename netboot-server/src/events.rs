@@ -51,6 +51,8 @@ pub enum Kind {
         host_name: Option<String>,
         /// What it was told to boot.
         boot_file: Option<String>,
+        /// Why a DHCPNAK says no.
+        refusal: Option<String>,
         /// Who spoke.
         stage: Stage,
     },
@@ -61,6 +63,11 @@ pub enum Kind {
         /// The interface.
         interface: String,
         /// Why.
+        why: String,
+    },
+    /// Firmware asked for a boot program and was told none.
+    NoProgram {
+        /// What the machine boots, and why it gets no program.
         why: String,
     },
     /// A file was sent by TFTP.
@@ -168,6 +175,7 @@ impl fmt::Display for Event {
                 address,
                 host_name,
                 boot_file,
+                refusal,
                 ..
             } => {
                 write!(f, "{message}({interface})")?;
@@ -181,6 +189,9 @@ impl fmt::Display for Event {
                 if let Some(file) = boot_file {
                     write!(f, " boots {file}")?;
                 }
+                if let Some(refusal) = refusal {
+                    write!(f, " {refusal}")?;
+                }
                 Ok(())
             }
             Kind::DhcpIgnored {
@@ -188,6 +199,9 @@ impl fmt::Display for Event {
                 interface,
                 why,
             } => write!(f, "{message}({interface}) {} ignored: {why}", machine()),
+            Kind::NoProgram { why } => {
+                write!(f, "DHCP {} gets no boot program: {why}", machine())
+            }
             Kind::TftpSent {
                 client,
                 name,
@@ -404,6 +418,15 @@ impl Events {
         }
     }
 
+    /// A reader of what the ring still holds, and of what comes.
+    #[must_use]
+    pub fn replay(&self) -> Reader {
+        Reader {
+            next: 1,
+            ..self.reader()
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Ring> {
         lock(&self.shared)
     }
@@ -469,6 +492,7 @@ mod tests {
             address: None,
             host_name: None,
             boot_file: None,
+            refusal: None,
             stage,
         }
     }
@@ -544,6 +568,7 @@ mod tests {
                 address: Some(Ipv4Addr::new(192, 168, 100, 150)),
                 host_name: Some("netboot-client".into()),
                 boot_file: None,
+                refusal: None,
                 stage: Stage::Server,
             },
         };

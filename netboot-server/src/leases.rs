@@ -33,7 +33,9 @@ impl LeaseStore {
                 redb::DatabaseError::DatabaseAlreadyOpen => {
                     "another netboot runs on this state folder: stop it, or name another folder with --state-dir"
                 }
-                redb::DatabaseError::Storage(redb::StorageError::Io(_)) => {
+                redb::DatabaseError::Storage(redb::StorageError::Io(error))
+                    if error.kind() != std::io::ErrorKind::InvalidData =>
+                {
                     "let this user write there, or name another folder with --state-dir"
                 }
                 _ => {

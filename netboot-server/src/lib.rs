@@ -13,6 +13,7 @@ mod leases;
 pub mod log;
 mod menu_file;
 mod neighbour;
+mod no_router;
 pub mod policy;
 pub mod programs;
 pub mod script;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use netboot_dhcp::MacAddr;
-use netboot_image::{Boot as ManifestBoot, ImageName, Manifest};
+use netboot_image::{Boot as ManifestBoot, ImageName, LinuxBoot as LinuxImage, Manifest};
 use netboot_ipxe::{Action, Chain, Ending, Item, LinuxBoot, LocalDisk, Menu, Notice, RenderError};
 
 use crate::cmdline::{self, Values};
@@ -46,8 +46,8 @@ impl Asker {
 ///
 /// # Errors
 ///
-/// Where a label, a URL or a command line holds what iPXE cannot represent; the error names it. In
-/// a menu, only that item is replaced by a notice.
+/// Where a text holds what iPXE cannot represent; the error names it. An image or an item of the
+/// menu that cannot be written is replaced by a notice.
 pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String, RenderError> {
     let target = decision
         .target
@@ -57,7 +57,14 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String
         Boot::Menu => menu(world, target, asker).script()?,
         Boot::Image(name, _) => match world.image(name) {
             Some(manifest) => match linux(world, manifest, target, asker) {
-                Ok(linux) => linux.script(again)?,
+                Ok(linux) => match linux.script(again).and_then(|script| script.render()) {
+                    Ok(script) => return Ok(script),
+                    Err(error) => unwritable(
+                        format!("The image {name} cannot be written as an iPXE script."),
+                        &error,
+                    )
+                    .script(again)?,
+                },
                 Err(notice) => notice.script(again)?,
             },
             None => missing(name).script(again)?,
@@ -72,6 +79,10 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String
             })?,
     };
     script.render()
+}
+
+fn unwritable(what: impl Into<String>, error: &RenderError) -> Notice {
+    Notice::new(what.into()).line(error.to_string().replace("${", "$ {"))
 }
 
 fn missing(name: &ImageName) -> Notice {
@@ -178,10 +189,10 @@ fn menu_item(
                 "{} (cannot be written)",
                 action_name(&item.action).escape_debug()
             ),
-            Action::Notice(
-                Notice::new("This item of the menu cannot be written as an iPXE script.")
-                    .line(error.to_string().replace("${", "$ {")),
-            ),
+            Action::Notice(unwritable(
+                "This item of the menu cannot be written as an iPXE script.",
+                &error,
+            )),
         ),
     }
 }
@@ -221,18 +232,38 @@ fn linux(
         let file = initrd.name().as_str();
         entry = entry.initrd(file, url(file));
     }
-    let configured = configured_words(world, manifest, target, asker);
-    for word in linux.cmdline().iter().cloned().chain(configured) {
+    let words = words(world, manifest, linux.cmdline(), target, asker);
+    let length = line_length(linux, &words);
+    if length > linux.cmdline_limit() as usize {
+        // The kernel would cut it without a word, and boot with half of it.
+        return Err(Notice::new(format!(
+            "The command line for image {name} has {length} bytes, and its kernel takes {}.",
+            linux.cmdline_limit()
+        ))
+        .line("On the server: shorten cmdline of the image, the group or the target"));
+    }
+    for word in words {
         entry = entry.arg(word);
     }
     Ok(entry)
 }
 
-/// The configuration's words behind the manifest's: the image's, then the target's, its group's
-/// before its own.
-fn configured_words(
+/// The bytes of the command line as iPXE hands it over: the kernel's name, `initrd=…` for each
+/// initial RAM disk, then the words.
+fn line_length(linux: &LinuxImage, words: &[String]) -> usize {
+    let kernel = linux.kernel().name().as_str().len();
+    let initrds = linux.initrds().iter();
+    let initrds = initrds.map(|initrd| " initrd=".len() + initrd.name().as_str().len());
+    let words = words.iter().map(|word| 1 + word.len());
+    kernel + initrds.chain(words).sum::<usize>()
+}
+
+/// The manifest's words, and behind them the configuration's: the image's, then the target's, its
+/// group's before its own.
+fn words(
     world: &World,
     manifest: &Manifest,
+    of_manifest: &[String],
     target: Option<&Target>,
     asker: &Asker,
 ) -> Vec<String> {
@@ -244,13 +275,14 @@ fn configured_words(
         arch: Some(manifest.architecture().as_str()),
     };
     let image = world.config().images.get(manifest.name());
-    let words = image.into_iter().flat_map(|image| &image.cmdline);
-    let words = words.chain(target.into_iter().flat_map(|target| &target.cmdline));
+    let of_image = image.into_iter().flat_map(|image| &image.cmdline);
+    let of_target = target.into_iter().flat_map(|target| &target.cmdline);
+    let words = of_manifest.iter().chain(of_image).chain(of_target);
+    // The configuration's words were checked when it was read; in an image's, braces that no
+    // placeholder is known for are its own.
     words
-        .map(|word| {
-            // The words were checked when the configuration was read.
-            cmdline::expand_word(word, &values).unwrap_or_else(|_| word.clone())
-        })
+        .map(|word| cmdline::expand_word(word, &values).unwrap_or_else(|_| word.clone()))
+        .filter(|word| !word.is_empty())
         .collect()
 }
 

@@ -19,6 +19,7 @@ use crate::events::{Events, Kind};
 use crate::failure::Failure;
 use crate::leases::LeaseStore;
 use crate::policy::{self, Machine};
+use crate::programs::Digests;
 use crate::script::{self, Asker};
 use crate::world::{World, Worlds};
 use crate::{dhcp, http, menu_file, neighbour, tftp};
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) events: Events,
     pub(crate) malformed: Malformed,
     pub(crate) leases: LeaseStore,
+    pub(crate) digests: Digests,
     dhcp: Mutex<DhcpServer>,
     /// The number of the world whose menu is in the file for people.
     menu_written: AtomicU64,
@@ -207,6 +209,7 @@ impl Service {
             malformed: Malformed::new(events.clone()),
             events,
             leases,
+            digests: Digests::default(),
             dhcp: Mutex::new(dhcp),
             menu_written: AtomicU64::new(0),
         });
@@ -235,19 +238,26 @@ impl Service {
             let (shared, stop) = (Arc::clone(&service.shared), service.stop.clone());
             let failing = failing.clone();
             service.tasks.spawn(async move {
-                let bound = match bound {
-                    Some(bound) => bound,
-                    None => match endpoint.wait(&shared, &stop).await {
-                        Ok(Some(bound)) => bound,
-                        Ok(None) => return,
-                        Err(failure) => {
-                            let _ = failing.try_send(failure);
-                            return;
-                        }
-                    },
-                };
-                tracing::info!("{endpoint}: listening");
-                bound.serve(shared, stop).await;
+                let mut first = bound;
+                loop {
+                    let bound = match first.take() {
+                        Some(bound) => bound,
+                        None => match endpoint.wait(&shared, &stop).await {
+                            Ok(Some(bound)) => bound,
+                            Ok(None) => return,
+                            Err(failure) => {
+                                let _ = failing.try_send(failure);
+                                return;
+                            }
+                        },
+                    };
+                    tracing::info!("{endpoint}: listening");
+                    bound.serve(Arc::clone(&shared), stop.clone()).await;
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                    tracing::warn!("{endpoint}: is gone: waiting for it");
+                }
             });
         }
         service.tasks.close();
@@ -298,7 +308,7 @@ fn endpoints(networks: &[Network]) -> Vec<Endpoint> {
 
 enum Bound {
     Dhcp(dhcp::Socket),
-    Tftp(netboot_tftp::server::Server<tftp::Files>),
+    Tftp(Box<netboot_tftp::server::Server<tftp::Files>>),
     Http(tokio::net::TcpListener),
 }
 
@@ -350,7 +360,8 @@ impl Endpoint {
                     })
                     .map(|server| {
                         let shared = Arc::clone(shared);
-                        Bound::Tftp(server.observe(move |event| tftp::observe(&shared, event)))
+                        let server = server.observe(move |event| tftp::observe(&shared, event));
+                        Bound::Tftp(Box::new(server))
                     })
                     .map_err(|error| self.explain(&error, port))
             }

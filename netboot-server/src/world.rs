@@ -44,6 +44,21 @@ impl World {
         }
     }
 
+    /// The world of a configuration as it is now. Only looked at: no folder is made.
+    #[must_use]
+    pub fn look(config: Config) -> Self {
+        let dir = config.images_dir();
+        let programs = Programs::scan(&config.programs_dir());
+        let mut world = Self::new(Arc::new(config), Vec::new(), programs);
+        // A store that is not there yet holds no image.
+        if dir.exists()
+            && let Err(error) = Store::open(dir).and_then(|store| world.read_images(&store))
+        {
+            world.broken.push(Chain(&error).to_string());
+        }
+        world
+    }
+
     /// How many worlds there were before this one.
     #[must_use]
     pub fn number(&self) -> u64 {

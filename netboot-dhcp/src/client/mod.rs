@@ -10,9 +10,7 @@ mod profile;
 pub use profile::Profile;
 
 use crate::value::{MessageType, key};
-use crate::wire::{
-    BOOTREPLY, CLIENT_PORT, EncodeError, Message, MessageView, OptionCode, Options, SERVER_PORT,
-};
+use crate::wire::{BOOTREPLY, EncodeError, Message, MessageView, Options};
 use crate::{Seconds, Timestamp};
 use alloc::{string::String, vec::Vec};
 use bytes::Bytes;
@@ -183,14 +181,14 @@ impl Client {
                 choose_at.get_or_insert(now.after_ms(self.profile.collect_ms));
             }
             State::Requesting {
-                offer, refusals, ..
+                offer,
+                sent,
+                refusals,
+                ..
             } if offer.server == server && kind == MessageType::NAK => {
-                let refusals = refusals.saturating_add(1);
+                let (requests, refusals) = (*sent, refusals.saturating_add(1));
                 self.state = if refusals > self.profile.tries {
-                    State::Failed(Failure::NoAck {
-                        requests: 1,
-                        refusals,
-                    })
+                    State::Failed(Failure::NoAck { requests, refusals })
                 } else {
                     State::Selecting {
                         due: now.after_ms(self.profile.timeout_ms),

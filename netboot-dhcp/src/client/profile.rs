@@ -1,7 +1,7 @@
 //! What a simulated machine is: its firmware's options and timing.
 
-use super::{CLIENT_PORT, OptionCode, Options, SERVER_PORT};
 use crate::value::{Arch, MachineId, NetworkInterface, Parameters, UserClass, VendorClass, key};
+use crate::wire::{OptionCode, Options, SERVER_PORT};
 use crate::{HardwareAddr, MacAddr};
 use alloc::{format, vec, vec::Vec};
 
@@ -26,8 +26,6 @@ pub struct Profile {
     pub collect_ms: u64,
     /// The servers' port. Default 67.
     pub server_port: u16,
-    /// The port that the caller listens on for it. Default 68.
-    pub client_port: u16,
 }
 
 impl Profile {
@@ -42,7 +40,6 @@ impl Profile {
             tries: 4,
             collect_ms: 0,
             server_port: SERVER_PORT,
-            client_port: CLIENT_PORT,
         }
     }
 

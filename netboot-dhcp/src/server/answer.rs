@@ -8,7 +8,7 @@ use super::request::Request;
 use super::{Boot, Destination, ExtraOption, Firmware, Network, Settings};
 use crate::Seconds;
 use crate::value::{MessageType, SubOptions, Text, Value, ipxe, key, pxe};
-use crate::wire::{BROADCAST_FLAG, EncodeError, Encoding, Message, OptionCode};
+use crate::wire::{BROADCAST_FLAG, EncodeError, Encoding, Message, OptionCode, Options};
 use alloc::{string::ToString as _, vec::Vec};
 use bytes::Bytes;
 use core::net::Ipv4Addr;
@@ -78,6 +78,7 @@ impl Answer<'_> {
         let mut message = Message::reply(self.request.xid, path.hardware);
         message.flags = self.request.flags;
         message.giaddr = path.giaddr;
+        message.options = Options::with_capacity(24, MAX_MESSAGE / 4);
         message.options.put(key::MESSAGE_TYPE, &kind);
         message.options.put(key::SERVER_ID, &self.network.server);
         message
@@ -188,7 +189,7 @@ impl Answer<'_> {
         let mut encoding = Encoding::default();
         let limit = usize::from(self.request.max_size) - IP_AND_UDP;
         encoding.limit = limit.min(MAX_MESSAGE);
-        let mut out = Vec::new();
+        let mut out = Vec::with_capacity(encoding.limit);
         let mut result = message.encode(&encoding, &mut out);
         if result.is_err() && self.settings.overload {
             encoding.overload = true;

@@ -10,9 +10,11 @@ mod addressing;
 mod answer;
 mod boot;
 mod check;
+mod effect;
 mod lease;
 mod outcome;
 mod pool;
+mod ranges;
 mod request;
 mod rules;
 mod settings;
@@ -30,7 +32,7 @@ pub use settings::{
     Subnet,
 };
 
-pub(crate) use rules::Work;
+pub(crate) use effect::Work;
 
 use crate::Timestamp;
 use crate::wire::BOOTREQUEST;
@@ -115,8 +117,11 @@ impl Server {
     /// # Errors
     ///
     /// Everything that [`Settings::check`] finds.
-    pub fn new(settings: Settings) -> Result<Self, SettingsErrors> {
+    pub fn new(mut settings: Settings) -> Result<Self, SettingsErrors> {
         settings.check()?;
+        for network in &mut settings.networks {
+            network.reservations.sort_by_key(|one| one.mac);
+        }
         let pool = |network| Pool::new(network, settings.max_offers);
         Ok(Self {
             pools: settings.networks.iter().map(pool).collect(),

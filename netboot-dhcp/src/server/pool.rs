@@ -6,18 +6,16 @@
 //! the number of addresses: each has at most a lease and a hold, and a client is remembered only
 //! through one of them.
 
+use super::ranges::Ranges;
 use super::{ClientKey, Lease, LeaseState, Network};
 use crate::Timestamp;
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::Ipv4Addr;
 
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
-    /// What is given to anybody: sorted, disjoint, without exclusions and reserved addresses.
-    ranges: Vec<(u32, u32)>,
+    /// What is given to anybody.
+    ranges: Ranges,
     fresh: Fresh,
     slots: BTreeMap<u32, Slot>,
     clients: BTreeMap<ClientKey, u32>,
@@ -69,8 +67,8 @@ impl Slot {
 
 impl Pool {
     pub(super) fn new(network: &Network, max_holds: usize) -> Self {
-        let ranges = dynamic_ranges(network);
-        let next = ranges.first().map_or(0, |(start, _)| *start);
+        let ranges = Ranges::of(network);
+        let next = ranges.get(0).map_or(0, |(start, _)| start);
         Self {
             ranges,
             fresh: Fresh { range: 0, next },
@@ -84,7 +82,7 @@ impl Pool {
 
     /// Whether `address` is given to anybody.
     pub(super) fn is_dynamic(&self, address: Ipv4Addr) -> bool {
-        self.in_ranges(address.to_bits())
+        self.ranges.contains(address.to_bits())
     }
 
     pub(super) fn is_free_for(
@@ -211,6 +209,23 @@ impl Pool {
         true
     }
 
+    /// Forgets the lease of an address that the store has none of.
+    pub(super) fn erase(&mut self, address: Ipv4Addr) {
+        if self.lease(address).is_none() {
+            return;
+        }
+        let address = address.to_bits();
+        let (lease, held_by) = self.change(address, |slot| {
+            let held_by = slot.hold.as_ref().and_then(|hold| hold.client.clone());
+            (slot.lease.take(), held_by)
+        });
+        if let Some(lease) = lease
+            && held_by.as_ref() != Some(&lease.client)
+        {
+            self.forget(&lease.client, address);
+        }
+    }
+
     /// Ties the client to the address, unless it has a younger lease elsewhere.
     fn remember(&mut self, client: ClientKey, address: u32) {
         let updated = |at: &u32| {
@@ -277,7 +292,7 @@ impl Pool {
 
     /// Changes a slot, keeps the orders by time in step, and moves the cursor past it.
     fn change<T>(&mut self, address: u32, change: impl FnOnce(&mut Slot) -> T) -> T {
-        let dynamic = self.in_ranges(address);
+        let dynamic = self.ranges.contains(address);
         let known = self.slots.contains_key(&address);
         let slot = self.slots.entry(address).or_default();
         let (free_before, hold_before) =
@@ -313,104 +328,23 @@ impl Pool {
             if !self.slots.contains_key(&self.fresh.next) {
                 return;
             }
-            if self.fresh.next < *end {
+            if self.fresh.next < end {
                 self.fresh.next += 1;
             } else {
                 self.fresh.range += 1;
                 if let Some((start, _)) = self.ranges.get(self.fresh.range) {
-                    self.fresh.next = *start;
+                    self.fresh.next = start;
                 }
             }
         }
     }
-
-    fn in_ranges(&self, address: u32) -> bool {
-        let at = self.ranges.partition_point(|(start, _)| *start <= address);
-        let range = at.checked_sub(1).and_then(|at| self.ranges.get(at));
-        range.is_some_and(|(_, end)| address <= *end)
-    }
-}
-
-/// The ranges without exclusions, reserved addresses, the server's own, network and broadcast
-/// address, and in wide subnets `.0` and `.255`; sorted and disjoint.
-fn dynamic_ranges(network: &Network) -> Vec<(u32, u32)> {
-    let subnet = network.subnet;
-    let mut holes: Vec<(u32, u32)> = network
-        .exclude
-        .iter()
-        .map(|range| (range.start.to_bits(), range.end.to_bits()))
-        .collect();
-    let reserved = network.reservations.iter().filter_map(|one| one.address);
-    let own = [network.server]
-        .into_iter()
-        .chain(network.gateways.iter().copied());
-    holes.extend(
-        own.chain(reserved)
-            .map(|one| (one.to_bits(), one.to_bits())),
-    );
-    if subnet.prefix() <= 30 {
-        for end in [subnet.network(), subnet.broadcast()] {
-            holes.push((end.to_bits(), end.to_bits()));
-        }
-    }
-    holes.sort_unstable();
-
-    let mut ranges: Vec<(u32, u32)> = network
-        .ranges
-        .iter()
-        .map(|range| (range.start.to_bits(), range.end.to_bits()))
-        .collect();
-    ranges.sort_unstable();
-    let mut result: Vec<(u32, u32)> = Vec::new();
-    for (start, end) in ranges {
-        // Overlapping ranges count once.
-        let mut from = match result.last() {
-            Some((_, last)) if *last >= start => match last.checked_add(1) {
-                Some(from) => from,
-                None => break,
-            },
-            _ => start,
-        };
-        let mut used_up = false;
-        for (first, last) in &holes {
-            if *last < from || *first > end {
-                continue;
-            }
-            if *first > from {
-                result.push((from, *first - 1));
-            }
-            match last.checked_add(1) {
-                Some(after) => from = after,
-                None => used_up = true,
-            }
-        }
-        if !used_up && from <= end {
-            result.push((from, end));
-        }
-    }
-    if subnet.prefix() < 24 {
-        result = result.into_iter().flat_map(without_odd_hosts).collect();
-    }
-    result
-}
-
-/// Splits a range at its `.0` and `.255` addresses, and leaves those out.
-fn without_odd_hosts((start, end): (u32, u32)) -> impl Iterator<Item = (u32, u32)> {
-    let first_block = start >> 8;
-    let last_block = end >> 8;
-    (first_block..=last_block).filter_map(move |block| {
-        let from = (block << 8 | 1).max(start);
-        let to = (block << 8 | 254).min(end);
-        (from <= to).then_some((from, to))
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::{AddressRange, Link, NetworkId, Reservation};
+    use crate::server::{AddressRange, Link, NetworkId};
     use crate::{HardwareAddr, MacAddr};
-    use std::string::{String, ToString};
     use std::vec;
 
     const NOW: Timestamp = Timestamp(1_000_000);
@@ -454,51 +388,6 @@ mod tests {
             updated: NOW,
             version,
         }
-    }
-
-    fn shown(network: &Network) -> Vec<String> {
-        dynamic_ranges(network)
-            .into_iter()
-            .map(|(start, end)| {
-                AddressRange::new(Ipv4Addr::from_bits(start), Ipv4Addr::from_bits(end)).to_string()
-            })
-            .collect()
-    }
-
-    #[test]
-    fn ranges_leave_out_ends_exclusions_own_and_reserved_addresses() {
-        let mut network = network("10.0.0.0/24", "10.0.0.0", "10.0.0.255");
-        network.exclude = vec![AddressRange::new(address(100), address(109))];
-        network.gateways = vec![address(254)];
-        network.reservations = vec![Reservation {
-            mac: MacAddr([2, 0, 0, 0, 0, 1]),
-            address: Some(address(50)),
-            host_name: None,
-        }];
-        network
-            .ranges
-            .push(AddressRange::new(address(20), address(30)));
-        assert_eq!(
-            shown(&network),
-            vec![
-                "10.0.0.2-10.0.0.49",
-                "10.0.0.51-10.0.0.99",
-                "10.0.0.110-10.0.0.253"
-            ]
-        );
-    }
-
-    #[test]
-    fn wide_subnet_leaves_out_hosts_that_end_in_0_or_255() {
-        let network = network("10.0.0.0/22", "10.0.0.200", "10.0.2.10");
-        assert_eq!(
-            shown(&network),
-            vec![
-                "10.0.0.200-10.0.0.254",
-                "10.0.1.1-10.0.1.254",
-                "10.0.2.1-10.0.2.10"
-            ]
-        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The rules of RFC 2131 section 4.3, for one message in one network.
 
 use super::answer::Answer;
+use super::effect::{Step, claim, needs};
 use super::pool::Pool;
 use super::request::{Request, RequestState, Verdict};
 use super::{
-    Boot, Effect, EffectResult, Incoming, Lease, LeaseState, Network, Outcome, Pending, Refusal,
-    Reply, Requester, Settings, Silence, SilenceReason, Transaction,
+    Boot, Effect, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Reply, Requester,
+    Settings, Silence, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
 use crate::{Seconds, Timestamp};
@@ -15,51 +16,12 @@ use core::net::Ipv4Addr;
 /// Addresses that are probed for one DISCOVER before the client is left to ask again.
 const MAX_PROBES: u8 = 4;
 
-/// Claims for one REQUEST, when another server renews the same lease meanwhile.
-const MAX_CLAIMS: u8 = 3;
-
 /// One network while a message of it is dealt with.
 pub(super) struct Turn<'a> {
     pub(super) now: Timestamp,
     pub(super) settings: &'a Settings,
     pub(super) network: &'a Network,
     pub(super) pool: &'a mut Pool,
-}
-
-/// A transaction between its effect and the result.
-#[derive(Debug)]
-pub(crate) struct Work {
-    request: Request,
-    transaction: Transaction,
-    step: Step,
-}
-
-#[derive(Debug)]
-enum Step {
-    /// The address is probed, to be offered.
-    Probe {
-        boot: Boot,
-        address: Ipv4Addr,
-        probes: u8,
-    },
-    /// The lease is stored, to be confirmed.
-    Grant {
-        ack: Box<Reply>,
-        lease: Lease,
-        claims: u8,
-    },
-    /// A release or decline is stored.
-    End { lease: Lease },
-}
-
-impl Work {
-    pub(super) fn transaction(&self) -> &Transaction {
-        &self.transaction
-    }
-
-    pub(super) fn into_transaction(self) -> Transaction {
-        self.transaction
-    }
 }
 
 impl Transaction {
@@ -122,51 +84,7 @@ impl Turn<'_> {
         }
     }
 
-    pub(super) fn resume(&mut self, work: Work, result: EffectResult) -> Outcome {
-        let Work {
-            request,
-            transaction,
-            step,
-        } = work;
-        match step {
-            Step::Probe {
-                boot,
-                address,
-                probes,
-            } => {
-                if result != EffectResult::InUse {
-                    // Without an answer, or without a means to ask, the address counts as free.
-                    return self.offer(&request, transaction, &boot, address);
-                }
-                self.pool.release_hold(&request.client);
-                let until = self.now.after(self.settings.quarantine);
-                self.pool.block(address, until);
-                self.discover(request, transaction, boot, probes)
-            }
-            Step::Grant { ack, lease, claims } => {
-                self.granted(request, transaction, *ack, lease, claims, result)
-            }
-            Step::End { lease } => {
-                let reason = match (result, lease.state) {
-                    (EffectResult::Claimed, LeaseState::Declined) => SilenceReason::Declined,
-                    (EffectResult::Claimed, _) => SilenceReason::Released,
-                    (EffectResult::Lost { current }, _) => {
-                        if let Some(current) = current {
-                            self.learn(current);
-                        }
-                        return silent(SilenceReason::Lost, transaction);
-                    }
-                    _ => return silent(SilenceReason::StoreDown, transaction),
-                };
-                if !self.pool.record(lease) {
-                    return silent(SilenceReason::Lost, transaction);
-                }
-                silent(reason, transaction)
-            }
-        }
-    }
-
-    fn discover(
+    pub(super) fn discover(
         &mut self,
         request: Request,
         mut transaction: Transaction,
@@ -196,14 +114,13 @@ impl Turn<'_> {
         self.offer(&request, transaction, &boot, address)
     }
 
-    fn offer(
+    pub(super) fn offer(
         &mut self,
         request: &Request,
         transaction: Transaction,
         boot: &Boot,
         address: Ipv4Addr,
     ) -> Outcome {
-        self.hold(request, address);
         let lease_time = self.lease_time(request);
         self.accept(
             MessageType::OFFER,
@@ -302,51 +219,12 @@ impl Turn<'_> {
         needs(claim(lease), request, transaction, step)
     }
 
-    fn granted(
+    pub(super) fn refuse(
         &mut self,
-        request: Request,
+        request: &Request,
         transaction: Transaction,
-        mut ack: Reply,
-        mut lease: Lease,
-        claims: u8,
-        result: EffectResult,
+        refusal: Refusal,
     ) -> Outcome {
-        match result {
-            EffectResult::Claimed => {
-                // A result that comes when the lease is over confirms nothing any more.
-                if !self.pool.record(lease.clone()) || lease.expires <= self.now {
-                    return silent(SilenceReason::Lost, transaction);
-                }
-                ack.lease = Some(lease);
-                Outcome::Reply(ack)
-            }
-            EffectResult::Lost { current } => {
-                let version = current.as_ref().map_or(0, |current| current.version);
-                if let Some(current) = current {
-                    self.learn(current);
-                }
-                // Another server may have changed what is still free for this client.
-                let address = lease.address;
-                let free = self.pool.is_free_for(address, &request.client, self.now);
-                if free && claims < MAX_CLAIMS {
-                    lease.version = version.saturating_add(1);
-                    let step = Step::Grant {
-                        ack: Box::new(ack),
-                        lease: lease.clone(),
-                        claims: claims + 1,
-                    };
-                    return needs(claim(lease), request, transaction, step);
-                }
-                self.pool.release_hold(&request.client);
-                self.refuse(&request, transaction, Refusal::NotAvailable)
-            }
-            EffectResult::Free | EffectResult::InUse | EffectResult::Down => {
-                silent(SilenceReason::StoreDown, transaction)
-            }
-        }
-    }
-
-    fn refuse(&mut self, request: &Request, transaction: Transaction, refusal: Refusal) -> Outcome {
         let boot = Boot::default();
         let answer = Answer {
             settings: self.settings,
@@ -488,14 +366,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Takes what the store has, if it is of this network.
-    fn learn(&mut self, lease: Lease) {
-        if lease.network == self.network.id {
-            self.pool.record(lease);
-        }
-    }
-
-    fn hold(&mut self, request: &Request, address: Ipv4Addr) {
+    /// Keeps a free address for the client.
+    pub(super) fn hold(&mut self, request: &Request, address: Ipv4Addr) {
         let until = self.now.after(self.settings.offer_hold);
         self.pool.hold(address, &request.client, until);
     }
@@ -513,25 +385,9 @@ impl Turn<'_> {
     }
 }
 
-fn claim(lease: Lease) -> Effect {
-    Effect::Claim {
-        expected_version: lease.version.saturating_sub(1),
-        lease,
-    }
-}
-
-fn silent(reason: SilenceReason, transaction: Transaction) -> Outcome {
+pub(super) fn silent(reason: SilenceReason, transaction: Transaction) -> Outcome {
     Outcome::Silent(Silence {
         reason,
         transaction,
     })
-}
-
-fn needs(effect: Effect, request: Request, transaction: Transaction, step: Step) -> Outcome {
-    let work = Work {
-        request,
-        transaction,
-        step,
-    };
-    Outcome::Needs(effect, Pending(Box::new(work)))
 }

@@ -19,8 +19,9 @@ use thiserror::Error;
 pub struct Settings {
     /// The networks that are served. Where a link has several, newcomers get addresses of the first.
     pub networks: Vec<Network>,
-    /// The most offers that a network holds at a time; beyond it the oldest one is forgotten, which
-    /// its client does not notice unless the address is gone when it asks. Default 4096.
+    /// The most addresses that a network keeps back at a time: offered ones, and those that answered
+    /// a probe. Beyond it the one whose time ends first is let go; its client does not notice unless
+    /// the address is gone when it asks. Default 4096.
     pub max_offers: usize,
     /// How long an offered address is held for the client. Default 30 s.
     pub offer_hold: Seconds,
@@ -125,7 +126,7 @@ pub struct Network {
     /// crate would say under their code.
     #[cfg_attr(feature = "serde", serde(default))]
     pub options: Vec<ExtraOption>,
-    /// What is set aside for single machines.
+    /// What is set aside for single machines; a server sorts them by MAC address.
     #[cfg_attr(feature = "serde", serde(default))]
     pub reservations: Vec<Reservation>,
 }
@@ -160,10 +161,11 @@ impl Network {
         }
     }
 
-    /// The reservation of this MAC address.
-    #[must_use]
-    pub fn reservation(&self, mac: MacAddr) -> Option<&Reservation> {
-        self.reservations.iter().find(|one| one.mac == mac)
+    /// The reservation of this MAC address. Only for a network whose reservations are sorted, as
+    /// those of a server are.
+    pub(super) fn reservation(&self, mac: MacAddr) -> Option<&Reservation> {
+        let at = self.reservations.binary_search_by_key(&mac, |one| one.mac);
+        self.reservations.get(at.ok()?)
     }
 }
 

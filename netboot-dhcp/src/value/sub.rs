@@ -9,8 +9,8 @@ use thiserror::Error;
 /// An ordered list of sub-options: a code, and 0 to 255 bytes.
 ///
 /// On the wire each is code, length and bytes, as options are. In 43 and 175 code 0 is padding and
-/// 255 ends the list; relay agents (82) number with neither, so both are read only where they
-/// cannot be a sub-option, which is the case for padding runs and a closing 255.
+/// 255 ends the list. Option 82 has neither, but no sub-option of these numbers either, so that one
+/// reading serves all three.
 ///
 /// ```
 /// use netboot_dhcp::value::{SubOptions, Value, pxe};

@@ -82,8 +82,9 @@ fn write(message: &Message, encoding: &Encoding, out: &mut Vec<u8>) -> Result<()
         }
     }
     let used = file.bit() | sname.bit();
-    if used != 0 && !mark_overload(message, used, out) {
-        out.extend([OptionCode::OVERLOAD.0, 1, used]);
+    let said = overload_value(message);
+    if said & used != used {
+        out.extend([OptionCode::OVERLOAD.0, 1, said | used]);
     }
     out.push(OptionCode::END.0);
     let need = out.len();
@@ -146,26 +147,15 @@ fn fragments(value: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     empty.into_iter().chain(pieces)
 }
 
-/// Sets the bits in the option 52 that the message has; false where it has none.
-fn mark_overload(message: &Message, used: u8, out: &mut [u8]) -> bool {
-    let mut at = HEADER_LEN;
-    for (code, area, value) in message.options.areas() {
-        if area != Area::Options {
-            continue;
+/// What the option 52 that the list holds says; as in reading, the last valid one counts.
+fn overload_value(message: &Message) -> u8 {
+    let mut value = 0;
+    for (code, area, data) in message.options.areas() {
+        if let (OptionCode::OVERLOAD, Area::Options, [bits @ 1..=3]) = (code, area, data) {
+            value = *bits;
         }
-        if code == OptionCode::OVERLOAD && value.len() == 1 {
-            if let Some(slot) = out.get_mut(at + 2) {
-                *slot |= used;
-            }
-            return true;
-        }
-        at += encoded_len(value);
     }
-    false
-}
-
-fn encoded_len(value: &[u8]) -> usize {
-    value.len() + 2 * value.len().div_ceil(255).max(1)
+    value
 }
 
 /// Writes the options again, over the option field, `file` and `sname` in this order. False where

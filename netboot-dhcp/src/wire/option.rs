@@ -109,7 +109,7 @@ pub struct OptionIter<'a> {
     current: AreaIter<'a>,
     file: &'a [u8; 128],
     sname: &'a [u8; 64],
-    /// Option 52, once the walk came by a valid one.
+    /// Option 52, once the walk came by a valid one; the last one counts.
     overload: u8,
 }
 

@@ -48,7 +48,9 @@ impl Options {
         }
     }
 
-    pub(super) fn with_capacity(entries: usize, bytes: usize) -> Self {
+    /// No options yet, and room for so many occurrences and bytes of values.
+    #[must_use]
+    pub fn with_capacity(entries: usize, bytes: usize) -> Self {
         Self {
             data: Vec::with_capacity(bytes),
             entries: Vec::with_capacity(entries),

@@ -271,3 +271,31 @@ fn client_that_collects_prefers_the_offer_that_boots() {
     assert_eq!(request.bytes[243..249], [50, 4, 10, 0, 0, 150]);
     assert_eq!(request.bytes[249..255], [54, 4, 10, 0, 0, 1]);
 }
+
+#[test]
+fn client_that_is_refused_begins_again_and_gives_up_in_the_end() {
+    let mut client = Client::new(NOW, Profile::plain(mac(1).into()), 7);
+    let mut now = NOW;
+    let mut requests = 0;
+    let failure = loop {
+        match client.poll_output(now).unwrap() {
+            Output::Transmit(transmit) => {
+                let mut server = server();
+                let mut reply = serve(&mut server, now, &transmit.bytes).unwrap();
+                assert_eq!(reply[240..242], [53, 1]);
+                if reply[242] == 5 {
+                    requests += 1;
+                    // The ACK becomes a NAK.
+                    reply[242] = 6;
+                }
+                client.handle_input(now, &MessageView::parse(&reply).unwrap());
+            }
+            Output::Wait(until) => now = until,
+            Output::Failed(failure) => break failure,
+            Output::Done(bound) => panic!("{bound:?}"),
+        }
+    };
+    assert_eq!(requests, 5);
+    let (requests, refusals) = (1, 5);
+    assert_eq!(failure, Failure::NoAck { requests, refusals });
+}

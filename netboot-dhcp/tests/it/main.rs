@@ -8,4 +8,6 @@ mod packet;
 mod properties;
 mod replies;
 mod rules;
+#[cfg(feature = "serde")]
+mod stored;
 mod wire;

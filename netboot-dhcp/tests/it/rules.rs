@@ -125,6 +125,24 @@ fn claim_lost_to_the_same_clients_renewal_elsewhere_is_tried_again_on_it() {
     assert_eq!(ack.kind, MessageType::ACK);
 }
 
+/// Found by the model: two REQUESTs of one client, whose claims were carried out in reverse order.
+#[test]
+fn older_claim_that_is_tried_again_does_not_shorten_the_lease() {
+    let mut server = server();
+    let request = || Packet::selecting(MAC, ip(100), SERVER);
+    let later = NOW.after(Seconds(1800));
+    let Outcome::Needs(_, older) = handle(&mut server, NOW, request()) else {
+        panic!();
+    };
+    let younger = reply(run(&mut server, later, request())).lease.unwrap();
+    let current = Some(younger.clone());
+    let outcome = server.resume(later, older, EffectResult::Lost { current });
+    let Outcome::Needs(Effect::Claim { lease, .. }, _) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!((lease.version, lease.expires), (2, younger.expires));
+}
+
 #[test]
 fn result_that_comes_after_the_leases_end_confirms_nothing() {
     let mut server = server();
@@ -470,6 +488,87 @@ fn probe_is_asked_for_if_wanted_and_an_answer_moves_on_to_the_next_address() {
         Refusal::NotAvailable,
         "the address that answered is in quarantine"
     );
+}
+
+#[test]
+fn probing_gives_up_after_four_addresses_and_the_client_asks_again() {
+    let mut network = network();
+    network.ranges[0].end = ip(110);
+    let mut settings = Settings::new(vec![network]);
+    settings.probe = true;
+    let mut server = Server::new(settings).unwrap();
+    let mut outcome = handle(&mut server, NOW, Packet::discover(MAC));
+    let mut probed = Vec::new();
+    while let Outcome::Needs(effect, pending) = outcome {
+        probed.push(effect);
+        outcome = server.resume(NOW, pending, EffectResult::InUse);
+    }
+    let expected = [100, 101, 102, 103].map(|last| Effect::Probe(ip(last)));
+    assert_eq!(probed, expected);
+    assert_eq!(silence(outcome), SilenceReason::NoAddress);
+    let again = handle(&mut server, NOW, Packet::discover(MAC));
+    assert!(matches!(again, Outcome::Needs(Effect::Probe(address), _) if address == ip(104)));
+}
+
+#[test]
+fn probe_that_ends_when_its_address_is_taken_moves_on() {
+    let mut settings = Settings::new(vec![network()]);
+    settings.probe = true;
+    let mut server = Server::new(settings).unwrap();
+    let Outcome::Needs(_, pending) = handle(&mut server, NOW, Packet::discover(MAC)) else {
+        panic!();
+    };
+    let late = NOW.after(Seconds(31));
+    let request = Packet::selecting(OTHER_MAC, ip(100), SERVER);
+    let outcome = run(&mut server, late, request);
+    assert_eq!(yiaddr(outcome, MessageType::ACK), ip(100));
+    let outcome = server.resume(late, pending, EffectResult::Free);
+    let outcome = settle(&mut server, late, outcome);
+    assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
+}
+
+#[test]
+fn lease_that_the_store_has_lost_is_made_anew() {
+    let mut server = server();
+    let mut lease = bind(&mut server, NOW, MAC);
+    lease.version = 5;
+    server.restore(lease.clone()).unwrap();
+    let renewal = Packet::new(3, MAC).ciaddr(lease.address);
+    let Outcome::Needs(_, pending) = handle(&mut server, NOW, renewal) else {
+        panic!();
+    };
+    let outcome = server.resume(NOW, pending, EffectResult::Lost { current: None });
+    let Outcome::Needs(
+        Effect::Claim {
+            expected_version: 0,
+            ..
+        },
+        pending,
+    ) = outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    let ack = reply(server.resume(NOW, pending, EffectResult::Claimed));
+    assert_eq!(ack.lease.unwrap().version, 1);
+    assert_eq!(server.lease(lease.address).unwrap().version, 1);
+}
+
+#[test]
+fn each_of_many_reservations_is_found_whatever_their_order() {
+    let mut network = network();
+    let mac = |last| MacAddr([2, 0, 0, 0, 0, last]);
+    network.reservations = [9, 3, 7, 1, 5]
+        .map(|last| Reservation {
+            mac: mac(last),
+            address: Some(ip(last + 10)),
+            host_name: None,
+        })
+        .to_vec();
+    let mut server = Server::new(Settings::new(vec![network])).unwrap();
+    for last in [1, 3, 5, 7, 9] {
+        assert_eq!(offer(&mut server, NOW, mac(last)), ip(last + 10));
+    }
+    assert_eq!(offer(&mut server, NOW, mac(2)), ip(100));
 }
 
 #[test]

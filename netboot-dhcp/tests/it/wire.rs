@@ -191,6 +191,32 @@ fn overloaded_message_encodes_back_to_the_same_bytes() {
     assert_eq!(Message::decode(&bytes).unwrap().to_bytes().unwrap(), bytes);
 }
 
+/// Found by fuzzing: the bits of the second were written into the first.
+#[test]
+fn repeated_option_52_encodes_back_as_it_was() {
+    let mut bytes = Packet::discover(MAC)
+        .option(52, &[0])
+        .option(52, &[1])
+        .at(108, &[17, 1, b'b', 255])
+        .end();
+    bytes.resize(300, 0);
+    assert_eq!(Message::decode(&bytes).unwrap().to_bytes().unwrap(), bytes);
+}
+
+#[test]
+fn overload_is_said_again_if_its_option_was_taken_out() {
+    let bytes = Packet::discover(MAC)
+        .option(52, &[1])
+        .at(108, &[17, 1, b'b', 255])
+        .end();
+    let mut message = Message::decode(&bytes).unwrap();
+    message.options.remove(OptionCode::OVERLOAD);
+    assert_eq!(
+        message.to_bytes().unwrap()[240..247],
+        [53, 1, 1, 52, 1, 1, 255]
+    );
+}
+
 #[test]
 fn option_52_is_heeded_only_where_it_may_stand() {
     for value in [&[0][..], &[4], &[1, 1], &[]] {

@@ -83,6 +83,18 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
+    /// The image was published, or rolled back: `generation` is current, and readers have it. Only what should have
+    /// followed failed: counting the change or flushing the directory to the disk. A loss of power may still undo it.
+    /// Doing it again would make another generation.
+    #[error("image {name} {generation} is current, but a loss of power may still undo that")]
+    Unsettled {
+        /// The image.
+        name: ImageName,
+        /// The generation that is current.
+        generation: Generation,
+        /// What failed.
+        source: Box<StoreError>,
+    },
     /// The progress callback stopped it. Nothing was published.
     #[error("cancelled")]
     Cancelled,

@@ -4,13 +4,143 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use super::{
-    Lock, Staging, Store, StoreError, link_target, read_dir, remove_tree, rename, sync_dir,
+    ChangeCounter, Lock, Staging, Store, StoreError, link_target, read_dir, rename, sync_dir,
 };
 use crate::{Generation, ImageName, Manifest};
 
+/// Which generations [`Store::prune`] leaves in the store, the current one apart, which always stays.
+///
+/// ```
+/// use std::time::Duration;
+/// use netboot_image::Keep;
+///
+/// let keep = Keep::default();
+/// assert_eq!((keep.newest, keep.handed_out), (3, Duration::from_secs(24 * 60 * 60)));
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// How many of the newest ones stay, the current one counted where it is among them. 3 by default: two to roll back
+    /// to.
+    pub newest: usize,
+    /// How long a generation stays after it was last handed out, was last current or was published. 24 hours by
+    /// default: a machine that got a boot script has fetched what the script names by then.
+    pub handed_out: Duration,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            newest: 3,
+            handed_out: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
 impl Store {
+    /// Makes another generation that is still in the store the current one, by the same rename as a publication.
+    ///
+    /// Gives the manifest of what is current then. `now` is noted as the time when the one before was last current, for
+    /// [`prune`](Self::prune).
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchImage`], [`StoreError::NoSuchGeneration`], that the generation's manifest cannot be used, or
+    /// what the file system refused; the current generation stays what it is then. [`StoreError::Unsettled`] is the one
+    /// error after which `to` is current.
+    pub fn roll_back(
+        &self,
+        now: SystemTime,
+        name: &ImageName,
+        to: Generation,
+    ) -> Result<Manifest, StoreError> {
+        let staging = self.stage()?;
+        let lock = self.lock()?;
+        let before = self.current(name)?;
+        if before.is_none() && self.numbers(name)?.is_empty() {
+            return Err(StoreError::NoSuchImage { name: name.clone() });
+        }
+        let manifest = self.manifest(name, to)?;
+        if before != Some(to) {
+            let counter = self.change_counter()?;
+            if let Some(before) = before {
+                self.last_current(now, name, before)?;
+            }
+            self.switch(&lock, &staging, name, to)?;
+            self.settle(&counter, name, to)?;
+        }
+        Ok(manifest)
+    }
+
+    /// Notes that a boot script which names this generation was handed out, so that [`prune`](Self::prune) spares it.
+    ///
+    /// It costs a few system calls and no write to the disk of its own; once a minute for each generation is often
+    /// enough. An earlier time than the one noted already changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchGeneration`], or that the generation belongs to another user.
+    pub fn mark_handed_out(
+        &self,
+        now: SystemTime,
+        name: &ImageName,
+        generation: Generation,
+    ) -> Result<(), StoreError> {
+        let dir = self.generation_dir(name, generation);
+        let marked = File::open(&dir).and_then(|open| {
+            if open.metadata()?.modified()? < now {
+                open.set_modified(now)?;
+            }
+            Ok(())
+        });
+        marked.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::NoSuchGeneration {
+                name: name.clone(),
+                generation,
+            },
+            _ => StoreError::io("note the time on", &dir, error),
+        })
+    }
+
+    /// Removes the generations of an image that nobody needs any longer, and gives their numbers, oldest first.
+    ///
+    /// The current one stays, and so do those that `keep` names. A generation whose noted time is after `now`, as when
+    /// the clock was put back, stays too.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchImage`], or what the file system refused.
+    pub fn prune(
+        &self,
+        now: SystemTime,
+        name: &ImageName,
+        keep: Keep,
+    ) -> Result<Vec<Generation>, StoreError> {
+        let staging = self.stage()?;
+        let lock = self.lock()?;
+        let current = self.current(name)?;
+        let numbers = self.generations(name)?;
+        let old = numbers.len().saturating_sub(keep.newest);
+        let mut gone = Vec::new();
+        for generation in numbers.into_iter().take(old) {
+            let dir = self.generation_dir(name, generation);
+            let used = fs::metadata(&dir).and_then(|found| found.modified());
+            let used = used.map_err(|source| StoreError::io("look at", &dir, source))?;
+            let idle = now
+                .duration_since(used)
+                .is_ok_and(|idle| idle >= keep.handed_out);
+            if idle && current != Some(generation) {
+                gone.push(generation);
+            }
+        }
+        if !gone.is_empty() {
+            let counter = self.change_counter()?;
+            self.mark_used(name, &gone)?;
+            self.discard(&lock, &staging, name, &gone)?;
+            counter.count()?;
+        }
+        Ok(gone)
+    }
+
     /// The generations of an image that are in the store, oldest first.
     ///
     /// # Errors
@@ -29,7 +159,8 @@ impl Store {
     /// It is gone for readers at once; files that are open stay readable.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`], or what the file system refused.
+    /// [`StoreError::NoSuchImage`], or what the file system refused. Readers may be without the image by then though some
+    /// of its files remain: removing it again goes on with those, until this is no error.
     pub fn remove(&self, name: &ImageName) -> Result<(), StoreError> {
         let staging = self.stage()?;
         let lock = self.lock()?;
@@ -50,6 +181,24 @@ impl Store {
         counter.count()
     }
 
+    /// Notes when a generation was last current. One that is lost or another user's is no reason to keep it so.
+    pub(super) fn last_current(
+        &self,
+        now: SystemTime,
+        name: &ImageName,
+        generation: Generation,
+    ) -> Result<(), StoreError> {
+        match self.mark_handed_out(now, name, generation) {
+            Err(StoreError::NoSuchGeneration { .. }) => Ok(()),
+            Err(StoreError::Io { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied =>
+            {
+                Ok(())
+            }
+            marked => marked,
+        }
+    }
+
     /// Moves generations out of readers' sight, and deletes them then.
     fn discard(
         &self,
@@ -58,14 +207,17 @@ impl Store {
         name: &ImageName,
         generations: &[Generation],
     ) -> Result<(), StoreError> {
+        let gone = staging.path.join("gone");
+        self.make_dir(&gone)?;
         for &generation in generations {
-            let gone = staging.path.join(generation.number().to_string());
-            rename(&self.generation_dir(name, generation), &gone)?;
+            let place = self.generation_dir(name, generation);
+            rename(&place, &gone.join(generation.number().to_string()))?;
         }
         if !generations.is_empty() {
             sync_dir(&self.generations_dir(name))?;
         }
-        remove_tree(&staging.path)?;
+        // Not the staging directory itself: until its value is dropped, its name must not be free for another writer.
+        fs::remove_dir_all(&gone).map_err(|source| StoreError::io("remove", &gone, source))?;
         self.clear_blobs(lock)
     }
 
@@ -78,6 +230,13 @@ impl Store {
         let mark = dir.join(format!("{}.gone", highest.number()));
         File::create(&mark).map_err(|source| StoreError::io("create", &mark, source))?;
         self.hand_over(&mark)?;
+        for entry in self.entries(name)? {
+            let earlier = entry.strip_suffix(".gone").and_then(read_number);
+            if earlier.is_some_and(|earlier| earlier < *highest) {
+                let path = dir.join(&entry);
+                fs::remove_file(&path).map_err(|source| StoreError::io("remove", &path, source))?;
+            }
+        }
         sync_dir(&dir)
     }
 
@@ -106,13 +265,8 @@ impl Store {
         manifest: &Manifest,
     ) -> Result<PathBuf, StoreError> {
         let dir = self.generations_dir(&manifest.name);
-        match fs::create_dir(&dir) {
-            Ok(()) => {
-                self.hand_over(&dir)?;
-                sync_dir(&self.hidden("images"))?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(StoreError::io("create", &dir, error)),
+        if self.make_dir(&dir)? {
+            sync_dir(&self.hidden("images"))?;
         }
         let place = self.generation_dir(&manifest.name, manifest.generation);
         rename(files, &place)?;
@@ -147,6 +301,21 @@ impl Store {
             .map_err(|source| StoreError::io("create", &new, source))?;
         self.hand_over(&new)?;
         rename(&new, &self.link(name))
+    }
+
+    /// Counts a switch and flushes it to the disk, both whatever becomes of the other.
+    pub(super) fn settle(
+        &self,
+        counter: &ChangeCounter,
+        name: &ImageName,
+        generation: Generation,
+    ) -> Result<(), StoreError> {
+        let (counted, flushed) = (counter.count(), sync_dir(&self.root));
+        counted.and(flushed).map_err(|error| StoreError::Unsettled {
+            name: name.clone(),
+            generation,
+            source: Box::new(error),
+        })
     }
 
     /// The generations whose directories are there, oldest first, whether they are whole or not.

@@ -14,7 +14,7 @@ use super::{
 use crate::manifest::{self, Extra};
 use crate::{
     Boot, CopyError, Digest, FileName, Generation, ImageFile, Kernel, LinuxBoot, Looks, Manifest,
-    ManifestVersion, Sha256Sums, copy,
+    ManifestError, ManifestVersion, Sha256Sums, copy,
 };
 
 type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
@@ -27,8 +27,8 @@ impl Store {
     /// what is there was read and found whole. Other writers wait only while names change, not while bytes are copied.
     ///
     /// # Errors
-    /// What is wrong with the image, or what the file system refused. Nothing is left behind then, save when the very
-    /// last flush fails: the image is current by then, and a loss of power may still undo it.
+    /// What is wrong with the image, or what the file system refused: the image is then what it was before, and nothing
+    /// is left behind. [`StoreError::Unsettled`] is the one error after which the new generation is current.
     pub fn publish(
         &self,
         now: SystemTime,
@@ -40,8 +40,7 @@ impl Store {
         let staging = self.stage()?;
         step(progress, Step::Staged)?;
         let files = staging.path.join("files");
-        fs::create_dir(&files).map_err(|source| StoreError::io("create", &files, source))?;
-        set_mode(&files, 0o755)?;
+        self.make_dir(&files)?;
         let mut copies = Copies {
             store: self,
             dir: &files,
@@ -60,6 +59,9 @@ impl Store {
         step(progress, Step::Described)?;
 
         let counter = self.change_counter()?;
+        if let Some(replaced) = replaced {
+            self.last_current(now, &name, replaced)?;
+        }
         let place = self.place(&lock, &files, &manifest)?;
         let switched = step(progress, Step::Placed)
             .and_then(|()| self.switch(&lock, &staging, &manifest.name, manifest.generation));
@@ -67,11 +69,10 @@ impl Store {
             self.take_back(&files, &manifest)?;
             return Err(error);
         }
-        counter.count()?;
         self.share(&lock, &place, &manifest, &damaged);
-        sync_dir(&self.root)?;
         // It is too late to break.
         let _ = progress(Progress::Step(Step::Switched));
+        self.settle(&counter, &name, manifest.generation)?;
         Ok(Published { manifest, replaced })
     }
 
@@ -90,6 +91,13 @@ impl Store {
     /// Writes `manifest.json` and `SHA256SUMS`, which holds the digest of the former too.
     fn describe(&self, files: &Path, manifest: &Manifest) -> Result<(), StoreError> {
         let json = manifest.to_json();
+        if json.len() > Manifest::MAX_LEN {
+            let reason = ManifestError::TooLong { len: json.len() };
+            return Err(StoreError::Manifest {
+                name: manifest.name.clone(),
+                reason,
+            });
+        }
         let mut sums = Sha256Sums::default();
         for file in manifest.files() {
             sums.push(file.digest, file.name.as_str());
@@ -108,7 +116,8 @@ impl Store {
         for path in read_dir(files)? {
             self.hand_over(&path)?;
         }
-        self.hand_over(files)?;
+        let dated = File::open(files).and_then(|dir| dir.set_modified(manifest.created));
+        dated.map_err(|source| StoreError::io("set the time of", files, source))?;
         sync_dir(files)
     }
 }
@@ -212,9 +221,10 @@ impl Copies<'_> {
             CopyError::Cancelled { .. } => StoreError::Cancelled,
         })?;
         let mut head = Vec::new();
+        let head_len = Kernel::HEAD_LEN.try_into().unwrap_or(u64::MAX);
         staged
             .rewind()
-            .and_then(|()| (&staged).take(HEAD_LEN).read_to_end(&mut head))
+            .and_then(|()| (&staged).take(head_len).read_to_end(&mut head))
             .map_err(|source| StoreError::io("read", &path, source))?;
         if !self.reuse(digest, size, &path)? {
             finish(&staged, &path)?;
@@ -237,8 +247,9 @@ impl Copies<'_> {
             // It is not there, or this file system has no hard links, or this file has too many.
             return Ok(false);
         }
-        let is_file = fs::symlink_metadata(&linked).is_ok_and(|found| found.is_file());
-        if is_file && Digest::of_file(&linked).is_ok_and(|found| found == (digest, size)) {
+        let is_sound = fs::symlink_metadata(&linked)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o7777 == 0o444);
+        if is_sound && Digest::of_file(&linked).is_ok_and(|found| found == (digest, size)) {
             rename(&linked, copy)?;
             return Ok(true);
         }
@@ -247,9 +258,6 @@ impl Copies<'_> {
         Ok(false)
     }
 }
-
-/// How much of a file is looked at to tell what it is.
-const HEAD_LEN: u64 = 64 * 1024;
 
 fn check(manifest: &Manifest) -> Result<(), StoreError> {
     manifest::check(manifest).map_err(|reason| StoreError::Manifest {
@@ -279,9 +287,4 @@ fn finish(file: &File, path: &Path) -> Result<(), StoreError> {
     file.set_permissions(Permissions::from_mode(0o444))
         .and_then(|()| file.sync_all())
         .map_err(|source| StoreError::io("flush", path, source))
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), StoreError> {
-    let set = fs::set_permissions(path, Permissions::from_mode(mode));
-    set.map_err(|source| StoreError::io("set the mode of", path, source))
 }

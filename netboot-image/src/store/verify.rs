@@ -18,7 +18,7 @@ pub struct Report {
     pub name: String,
     /// The generation that was verified; `None` when that could not be told.
     pub generation: Option<Generation>,
-    /// Files that were read.
+    /// Files that were looked at.
     pub files: u64,
     /// Bytes that were read.
     pub bytes: u64,
@@ -160,7 +160,7 @@ impl Store {
                     plan.report.damage.push(Damage::Sums);
                 }
                 match sums.digest_of("manifest.json") {
-                    Some(digest) => plan.add(&dir, "manifest.json", digest, 0),
+                    Some(digest) => plan.add(&dir, "manifest.json", digest, written_len(&dir)),
                     None => plan.report.damage.push(Damage::Sums),
                 }
             }
@@ -363,6 +363,11 @@ fn read(
             ))),
         )),
     }
+}
+
+/// How long `manifest.json` is, for the sum of all bytes; reading it tells what is wrong with it.
+fn written_len(dir: &Path) -> u64 {
+    std::fs::symlink_metadata(dir.join("manifest.json")).map_or(0, |found| found.len())
 }
 
 /// `SHA256SUMS` of a generation, or nothing where it is missing or no such file.

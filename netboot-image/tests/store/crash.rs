@@ -1,10 +1,12 @@
 //! Publications that end half way: cancelled, or killed with the process.
 
+use std::io::{BufRead, BufReader, Cursor, Write};
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::process::Command;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use netboot_image::{NewImage, Progress, Step, Store, StoreError};
+use netboot_image::{Input, Keep, NewImage, Progress, Report, Step, Store, StoreError};
 
 use crate::common::{Bench, kernel, name, now, tree};
 
@@ -74,15 +76,8 @@ fn a_process_killed_at_any_step_leaves_the_old_image_or_the_new() {
         bench.publish(bench.image("a", "1")).expect("published");
         let before = tree(bench.store.root());
         bench.file("next.kernel", kernel("2"));
-        let killed = Command::new(std::env::current_exe().expect("this program"))
-            .args([
-                "--ignored",
-                "--exact",
-                "crash::publish_and_die",
-                "--nocapture",
-            ])
+        let killed = this_program("crash::publish_and_die", &bench)
             .env("NETBOOT_IMAGE_DIE_AT", format!("{step:?}"))
-            .env("NETBOOT_IMAGE_DIE_IN", bench.dir.path())
             .output()
             .expect("it ran");
         assert!(!killed.status.success(), "{step:?} was not reached");
@@ -162,21 +157,104 @@ fn a_full_disk_is_an_error_and_leaves_the_store_as_it_was() {
     assert!(result.is_ok());
 }
 
-/// Not a test of its own: the process that dies in the one above.
 #[test]
-#[ignore = "run by a_process_killed_at_any_step_leaves_the_old_image_or_the_new"]
-fn publish_and_die() {
+#[ignore = "takes a minute: kills a publishing process 300 times, for the soak"]
+fn killing_a_publishing_process_again_and_again_never_breaks_an_image() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    let mut last = 1;
+    for round in 0..300 {
+        let mut child = this_program("crash::publish_forever", &bench)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        // The child writes a line for each piece of progress: it is killed somewhere after one of the first 80.
+        let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        let seen = lines.take(1 + round * 7 % 80).filter(Result::is_ok).count();
+        child.kill().expect("killed");
+        child.wait().expect("waited for");
+        assert!(seen > 0);
+
+        let store = Store::open(bench.store.root()).expect("a store");
+        let listing = store.list().expect("a listing");
+        assert!(listing.problems.is_empty(), "{:?}", listing.problems);
+        let generation = listing.images[0].generation().number();
+        assert!(generation >= last, "{generation} after {last}");
+        last = generation;
+        for generation in store.generations(&name("a")).expect("generations") {
+            let report = store.verify(&name("a"), Some(generation), &|_| ControlFlow::Continue(()));
+            assert!(report.as_ref().is_ok_and(Report::is_whole), "{report:?}");
+        }
+        // Every other time the next child finds what this one left.
+        if round % 2 == 0 {
+            Store::create(bench.store.root()).expect("opened and cleaned");
+            assert_eq!(bench.staged(), 0);
+        }
+        let keep = Keep {
+            newest: 2,
+            ..Keep::default()
+        };
+        store
+            .prune(now() + Duration::from_secs(1_000_000), &name("a"), keep)
+            .expect("pruned");
+    }
+    assert!(last > 300, "only {last} publications in all");
+}
+
+/// Not a test of its own: the process that is killed in the one above.
+#[test]
+#[ignore = "run by killing_a_publishing_process_again_and_again_never_breaks_an_image"]
+fn publish_forever() {
+    let Some((_, dir)) = orders() else { return };
+    let store = Store::open(dir.join("images")).expect("a store");
+    for number in 0_u64.. {
+        let initrd = Input::reader("bytes", Cursor::new(number.to_le_bytes().repeat(50_000)));
+        let image = NewImage::linux(
+            name("a"),
+            Input::reader("a kernel", Cursor::new(kernel("x"))),
+        )
+        .initrd(initrd);
+        let published = store.publish(now(), image, &mut |progress| {
+            // The parent is gone when this fails.
+            match writeln!(std::io::stdout(), "{progress:?}") {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        });
+        if matches!(published, Err(StoreError::Cancelled)) {
+            return;
+        }
+        published.expect("published");
+    }
+}
+
+/// Runs one ignored test of this program as a process of its own.
+pub(crate) fn this_program(test: &str, bench: &Bench) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command
+        .args(["--ignored", "--exact", test, "--nocapture"])
+        .env("NETBOOT_IMAGE_DIE_IN", bench.dir.path());
+    command
+}
+
+/// Where the parent told this process to die, and in which directory.
+fn orders() -> Option<(String, PathBuf)> {
     #[expect(
         clippy::disallowed_methods,
         reason = "how a test tells the process that it starts what to do"
     )]
-    let (Ok(at), Ok(dir)) = (
+    let (at, dir) = (
         std::env::var("NETBOOT_IMAGE_DIE_AT"),
         std::env::var("NETBOOT_IMAGE_DIE_IN"),
-    ) else {
-        return;
-    };
-    let dir = Path::new(&dir);
+    );
+    Some((at.unwrap_or_default(), dir.ok()?.into()))
+}
+
+/// Not a test of its own: the process that dies where it is told.
+#[test]
+#[ignore = "run by a_process_killed_at_any_step_leaves_the_old_image_or_the_new"]
+fn publish_and_die() {
+    let Some((at, dir)) = orders() else { return };
     let store = Store::open(dir.join("images")).expect("a store");
     let image = NewImage::linux(name("a"), dir.join("next.kernel"));
     let published = store.publish(now(), image, &mut |progress| {
@@ -185,5 +263,7 @@ fn publish_and_die() {
         }
         ControlFlow::Continue(())
     });
-    panic!("still alive: {published:?}");
+    // Told of no such step, it says by its exit code whether it published.
+    published.expect("published");
+    assert_eq!(at, "never");
 }

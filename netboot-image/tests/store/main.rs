@@ -4,6 +4,9 @@
 
 mod common;
 mod crash;
+mod faults;
+mod generations;
+mod import;
 mod publish;
 mod read;
 mod verify;

@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use netboot_image::{
-    Architecture, Boot, Digest, FileRef, Input, KernelError, Looks, ManifestError, NewImage,
-    Source, StoreError,
+    Architecture, Boot, Digest, FileRef, Generation, Input, KernelError, Looks, ManifestError,
+    NewImage, Source, StoreError,
 };
 
 use crate::common::{Bench, go_on, kernel, links, name, now, tree};
@@ -184,6 +184,8 @@ fn a_damaged_blob_is_not_shared_but_replaced() {
     let b = bench.store.root().join("b/bzImage");
     assert_eq!(fs::read(&b).expect("the kernel"), kernel("1"));
     assert_eq!(links(&b), 3);
+    let mode = fs::metadata(&b).expect("metadata").permissions().mode();
+    assert_eq!(mode & 0o7777, 0o444);
 }
 
 #[test]
@@ -340,6 +342,37 @@ fn a_reader_is_published_as_a_file_is() {
     );
 }
 
+#[test]
+fn an_image_that_is_current_although_something_failed_is_said_to_be() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    // The counter of changes can be opened, and not counted up.
+    let counter = bench.store.root().join(".store/revision");
+    fs::remove_file(&counter).expect("removed");
+    std::os::unix::fs::symlink("/dev/null", &counter).expect("a link");
+    let is_unsettled = |error, number| match error {
+        StoreError::Unsettled {
+            name, generation, ..
+        } => assert_eq!((name.as_str(), generation.number()), ("a", number)),
+        other => panic!("{other}"),
+    };
+    let error = bench
+        .publish(bench.image("a", "2"))
+        .expect_err("not counted");
+    is_unsettled(error, 2);
+    let current = || bench.store.image(&name("a"), None).expect("the image");
+    assert_eq!(current().generation().number(), 2);
+    assert_eq!(
+        links(bench.store.root().join("a/bzImage")),
+        2,
+        "it is shared"
+    );
+    let first = Generation::new(1).expect("above 0");
+    let error = bench.store.roll_back(now(), &name("a"), first);
+    is_unsettled(error.expect_err("not counted"), 1);
+    assert_eq!(current().generation().number(), 1);
+}
+
 struct Broken;
 
 impl Read for Broken {
@@ -393,4 +426,25 @@ fn the_debian_installer_is_published_and_verified() {
         .current_dir(bench.store.root().join("debian-12"))
         .output();
     assert!(check.expect("sha256sum runs").status.success());
+}
+
+#[test]
+fn a_manifest_that_nobody_could_read_is_not_published() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let from = std::iter::repeat_n("x".repeat(4000), 300);
+    let error = bench
+        .publish(bench.image("a", "1").source(Source::new("a test", from)))
+        .expect_err("too long");
+    assert!(
+        matches!(
+            error,
+            StoreError::Manifest {
+                reason: ManifestError::TooLong { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(tree(bench.store.root()), before);
 }

@@ -77,6 +77,7 @@ fn verification_reads_every_byte_and_stops_when_told() {
         .sum();
     let last = std::sync::Mutex::new(0);
     let report = bench.store.verify(&name("a"), None, &|at| {
+        assert!(at.done <= at.total);
         let mut last = last.lock().expect("not poisoned");
         *last = at.done.max(*last);
         ControlFlow::Continue(())

@@ -128,3 +128,30 @@ fn two_writers_of_the_same_new_content_both_publish_it() {
     assert_eq!(links(bench.store.root().join("b/bzImage")), 2);
     assert_eq!(links(bench.store.root().join("a/bzImage")), 1);
 }
+
+#[test]
+fn writers_that_publish_and_remove_do_not_disturb_each_other() {
+    let bench = Bench::new();
+    std::thread::scope(|scope| {
+        for writer in 0..4 {
+            let bench = &bench;
+            scope.spawn(move || {
+                let own = format!("image-{writer}");
+                for number in 0..25 {
+                    bench
+                        .publish(bench.image(&own, &number.to_string()))
+                        .expect("published");
+                    bench.store.remove(&name(&own)).expect("removed");
+                }
+            });
+        }
+    });
+    assert!(bench.store.list().expect("a listing").images.is_empty());
+    assert_eq!(bench.staged(), 0);
+    assert_eq!(
+        std::fs::read_dir(bench.store.root().join(".store/blobs"))
+            .expect("blobs")
+            .count(),
+        0
+    );
+}

@@ -1,6 +1,6 @@
 //! `netboot image`: what is in the store, and putting something there.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use netboot_image::{ImageName, NewImage, Progress, Source, Store, StoreError};
 
-use super::Where;
+use super::{Where, out, say};
+use crate::cmdline;
 use crate::failure::{Chain, Failure};
 
 #[derive(Debug, Subcommand)]
@@ -56,6 +57,7 @@ pub(super) fn run(action: &Action) -> Result<ExitCode, Failure> {
             label,
             at,
         } => {
+            check_cmdline(name, cmdline)?;
             let mut image = NewImage::linux(name.clone(), kernel)
                 .cmdline(cmdline.split_whitespace())
                 .source(Source::new(
@@ -75,6 +77,20 @@ pub(super) fn run(action: &Action) -> Result<ExitCode, Failure> {
         Action::List { at } => with_state(at, list),
         Action::Verify { name, at } => with_state(at, |dir| verify(dir, name)),
     }
+}
+
+/// What no script could carry is refused here, where somebody can mend it.
+fn check_cmdline(name: &ImageName, cmdline: &str) -> Result<(), Failure> {
+    for word in cmdline.split_whitespace() {
+        cmdline::check_carried(word).map_err(|error| {
+            Failure::new(
+                format!("adding image {name}: {word:?} in its command line"),
+                &error,
+                error.cure(),
+            )
+        })?;
+    }
+    Ok(())
 }
 
 fn with_state(
@@ -122,14 +138,17 @@ fn add(dir: PathBuf, name: &ImageName, image: NewImage) -> Result<ExitCode, Fail
         "mend that and add it again; the store is as it was before",
     ))?;
     let manifest = &published.manifest;
-    println!("{name} {} is in the store:", manifest.generation());
+    out(format_args!(
+        "{name} {} is in the store:\n",
+        manifest.generation()
+    ))?;
     for file in manifest.files() {
-        println!(
-            "  {}  {} bytes  {}",
+        out(format_args!(
+            "  {}  {} bytes  {}\n",
             file.name(),
             file.size(),
             file.digest()
-        );
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -149,20 +168,20 @@ fn list(dir: PathBuf) -> Result<ExitCode, Failure> {
     ))?;
     for manifest in &listing.images {
         let bytes: u64 = manifest.files().map(|file| file.size()).sum();
-        println!(
-            "{} {}  {}  {bytes} bytes  {}",
+        out(format_args!(
+            "{} {}  {}  {bytes} bytes  {}\n",
             manifest.name(),
             manifest.generation(),
             manifest.architecture(),
             manifest.label()
-        );
+        ))?;
     }
     for problem in &listing.problems {
-        eprintln!(
-            "netboot: {} cannot be used: {}",
+        say(format_args!(
+            "netboot: {} cannot be used: {}\n",
             problem.name,
             Chain(&problem.error)
-        );
+        ));
     }
     Ok(if listing.problems.is_empty() {
         ExitCode::SUCCESS
@@ -187,19 +206,19 @@ fn verify(dir: PathBuf, names: &[ImageName]) -> Result<ExitCode, Failure> {
     let mut whole = true;
     for report in &reports {
         if report.is_whole() {
-            println!(
-                "{}: {} files, {} bytes: whole",
+            out(format_args!(
+                "{}: {} files, {} bytes: whole\n",
                 report.name, report.files, report.bytes
-            );
+            ))?;
             continue;
         }
         whole = false;
         for damage in &report.damage {
-            println!("{}: {}", report.name, Chain(damage));
+            out(format_args!("{}: {}\n", report.name, Chain(damage)))?;
         }
     }
     if !whole {
-        eprintln!("netboot: damaged; add these images again from a good copy");
+        say("netboot: damaged; add these images again from a good copy\n");
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -223,13 +242,12 @@ impl ProgressLine {
         let of = total
             .map(|total| format!(" of {}", total >> 20))
             .unwrap_or_default();
-        eprint!("\r\x1b[K{file}: {mib}{of} MiB");
-        let _ = std::io::stderr().flush();
+        say(format_args!("\r\x1b[K{file}: {mib}{of} MiB"));
     }
 
     fn clear(&self) {
         if self.shown {
-            eprint!("\r\x1b[K");
+            say("\r\x1b[K");
         }
     }
 }

@@ -2,15 +2,14 @@
 
 use std::net::IpAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use netboot_dhcp::MacAddr;
 
-use super::Where;
+use super::{Where, out, say};
 use crate::Failure;
 use crate::policy::{self, Machine};
 use crate::script::{self, Asker};
-use crate::world::Worlds;
+use crate::world::World;
 
 pub(super) fn run(at: &Where, mac: Option<MacAddr>) -> Result<ExitCode, Failure> {
     let config = match at.load_or_say() {
@@ -21,7 +20,7 @@ pub(super) fn run(at: &Where, mac: Option<MacAddr>) -> Result<ExitCode, Failure>
         return Ok(ExitCode::FAILURE);
     };
     let http_port = config.ports.http.get();
-    let world = Worlds::new(Arc::new(config))?.current();
+    let world = World::look(config);
     let decision = policy::decide(&world, &Machine { mac, arch: None });
     let reserved = decision
         .target
@@ -39,7 +38,7 @@ pub(super) fn run(at: &Where, mac: Option<MacAddr>) -> Result<ExitCode, Failure>
             "correct that in the configuration or in the image's manifest",
         )
     })?;
-    print!("{script}");
-    eprintln!("# {decision}");
+    out(&script)?;
+    say(format_args!("# {decision}\n"));
     Ok(ExitCode::SUCCESS)
 }

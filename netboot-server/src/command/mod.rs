@@ -5,10 +5,14 @@ mod image;
 mod menu;
 mod serve;
 
+use std::fmt;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::task::Poll;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config, Flags, Host, Problems};
 use crate::{Failure, demo};
@@ -80,7 +84,7 @@ impl Where {
     /// The configuration; what is wrong with it has been said on standard error.
     fn load_or_say(&self) -> Result<Config, ExitCode> {
         let (config, problems) = self.load();
-        eprint!("{problems}");
+        say(&problems);
         config.ok_or(ExitCode::FAILURE)
     }
 
@@ -88,7 +92,7 @@ impl Where {
     fn state_dir_or_say(&self) -> Result<PathBuf, ExitCode> {
         let (dir, problems) = config::state_dir(&self.config, &self.flags());
         if dir.is_none() {
-            eprint!("{problems}");
+            say(&problems);
         }
         dir.ok_or(ExitCode::FAILURE)
     }
@@ -99,15 +103,51 @@ impl Where {
 pub fn main() -> ExitCode {
     let done = match Arguments::parse().action {
         Action::Serve(at) => serve::run(&at),
-        Action::Check { at, print } => Ok(check::run(&at, print)),
+        Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Menu { at, mac } => menu::run(&at, mac),
         Action::Demo(arguments) => demo::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
-        eprintln!("netboot: {failure}");
+        say(format_args!("netboot: {failure}\n"));
         ExitCode::FAILURE
     })
+}
+
+/// Writes to standard output. Where nobody reads on, as behind `| head`, that is no failure.
+pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    let written = write!(output, "{text}").and_then(|()| output.flush());
+    match written {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::new(
+            "writing to standard output",
+            error,
+            "make room there, or send it elsewhere",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Writes to standard error, where there may be nobody to read it.
+fn say(text: impl fmt::Display) {
+    let _ = write!(std::io::stderr(), "{text}");
+}
+
+/// Comes when this process is told to end by Ctrl-C or SIGTERM; both are caught from the call on.
+/// Needs a runtime. SIGHUP is left alone, since `nohup` may have.
+pub(crate) fn told_to_end() -> impl Future<Output = ()> {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        // One that cannot be caught ends the process as it always did.
+        let mut signals: Vec<_> = signals.into_iter().flatten().collect();
+        std::future::poll_fn(|context| {
+            let told = signals
+                .iter_mut()
+                .any(|signal| signal.poll_recv(context).is_ready());
+            if told { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
 }
 
 /// The runtime that everything waits on.

@@ -1,35 +1,41 @@
 //! `netboot serve`.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
-
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::Where;
 use crate::config::{Problems, Severity};
 use crate::failure::Failure;
-use crate::log;
+use crate::log::Log;
 use crate::service::Service;
 
 pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
     start_log();
     let (config, problems) = at.load();
     let Some(config) = config else {
-        eprint!("{problems}");
-        eprintln!("nothing was started");
+        super::say(format_args!("{problems}nothing was started\n"));
         return Ok(ExitCode::FAILURE);
     };
     super::runtime()?.block_on(async {
+        let mut told = std::pin::pin!(super::told_to_end());
         let mut service = Service::start(config).await?;
         let mut known = problems;
         service.worlds().current().warn(&mut known);
         say(&known);
-        let events = service.events().clone();
+        let mut log = Log::new(service.events());
         let ended = tokio::select! {
-            () = log::write(&events) => Ok(()),
+            never = log.write() => match never {},
             failure = service.failed() => Err(failure),
-            stopped = interrupted() => stopped,
+            () = &mut told => {
+                tracing::info!("stopping");
+                Ok(())
+            }
         };
-        service.stop().await;
+        tokio::select! {
+            never = log.write() => match never {},
+            () = service.stop() => {}
+        }
+        log.write_rest();
         ended.map(|()| ExitCode::SUCCESS)
     })
 }
@@ -41,6 +47,9 @@ fn start_log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        // Nobody may be reading any more, and that is no reason to stop.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr)
         .init();
 }
@@ -53,15 +62,4 @@ fn say(problems: &Problems) {
             Severity::Warning | Severity::Error => tracing::warn!("{line}; {}", problem.cure),
         }
     }
-}
-
-async fn interrupted() -> Result<(), Failure> {
-    let failed = |error| Failure::new("waiting for signals", error, "report this as a defect");
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::select! {
-        stopped = tokio::signal::ctrl_c() => stopped.map_err(failed)?,
-        _ = terminate.recv() => {}
-    }
-    tracing::info!("stopping");
-    Ok(())
 }

@@ -5,17 +5,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::given::{Given, Wanted};
-use super::{Allow, Ports, Unknown};
+use super::{Allow, Unknown};
 
 /// Where in which file a table stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,20 +40,55 @@ impl fmt::Display for Place {
     }
 }
 
+/// A table with the keys of `T`. A derived `Deserialize` would take a list of its values, too.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Table<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Keys<T> {
+            type Value = Table<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, keys: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(keys)).map(Table)
+            }
+        }
+        deserializer.deserialize_map(Keys(PhantomData))
+    }
+}
+
 /// What stands under `netboot`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Netboot {
     #[serde(skip)]
     pub(super) place: Place,
-    pub(super) state_dir: Option<PathBuf>,
-    pub(super) server: Option<Server>,
-    pub(super) networks: Vec<Network>,
-    pub(super) ports: Option<Given<Ports>>,
-    pub(super) menu: Menu,
-    pub(super) images: BTreeMap<String, Image>,
-    pub(super) groups: BTreeMap<String, Group>,
-    pub(super) targets: Vec<Target>,
+    pub(super) state_dir: Option<String>,
+    pub(super) server: Option<Table<Server>>,
+    pub(super) networks: Vec<Table<Network>>,
+    pub(super) ports: Option<Table<Ports>>,
+    pub(super) menu: Option<Table<Menu>>,
+    pub(super) images: BTreeMap<String, Table<Image>>,
+    pub(super) groups: BTreeMap<String, Table<Group>>,
+    pub(super) targets: Vec<Table<Target>>,
+}
+
+/// The ports of the three protocols.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Ports {
+    #[serde(skip)]
+    pub(super) place: Place,
+    pub(super) dhcp: Option<Given<NonZeroU16>>,
+    pub(super) dhcp_client: Option<Given<NonZeroU16>>,
+    pub(super) tftp: Option<Given<NonZeroU16>>,
+    pub(super) http: Option<Given<NonZeroU16>>,
 }
 
 /// The short form of one network.
@@ -61,7 +99,7 @@ pub(super) struct Server {
     pub(super) place: Place,
     pub(super) ip: Option<Given<Ipv4Addr>>,
     pub(super) interface: Option<String>,
-    pub(super) dhcp_range: Option<Range>,
+    pub(super) dhcp_range: Option<Table<Range>>,
     pub(super) subnet: Option<Given<Subnet>>,
     pub(super) gateway: Option<Given<Ipv4Addr>>,
     pub(super) dns: Option<Given<Vec<Ipv4Addr>>>,
@@ -79,7 +117,7 @@ pub(super) struct Network {
     pub(super) interface: Option<String>,
     pub(super) server: Option<Given<Ipv4Addr>>,
     pub(super) subnet: Option<Given<Subnet>>,
-    pub(super) ranges: Vec<Range>,
+    pub(super) ranges: Vec<Table<Range>>,
     pub(super) exclude: Vec<Given<Ipv4Addr>>,
     pub(super) gateway: Option<Given<Ipv4Addr>>,
     pub(super) dns: Option<Given<Vec<Ipv4Addr>>>,
@@ -100,11 +138,13 @@ pub(super) struct Range {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Menu {
+    #[serde(skip)]
+    pub(super) place: Place,
     pub(super) title: Option<String>,
     pub(super) default: Option<String>,
     pub(super) timeout: Option<Given<MenuTimeout>>,
     pub(super) unknown: Option<Given<Unknown>>,
-    pub(super) items: Option<Vec<MenuItem>>,
+    pub(super) items: Option<Vec<Table<MenuItem>>>,
 }
 
 /// One item; exactly one of `image`, `chain`, `local` and `shell` says what it does.
@@ -122,6 +162,8 @@ pub(super) struct MenuItem {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Image {
+    #[serde(skip)]
+    pub(super) place: Place,
     pub(super) label: Option<String>,
     pub(super) cmdline: Option<Given<CommandLine>>,
 }
@@ -130,6 +172,8 @@ pub(super) struct Image {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Group {
+    #[serde(skip)]
+    pub(super) place: Place,
     pub(super) config: Option<Given<ImageName>>,
     pub(super) program: Option<String>,
     pub(super) cmdline: Option<Given<CommandLine>>,
@@ -198,9 +242,8 @@ impl Wanted for CommandLine {
     const WANTED: &'static str = "one text, or a list of texts";
 }
 
-impl Wanted for Ports {
-    const WANTED: &'static str =
-        "a table of port numbers from 1 to 65535 with the keys dhcp, dhcp_client, tftp and http";
+impl Wanted for NonZeroU16 {
+    const WANTED: &'static str = "a port number from 1 to 65535";
 }
 
 impl Wanted for Allow {

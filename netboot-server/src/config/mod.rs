@@ -51,8 +51,7 @@ pub struct Config {
 }
 
 /// The ports of the three protocols.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ports {
     /// Where DHCP listens, 67.
     pub dhcp: std::num::NonZeroU16,
@@ -219,10 +218,17 @@ impl Config {
         self.state_dir.join("configs/boot.ipxe")
     }
 
-    /// The normal form, as TOML.
+    /// The normal form as TOML, which reads back as the same configuration. `None` where a target's
+    /// `state` holds what TOML has no word for: null, or a whole number beyond 64 bits with sign.
     #[must_use]
-    pub fn to_toml(&self) -> String {
+    pub fn to_toml(&self) -> Option<String> {
         normal::to_toml(self)
+    }
+
+    /// The normal form as JSON, which reads back as the same configuration.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        normal::to_json(self)
     }
 }
 
@@ -261,7 +267,7 @@ pub fn state_dir(files: &[PathBuf], flags: &Flags) -> (Option<PathBuf>, Problems
     }
     let dir = netboot.and_then(|netboot| netboot.state_dir);
     (
-        Some(dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into())),
+        Some(dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into()),
         problems,
     )
 }
@@ -306,12 +312,10 @@ fn finish(
     host: &Host,
     mut problems: Problems,
 ) -> (Option<Config>, Problems) {
-    let config = netboot.and_then(|mut netboot| {
-        if let Some(dir) = &flags.state_dir {
-            netboot.state_dir = Some(dir.clone());
-        }
-        resolve::resolve(netboot, host, &mut problems)
-    });
+    let mut config = netboot.map(|netboot| resolve::resolve(netboot, host, &mut problems));
+    if let (Some(config), Some(dir)) = (&mut config, &flags.state_dir) {
+        config.state_dir.clone_from(dir);
+    }
     if problems.any_error() {
         return (None, problems);
     }

@@ -2,33 +2,58 @@
 
 use serde::Serialize;
 
-use super::document::{self, CommandLine, LeaseTime, MenuTimeout};
+use super::document::{self, CommandLine, LeaseTime, MenuTimeout, Table};
 use super::given::Given;
 use super::{Config, MenuAction};
 
-/// Writes the normal form as TOML, which reads back as the same configuration.
-pub(super) fn to_toml(config: &Config) -> String {
-    #[derive(Serialize)]
-    struct File {
-        version: &'static str,
-        netboot: document::Netboot,
+#[derive(Serialize)]
+struct File {
+    version: &'static str,
+    netboot: document::Netboot,
+}
+
+impl File {
+    fn of(config: &Config) -> Self {
+        Self {
+            version: "1.0",
+            netboot: document(config),
+        }
     }
-    let file = File {
-        version: "1.0",
-        netboot: document(config),
-    };
-    // Fails only for a `state` that holds a null, which TOML cannot write.
-    toml::to_string_pretty(&file)
-        .or_else(|_| serde_json::to_string_pretty(&file))
-        .unwrap_or_else(|error| format!("# cannot be written: {error}\n"))
+}
+
+/// Writes the normal form as TOML; `None` where a `state` holds what TOML has no word for.
+pub(super) fn to_toml(config: &Config) -> Option<String> {
+    let text = toml::to_string_pretty(&File::of(config)).ok()?;
+    // Numbers are written that cannot be read.
+    toml::from_str::<toml::Table>(&text).ok().map(|_| text)
+}
+
+/// Writes the normal form as JSON.
+pub(super) fn to_json(config: &Config) -> serde_json::Value {
+    let mut file = serde_json::to_value(File::of(config)).unwrap_or_default();
+    leave_out_nulls(&mut file);
+    file
+}
+
+/// Takes out the keys that say nothing; what a `state` holds is left as it is.
+fn leave_out_nulls(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(table) => {
+            table.retain(|_, value| !value.is_null());
+            let ours = table.iter_mut().filter(|(key, _)| *key != "state");
+            ours.for_each(|(_, value)| leave_out_nulls(value));
+        }
+        serde_json::Value::Array(list) => list.iter_mut().for_each(leave_out_nulls),
+        _ => {}
+    }
 }
 
 fn document(config: &Config) -> document::Netboot {
     document::Netboot {
-        state_dir: Some(config.state_dir.clone()),
-        ports: Some(Given::Right(config.ports)),
-        networks: config.networks.iter().map(network).collect(),
-        menu: menu(config),
+        state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
+        ports: Some(Table(ports(config.ports))),
+        networks: config.networks.iter().map(network).map(Table).collect(),
+        menu: Some(Table(menu(config))),
         images: config
             .images
             .iter()
@@ -36,12 +61,23 @@ fn document(config: &Config) -> document::Netboot {
                 let image = document::Image {
                     label: image.label.clone(),
                     cmdline: words(&image.cmdline),
+                    ..document::Image::default()
                 };
-                (name.to_string(), image)
+                (name.to_string(), Table(image))
             })
             .collect(),
-        targets: config.targets.iter().map(target).collect(),
+        targets: config.targets.iter().map(target).map(Table).collect(),
         ..document::Netboot::default()
+    }
+}
+
+fn ports(ports: super::Ports) -> document::Ports {
+    document::Ports {
+        dhcp: Some(Given::Right(ports.dhcp)),
+        dhcp_client: Some(Given::Right(ports.dhcp_client)),
+        tftp: Some(Given::Right(ports.tftp)),
+        http: Some(Given::Right(ports.http)),
+        ..document::Ports::default()
     }
 }
 
@@ -54,9 +90,11 @@ fn network(network: &super::Network) -> document::Network {
         ranges: network
             .ranges
             .iter()
-            .map(|&(start, end)| document::Range {
-                start: Some(Given::Right(start)),
-                end: Some(Given::Right(end)),
+            .map(|&(start, end)| {
+                Table(document::Range {
+                    start: Some(Given::Right(start)),
+                    end: Some(Given::Right(end)),
+                })
             })
             .collect(),
         exclude: network.exclude.iter().copied().map(Given::Right).collect(),
@@ -101,8 +139,9 @@ fn menu(config: &Config) -> document::Menu {
                     },
                 }
             });
-            items.collect()
+            items.map(Table).collect()
         }),
+        ..document::Menu::default()
     }
 }
 

@@ -43,24 +43,49 @@ impl fmt::Display for Problem {
 
 /// Everything found so far.
 #[derive(Debug, Default, Clone)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    found: Vec<Problem>,
+    unread: Vec<String>,
+}
 
 impl Problems {
     /// All of them, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
-        self.0.iter()
+        self.found.iter()
     }
 
     /// How many are of this severity.
     #[must_use]
     pub fn count(&self, severity: Severity) -> usize {
-        self.0.iter().filter(|p| p.severity == severity).count()
+        self.found.iter().filter(|p| p.severity == severity).count()
     }
 
     /// Whether one of them keeps the service from starting.
     #[must_use]
     pub fn any_error(&self) -> bool {
         self.count(Severity::Error) > 0
+    }
+
+    /// Says that nothing at or below a place could be read; what would follow from that is no
+    /// problem of its own.
+    pub(crate) fn unread(
+        &mut self,
+        place: impl fmt::Display,
+        what: impl Into<String>,
+        cure: impl Into<String>,
+    ) {
+        let place = place.to_string();
+        self.error(&place, what, cure);
+        self.unread.push(place);
+    }
+
+    /// Whether a place is, or is below, one that could not be read.
+    pub(crate) fn is_unread(&self, place: &str) -> bool {
+        self.unread.iter().any(|unread| {
+            place
+                .strip_prefix(unread.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
     }
 
     pub(crate) fn error(
@@ -92,9 +117,13 @@ impl Problems {
         what: impl Into<String>,
         cure: impl Into<String>,
     ) {
-        self.0.push(Problem {
+        let place = place.to_string();
+        if self.is_unread(&place) {
+            return;
+        }
+        self.found.push(Problem {
             severity,
-            place: place.to_string(),
+            place,
             what: what.into(),
             cure: cure.into(),
         });
@@ -103,7 +132,7 @@ impl Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for problem in &self.0 {
+        for problem in &self.found {
             writeln!(f, "{problem}")?;
         }
         Ok(())

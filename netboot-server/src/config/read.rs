@@ -1,12 +1,14 @@
 //! From files to one document: syntax, types of tables, and keys that nobody knows.
 
+use std::fmt;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::document::{
-    Group, Image, Menu, MenuItem, Netboot, Network, Place, Range, Server, Target,
+    Group, Image, Menu, MenuItem, Netboot, Network, Place, Ports, Range, Server, Table, Target,
 };
 use super::problem::Problems;
 
@@ -36,17 +38,23 @@ pub(super) fn read_text(
     json: bool,
     problems: &mut Problems,
 ) -> Option<Netboot> {
+    // Some editors put one there.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parsed: Result<Value, String> = if json {
-        serde_json::from_str(text).map_err(|error| error.to_string())
+        serde_json::from_str(text)
+            .map(|Unique(document)| document)
+            .map_err(|error| error.to_string())
     } else {
-        toml::from_str(text).map_err(|error| error.to_string().trim_end().to_owned())
+        toml::from_str(text)
+            .map(|table: toml::Table| Value::Object(table.into_iter().map(as_json).collect()))
+            .map_err(|error| error.to_string().trim_end().to_owned())
     };
     let document = match parsed {
         Ok(Value::Object(document)) => document,
-        Ok(other) => {
+        Ok(_) => {
             problems.error(
                 name,
-                format!("holds {other} and no table"),
+                "holds no table",
                 "write a table with the key `netboot`",
             );
             return None;
@@ -95,51 +103,199 @@ pub(super) fn read_text(
     read_netboot(&place, netboot, problems)
 }
 
-fn read_netboot(place: &str, value: Value, problems: &mut Problems) -> Option<Netboot> {
-    let mut unknown = Vec::new();
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(value, &mut track);
-    let read: Result<Netboot, _> = serde_ignored::deserialize(tracked, |path| {
-        unknown.push(KeyPath::of(&path));
-    });
-    for key in unknown {
-        let near = key.nearest();
-        problems.error(
-            format!("{place}.{}", key.shown),
-            "no such key is known",
-            match near {
-                Some(near) => format!("did you mean `{near}`? else remove it"),
-                None => "remove it".into(),
-            },
-        );
-    }
-    match read {
-        Ok(mut netboot) => {
-            netboot.set_places(place);
-            Some(netboot)
+/// A JSON value none of whose tables has a key twice; a later one would replace the first without a
+/// word.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Value;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON value")
+            }
+
+            fn visit_unit<E>(self) -> Result<Value, E> {
+                Ok(Value::Null)
+            }
+
+            fn visit_bool<E>(self, is: bool) -> Result<Value, E> {
+                Ok(is.into())
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+                Ok(number.into())
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+                Ok(number.into())
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Value, E> {
+                Ok(number.into())
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+                Ok(text.into())
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(Unique(item)) = items.next_element()? {
+                    list.push(item);
+                }
+                Ok(list.into())
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+                let mut table = serde_json::Map::new();
+                while let Some((key, Unique(value))) = entries.next_entry::<String, _>()? {
+                    if table.contains_key(&key) {
+                        let twice = format!("the key `{key}` stands twice");
+                        return Err(serde::de::Error::custom(twice));
+                    }
+                    table.insert(key, value);
+                }
+                Ok(table.into())
+            }
         }
-        Err(error) => {
-            let path = track.path().to_string();
-            problems.error(
-                format!("{place}.{path}"),
-                error.to_string(),
-                "see `netboot check --print` for how each table is written",
-            );
-            None
+        deserializer.deserialize_any(Any).map(Self)
+    }
+}
+
+/// A key of TOML as JSON has it; dates and times become text.
+fn as_json((key, value): (String, toml::Value)) -> (String, Value) {
+    (key, json_of(value))
+}
+
+fn json_of(value: toml::Value) -> Value {
+    match value {
+        toml::Value::String(text) => Value::String(text),
+        toml::Value::Integer(number) => number.into(),
+        toml::Value::Float(number) => number.into(),
+        toml::Value::Boolean(is) => is.into(),
+        toml::Value::Datetime(when) => Value::String(when.to_string()),
+        toml::Value::Array(list) => list.into_iter().map(json_of).collect(),
+        toml::Value::Table(table) => Value::Object(table.into_iter().map(as_json).collect()),
+    }
+}
+
+/// Reads what can be read. A value of the wrong type is told and taken out, and the rest is read
+/// again, so that one run tells of everything.
+fn read_netboot(place: &str, mut value: Value, problems: &mut Problems) -> Option<Netboot> {
+    loop {
+        let mut unknown = Vec::new();
+        let mut track = serde_path_to_error::Track::new();
+        let tracked = serde_path_to_error::Deserializer::new(&value, &mut track);
+        let read: Result<Table<Netboot>, _> = serde_ignored::deserialize(tracked, |path| {
+            unknown.push(KeyPath::of(&path));
+        });
+        match read {
+            Ok(Table(mut netboot)) => {
+                for key in unknown {
+                    problems.error(
+                        format!("{place}.{}", key.shown),
+                        "no such key is known",
+                        match key.nearest() {
+                            Some(near) => format!("did you mean `{near}`? else remove it"),
+                            None => "remove it".into(),
+                        },
+                    );
+                }
+                netboot.set_places(place);
+                if netboot.state_dir.as_deref() == Some("") {
+                    problems.error(
+                        netboot.place.key("state_dir"),
+                        "is empty",
+                        "write a folder, such as /var/lib/netboot, or leave it out",
+                    );
+                }
+                return Some(netboot);
+            }
+            Err(error) => {
+                let path = track.path();
+                let why = error.to_string();
+                let wanted = wanted(&why).to_owned();
+                let shown = match path.iter().len() {
+                    0 => place.to_owned(),
+                    _ => format!("{place}.{path}"),
+                };
+                problems.unread(shown, why, format!("write {wanted}, or leave it out"));
+                let rest = if wanted == "a table" {
+                    Some(Value::Object(serde_json::Map::new()))
+                } else {
+                    None
+                };
+                take_out(&mut value, &path, rest)?;
+            }
         }
     }
+}
+
+/// What should stand in place of a value of the wrong type, out of serde's text for it.
+fn wanted(why: &str) -> &str {
+    match why.rsplit_once("expected ").map(|(_, wanted)| wanted) {
+        Some("a sequence") => "a list",
+        Some("a map") => "a table",
+        Some("a boolean") => "true or false",
+        Some("a string") => "a text",
+        Some(wanted) => wanted,
+        None => "something else",
+    }
+}
+
+/// Removes the value at a path from its table, or puts another in its place; `None` where there is
+/// none to remove.
+fn take_out(
+    value: &mut Value,
+    path: &serde_path_to_error::Path,
+    other: Option<Value>,
+) -> Option<()> {
+    use serde_path_to_error::Segment;
+    let mut at = value;
+    let mut segments = path.iter().peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        at = match (segment, at) {
+            (Segment::Map { key }, Value::Object(table)) => {
+                if last && other.is_none() {
+                    return table.remove(key).map(|_| ());
+                }
+                table.get_mut(key)?
+            }
+            (Segment::Seq { index }, Value::Array(list)) => list.get_mut(*index)?,
+            _ => return None,
+        };
+    }
+    let other = other.filter(|other| other != at)?;
+    *at = other;
+    Some(())
 }
 
 impl Netboot {
     fn set_places(&mut self, place: &str) {
         self.place = Place(place.into());
-        if let Some(server) = &mut self.server {
+        if let Some(Table(server)) = &mut self.server {
             server.place = self.place.key("server");
         }
-        for (index, network) in self.networks.iter_mut().enumerate() {
+        if let Some(Table(ports)) = &mut self.ports {
+            ports.place = self.place.key("ports");
+        }
+        if let Some(Table(menu)) = &mut self.menu {
+            menu.place = self.place.key("menu");
+        }
+        for (name, Table(image)) in &mut self.images {
+            image.place = self.place.key("images").key(name);
+        }
+        for (name, Table(group)) in &mut self.groups {
+            group.place = self.place.key("groups").key(name);
+        }
+        for (index, Table(network)) in self.networks.iter_mut().enumerate() {
             network.place = self.place.index("networks", index);
         }
-        for (index, target) in self.targets.iter_mut().enumerate() {
+        for (index, Table(target)) in self.targets.iter_mut().enumerate() {
             target.place = self.place.index("targets", index);
         }
     }
@@ -161,10 +317,8 @@ impl Netboot {
         self.state_dir = state_dir.or(self.state_dir.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
+        self.menu = menu.or(self.menu.take());
         self.networks.extend(networks);
-        if menu != Menu::default() {
-            self.menu = menu;
-        }
         self.images.extend(images);
         self.groups.extend(groups);
         self.targets.extend(targets);
@@ -220,6 +374,7 @@ impl KeyPath {
             ["server"] => keys::<Server>(),
             ["networks"] => keys::<Network>(),
             ["server", "dhcp_range"] | ["networks", "ranges"] => keys::<Range>(),
+            ["ports"] => keys::<Ports>(),
             ["menu"] => keys::<Menu>(),
             ["menu", "items"] => keys::<MenuItem>(),
             ["images", _] => keys::<Image>(),

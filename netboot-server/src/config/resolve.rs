@@ -8,12 +8,12 @@ use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
 
-use super::document::{self, Netboot, Place};
+use super::document::{self, Netboot, Place, Table};
 use super::given::{Given, Wanted};
 use super::problem::Problems;
 use super::{
     Config, DEFAULT_LEASE_TIME, DEFAULT_STATE_DIR, Image, Menu, MenuAction, MenuItem, Network,
-    Target,
+    Ports, Target,
 };
 use crate::cmdline;
 
@@ -58,7 +58,7 @@ impl Host {
 }
 
 /// Gives the configuration, which holds only where no error was added to the problems.
-pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) -> Option<Config> {
+pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) -> Config {
     let Netboot {
         place,
         state_dir,
@@ -70,34 +70,42 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         groups,
         targets,
     } = netboot;
-    let mut written: Vec<document::Network> = server.into_iter().map(Into::into).collect();
-    written.extend(networks);
-    if written.is_empty() {
+    let mut written: Vec<document::Network> =
+        server.into_iter().map(|server| server.0.into()).collect();
+    written.extend(networks.into_iter().map(|network| network.0));
+    if written.is_empty() && !problems.is_unread(&place.key("networks").0) {
         problems.error(
             &place,
             "says nothing of a server or a network",
             "add `server` with ip, interface and dhcp_range, or `networks`, or name a second file with --config that has it",
         );
     }
+    let count = written.len();
     let mut networks = Vec::new();
     for network in written {
         if let Some(network) = resolve_network(network, &networks, host, problems) {
             networks.push(network);
         }
     }
-    let ports = right(ports, place.key("ports"), problems).unwrap_or_default();
-    let menu = resolve_menu(menu, &place.key("menu"), problems);
-    let images = resolve_images(images, &place.key("images"), problems);
-    let groups = resolve_groups(groups, &place.key("groups"), problems);
-    let targets = resolve_targets(targets, &networks, &groups, problems);
-    Some(Config {
-        state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
+    let ports = resolve_ports(table(ports), problems);
+    let menu = resolve_menu(table(menu), problems);
+    let images = resolve_images(images, problems);
+    let groups = resolve_groups(groups, problems);
+    // Where a network is missing, an address may be meant for that one.
+    let known = (networks.len() == count).then_some(networks.as_slice());
+    let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
+    Config {
+        state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
         ports,
         networks,
         menu,
         images,
         targets,
-    })
+    }
+}
+
+fn table<T: Default>(written: Option<Table<T>>) -> T {
+    written.unwrap_or_default().0
 }
 
 impl From<document::Server> for document::Network {
@@ -127,6 +135,26 @@ fn right<T: Wanted>(
     given.and_then(|given| given.check(place, problems))
 }
 
+fn resolve_ports(written: document::Ports, problems: &mut Problems) -> Ports {
+    let default = Ports::default();
+    let place = &written.place;
+    let mut port = |given, key, default| right(given, place.key(key), problems).unwrap_or(default);
+    let ports = Ports {
+        dhcp: port(written.dhcp, "dhcp", default.dhcp),
+        dhcp_client: port(written.dhcp_client, "dhcp_client", default.dhcp_client),
+        tftp: port(written.tftp, "tftp", default.tftp),
+        http: port(written.http, "http", default.http),
+    };
+    if ports.dhcp == ports.tftp {
+        problems.error(
+            place.key("tftp"),
+            format!("{} is the port of DHCP, too", ports.tftp),
+            "give each of them a port of its own",
+        );
+    }
+    ports
+}
+
 fn resolve_network(
     written: document::Network,
     others: &[Network],
@@ -152,6 +180,16 @@ fn resolve_network(
             place,
             "names neither an interface nor a subnet",
             "write the interface that the machines are on; for a network behind a DHCP relay, its subnet",
+        );
+    }
+    if let Some(interface) = &written.interface {
+        check_interface(interface, place, others, problems);
+    }
+    if let Some(domain) = written.domain.as_deref().filter(|d| !is_domain(d)) {
+        problems.error(
+            place.key("domain"),
+            format!("{domain:?} is not a domain"),
+            "write host names with dots between them, such as example.org",
         );
     }
     let gateway = right(written.gateway, place.key("gateway"), problems);
@@ -217,13 +255,34 @@ fn resolve_network(
             );
         }
     }
-    let ranges = resolve_ranges(written.ranges, place, subnet, server, problems);
-    let exclude = written
-        .exclude
+    let mut exclude = Vec::new();
+    for (index, given) in written.exclude.into_iter().enumerate() {
+        let place = place.index("exclude", index);
+        let Some(address) = given.check(&place, problems) else {
+            continue;
+        };
+        if !subnet.contains(address) {
+            problems.error(
+                place,
+                format!("{address} is outside {subnet}"),
+                "leave it out; only addresses of the ranges are lent",
+            );
+        }
+        exclude.push(address);
+    }
+    let own = [
+        (Some(server), "the server's own address"),
+        (
+            gateway.filter(|gateway| *gateway != server),
+            "the gateway's address",
+        ),
+    ];
+    let own: Vec<_> = own
         .into_iter()
-        .enumerate()
-        .filter_map(|(index, given)| given.check(place.index("exclude", index), problems))
+        .filter_map(|(address, whose)| Some((address?, whose)))
+        .filter(|(address, _)| !exclude.contains(address))
         .collect();
+    let ranges = resolve_ranges(written.ranges, place, subnet, &own, problems);
     Some(Network {
         name,
         interface: written.interface,
@@ -240,15 +299,15 @@ fn resolve_network(
 }
 
 fn resolve_ranges(
-    written: Vec<document::Range>,
+    written: Vec<Table<document::Range>>,
     network: &Place,
     subnet: Subnet,
-    server: Ipv4Addr,
+    own: &[(Ipv4Addr, &str)],
     problems: &mut Problems,
 ) -> Vec<(Ipv4Addr, Ipv4Addr)> {
     let short = network.0.ends_with(".server");
     let mut ranges: Vec<(Ipv4Addr, Ipv4Addr)> = Vec::new();
-    for (index, range) in written.into_iter().enumerate() {
+    for (index, Table(range)) in written.into_iter().enumerate() {
         let place = if short {
             network.key("dhcp_range")
         } else {
@@ -290,12 +349,14 @@ fn resolve_ranges(
             );
             continue;
         }
-        if (start..=end).contains(&server) {
-            problems.error(
-                &place,
-                format!("{start} to {end} holds the server's own address {server}"),
-                "end the range before it or start it behind it",
-            );
+        for (address, whose) in own {
+            if (start..=end).contains(address) {
+                problems.error(
+                    &place,
+                    format!("{start} to {end} holds {whose} {address}"),
+                    "end the range before it or start it behind it",
+                );
+            }
         }
         if let Some((a, b)) = ranges.iter().find(|(a, b)| start <= *b && *a <= end) {
             problems.error(
@@ -309,11 +370,39 @@ fn resolve_ranges(
     ranges
 }
 
-fn resolve_menu(written: document::Menu, place: &Place, problems: &mut Problems) -> Menu {
+fn check_interface(interface: &str, network: &Place, others: &[Network], problems: &mut Problems) {
+    // As Linux has it; a longer or empty name would bind to no interface or to all.
+    let is_name = (1..=15).contains(&interface.len())
+        && !interface.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control());
+    if !is_name {
+        problems.error(
+            network.key("interface"),
+            format!("{interface:?} is no name of an interface"),
+            "write one that `ip link` shows, such as eth1",
+        );
+    }
+    if let Some(other) = others
+        .iter()
+        .find(|other| other.interface.as_deref() == Some(interface))
+    {
+        problems.error(
+            network.key("interface"),
+            format!("{interface} belongs to network {} already", other.name),
+            "serve one network on each interface",
+        );
+    }
+}
+
+fn resolve_menu(written: document::Menu, problems: &mut Problems) -> Menu {
+    let place = &written.place;
+    if let Some(title) = &written.title {
+        check_text(title, place.key("title"), problems);
+    }
     let items = written.items.map(|items| {
         let items = items.into_iter().enumerate();
-        let items = items
-            .filter_map(|(index, item)| resolve_item(item, &place.index("items", index), problems));
+        let items = items.filter_map(|(index, item)| {
+            resolve_item(item.0, &place.index("items", index), problems)
+        });
         items.collect::<Vec<_>>()
     });
     if let (Some(default), Some(items)) = (&written.default, &items)
@@ -360,6 +449,9 @@ fn resolve_item(
         local,
         shell,
     } = written;
+    if let Some(label) = &label {
+        check_text(label, place.key("label"), problems);
+    }
     let kinds = [
         image.is_some(),
         chain.is_some(),
@@ -376,7 +468,10 @@ fn resolve_item(
     }
     let action = match (image, chain, local) {
         (Some(image), _, _) => MenuAction::Image(image.check(place.key("image"), problems)?),
-        (None, Some(url), _) => MenuAction::Chain(url),
+        (None, Some(url), _) => {
+            check_url(&url, place.key("chain"), problems);
+            MenuAction::Chain(url)
+        }
         (None, None, Some(true)) => MenuAction::Local,
         (None, None, _) => MenuAction::Shell,
     };
@@ -384,21 +479,23 @@ fn resolve_item(
 }
 
 fn resolve_images(
-    written: BTreeMap<String, document::Image>,
-    place: &Place,
+    written: BTreeMap<String, Table<document::Image>>,
     problems: &mut Problems,
 ) -> BTreeMap<ImageName, Image> {
     let mut images = BTreeMap::new();
-    for (name, image) in written {
-        let place = place.key(&name);
-        let cmdline = command_line(image.cmdline, &place, problems);
+    for (name, Table(image)) in written {
+        let place = &image.place;
+        if let Some(label) = &image.label {
+            check_text(label, place.key("label"), problems);
+        }
+        let cmdline = command_line(image.cmdline, place, problems);
         match name.parse::<ImageName>() {
             Ok(name) => {
                 let label = image.label;
                 images.insert(name, Image { label, cmdline });
             }
             Err(error) => problems.error(
-                &place,
+                place,
                 format!("{name:?} is no image name: {error}"),
                 format!("write {}", ImageName::WANTED),
             ),
@@ -414,16 +511,15 @@ struct Group {
 }
 
 fn resolve_groups(
-    written: BTreeMap<String, document::Group>,
-    place: &Place,
+    written: BTreeMap<String, Table<document::Group>>,
     problems: &mut Problems,
 ) -> BTreeMap<String, Group> {
     let mut groups = BTreeMap::new();
-    for (name, group) in written {
-        let place = place.key(&name);
+    for (name, Table(group)) in written {
+        let place = &group.place;
         let image = right(group.config, place.key("config"), problems);
-        let cmdline = command_line(group.cmdline, &place, problems);
-        let program = program(group.program, &place, problems);
+        let cmdline = command_line(group.cmdline, place, problems);
+        let program = program(group.program, place, problems);
         groups.insert(
             name,
             Group {
@@ -437,14 +533,14 @@ fn resolve_groups(
 }
 
 fn resolve_targets(
-    written: Vec<document::Target>,
+    written: Vec<Table<document::Target>>,
     networks: &[Network],
     groups: &BTreeMap<String, Group>,
     problems: &mut Problems,
 ) -> Vec<Target> {
     let mut seen = Seen::default();
     let mut targets = Vec::new();
-    for target in written {
+    for Table(target) in written {
         targets.extend(resolve_target(
             target, networks, groups, &mut seen, problems,
         ));
@@ -546,7 +642,7 @@ fn resolve_target(
 }
 
 fn check_reservation(ip: Ipv4Addr, place: &Place, networks: &[Network], problems: &mut Problems) {
-    // Without a network that could be read, its own problem says enough.
+    // Without every network that was meant, their own problems say enough.
     let Some(first) = networks.first() else {
         return;
     };
@@ -615,6 +711,42 @@ fn program(written: Option<String>, owner: &Place, problems: &mut Problems) -> O
         return None;
     }
     Some(written)
+}
+
+/// Says so where a text for people cannot be written into a script.
+fn check_text(text: &str, place: Place, problems: &mut Problems) {
+    if let Err(error) = netboot_ipxe::Menu::new(text)
+        .item(netboot_ipxe::Item::shell("item", text))
+        .script()
+        .and_then(|script| script.render())
+    {
+        problems.error(
+            place,
+            format!("{text:?} {}", error.problem()),
+            "write one line of plain text",
+        );
+    }
+}
+
+fn check_url(url: &str, place: Place, problems: &mut Problems) {
+    let chain = netboot_ipxe::Chain::new("item", url);
+    if let Err(error) = chain
+        .script(netboot_ipxe::Ending::Exit {
+            status: 1,
+            wait_ms: 0,
+        })
+        .and_then(|script| script.render())
+    {
+        problems.error(
+            place,
+            format!("{url:?} {}", error.problem()),
+            "write a URL such as http://192.168.100.1/other.ipxe",
+        );
+    }
+}
+
+fn is_domain(name: &str) -> bool {
+    name.len() <= 253 && name.trim_end_matches('.').split('.').all(is_host_name)
 }
 
 fn is_host_name(name: &str) -> bool {

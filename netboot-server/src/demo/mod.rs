@@ -10,6 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use crate::command::told_to_end;
 use crate::failure::Failure;
 use crate::lab;
 
@@ -76,10 +77,11 @@ fn scratch() -> Result<tempfile::TempDir, Failure> {
         })
 }
 
-async fn interrupted() -> Failure {
-    // Where no signal can be waited for, none ends the demo.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+/// Comes when the demo is told to end; the signals are caught from the call on. Needs a runtime.
+fn interrupted() -> impl Future<Output = Failure> {
+    let told = told_to_end();
+    async {
+        told.await;
+        Failure::new("the demo", "interrupted", "nothing was left behind")
     }
-    Failure::new("the demo", "interrupted", "nothing was left behind")
 }

@@ -18,6 +18,7 @@ use netboot_tftp::client::Client as TftpClient;
 use tokio::net::UdpSocket;
 
 use super::{fetch, image, interrupted, scratch};
+use crate::command::out;
 use crate::config::{self, Config, Flags, Host};
 use crate::failure::{Chain, Failure};
 use crate::service::Service;
@@ -28,40 +29,51 @@ const PROGRAM: &str = "undionly.kpxe";
 /// How long any one step may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs the demo and removes all it made, also where a step fails.
+/// Runs the demo and removes all it made, also where a step fails or it is interrupted.
 pub(super) fn run() -> Result<(), Failure> {
-    crate::command::runtime()?.block_on(async {
-        tokio::select! {
-            done = demo() => done,
-            failure = interrupted() => Err(failure),
-        }
-    })
+    crate::command::runtime()?.block_on(demo())
 }
 
 async fn demo() -> Result<(), Failure> {
     let began = now();
+    let mut interrupted = std::pin::pin!(interrupted());
     let scratch = scratch()?;
     prepare(scratch.path())?;
     let (service, config) = start(scratch.path()).await?;
-    println!(
-        "netboot demo: DHCP, TFTP and HTTP on {SERVER}, ports {}, {} and {}; a simulated machine {MAC} is powered on",
-        config.ports.dhcp, config.ports.tftp, config.ports.http
-    );
-    let machine = Simulated { config: &config };
-    let walked = tokio::time::timeout(PATIENCE, machine.boot()).await;
+    let walked = tokio::select! {
+        biased;
+        failure = &mut interrupted => Err(failure),
+        walked = walk(&config) => walked,
+    };
+    let took = began.elapsed();
+    // What still runs could make files again that are removed.
     service.stop().await;
-    let bytes = walked.map_err(|_| {
-        Failure::new(
-            "booting the simulated machine",
-            format!("it was not through after {} s", PATIENCE.as_secs()),
-            "run it again on a machine that is less busy",
-        )
-    })??;
-    println!(
-        "booted: {bytes} bytes in {:.3} s, every digest as in the manifest",
-        began.elapsed().as_secs_f64()
-    );
-    Ok(())
+    let path = scratch.path().display().to_string();
+    scratch
+        .close()
+        .map_err(|error| Failure::new(format!("removing {path}"), error, "remove it by hand"))?;
+    out(format_args!(
+        "booted: {} bytes in {:.3} s, every digest as in the manifest\n",
+        walked?,
+        took.as_secs_f64()
+    ))
+}
+
+async fn walk(config: &Config) -> Result<u64, Failure> {
+    out(format_args!(
+        "netboot demo: DHCP, TFTP and HTTP on {SERVER}, ports {}, {} and {}; a simulated machine {MAC} is powered on\n",
+        config.ports.dhcp, config.ports.tftp, config.ports.http
+    ))?;
+    let machine = Simulated { config };
+    tokio::time::timeout(PATIENCE, machine.boot())
+        .await
+        .map_err(|_| {
+            Failure::new(
+                "booting the simulated machine",
+                format!("it was not through after {} s", PATIENCE.as_secs()),
+                "run it again on a machine that is less busy",
+            )
+        })?
 }
 
 #[expect(
@@ -200,9 +212,9 @@ impl Simulated<'_> {
                 )));
             }
             loaded += file.size();
-            println!("  verified  {name}  {digest}");
+            out(format_args!("  verified  {name}  {digest}\n"))?;
         }
-        println!("  boots     {}", plan.command_line);
+        out(format_args!("  boots     {}\n", plan.command_line))?;
         let sent = [script.len(), program.len()];
         Ok(loaded + sent.iter().map(|length| *length as u64).sum::<u64>())
     }
@@ -219,7 +231,6 @@ impl Simulated<'_> {
         };
         let ports = self.config.ports;
         profile.server_port = ports.dhcp.get();
-        profile.client_port = ports.dhcp_client.get();
         let socket = bind_client(ports.dhcp_client.get()).map_err(|error| failed(&error))?;
         let virtual_now = || {
             let elapsed = began.elapsed().as_millis();
@@ -255,13 +266,13 @@ impl Simulated<'_> {
                 Output::Failed(failure) => return Err(failed(&failure)),
             }
         };
-        println!(
-            "  DHCP      {who}: {} from {}, boots {}  [{}]",
+        out(format_args!(
+            "  DHCP      {who}: {} from {}, boots {}  [{}]\n",
             bound.address,
             bound.server,
             bound.file.as_deref().unwrap_or("nothing"),
             took(began)
-        );
+        ))?;
         Ok(bound)
     }
 
@@ -284,11 +295,11 @@ impl Simulated<'_> {
         if program != image::program() {
             return Err(broken(format!("{name} came with other bytes")));
         }
-        println!(
-            "  TFTP      {name}: {} bytes  [{}]",
+        out(format_args!(
+            "  TFTP      {name}: {} bytes  [{}]\n",
             program.len(),
             took(began)
-        );
+        ))?;
         Ok(program)
     }
 }
@@ -302,7 +313,11 @@ fn bind_client(port: u16) -> std::io::Result<UdpSocket> {
 async fn get(from: IpAddr, url: &str) -> Result<Bytes, Failure> {
     let began = now();
     let body = fetch::get(from, url).await?;
-    println!("  HTTP      {url}: {} bytes  [{}]", body.len(), took(began));
+    out(format_args!(
+        "  HTTP      {url}: {} bytes  [{}]\n",
+        body.len(),
+        took(began)
+    ))?;
     Ok(body)
 }
 

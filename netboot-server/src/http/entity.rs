@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 
 use bytes::Bytes;
-use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange, Range};
+use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
@@ -161,31 +161,34 @@ struct Unsatisfiable;
 /// The one part that a Range header asks for, from the first byte to the one behind the last.
 /// Several parts, another unit or a malformed header mean the whole entity, as RFC 9110 allows.
 fn wanted_part(conditions: &HeaderMap, length: u64) -> Option<Result<(u64, u64), Unsatisfiable>> {
-    use std::ops::Bound::{Excluded, Included, Unbounded};
     let header = conditions.get(header::RANGE)?.to_str().ok()?;
-    if header.contains(',') {
+    let (unit, part) = header.split_once('=')?;
+    if !unit.trim().eq_ignore_ascii_case("bytes") {
         return None;
     }
-    let range = conditions.typed_get::<Range>()?;
-    let Some((start, end)) = range.satisfiable_ranges(length).next() else {
-        return Some(Err(Unsatisfiable));
+    let (first, last) = part.trim().split_once('-')?;
+    let (start, end) = match (first, last) {
+        ("", last) => (length.saturating_sub(position(last)?), length),
+        (first, "") => (position(first)?, length),
+        (first, last) => {
+            let (first, last) = (position(first)?, position(last)?);
+            if first > last {
+                return None;
+            }
+            (first, last.saturating_add(1).min(length))
+        }
     };
-    let start = match start {
-        Included(start) => start,
-        Excluded(start) => start.saturating_add(1),
-        Unbounded => 0,
-    };
-    let end = match end {
-        Included(end) => end.saturating_add(1),
-        Excluded(end) => end,
-        Unbounded => length,
-    }
-    .min(length);
     Some(if start < end {
         Ok((start, end))
     } else {
         Err(Unsatisfiable)
     })
+}
+
+/// A number of digits alone; one too large to be held is larger than every length.
+fn position(digits: &str) -> Option<u64> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 fn set(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
@@ -257,6 +260,8 @@ mod tests {
             ("bytes=7-", b"789", "bytes 7-9/10"),
             ("bytes=-3", b"789", "bytes 7-9/10"),
             ("bytes=0-99", b"0123456789", "bytes 0-9/10"),
+            ("bytes=-99", b"0123456789", "bytes 0-9/10"),
+            ("Bytes=9-18446744073709551615", b"9", "bytes 9-9/10"),
         ] {
             let response = ask(&Method::GET, &[("range", range)]);
             assert_eq!(response.status(), 206, "{range}");
@@ -268,15 +273,30 @@ mod tests {
 
     #[test]
     fn a_range_behind_the_end_is_told_the_length() {
-        let response = ask(&Method::GET, &[("range", "bytes=10-")]);
-        assert_eq!(response.status(), 416);
-        assert_eq!(header(&response, "content-range"), "bytes */10");
-        assert_eq!(body(response), b"");
+        for range in [
+            "bytes=10-",
+            "bytes=10-11",
+            "bytes=-0",
+            "bytes=99999999999999999999-",
+        ] {
+            let response = ask(&Method::GET, &[("range", range)]);
+            assert_eq!(response.status(), 416, "{range}");
+            assert_eq!(header(&response, "content-range"), "bytes */10");
+            assert_eq!(body(response), b"");
+        }
     }
 
     #[test]
     fn several_ranges_or_nonsense_give_all_of_it() {
-        for range in ["bytes=0-1,4-5", "lines=1-2", "bytes=x", "bytes=4-2"] {
+        for range in [
+            "bytes=0-1,4-5",
+            "lines=1-2",
+            "bytes=x",
+            "bytes=4-2",
+            "bytes=-",
+            "bytes=+1-2",
+            "bytes",
+        ] {
             let response = ask(&Method::GET, &[("range", range)]);
             assert_eq!(response.status(), 200, "{range}");
             assert_eq!(body(response), b"0123456789");

@@ -1,7 +1,7 @@
 //! What each URL on the boot network means.
 
+use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -266,14 +266,18 @@ fn program(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     let nothing = || Refusal::not_found("there is nothing of that name");
     let name = path.strip_prefix('/').ok_or_else(nothing)?;
     let world = shared.worlds.current();
-    let file = world.programs().path(name).ok_or_else(nothing)?;
-    let bytes = std::fs::read(file).map_err(|error| {
+    let path = world.programs().path(name).ok_or_else(nothing)?;
+    let opened = File::open(path).and_then(|mut file| {
+        let (length, digest) = shared.digests.of(path, &mut file)?;
+        Ok((file, length, digest))
+    });
+    let (file, length, digest) = opened.map_err(|error| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.kind().to_string())
     })?;
     Ok(Entity {
-        digest: Some(Digest::of(&bytes).hex().to_string()),
-        content: Content::Bytes(bytes.into()),
-        media_type: entity::media_type(&Path::new(name).display().to_string()),
+        digest: Some(digest.hex().to_string()),
+        content: Content::File(file, length),
+        media_type: entity::media_type(name),
         immutable: false,
     })
 }

@@ -1,129 +1,19 @@
 //! The crate's scripts in real iPXE: Debian's `ipxe.lkrn` in QEMU, without a network. The script
 //! goes in as the initrd, the console is the serial port.
 
-use std::{
-    io::{Read as _, Write as _},
-    path::PathBuf,
-    process::{self, Child, Stdio},
-    sync::mpsc::{self, Receiver},
-    thread,
-    time::Duration,
-};
+mod differential;
+mod machine;
 
 use netboot_ipxe::{
     Action, Arg, Cancel, Chain, Command, Ending, Item, LinuxBoot, LocalDisk, Menu, Notice,
     Operator, Retry, Script, Setting, SettingType,
 };
 
-/// Longer than any script here runs; only so that a hang ends.
-const PATIENCE: Duration = Duration::from_secs(60);
+use machine::Machine;
 
-/// A machine whose console is being read.
-struct Machine {
-    child: Child,
-    console: Receiver<Vec<u8>>,
-    seen: String,
-    /// How much of `seen` has been waited for.
-    at: usize,
-    script: PathBuf,
-}
-
-impl Machine {
-    fn start(name: &str, script: &Script) -> Self {
-        let text = script.render().expect("the script can be written");
-        let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.ipxe"));
-        std::fs::write(&path, text).expect("the script is written");
-        let mut child = process::Command::new("qemu-system-x86_64")
-            .args(["-nographic", "-nic", "none", "-no-reboot", "-m", "128"])
-            .args([
-                "-machine",
-                "graphics=off",
-                "-kernel",
-                "/usr/lib/ipxe/ipxe.lkrn",
-                "-initrd",
-            ])
-            .arg(&path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("qemu-system-x86_64 starts");
-        let mut stdout = child.stdout.take().expect("its output is a pipe");
-        let (send, console) = mpsc::channel();
-        thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(len @ 1..) = stdout.read(&mut buffer) {
-                if send.send(buffer[..len].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
-        Self {
-            child,
-            console,
-            seen: String::new(),
-            at: 0,
-            script: path,
-        }
-    }
-
-    /// Waits until the console has shown `text`, after what was waited for before.
-    fn wait_for(&mut self, text: &str) {
-        loop {
-            let plain = plain(&self.seen);
-            if let Some(found) = plain.get(self.at..).and_then(|rest| rest.find(text)) {
-                self.at += found + text.len();
-                return;
-            }
-            match self.console.recv_timeout(PATIENCE) {
-                Ok(bytes) => self.seen.push_str(&String::from_utf8_lossy(&bytes)),
-                Err(error) => panic!(
-                    "no {text:?} ({error}) in:\n{}",
-                    plain.get(self.at..).unwrap_or("")
-                ),
-            }
-        }
-    }
-
-    fn press(&mut self, keys: &str) {
-        let stdin = self.child.stdin.as_mut().expect("its input is a pipe");
-        stdin
-            .write_all(keys.as_bytes())
-            .and_then(|()| stdin.flush())
-            .expect("it takes keys");
-    }
-
-    /// Everything until the machine is switched off.
-    fn finish(mut self) -> String {
-        while let Ok(bytes) = self.console.recv_timeout(PATIENCE) {
-            self.seen.push_str(&String::from_utf8_lossy(&bytes));
-        }
-        plain(&self.seen)
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_file(&self.script);
-    }
-}
-
-/// The console without escape sequences and carriage returns.
-fn plain(console: &str) -> String {
-    let mut out = String::new();
-    let mut chars = console.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => {
-                let sequence = chars.next() == Some('[');
-                while sequence && chars.next().is_some_and(|c| !c.is_ascii_alphabetic()) {}
-            }
-            '\r' => {}
-            c => out.push(c),
-        }
-    }
-    out
+/// Starts a machine on a script.
+fn start(name: &str, script: &Script) -> Machine {
+    Machine::start(name, &script.render().expect("the script can be written"))
 }
 
 /// The console is slower than the restart: the last line would be lost.
@@ -160,7 +50,7 @@ fn text_that_would_mean_something_is_shown_to_the_letter() {
         script.echo(text);
         script.echo("next");
     }
-    let seen = Machine::start("letter", off(&mut script)).finish();
+    let seen = start("letter", off(&mut script)).finish();
     for text in texts {
         assert!(
             seen.contains(&format!("{text}|\n{text}\nnext\n")),
@@ -183,7 +73,7 @@ fn blanks_in_an_argument_are_the_bytes_they_were() {
         .iseq("a\t \n\u{b}\u{c}\r ", bytes.typed(SettingType::String))
         .then(Operator::And, echo("the same"))
         .then(Operator::Or, echo("not the same"));
-    let seen = Machine::start("blanks", off(&mut script)).finish();
+    let seen = start("blanks", off(&mut script)).finish();
     assert!(
         seen.contains("the same\n") && !seen.contains("not the same"),
         "{seen}"
@@ -210,7 +100,7 @@ fn a_value_in_a_setting_is_expanded_again() {
             Arg::from(Setting::new("dollar").typed(SettingType::String)).text("{secret}"),
         )
         .echo(Arg::from("[").setting(x).text("]"));
-    let seen = Machine::start("again", off(&mut script)).finish();
+    let seen = start("again", off(&mut script)).finish();
     assert!(seen.contains("[found]\n"), "{seen}");
 }
 
@@ -227,7 +117,7 @@ fn a_failed_boot_is_tried_as_often_as_said_and_then_ends() {
     let script = boot
         .script(Ending::Reboot { wait_ms: 500 })
         .expect("it can be written");
-    let seen = Machine::start("retry", &script).finish();
+    let seen = start("retry", &script).finish();
     for text in [
         "attempt 1 of 3\n",
         "attempt 2 of 3\n",
@@ -256,7 +146,7 @@ fn a_notice_is_shown_and_the_shell_follows() {
         .line("On the server: netboot image add x")
         .script(Ending::Shell)
         .expect("it can be written");
-    let mut machine = Machine::start("notice", &script);
+    let mut machine = start("notice", &script);
     machine.wait_for("The image x is not in the store.\n\nOn the server: netboot image add x\n");
     machine.wait_for("iPXE>");
     machine.press("reboot\r");
@@ -293,7 +183,7 @@ fn every_way_out_of_an_item_leads_back_to_the_menu() {
         .item(Item::new("below", "Deeper", Action::Menu(below)).key('b'))
         .item(Item::new("off", "Off", Action::Reboot).key('o'))
         .on_cancel(Cancel::Again);
-    let mut machine = Machine::start("menu", &menu.script().expect("it can be written"));
+    let mut machine = start("menu", &menu.script().expect("it can be written"));
     machine.wait_for("Title # one");
     // Escape; iPXE waits a moment for more of a sequence.
     machine.press("\u{1b}");
@@ -341,7 +231,7 @@ fn a_timeout_chooses_the_default_and_never_comes_again() {
         .item(Item::new("off", "Off", Action::Reboot).key('o'))
         .default_item("second")
         .timeout_ms(1_500);
-    let mut machine = Machine::start("timeout", &menu.script().expect("it can be written"));
+    let mut machine = start("timeout", &menu.script().expect("it can be written"));
     machine.wait_for("Timed");
     machine.wait_for("Said second");
     machine.press("x");

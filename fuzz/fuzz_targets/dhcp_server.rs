@@ -1,0 +1,72 @@
+//! A server that is sent one message after another: a byte of time and result, two of length, and so
+//! many bytes of message, each time.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use netboot_dhcp::server::{
+    AddressRange, Boot, EffectResult, Incoming, Link, Network, NetworkId, Outcome, Server, Settings,
+};
+use netboot_dhcp::{Timestamp, wire::MessageView};
+use std::net::Ipv4Addr;
+
+fuzz_target!(|data: &[u8]| {
+    let (mut server, mut now, mut rest) = (server(), Timestamp(0), data);
+    while let [fate, high, low, tail @ ..] = rest {
+        let len = usize::from(u16::from_be_bytes([*high, *low]));
+        let (packet, after) = tail.split_at(len.min(tail.len()));
+        rest = after;
+        now = now.after_ms(u64::from(*fate) * 1_000);
+        let Ok(message) = MessageView::parse(packet) else {
+            continue;
+        };
+        let mut outcome = handle(&mut server, now, message);
+        while let Outcome::Needs(_, pending) = outcome {
+            outcome = server.resume(now, pending, result(*fate));
+        }
+        assert!(server.leases().count() <= 3);
+    }
+});
+
+const fn ip(last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, last)
+}
+
+fn server() -> Server {
+    let subnet = "10.0.0.0/24".parse().unwrap();
+    let mut network = Network::new(NetworkId(1), Link::Interface(1), subnet, ip(1));
+    network.ranges = vec![AddressRange::new(ip(10), ip(12))];
+    let mut settings = Settings::new(vec![network]);
+    settings.probe = true;
+    Server::new(settings).unwrap()
+}
+
+fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>) -> Outcome {
+    let incoming = Incoming {
+        message,
+        source: "0.0.0.0:68".parse().unwrap(),
+        destination: Ipv4Addr::BROADCAST,
+        interface: 1,
+    };
+    let boot = Boot {
+        file: Some("ipxe.efi".into()),
+        ..Boot::default()
+    };
+    server.handle(now, &incoming, &mut |machine| {
+        let _ = (
+            machine.archs(),
+            machine.uuid(),
+            machine.circuit_id(),
+            machine.host_name(),
+        );
+        boot.clone()
+    })
+}
+
+fn result(fate: u8) -> EffectResult {
+    match fate % 4 {
+        0 => EffectResult::Claimed,
+        1 => EffectResult::Down,
+        2 => EffectResult::InUse,
+        _ => EffectResult::Lost { current: None },
+    }
+}

@@ -1,0 +1,183 @@
+//! The two halves of a transaction that needs something of the world: what waits for the effect, and
+//! how it goes on with the result.
+//!
+//! A claim that is lost teaches the pool what the store has. If the address is still the client's to
+//! have, the claim is made again on the newer version. Else the client gets a NAK, as RFC 2131
+//! section 4.3.2 has it for what cannot be granted, and its next DISCOVER the next address.
+
+use super::request::Request;
+use super::rules::{Turn, silent};
+use super::{
+    Boot, Effect, EffectResult, Lease, LeaseState, Outcome, Pending, Refusal, Reply, SilenceReason,
+    Transaction,
+};
+use alloc::boxed::Box;
+use core::net::Ipv4Addr;
+
+/// Claims for one REQUEST, when another server renews the same lease meanwhile.
+const MAX_CLAIMS: u8 = 3;
+
+/// A transaction between its effect and the result.
+#[derive(Debug)]
+pub(crate) struct Work {
+    request: Request,
+    transaction: Transaction,
+    step: Step,
+}
+
+#[derive(Debug)]
+pub(super) enum Step {
+    /// The address is probed, to be offered.
+    Probe {
+        boot: Boot,
+        address: Ipv4Addr,
+        probes: u8,
+    },
+    /// The lease is stored, to be confirmed.
+    Grant {
+        ack: Box<Reply>,
+        lease: Lease,
+        claims: u8,
+    },
+    /// A release or decline is stored.
+    End { lease: Lease },
+}
+
+impl Work {
+    pub(super) fn transaction(&self) -> &Transaction {
+        &self.transaction
+    }
+
+    pub(super) fn into_transaction(self) -> Transaction {
+        self.transaction
+    }
+}
+
+impl Turn<'_> {
+    pub(super) fn resume(&mut self, work: Work, result: EffectResult) -> Outcome {
+        let Work {
+            request,
+            transaction,
+            step,
+        } = work;
+        match step {
+            Step::Probe {
+                boot,
+                address,
+                probes,
+            } => {
+                if result == EffectResult::InUse {
+                    self.pool.release_hold(&request.client);
+                    let until = self.now.after(self.settings.quarantine);
+                    self.pool.block(address, until);
+                    return self.discover(request, transaction, boot, probes);
+                }
+                // Without an answer, or without a means to ask, the address counts as unused. The
+                // result may come when it is somebody else's.
+                if self.pool.is_free_for(address, &request.client, self.now) {
+                    self.hold(&request, address);
+                    return self.offer(&request, transaction, &boot, address);
+                }
+                self.discover(request, transaction, boot, probes)
+            }
+            Step::Grant { ack, lease, claims } => {
+                self.granted(request, transaction, *ack, lease, claims, result)
+            }
+            Step::End { lease } => {
+                let reason = match (result, lease.state) {
+                    (EffectResult::Claimed, LeaseState::Declined) => SilenceReason::Declined,
+                    (EffectResult::Claimed, _) => SilenceReason::Released,
+                    (EffectResult::Lost { current }, _) => {
+                        self.learn(lease.address, current);
+                        return silent(SilenceReason::Lost, transaction);
+                    }
+                    _ => return silent(SilenceReason::StoreDown, transaction),
+                };
+                if !self.pool.record(lease) {
+                    return silent(SilenceReason::Lost, transaction);
+                }
+                silent(reason, transaction)
+            }
+        }
+    }
+
+    fn granted(
+        &mut self,
+        request: Request,
+        transaction: Transaction,
+        mut ack: Reply,
+        mut lease: Lease,
+        claims: u8,
+        result: EffectResult,
+    ) -> Outcome {
+        match result {
+            EffectResult::Claimed => {
+                // A result that comes when the lease is over confirms nothing any more.
+                if !self.pool.record(lease.clone()) || lease.expires <= self.now {
+                    return silent(SilenceReason::Lost, transaction);
+                }
+                ack.lease = Some(lease);
+                Outcome::Reply(ack)
+            }
+            EffectResult::Lost { current } => {
+                let version = current.as_ref().map_or(0, |current| current.version);
+                let promised = current
+                    .as_ref()
+                    .filter(|current| current.client == request.client)
+                    .map(|current| current.expires);
+                self.learn(lease.address, current);
+                // Another server may have changed what is still free for this client.
+                let address = lease.address;
+                let free = self.pool.is_free_for(address, &request.client, self.now);
+                if free && claims < MAX_CLAIMS && lease.expires > self.now {
+                    lease.version = version.saturating_add(1);
+                    // A younger claim may have told the client a later end than this one.
+                    lease.expires = promised.map_or(lease.expires, |end| end.max(lease.expires));
+                    let step = Step::Grant {
+                        ack: Box::new(ack),
+                        lease: lease.clone(),
+                        claims: claims + 1,
+                    };
+                    return needs(claim(lease), request, transaction, step);
+                }
+                self.pool.release_hold(&request.client);
+                self.refuse(&request, transaction, Refusal::NotAvailable)
+            }
+            EffectResult::Free | EffectResult::InUse | EffectResult::Down => {
+                silent(SilenceReason::StoreDown, transaction)
+            }
+        }
+    }
+
+    /// Takes what the store has for an address of this network.
+    fn learn(&mut self, address: Ipv4Addr, current: Option<Lease>) {
+        match current {
+            Some(lease) if lease.network == self.network.id && lease.address == address => {
+                self.pool.record(lease);
+            }
+            Some(_) => {}
+            None => self.pool.erase(address),
+        }
+    }
+}
+
+pub(super) fn claim(lease: Lease) -> Effect {
+    Effect::Claim {
+        expected_version: lease.version.saturating_sub(1),
+        lease,
+    }
+}
+
+pub(super) fn needs(
+    effect: Effect,
+    request: Request,
+    transaction: Transaction,
+    step: Step,
+) -> Outcome {
+    let work = Work {
+        request,
+        transaction,
+        step,
+    };
+    Outcome::Needs(effect, Pending(Box::new(work)))
+}

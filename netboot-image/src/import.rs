@@ -1,0 +1,254 @@
+//! Finding the kernel, the initial RAM disks and the command line in what builders and distributions leave.
+//!
+//! Known are nixpkgs' netboot outputs (joined in one directory, as its three results, or with the file names that
+//! nix-community publishes), its kexec tree, and Debian's and Ubuntu's netboot directories. Links are followed. Nothing is
+//! copied here: [`Import::image`] gives what [`Store::publish`](crate::Store::publish) takes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::{BootLine, BootLineError, ImageName, NewImage, Source};
+
+/// The parts of an image as they were found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Import {
+    /// The kernel, links followed.
+    pub kernel: PathBuf,
+    /// The initial RAM disks in order, links followed.
+    pub initrds: Vec<PathBuf>,
+    /// The script that the command line was read from, links followed.
+    pub script: Option<PathBuf>,
+    /// The kernel's arguments; none where there is no script.
+    pub cmdline: Vec<String>,
+}
+
+/// Why no image was found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// No file has a name that the part goes by.
+    #[error("no {part} in {dirs}{hint}")]
+    Missing {
+        /// "kernel" or "initrd".
+        part: &'static str,
+        /// Where it was looked for.
+        dirs: String,
+        /// What is likely to be wrong, or nothing; begins with a semicolon.
+        hint: &'static str,
+    },
+    /// Several files could be it.
+    #[error("more than one {part}: {one} and {other}")]
+    Ambiguous {
+        /// "kernel", "initrd" or "script".
+        part: &'static str,
+        /// One of them.
+        one: PathBuf,
+        /// Another one.
+        other: PathBuf,
+    },
+    /// The script does not say what is booted.
+    #[error("{path}: {reason}")]
+    Script {
+        /// The script.
+        path: PathBuf,
+        /// Why not.
+        reason: BootLineError,
+    },
+    /// The file system refused something.
+    #[error("cannot read {path}")]
+    Io {
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The longest script that is read, in bytes.
+const MAX_SCRIPT: u64 = 1 << 20;
+
+const KERNELS: [&str; 6] = [
+    "bzImage",
+    "Image",
+    "linux",
+    "vmlinuz",
+    "bzImage-*",
+    "Image-*",
+];
+const INITRDS: [&str; 6] = [
+    "initrd",
+    "initrd.gz",
+    "initrd.zst",
+    "initrd.xz",
+    "initrd.img",
+    "initrd-*",
+];
+const SCRIPTS: [&str; 3] = ["netboot.ipxe", "netboot-*.ipxe", "kexec-boot"];
+
+/// Directories within a given one that hold parts: `nix-build`'s links, attributes' names, Debian's tree.
+const WITHIN: [&str; 12] = [
+    "result",
+    "result-2",
+    "result-3",
+    "result-4",
+    "kernel",
+    "netbootRamdisk",
+    "netbootIpxeScript",
+    "kexecTree",
+    "netboot",
+    "debian-installer/amd64",
+    "debian-installer/arm64",
+    "debian-installer/i386",
+];
+
+impl Import {
+    /// Looks for an image in some directories, which together hold one, and in those below that `nix-build` and Debian
+    /// make. The path of a script counts as its directory with that script.
+    ///
+    /// # Errors
+    /// That a part is missing or there more than once, or what is wrong with the script.
+    pub fn find<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, ImportError> {
+        let (mut dirs, mut named_script) = (Vec::new(), None);
+        for path in paths {
+            let path = path.as_ref();
+            let kind = fs::metadata(path).map_err(|source| ImportError::Io {
+                path: path.to_owned(),
+                source,
+            })?;
+            if kind.is_dir() {
+                dirs.push(path.to_owned());
+                dirs.extend(
+                    WITHIN
+                        .iter()
+                        .map(|within| path.join(within))
+                        .filter(|dir| dir.is_dir()),
+                );
+            } else {
+                dirs.extend(path.parent().map(Path::to_owned));
+                named_script = Some(path.to_owned());
+            }
+        }
+        let script = match named_script {
+            Some(path) => Some(canonical(&path)?),
+            None => one("script", &dirs, &SCRIPTS)?,
+        };
+        let line = script.as_deref().map(read_script).transpose()?;
+        let kernel_name = line.as_ref().map(|line| base_name(&line.kernel));
+        let kernel = match kernel_name {
+            Some(name) => one("kernel", &dirs, &[name])?,
+            None => one("kernel", &dirs, &KERNELS)?,
+        };
+        let kernel = kernel.ok_or_else(|| ImportError::Missing {
+            part: "kernel",
+            dirs: list(&dirs),
+            hint: "; nixpkgs builds it as config.system.build.kernel, apart from netbootRamdisk",
+        })?;
+        let missing = || ImportError::Missing {
+            part: "initrd",
+            dirs: list(&dirs),
+            hint: "",
+        };
+        let initrds = match &line {
+            Some(line) if !line.initrds.is_empty() => line
+                .initrds
+                .iter()
+                .map(|uri| one("initrd", &dirs, &[base_name(uri)])?.ok_or_else(missing))
+                .collect::<Result<_, _>>()?,
+            _ => vec![one("initrd", &dirs, &INITRDS)?.ok_or_else(missing)?],
+        };
+        Ok(Self {
+            kernel,
+            initrds,
+            script,
+            cmdline: line.map(|line| line.cmdline).unwrap_or_default(),
+        })
+    }
+
+    /// The image to be published under a name; its source says where each part was found.
+    #[must_use]
+    pub fn image(&self, name: ImageName) -> NewImage {
+        let parts = std::iter::once(&self.kernel)
+            .chain(&self.initrds)
+            .chain(&self.script);
+        let from = parts.map(|path| path.display().to_string());
+        let image = NewImage::linux(name, &self.kernel).cmdline(self.cmdline.iter().cloned());
+        let image = self.initrds.iter().fold(image, NewImage::initrd);
+        image.source(Source::new("netboot-image", from))
+    }
+}
+
+/// The one file in the directories that goes by one of the names, in which a `*` stands for anything. Several links to
+/// one file are one.
+fn one(
+    part: &'static str,
+    dirs: &[PathBuf],
+    names: &[&str],
+) -> Result<Option<PathBuf>, ImportError> {
+    let mut found = BTreeSet::new();
+    for dir in dirs {
+        let entries = fs::read_dir(dir).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let entries = entries.map_err(|source| ImportError::Io {
+            path: dir.clone(),
+            source,
+        })?;
+        for entry in entries {
+            let file_name = entry.file_name();
+            let goes_by = |name: &&str| match name.split_once('*') {
+                Some((start, end)) => {
+                    let rest = file_name.to_str().and_then(|file| file.strip_prefix(start));
+                    rest.is_some_and(|rest| rest.ends_with(end))
+                }
+                None => file_name == **name,
+            };
+            if names.iter().any(goes_by) && entry.path().is_file() {
+                found.insert(canonical(&entry.path())?);
+            }
+        }
+    }
+    let mut found = found.into_iter();
+    match (found.next(), found.next()) {
+        (Some(one), Some(other)) => Err(ImportError::Ambiguous { part, one, other }),
+        (one, _) => Ok(one),
+    }
+}
+
+fn read_script(path: &Path) -> Result<BootLine, ImportError> {
+    let unreadable = |source| ImportError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let mut text = String::new();
+    let mut file = fs::File::open(path).map_err(unreadable)?.take(MAX_SCRIPT);
+    file.read_to_string(&mut text).map_err(unreadable)?;
+    let line = match path.extension() {
+        Some(ipxe) if ipxe == "ipxe" => BootLine::from_ipxe(&text),
+        _ => BootLine::from_kexec(&text),
+    };
+    line.map_err(|reason| ImportError::Script {
+        path: path.to_owned(),
+        reason,
+    })
+}
+
+/// The last part of a path or URL, without a query.
+fn base_name(uri: &str) -> &str {
+    let path = uri.split(['?', '#']).next().unwrap_or(uri);
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn canonical(path: &Path) -> Result<PathBuf, ImportError> {
+    fs::canonicalize(path).map_err(|source| ImportError::Io {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn list(dirs: &[PathBuf]) -> String {
+    dirs.iter()
+        .map(|dir| dir.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ")
+}

@@ -1,0 +1,205 @@
+//! Importing what nixpkgs and Debian leave, in each of their layouts; and the defects of scripts that came before.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use netboot_image::{Boot, BootLineError, Import, ImportError, StoreError};
+
+use crate::common::{Bench, kernel, name};
+
+const INIT: &str = "init=/nix/store/0c5wq-nixos-system-a-24.05/init";
+
+/// A tree like that of `nix-build -A config.system.build.{netbootRamdisk,kernel,netbootIpxeScript}`: the files in a store,
+/// read-only, and result links to their directories.
+fn nix_results(dir: &Path) -> PathBuf {
+    let build = dir.join("build");
+    for (path, content) in [
+        ("store/1-ramdisk/initrd", b"two archives".to_vec()),
+        ("store/2-kernel/bzImage", kernel("nix")),
+        ("store/2-kernel/System.map", b"symbols".to_vec()),
+        (
+            "store/3-script/netboot.ipxe",
+            format!(
+                "#!ipxe\n# Use the cmdline variable\nkernel bzImage {INIT} initrd=initrd loglevel=4 ${{cmdline}}\n\
+                 initrd initrd\nboot\n"
+            )
+            .into_bytes(),
+        ),
+    ] {
+        let path = dir.join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(&path, content).expect("written");
+        let mut permissions = fs::metadata(&path).expect("metadata").permissions();
+        permissions.set_readonly(true);
+        fs::set_permissions(&path, permissions).expect("read-only, as in the store");
+    }
+    symlink("initrd", dir.join("store/1-ramdisk/initrd.zst")).expect("a link");
+    fs::create_dir(&build).expect("made");
+    for (link, target) in [
+        ("result", "1-ramdisk"),
+        ("result-2", "2-kernel"),
+        ("result-3", "3-script"),
+    ] {
+        symlink(dir.join("store").join(target), build.join(link)).expect("a link");
+    }
+    build
+}
+
+fn assert_is_the_nix_image(bench: &Bench, import: &Import) {
+    assert_eq!(import.cmdline, [INIT, "loglevel=4"]);
+    let manifest = bench
+        .publish(import.image(name("nix")))
+        .expect("published")
+        .manifest;
+    let Boot::Linux(linux) = manifest.boot() else {
+        panic!("a Linux image")
+    };
+    assert_eq!(linux.cmdline()[0], INIT);
+    let root = bench.store.root().join("nix");
+    assert_eq!(
+        fs::read(root.join("bzImage")).expect("the kernel"),
+        kernel("nix")
+    );
+    assert_eq!(
+        fs::read(root.join("initrd")).expect("the initrd"),
+        b"two archives"
+    );
+    assert!(manifest.source().is_some_and(|source| {
+        source
+            .from()
+            .iter()
+            .any(|path| path.ends_with("2-kernel/bzImage"))
+    }));
+}
+
+#[test]
+fn the_three_results_of_nix_build_are_one_image() {
+    let bench = Bench::new();
+    let build = nix_results(bench.dir.path());
+    assert_is_the_nix_image(&bench, &Import::find([&build]).expect("found"));
+    let three = ["result", "result-2", "result-3"].map(|link| build.join(link));
+    assert_is_the_nix_image(&bench, &Import::find(three).expect("found"));
+}
+
+#[test]
+fn a_joined_directory_and_a_script_by_its_path_are_read() {
+    let bench = Bench::new();
+    let build = nix_results(bench.dir.path());
+    let joined = bench.dir.path().join("joined");
+    fs::create_dir(&joined).expect("made");
+    for part in ["result/initrd", "result-2/bzImage", "result-3/netboot.ipxe"] {
+        let part = build.join(part);
+        symlink(&part, joined.join(part.file_name().expect("a name"))).expect("a link");
+    }
+    assert_is_the_nix_image(&bench, &Import::find([&joined]).expect("found"));
+    assert_is_the_nix_image(
+        &bench,
+        &Import::find([joined.join("netboot.ipxe"), joined]).expect("found"),
+    );
+}
+
+#[test]
+fn the_ramdisk_alone_is_refused_and_says_what_is_missing() {
+    let bench = Bench::new();
+    let build = nix_results(bench.dir.path());
+    let error = Import::find([build.join("result")]).expect_err("no kernel");
+    assert!(
+        error.to_string().ends_with(
+            "nixpkgs builds it as config.system.build.kernel, apart from netbootRamdisk"
+        )
+    );
+}
+
+#[test]
+fn a_placeholder_instead_of_a_store_path_is_refused() {
+    let bench = Bench::new();
+    bench.file("bzImage", kernel("x"));
+    bench.file("initrd", "x");
+    bench.file(
+        "netboot.ipxe",
+        "#!ipxe\nkernel bzImage init=/nix/store/.../init initrd=initrd\ninitrd initrd\nboot\n",
+    );
+    let import = Import::find([bench.dir.path()]).expect("found");
+    let error = bench.publish(import.image(name("a"))).expect_err("refused");
+    assert!(matches!(error, StoreError::Manifest { .. }), "{error}");
+}
+
+#[test]
+fn published_names_with_the_system_and_absolute_urls_are_found_beside_the_script() {
+    let bench = Bench::new();
+    bench.file("bzImage-x86_64-linux", kernel("x"));
+    bench.file("initrd-x86_64-linux", "x");
+    let script = bench.file(
+        "netboot-x86_64-linux.ipxe",
+        format!(
+            "#!ipxe\nkernel https://host/d/bzImage-x86_64-linux {INIT} initrd=initrd-x86_64-linux\n\
+             initrd https://host/d/initrd-x86_64-linux\nboot\n"
+        ),
+    );
+    let import = Import::find([script]).expect("found");
+    assert!(
+        import.kernel.ends_with("bzImage-x86_64-linux")
+            && import.initrds[0].ends_with("initrd-x86_64-linux")
+    );
+    assert_eq!(import.cmdline, [INIT]);
+}
+
+#[test]
+fn a_kexec_tree_and_a_debian_tree_are_read() {
+    let bench = Bench::new();
+    let tree = bench.dir.path().join("kexec");
+    fs::create_dir(&tree).expect("made");
+    fs::write(tree.join("bzImage"), kernel("x")).expect("written");
+    fs::write(tree.join("initrd.gz"), "x").expect("written");
+    let script = format!(
+        "#!/bin/sh\nkexec --load ${{SCRIPT_DIR}}/bzImage \\\n  --initrd=${{SCRIPT_DIR}}/initrd.gz \\\n  \
+         --command-line \"{INIT} quiet\"\n"
+    );
+    fs::write(tree.join("kexec-boot"), script).expect("written");
+    assert_eq!(
+        Import::find([&tree]).expect("found").cmdline,
+        [INIT, "quiet"]
+    );
+
+    let debian = bench.dir.path().join("debian/debian-installer/amd64");
+    fs::create_dir_all(&debian).expect("made");
+    fs::write(debian.join("linux"), kernel("x")).expect("written");
+    fs::write(debian.join("initrd.gz"), "x").expect("written");
+    let import = Import::find([bench.dir.path().join("debian")]).expect("found");
+    assert!(
+        import.cmdline.is_empty() && import.script.is_none() && import.kernel.ends_with("linux")
+    );
+}
+
+#[test]
+fn what_could_be_two_things_is_not_guessed() {
+    let bench = Bench::new();
+    bench.file("bzImage", kernel("x"));
+    bench.file("vmlinuz", kernel("y"));
+    bench.file("initrd", "x");
+    let error = Import::find([bench.dir.path()]).expect_err("two kernels");
+    assert!(
+        matches!(error, ImportError::Ambiguous { part: "kernel", .. }),
+        "{error}"
+    );
+    bench.file("netboot.ipxe", "#!ipxe\nkernel bzImage a=${ip}\n");
+    let error = Import::find([bench.dir.path()]).expect_err("a setting");
+    assert!(
+        matches!(
+            error,
+            ImportError::Script {
+                reason: BootLineError::Setting { line: 2, .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+    bench.file("netboot.ipxe", "#!ipxe\nkernel vmlinuz quiet\n");
+    assert!(
+        Import::find([bench.dir.path()])
+            .expect("the script decides")
+            .kernel
+            .ends_with("vmlinuz")
+    );
+}

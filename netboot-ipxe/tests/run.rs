@@ -1,0 +1,306 @@
+//! What the interpreter asks for, script by script.
+
+use netboot_ipxe::{
+    Action, Chain, Ending, Item, LinuxBoot, LocalDisk, Menu, Retry,
+    run::{Answer, Effect, End, Run},
+};
+
+fn run(body: &str) -> Run {
+    Run::new(&format!("#!ipxe\n{body}\n")).expect("it is a script")
+}
+
+/// The texts shown, as long as nothing else is asked for, and what is.
+fn until(run: &mut Run, first: Answer) -> (Vec<String>, Effect) {
+    let mut shown = Vec::new();
+    let mut answer = first;
+    loop {
+        match run.next(answer) {
+            Effect::Echo { text, .. } => shown.push(text),
+            other => return (shown, other),
+        }
+        answer = Answer::Done;
+    }
+}
+
+fn shown(body: &str) -> Vec<String> {
+    let (shown, end) = until(&mut run(body), Answer::Done);
+    assert_eq!(end, Effect::End(End::Exit { status: 0 }), "{body}");
+    shown
+}
+
+#[test]
+fn guards_look_at_the_last_command_that_ran() {
+    assert_eq!(shown("iseq a b || echo 1 && echo 2"), ["1", "2"]);
+    assert_eq!(shown("iseq a a || echo 1 && echo 2"), ["2"]);
+    assert_eq!(shown("iseq a b && echo 1 ; echo 2"), ["2"]);
+    assert_eq!(shown("|| echo 1 ; && echo 2"), ["2"]);
+}
+
+#[test]
+fn an_uncaught_failure_ends_the_script_with_its_place() {
+    let (_, end) = until(&mut run("echo 1 && \\\n iseq a b\necho 2"), Answer::Done);
+    assert_eq!(
+        end,
+        Effect::End(End::Failed {
+            line: 2,
+            command: "iseq a b".into()
+        })
+    );
+}
+
+#[test]
+fn expansion_goes_on_inside_what_was_expanded() {
+    assert_eq!(
+        shown("set a b\nset b c\necho ${${a}} [${none}] ${x"),
+        ["c [] ${x"]
+    );
+    assert_eq!(shown("set d:hex 24\nset a b\necho ${d:string}{a}"), ["b"]);
+}
+
+#[test]
+fn what_has_no_end_is_stopped() {
+    for body in [
+        ":a\ngoto a",
+        // It holds `x${a:string}`.
+        "set a:hex 78:24:7b:61:3a:73:74:72:69:6e:67:7d\necho ${a:string}",
+        ":a inc n\ngoto a",
+    ] {
+        let (_, end) = until(&mut run(body), Answer::Done);
+        assert_eq!(end, Effect::End(End::Unbounded), "{body}");
+    }
+}
+
+#[test]
+fn a_kernel_boots_with_its_arguments_and_the_initrds_fetched() {
+    let entry = LinuxBoot::new("x", "http://10.0.0.1/bzImage")
+        .initrd("initrd", "http://10.0.0.1/i?x=1")
+        .arg("a=one  two");
+    let text = entry
+        .script(Ending::Shell)
+        .and_then(|script| script.render())
+        .expect("written");
+    let mut run = Run::new(&text).expect("it is a script");
+    let (_, fetch) = until(&mut run, Answer::Done);
+    assert_eq!(
+        fetch,
+        Effect::Fetch {
+            name: "bzImage".into(),
+            uri: "http://10.0.0.1/bzImage".into()
+        }
+    );
+    let (_, fetch) = until(&mut run, Answer::Done);
+    assert_eq!(
+        fetch,
+        Effect::Fetch {
+            name: "initrd".into(),
+            uri: "http://10.0.0.1/i?x=1".into()
+        }
+    );
+    let (_, boot) = until(&mut run, Answer::Done);
+    let Effect::Boot {
+        kernel,
+        initrds,
+        replace: false,
+    } = boot
+    else {
+        panic!("{boot:?}")
+    };
+    assert_eq!(kernel.args, "initrd=initrd a=\"one  two\"");
+    assert_eq!(initrds.len(), 1);
+    assert_eq!(initrds[0].name, "initrd");
+}
+
+#[test]
+fn a_failing_entry_is_tried_three_times_and_ends_in_the_shell() {
+    let entry = LinuxBoot::new("x", "http://10.0.0.1/k").retry(Retry {
+        tries: 3,
+        pause_s: 7,
+    });
+    let text = entry
+        .script(Ending::Shell)
+        .and_then(|script| script.render())
+        .expect("written");
+    let mut run = Run::new(&text).expect("it is a script");
+    let mut answer = Answer::Done;
+    let mut fetches = 0;
+    let mut sleeps = 0;
+    let end = loop {
+        answer = match until(&mut run, answer).1 {
+            Effect::Fetch { .. } => {
+                fetches += 1;
+                Answer::Failed
+            }
+            Effect::Sleep { seconds } => {
+                assert_eq!(seconds, 7);
+                sleeps += 1;
+                Answer::Done
+            }
+            other => break other,
+        };
+    };
+    assert_eq!((fetches, sleeps, end), (3, 2, Effect::Shell));
+    assert_eq!(
+        run.next(Answer::Failed),
+        Effect::End(End::Exit { status: 1 })
+    );
+}
+
+#[test]
+fn a_menu_comes_back_from_everything_but_a_boot() {
+    let chain = Chain::new("c", "http://10.0.0.1/c");
+    let menu = Menu::new("Boot")
+        .item(Item::new("c", "C", Action::Chain(chain)).key('c'))
+        .item(Item::local_disk("l", "L"))
+        .item(Item::shell("s", "S"))
+        .default_item("l")
+        .timeout_ms(9);
+    let text = menu
+        .script()
+        .and_then(|script| script.render())
+        .expect("written");
+    let mut run = Run::new(&text).expect("it is a script");
+    assert!(run.settings_mut().set("platform", "pcbios"));
+    let choose = |effect: Effect, timeout: u32| {
+        let Effect::Choose {
+            title,
+            items,
+            default,
+            timeout_ms,
+        } = effect
+        else {
+            panic!("{effect:?}")
+        };
+        assert_eq!(
+            (title.as_str(), items.len(), default.as_deref(), timeout_ms),
+            ("Boot", 3, Some("item-l"), timeout)
+        );
+    };
+    choose(until(&mut run, Answer::Done).1, 9);
+    choose(until(&mut run, Answer::Failed).1, 0);
+    assert_eq!(
+        until(&mut run, Answer::Text("item-s".into())).1,
+        Effect::Shell
+    );
+    choose(until(&mut run, Answer::Failed).1, 0);
+    assert!(matches!(
+        until(&mut run, Answer::Text("item-c".into())).1,
+        Effect::Fetch { .. }
+    ));
+    let Effect::Boot { replace: false, .. } = until(&mut run, Answer::Done).1 else {
+        panic!()
+    };
+    choose(until(&mut run, Answer::Failed).1, 0);
+    let disk = until(&mut run, Answer::Text("item-l".into())).1;
+    assert_eq!(
+        disk,
+        Effect::Sanboot {
+            drive: Some("0x80".into()),
+            uris: vec![]
+        }
+    );
+    let (shown, prompt) = until(&mut run, Answer::Failed);
+    assert!(shown[0].starts_with("Could not boot from the local disk."));
+    assert!(matches!(prompt, Effect::Prompt { timeout_ms: 0, .. }));
+    choose(until(&mut run, Answer::Done).1, 0);
+    // A name that the menu does not have is no choice.
+    choose(until(&mut run, Answer::Text("failed".into())).1, 0);
+}
+
+#[test]
+fn the_local_disk_under_uefi_is_left_to_the_firmware() {
+    let script = LocalDisk::ByPlatform
+        .script(Ending::Shell)
+        .and_then(|script| script.render());
+    let mut run = Run::new(&script.expect("written")).expect("it is a script");
+    assert!(run.settings_mut().set("platform", "efi"));
+    assert_eq!(run.next(Answer::Done), Effect::End(End::Exit { status: 1 }));
+}
+
+#[test]
+fn images_are_known_by_name() {
+    let mut run = run(
+        "imgfetch --name a http://x/b\nimgargs a one two\nkernel a\nimgfree b ||\nboot --replace",
+    );
+    assert!(matches!(run.next(Answer::Done), Effect::Fetch { .. }));
+    let boot = run.next(Answer::Done);
+    let Effect::Boot {
+        kernel,
+        initrds,
+        replace: true,
+    } = boot
+    else {
+        panic!("{boot:?}")
+    };
+    assert_eq!(
+        (kernel.name.as_str(), kernel.args.as_str(), initrds.len()),
+        ("a", "one two", 0)
+    );
+    assert_eq!(run.next(Answer::Done), Effect::End(End::Replaced));
+    assert_eq!(run.next(Answer::Done), Effect::End(End::Replaced));
+}
+
+#[test]
+fn what_is_not_known_fails_and_what_is_only_named_is_asked_for() {
+    assert_eq!(shown("nosuch x || echo no"), ["no"]);
+    let mut run = run("ntp ${server} && echo set");
+    run.settings_mut().set("server", "10.0.0.1");
+    let effect = run.next(Answer::Done);
+    assert_eq!(
+        effect,
+        Effect::Command {
+            words: vec!["ntp".into(), "10.0.0.1".into()]
+        }
+    );
+    assert_eq!(until(&mut run, Answer::Done).0, ["set"]);
+}
+
+/// As Debian 12's iPXE showed them.
+#[test]
+fn settings_read_and_write_as_ipxe_does() {
+    let cases = [
+        (
+            "set y:uint8 200\necho ${y} ${y:int32} ${y:hex} ${y:uint16}",
+            "0xc8 -56 c8 0xc8",
+        ),
+        (
+            "set z:hex 01:02\necho ${z} ${z:hexhyp} ${z:hexraw} ${z:int16} ${z:ipv4}.",
+            "01:02 01-02 0102 258 .",
+        ),
+        (
+            "set i:ipv4 1.2.3.4\necho ${i} ${i:hex} ${i:int32}",
+            "1.2.3.4 01:02:03:04 16909060",
+        ),
+        ("set s abc\necho ${s:hex} ${s:int8}", "61:62:63 6382179"),
+        (
+            "set u a b%c/d?e&f=g+h~i_j-k.l:m@n\necho ${u:uristring}",
+            "a%20b%25c%2Fd%3Fe%26f%3Dg+h~i_j-k.l%3Am%40n",
+        ),
+        (
+            "inc never\ninc never:int8\necho ${never} ${never:hex}",
+            "2 02",
+        ),
+        (
+            "set e:int8 300\nset f:int32 -5\nset g:int32 010\necho ${e} ${f} ${g}",
+            "44 -5 8",
+        ),
+        (
+            "set x 5\ninc x ||\nset c:hex zz ||\nset x:bogus 2 ||\necho ${x}${c}",
+            "5",
+        ),
+        (
+            "set w:uristring a%20b\necho [${w}] [${w:string}]",
+            "[a%20b] [a b]",
+        ),
+        (
+            "set hostname hh\nset filename ff\necho ${12} ${67:string}",
+            "hh ff",
+        ),
+        ("set ip 10.0.0.5\necho ${ip:hex}", "0a:00:00:05"),
+        ("set x:int32 7\nset x abc\necho ${x:hex}", "61:62:63"),
+        ("set x 1\nset x\necho [${x}]", "[]"),
+        ("set nope/x 3\necho ${nope/x}", "3"),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(shown(body), [expected], "{body}");
+    }
+}

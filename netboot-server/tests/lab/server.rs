@@ -1,0 +1,184 @@
+//! The server as its own process in a network namespace: its log, its state folder, and what it
+//! left on disk.
+
+use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::{Duration, Instant};
+
+use netboot_server::lab::Namespace;
+
+/// The kernel and initial RAM disk of the Debian package debian-installer-12-netboot-amd64.
+pub(crate) const INSTALLER: &str =
+    "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
+/// The interface that the machines are on.
+pub(crate) const TAP: &str = "tap0";
+/// The machine that boots.
+pub(crate) const MAC: &str = "52:54:00:12:34:56";
+/// How long a step may take before the test gives up; a bound, and no assertion on speed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+
+/// A server that runs in a namespace.
+pub(crate) struct Server {
+    child: Child,
+    log: Arc<Log>,
+    state: PathBuf,
+}
+
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    grown: Condvar,
+}
+
+impl Server {
+    /// Starts `netboot serve` with this configuration and waits until it listens everywhere.
+    pub(crate) fn start(
+        namespace: &Namespace,
+        state: &Path,
+        config: &str,
+        endpoints: usize,
+    ) -> Self {
+        std::fs::create_dir_all(state).expect("a state folder");
+        let file = state.join("netboot.toml");
+        std::fs::write(&file, config).expect("a configuration");
+        let arguments = ["serve", "--config"].map(PathBuf::from);
+        let arguments = arguments
+            .into_iter()
+            .chain([file, "--state-dir".into(), state.to_owned()]);
+        let mut child = namespace
+            .spawn(env!("CARGO_BIN_EXE_netboot"), arguments, |command| {
+                command.env("NO_COLOR", "1").stderr(Stdio::piped());
+            })
+            .expect("the server starts");
+        let log = Arc::new(Log::default());
+        let writer = Arc::clone(&log);
+        let stderr = child.stderr.take().expect("a pipe");
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut text = writer.text.lock().expect("the log");
+                text.push_str(&line);
+                text.push('\n');
+                writer.grown.notify_all();
+            }
+        });
+        let server = Self {
+            child,
+            log,
+            state: state.to_owned(),
+        };
+        server.wait_for(|log| log.matches(": listening").count() == endpoints);
+        server
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.text.lock().expect("the log").clone()
+    }
+
+    /// Waits until the log is as wanted.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "another process logs in real time"
+    )]
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut text = self.log.text.lock().expect("the log");
+        while !wanted(&text) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "not in time; the log:\n{text}");
+            text = self.log.grown.wait_timeout(text, left).expect("the log").0;
+        }
+    }
+
+    /// Asserts that one line of the log holds all of these.
+    pub(crate) fn assert_logged(&self, parts: &[&str]) {
+        let log = self.log();
+        assert!(
+            log.lines()
+                .any(|line| parts.iter().all(|part| line.contains(part))),
+            "no line with all of {parts:?} in:\n{log}"
+        );
+    }
+
+    /// Stops it as systemd does, and gives the leases on disk: MAC address and address of each.
+    pub(crate) fn stop(mut self) -> Vec<(String, Ipv4Addr)> {
+        let id = self.child.id().to_string();
+        let killed = Command::new("kill").arg(&id).status().expect("kill runs");
+        assert!(killed.success());
+        let ended = self.child.wait().expect("it ends");
+        assert!(ended.success(), "{ended}; the log:\n{}", self.log());
+        leases(&self.state.join("leases"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Reads the lease database without the server's own code.
+fn leases(path: &Path) -> Vec<(String, Ipv4Addr)> {
+    use redb::{ReadableDatabase, ReadableTable};
+    let table = redb::TableDefinition::<(u32, u32), &[u8]>::new("leases");
+    let database = redb::Database::open(path).expect("the lease database");
+    let read = database.begin_read().expect("a transaction");
+    let table = read.open_table(table).expect("the table");
+    let entries = table.iter().expect("its entries");
+    entries
+        .map(|entry| {
+            let (key, value) = entry.expect("an entry");
+            let lease: serde_json::Value =
+                serde_json::from_slice(value.value()).expect("a lease in JSON");
+            (lease["client"].to_string(), Ipv4Addr::from(key.value().1))
+        })
+        .collect()
+}
+
+/// Runs the `netboot` command on a state folder, outside any namespace.
+pub(crate) fn netboot(state: &Path, arguments: &[&str]) {
+    let output = Command::new(env!("CARGO_BIN_EXE_netboot"))
+        .args(arguments)
+        .arg("--state-dir")
+        .arg(state)
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+}
+
+/// Adds the Debian installer's kernel and initial RAM disk as the image `debian`, which boots to a
+/// shell and has the token on its command line.
+pub(crate) fn add_debian(state: &Path, token: &str) {
+    let (kernel, initrd) = (
+        format!("{INSTALLER}/linux"),
+        format!("{INSTALLER}/initrd.gz"),
+    );
+    let cmdline = format!("console=ttyS0 rdinit=/bin/sh netboot-token={token}");
+    let add = ["image", "add", "debian", "--label", "Debian"];
+    let files = [
+        "--kernel",
+        &kernel,
+        "--initrd",
+        &initrd,
+        "--cmdline",
+        &cmdline,
+    ];
+    netboot(state, &[&add[..], &files[..]].concat());
+}
+
+/// A namespace with a tap interface that has an address.
+pub(crate) fn namespace_with_tap(address: &str) -> Namespace {
+    let namespace = Namespace::new().expect("a network namespace; this test needs root");
+    for words in [
+        format!("tuntap add {TAP} mode tap"),
+        format!("addr add {address} dev {TAP}"),
+        format!("link set {TAP} up"),
+    ] {
+        namespace.ip(&words).expect("ip of iproute2");
+    }
+    namespace
+}
