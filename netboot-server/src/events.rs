@@ -268,6 +268,15 @@ impl fmt::Display for Event {
     }
 }
 
+/// A stranger's text as it may stand in an event: short, and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    text.chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect()
+}
+
 struct Machine(Option<MacAddr>);
 
 impl fmt::Display for Machine {

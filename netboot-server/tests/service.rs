@@ -567,6 +567,7 @@ fn a_stranger_cannot_forge_lines_of_the_log() {
     socket
         .send_to(&request, (SERVER, site.ports.tftp))
         .expect("a datagram");
+    serving.line("nnnnnnnn");
     assert!(tftp(&site, STRANGER, b"the-end").is_err());
     serving.line("the-end");
     serving.signal(Signal::SIGTERM);

@@ -14,7 +14,7 @@ use netboot_image::{Digest, FileRef, StoreError};
 
 use super::body::Body;
 use super::entity::{self, Content, Entity};
-use crate::events::Kind;
+use crate::events::{Kind, shown};
 use crate::failure::Chain;
 use crate::script;
 use crate::service::Shared;
@@ -154,15 +154,6 @@ fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     response
-}
-
-/// A path as it may stand in a log: short, and without control characters.
-fn shown(path: &str) -> String {
-    const LONGEST: usize = 200;
-    path.chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect()
 }
 
 /// The path with percent signs decoded and `//` folded in place, since firmware fails on a
