@@ -4,7 +4,8 @@
 //! an [`Effect`] that the caller carries out before it calls [`Server::resume`]. The pool in memory
 //! caches the caller's store of leases and never replaces it: no ACK goes out before its lease is
 //! stored. RFC 2131 sections 3 and 4.3 have the rules, section 4.1 the reply's address, RFC 3046 the
-//! relay agents, RFC 6842 the echoed client identifier.
+//! relay agents, RFC 6842 the echoed client identifier, Intel's PXE 2.1 specification proxy DHCP and
+//! boot servers.
 
 mod addressing;
 mod answer;
@@ -14,6 +15,7 @@ mod effect;
 mod lease;
 mod outcome;
 mod pool;
+mod proxy;
 mod ranges;
 mod request;
 mod rules;
@@ -28,7 +30,7 @@ pub use outcome::{
     Transaction,
 };
 pub use settings::{
-    AddressRange, Allow, ExtraOption, Link, Network, ParseSubnetError, Reservation, Settings,
+    AddressRange, Allow, ExtraOption, Link, Mode, Network, ParseSubnetError, Reservation, Settings,
     Subnet,
 };
 
@@ -99,6 +101,13 @@ pub struct Server {
     /// One for each of the networks in the settings, in their order.
     pools: Vec<Pool>,
     by_id: BTreeMap<NetworkId, usize>,
+}
+
+/// The socket that a message came in by.
+#[derive(Clone, Copy)]
+enum Port {
+    Server,
+    BootServer,
 }
 
 /// A lease of a network that the settings do not have.
@@ -199,11 +208,35 @@ impl Server {
         self.pools.iter().flat_map(Pool::leases)
     }
 
-    /// Answers a message, or says why not, or what it needs first.
+    /// Answers a message that came in on the servers' port, or says why not, or what it needs first.
     ///
     /// `boot` is asked at most once, and only where an answer may follow.
     pub fn handle(
         &mut self,
+        now: Timestamp,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Outcome {
+        self.handle_on(Port::Server, now, incoming, boot)
+    }
+
+    /// Answers a message that came in on the boot servers' port, 4011: a PXE client that has its
+    /// address asks what to boot (Intel's PXE 2.1 specification, section 2.2.4). Never needs an
+    /// effect. It is answered in either [`Mode`], since some ROMs ask whatever they were offered.
+    ///
+    /// `boot` is asked at most once, and only where an answer may follow.
+    pub fn handle_boot_server(
+        &mut self,
+        now: Timestamp,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Outcome {
+        self.handle_on(Port::BootServer, now, incoming, boot)
+    }
+
+    fn handle_on(
+        &mut self,
+        port: Port,
         now: Timestamp,
         incoming: &Incoming<'_>,
         boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
@@ -241,7 +274,13 @@ impl Server {
             network,
             pool,
         };
-        turn.handle(request, transaction, incoming, boot)
+        match (port, network.mode) {
+            (Port::BootServer, _) => turn.boot_server(&request, transaction, incoming, boot),
+            (Port::Server, Mode::Proxy) => turn.proxy(&request, transaction, incoming, boot),
+            (Port::Server, Mode::Authoritative) => {
+                turn.handle(request, transaction, incoming, boot)
+            }
+        }
     }
 
     /// Goes on with a transaction after its effect.
@@ -287,8 +326,9 @@ impl Server {
             .iter()
             .enumerate()
             .filter(|(_, network)| network.link == link);
-        let own = Some(path.ciaddr).filter(|address| !address.is_unspecified());
-        if let Some(own) = own {
+        // Firmware that asks a boot server may leave ciaddr empty, though it has an address.
+        let own = [path.ciaddr, *incoming.source.ip()];
+        if let Some(own) = own.into_iter().find(|address| !address.is_unspecified()) {
             let local = here
                 .clone()
                 .find(|(_, network)| network.subnet.contains(own));

@@ -2,7 +2,7 @@
 
 use super::{Allow, ClientKey, Firmware, Network, Refusal, Reservation, ReturnPath, SilenceReason};
 use crate::HardwareAddr;
-use crate::value::{ClientId, MessageType, Text, Value, key};
+use crate::value::{Arch, ClientId, MessageType, Text, Value, key, pxe};
 use crate::wire::{MessageView, OptionCode};
 use alloc::{string::String, vec::Vec};
 use bytes::Bytes;
@@ -17,6 +17,10 @@ pub(super) struct Request {
     pub(super) client: ClientKey,
     pub(super) client_id: Option<ClientId>,
     pub(super) firmware: Firmware,
+    /// The first platform of option 93.
+    pub(super) arch: Option<Arch>,
+    /// The boot server's menu item that is asked for (PXE's option 43, sub-option 71).
+    pub(super) boot_item: Option<[u8; 4]>,
     pub(super) wanted: Option<Ipv4Addr>,
     pub(super) server_id: Option<Ipv4Addr>,
     pub(super) parameters: Option<Vec<u8>>,
@@ -60,6 +64,8 @@ impl Request {
             client,
             client_id,
             firmware: Firmware::of(view, pxe_classes),
+            arch: arch(view),
+            boot_item: boot_item(view),
             wanted,
             server_id,
             parameters: view
@@ -89,6 +95,12 @@ impl Request {
             Allow::Any => true,
             Allow::Known => self.reservation(network).is_some(),
         }
+    }
+
+    /// Whether a proxy's OFFER sends the client on to port 4011: UEFI's PXE, of which older builds
+    /// drop a proxy's OFFER that has option 43.
+    pub(super) fn asks_boot_server(&self) -> bool {
+        self.firmware == Firmware::PxeClient && self.arch.is_some_and(Arch::is_uefi)
     }
 
     /// Whether the message is for a server that has another address than `server`.
@@ -134,6 +146,15 @@ pub(super) enum Verdict {
     Grant,
     Refuse(Refusal),
     Silent(SilenceReason),
+}
+
+fn arch(view: &MessageView<'_>) -> Option<Arch> {
+    view.read(key::CLIENT_ARCH).ok()??.first().copied()
+}
+
+fn boot_item(view: &MessageView<'_>) -> Option<[u8; 4]> {
+    let vendor = view.read(key::VENDOR_SPECIFIC).ok()??;
+    vendor.get(pxe::BOOT_ITEM)?.try_into().ok()
 }
 
 /// The client's name, if it is one that can stand in a log line and a file.

@@ -62,26 +62,41 @@ impl Turn<'_> {
             }
             return silent(SilenceReason::OtherServer, transaction);
         }
-        if !request.is_allowed(self.network) {
-            return silent(SilenceReason::Unknown, transaction);
+        let boot = match self.ask(&request, incoming, boot) {
+            Ok(boot) => boot,
+            Err(reason) => return silent(reason, transaction),
+        };
+        match request.kind {
+            MessageType::DISCOVER => self.discover(request, transaction, boot, 0),
+            MessageType::REQUEST => self.request(request, transaction, boot),
+            _ => self.inform(request, transaction, incoming, &boot),
         }
+    }
+
+    /// Asks the boot policy, where the machine may be answered at all.
+    pub(super) fn ask(
+        &self,
+        request: &Request,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Result<Boot, SilenceReason> {
+        if !request.is_allowed(self.network) {
+            return Err(SilenceReason::Unknown);
+        }
+        let relay = request.path.giaddr;
         let boot = boot(&Requester {
             network: self.network.id,
             server: self.network.server,
             interface: incoming.interface,
             firmware: request.firmware,
             hardware: request.path.hardware,
-            relay: transaction.relay,
+            relay: (!relay.is_unspecified()).then_some(relay),
             message: incoming.message,
         });
         if boot.silent {
-            return silent(SilenceReason::Policy, transaction);
+            return Err(SilenceReason::Policy);
         }
-        match request.kind {
-            MessageType::DISCOVER => self.discover(request, transaction, boot, 0),
-            MessageType::REQUEST => self.request(request, transaction, boot),
-            _ => self.inform(request, transaction, incoming, &boot),
-        }
+        Ok(boot)
     }
 
     pub(super) fn discover(
@@ -226,12 +241,7 @@ impl Turn<'_> {
         refusal: Refusal,
     ) -> Outcome {
         let boot = Boot::default();
-        let answer = Answer {
-            settings: self.settings,
-            network: self.network,
-            request,
-            boot: &boot,
-        };
+        let answer = self.answer(request, &boot);
         let text = match refusal {
             Refusal::WrongNetwork => "wrong network",
             Refusal::WrongAddress => "wrong address",
@@ -244,6 +254,7 @@ impl Turn<'_> {
         Outcome::Reply(Reply {
             destination: answer.destination(MessageType::NAK, none),
             source: self.network.server,
+            source_port: self.settings.server_port,
             bytes,
             kind: MessageType::NAK,
             lease: None,
@@ -321,16 +332,12 @@ impl Turn<'_> {
         yiaddr: Ipv4Addr,
         lease_time: Option<Seconds>,
     ) -> Result<Reply, Silence> {
-        let answer = Answer {
-            settings: self.settings,
-            network: self.network,
-            request,
-            boot,
-        };
+        let answer = self.answer(request, boot);
         match answer.accept(kind, yiaddr, lease_time) {
             Ok(bytes) => Ok(Reply {
                 destination: answer.destination(kind, yiaddr),
                 source: self.network.server,
+                source_port: self.settings.server_port,
                 bytes,
                 kind,
                 lease: None,
@@ -341,6 +348,15 @@ impl Turn<'_> {
                 reason: SilenceReason::TooLong,
                 transaction,
             }),
+        }
+    }
+
+    pub(super) const fn answer<'a>(&'a self, request: &'a Request, boot: &'a Boot) -> Answer<'a> {
+        Answer {
+            settings: self.settings,
+            network: self.network,
+            request,
+            boot,
         }
     }
 

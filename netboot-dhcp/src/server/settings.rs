@@ -2,7 +2,7 @@
 
 use super::NetworkId;
 use crate::value::Value;
-use crate::wire::{CLIENT_PORT, OptionCode, SERVER_PORT};
+use crate::wire::{BOOT_SERVER_PORT, CLIENT_PORT, OptionCode, SERVER_PORT};
 use crate::{MacAddr, Seconds};
 use alloc::{string::String, vec::Vec};
 use bytes::Bytes;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub server_port: u16,
     /// The port of clients. Default 68.
     pub client_port: u16,
+    /// The port of boot servers: that of [`Server::handle_boot_server`](super::Server). Default 4011.
+    pub boot_server_port: u16,
     /// Further beginnings of option 60 that mean a PXE client, next to `PXEClient`. Default none.
     pub pxe_classes: Vec<String>,
     /// Whether options that do not fit may go into `file` and `sname` (option 52). Default no: some
@@ -51,6 +53,7 @@ impl Default for Settings {
             probe: false,
             server_port: SERVER_PORT,
             client_port: CLIENT_PORT,
+            boot_server_port: BOOT_SERVER_PORT,
             pxe_classes: Vec::new(),
             overload: false,
         }
@@ -97,6 +100,9 @@ pub struct Network {
     pub subnet: Subnet,
     /// The address by which its clients know this server (option 54, and the source of replies).
     pub server: Ipv4Addr,
+    /// Whether this server gives addresses here. Default [`Mode::Authoritative`].
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub mode: Mode,
     /// The addresses that are given to anybody. Network and broadcast address are never given, nor,
     /// in subnets wider than /24, `.0` and `.255`, which some systems take for broadcast.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -148,6 +154,7 @@ impl Network {
             link,
             subnet,
             server,
+            mode: Mode::Authoritative,
             ranges: Vec::new(),
             exclude: Vec::new(),
             gateways: Vec::new(),
@@ -167,6 +174,19 @@ impl Network {
         let at = self.reservations.binary_search_by_key(&mac, |one| one.mac);
         self.reservations.get(at.ok()?)
     }
+}
+
+/// What this server is in a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Mode {
+    /// The DHCP server: it gives addresses, and with them what to boot.
+    #[default]
+    Authoritative,
+    /// A proxy beside another DHCP server: it tells firmware what to boot and gives no address.
+    /// Ranges, lease times and what else is about addresses are not looked at.
+    Proxy,
 }
 
 /// How the clients of a network are reached.

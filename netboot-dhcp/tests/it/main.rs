@@ -6,6 +6,7 @@ mod link;
 mod model;
 mod packet;
 mod properties;
+mod proxy;
 mod replies;
 mod rules;
 #[cfg(feature = "serde")]
