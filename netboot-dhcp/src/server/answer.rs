@@ -8,7 +8,7 @@
 use super::request::Request;
 use super::{Boot, Destination, ExtraOption, Firmware, Network, Settings};
 use crate::Seconds;
-use crate::value::{MessageType, SubOptions, Text, VendorClassKind, ipxe, key, pxe};
+use crate::value::{MessageType, SubOptions, Text, VendorClassKind, ipxe, key, pxe, raspberry_pi};
 use crate::wire::{BROADCAST_FLAG, EncodeError, Encoding, Message, OptionCode, Options};
 use alloc::{string::ToString as _, vec::Vec};
 use bytes::Bytes;
@@ -39,6 +39,9 @@ impl Answer<'_> {
         message.yiaddr = yiaddr;
         if kind == MessageType::ACK {
             message.ciaddr = self.request.path.ciaddr;
+        }
+        if self.request.rapid && kind == MessageType::ACK {
+            message.options.set(OptionCode::RAPID_COMMIT, &[]);
         }
         if let Some(Seconds(seconds)) = lease_time {
             let options = &mut message.options;
@@ -122,7 +125,9 @@ impl Answer<'_> {
         message.giaddr = path.giaddr;
         message.options = Options::with_capacity(24, MAX_MESSAGE / 4);
         message.options.put(key::MESSAGE_TYPE, &kind);
-        message.options.put(key::SERVER_ID, &self.network.server);
+        message
+            .options
+            .put(key::SERVER_ID, &self.request.identity(self.network));
         message
     }
 
@@ -196,7 +201,13 @@ impl Answer<'_> {
     /// 60, and 43 behind it: "take the boot file of this offer, and look for no boot server".
     fn put_pxe(&self, message: &mut Message) {
         self.put_pxe_class(message);
-        put_vendor(message, &[(pxe::DISCOVERY_CONTROL, &[pxe::USE_BOOT_FILE])]);
+        let mac = self.request.path.hardware.mac();
+        if self.request.firmware == Firmware::PxeClient && mac.is_some_and(raspberry_pi::is_board) {
+            let menu = raspberry_pi::boot_menu();
+            message.options.put(key::VENDOR_SPECIFIC, &menu);
+        } else {
+            put_vendor(message, &[(pxe::DISCOVERY_CONTROL, &[pxe::USE_BOOT_FILE])]);
+        }
     }
 
     /// The client's class as PXE's server says it; that of another vendor as the client says it.
@@ -301,6 +312,6 @@ fn put_vendor(message: &mut Message, sub_options: &[(u8, &[u8])]) {
 const fn is_needed(code: OptionCode) -> bool {
     matches!(
         code.0,
-        1 | 3 | 43 | 51 | 53 | 54 | 56 | 60 | 61 | 67 | 82 | 97 | 175
+        1 | 3 | 43 | 51 | 53 | 54 | 56 | 60 | 61 | 67 | 80 | 82 | 97 | 175
     )
 }

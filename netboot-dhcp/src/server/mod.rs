@@ -37,6 +37,7 @@ pub use settings::{
 pub(crate) use effect::Work;
 
 use crate::Timestamp;
+use crate::value::MessageType;
 use crate::wire::BOOTREQUEST;
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::net::Ipv4Addr;
@@ -255,12 +256,12 @@ impl Server {
         let Some(kind) = view.message_type() else {
             return silent(SilenceReason::NoMessageType, transaction);
         };
-        let request = match Request::read(view, kind, &self.settings.pxe_classes) {
+        let mut request = match Request::read(view, kind, &self.settings.pxe_classes) {
             Ok(request) => request,
             Err(reason) => return silent(reason, transaction),
         };
         transaction.host_name.clone_from(&request.host_name);
-        let Some(at) = self.network_of(&request, incoming) else {
+        let Some(at) = self.network_of(now, &request, incoming) else {
             return silent(SilenceReason::NoNetwork, transaction);
         };
         let (Some(network), Some(pool)) = (self.settings.networks.get(at), self.pools.get_mut(at))
@@ -268,6 +269,7 @@ impl Server {
             return silent(SilenceReason::NoNetwork, transaction);
         };
         transaction.network = Some(network.id);
+        request.rapid &= network.rapid_commit;
         let mut turn = rules::Turn {
             now,
             settings: &self.settings,
@@ -308,9 +310,16 @@ impl Server {
         turn.resume(work, result)
     }
 
-    /// The network that the client is in: of its relay agent's address, else of the interface. A
-    /// client with an address whose message came by unicast may be behind a router.
-    fn network_of(&self, request: &Request, incoming: &Incoming<'_>) -> Option<usize> {
+    /// The network that the client is in: of the link that its relay agent names (RFC 3527), else of
+    /// the agent's address, else of the interface. A client with an address whose message came by
+    /// unicast may be behind a router. Where an interface has several networks, a client stays in
+    /// the one that it asks for or is known in, and else comes to the first with an address for it.
+    fn network_of(
+        &self,
+        now: Timestamp,
+        request: &Request,
+        incoming: &Incoming<'_>,
+    ) -> Option<usize> {
         let networks = &self.settings.networks;
         let holds = |address: Ipv4Addr| {
             networks
@@ -319,14 +328,13 @@ impl Server {
         };
         let path = &request.path;
         if !path.giaddr.is_unspecified() {
-            return holds(path.giaddr);
+            return holds(request.link.unwrap_or(path.giaddr));
         }
         let link = Link::Interface(incoming.interface);
-        let mut here = networks
+        let here = networks
             .iter()
             .enumerate()
             .filter(|(_, network)| network.link == link);
-        // Firmware that asks a boot server may leave ciaddr empty, though it has an address.
         let own = [path.ciaddr, *incoming.source.ip()];
         if let Some(own) = own.into_iter().find(|address| !address.is_unspecified()) {
             let local = here
@@ -347,7 +355,31 @@ impl Server {
                 .is_some_and(|one| network.subnet.contains(one));
             wanted || request.reservation(network).is_some()
         };
-        let chosen = here.clone().find(|(_, network)| wants(network));
-        chosen.or_else(|| here.next()).map(|(at, _)| at)
+        let first = here.clone().next()?.0;
+        if here.clone().nth(1).is_none() {
+            return Some(first);
+        }
+        let knows = |at: usize| {
+            let pool = self.pools.get(at);
+            pool.is_some_and(|pool| pool.address_of(&request.client).is_some())
+        };
+        let open = here.filter(|(at, network)| self.has_room(*at, network, now, request));
+        let asked = open.clone().find(|(_, network)| wants(network));
+        let known = || open.clone().find(|(at, _)| knows(*at));
+        let any = || open.clone().next();
+        let chosen = asked.or_else(known).or_else(any);
+        Some(chosen.map_or(first, |(at, _)| at))
+    }
+
+    /// Whether a client that looks for an address can have one in this network.
+    fn has_room(&self, at: usize, network: &Network, now: Timestamp, request: &Request) -> bool {
+        if request.kind != MessageType::DISCOVER || network.mode == Mode::Proxy {
+            return true;
+        }
+        let reserved = request.reservation(network).and_then(|one| one.address);
+        let pool = self.pools.get(at);
+        let proposed =
+            pool.and_then(|pool| pool.propose(&request.client, reserved, request.wanted, now));
+        proposed.is_some() && request.is_allowed(network)
     }
 }

@@ -90,6 +90,11 @@ pub struct Reply {
     /// The port to send it from: the one that the request was sent to. iPXE takes a boot server's
     /// reply from no other.
     pub source_port: u16,
+    /// Milliseconds to wait before it is sent ([`Network::offer_delay_ms`]). To send it at once is
+    /// wrong only for the firmware that needs the wait.
+    ///
+    /// [`Network::offer_delay_ms`]: super::Network::offer_delay_ms
+    pub delay_ms: u32,
     /// The message.
     pub bytes: Bytes,
     /// Its type.

@@ -5,8 +5,8 @@ use super::effect::{Step, claim, needs};
 use super::pool::Pool;
 use super::request::{Request, RequestState, Verdict};
 use super::{
-    Boot, Effect, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Reply, Requester,
-    Settings, Silence, SilenceReason, Transaction,
+    Boot, Effect, Firmware, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Reply,
+    Requester, Settings, Silence, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
 use crate::{Seconds, Timestamp};
@@ -56,7 +56,7 @@ impl Turn<'_> {
             MessageType::DISCOVER | MessageType::REQUEST | MessageType::INFORM => {}
             _ => return silent(SilenceReason::NotServed, transaction),
         }
-        if request.is_for_another(self.network.server) {
+        if request.is_for_another(request.identity(self.network)) {
             if request.kind == MessageType::REQUEST {
                 self.pool.release_hold(&request.client);
             }
@@ -126,20 +126,24 @@ impl Turn<'_> {
             };
             return needs(Effect::Probe(address), request, transaction, step);
         }
-        self.offer(&request, transaction, &boot, address)
+        self.offer(request, transaction, &boot, address)
     }
 
+    /// Offers the address, or commits it at once where client and network want that (RFC 4039).
     pub(super) fn offer(
         &mut self,
-        request: &Request,
+        request: Request,
         transaction: Transaction,
         boot: &Boot,
         address: Ipv4Addr,
     ) -> Outcome {
-        let lease_time = self.lease_time(request);
+        if request.rapid {
+            return self.grant(request, transaction, boot, address);
+        }
+        let lease_time = self.lease_time(&request);
         self.accept(
             MessageType::OFFER,
-            request,
+            &request,
             transaction,
             boot,
             address,
@@ -255,6 +259,7 @@ impl Turn<'_> {
             destination: answer.destination(MessageType::NAK, none),
             source: self.network.server,
             source_port: self.settings.server_port,
+            delay_ms: 0,
             bytes,
             kind: MessageType::NAK,
             lease: None,
@@ -264,7 +269,7 @@ impl Turn<'_> {
     }
 
     fn release(&mut self, request: Request, transaction: Transaction) -> Outcome {
-        if request.is_for_another(self.network.server) {
+        if request.is_for_another(request.identity(self.network)) {
             return silent(SilenceReason::OtherServer, transaction);
         }
         let address = request.path.ciaddr;
@@ -284,7 +289,7 @@ impl Turn<'_> {
     }
 
     fn decline(&mut self, request: Request, mut transaction: Transaction) -> Outcome {
-        if request.is_for_another(self.network.server) {
+        if request.is_for_another(request.identity(self.network)) {
             return silent(SilenceReason::OtherServer, transaction);
         }
         let Some(address) = request.wanted else {
@@ -338,6 +343,7 @@ impl Turn<'_> {
                 destination: answer.destination(kind, yiaddr),
                 source: self.network.server,
                 source_port: self.settings.server_port,
+                delay_ms: self.delay_ms(kind, request),
                 bytes,
                 kind,
                 lease: None,
@@ -390,6 +396,16 @@ impl Turn<'_> {
 
     fn reserved(&self, request: &Request) -> Option<Ipv4Addr> {
         request.reservation(self.network)?.address
+    }
+
+    /// How long a reply waits for its firmware to listen.
+    pub(super) fn delay_ms(&self, kind: MessageType, request: &Request) -> u32 {
+        let deaf = matches!(request.firmware, Firmware::PxeClient | Firmware::HttpClient);
+        if deaf && kind == MessageType::OFFER {
+            self.network.offer_delay_ms
+        } else {
+            0
+        }
     }
 
     fn lease_time(&self, request: &Request) -> Seconds {

@@ -17,7 +17,8 @@ use thiserror::Error;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Settings {
-    /// The networks that are served. Where a link has several, newcomers get addresses of the first.
+    /// The networks that are served. Where a link has several, newcomers get an address of
+    /// the first that has one to give.
     pub networks: Vec<Network>,
     /// The most addresses that a network keeps back at a time: offered ones, and those that answered
     /// a probe. Beyond it the one whose time ends first is let go; its client does not notice unless
@@ -125,6 +126,17 @@ pub struct Network {
     /// The lease's time for firmware and iPXE, which do not renew it. Default five minutes.
     #[cfg_attr(feature = "serde", serde(default = "default_boot_lease_time"))]
     pub boot_lease_time: Seconds,
+    /// Milliseconds that an OFFER to firmware waits before it is sent ([`Reply::delay_ms`]), since
+    /// some boot ROMs are deaf right after their DISCOVER: a Raspberry Pi 3 wants about 1000.
+    /// Default 0.
+    ///
+    /// [`Reply::delay_ms`]: super::Reply::delay_ms
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub offer_delay_ms: u32,
+    /// Whether a client that asks for it gets its address at once, by an ACK to its DISCOVER
+    /// (RFC 4039). Default no: where two servers do so on one link, each gives an address away.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub rapid_commit: bool,
     /// Who gets an address. Default anybody.
     #[cfg_attr(feature = "serde", serde(default))]
     pub allow: Allow,
@@ -162,6 +174,8 @@ impl Network {
             domain: None,
             lease_time: default_lease_time(),
             boot_lease_time: default_boot_lease_time(),
+            offer_delay_ms: 0,
+            rapid_commit: false,
             allow: Allow::Any,
             options: Vec::new(),
             reservations: Vec::new(),

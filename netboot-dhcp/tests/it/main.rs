@@ -2,6 +2,7 @@
 //! over a lossy link, and a model of who has which address.
 
 mod captures;
+mod extensions;
 mod link;
 mod model;
 mod packet;
