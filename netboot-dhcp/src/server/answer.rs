@@ -172,7 +172,8 @@ impl Answer<'_> {
             message.siaddr = next_server;
         }
         self.put_machine_id(message);
-        if self.request.firmware == Firmware::Ipxe {
+        // Without a file, a proxy may still have one for it.
+        if self.request.firmware == Firmware::Ipxe && self.boot.file.is_some() {
             message
                 .options
                 .set(OptionCode::IPXE, &[ipxe::NO_PROXY_DHCP, 1, 1]);

@@ -4,6 +4,7 @@
 mod captures;
 mod extensions;
 mod link;
+mod machines;
 mod model;
 mod packet;
 mod properties;
