@@ -17,8 +17,8 @@ pub use digest::{CopyError, Digest, DigestError, Hasher, copy};
 pub use import::{Import, ImportError};
 pub use kernel::{Kernel, KernelError, KernelFormat, Looks};
 pub use manifest::{
-    Architecture, Boot, Generation, GenerationError, ImageFile, LinuxBoot, Manifest, ManifestError,
-    ManifestVersion, Source,
+    Architecture, Boot, ChainBoot, EfiBoot, Generation, GenerationError, ImageFile, IsoBoot,
+    LinuxBoot, Manifest, ManifestError, ManifestVersion, Source,
 };
 pub use name::{FileName, ImageName, NameError};
 #[cfg(all(unix, feature = "store"))]

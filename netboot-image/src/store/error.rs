@@ -59,6 +59,16 @@ pub enum StoreError {
         /// What it is.
         looks: Looks,
     },
+    /// The EFI program or disc image is refused.
+    #[error("{file} is no {wanted}: it looks like {looks}")]
+    Unsuitable {
+        /// Where it came from.
+        file: String,
+        /// What it should have been.
+        wanted: &'static str,
+        /// What it is.
+        looks: Looks,
+    },
     /// What was to be published, or what is in the store, makes no manifest.
     #[error("image {name}: {reason}")]
     Manifest {

@@ -7,14 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::new_image::Origin;
+use super::new_image::{Boots, Origin};
 use super::{
     Input, Lock, NewImage, Progress, Published, Step, Store, StoreError, read_dir, rename, sync_dir,
 };
 use crate::manifest::{self, Extra};
 use crate::{
-    Boot, CopyError, Digest, FileName, Generation, ImageFile, Kernel, LinuxBoot, Looks, Manifest,
-    ManifestError, ManifestVersion, Sha256Sums, copy,
+    Architecture, Boot, ChainBoot, CopyError, Digest, EfiBoot, FileName, Generation, ImageFile,
+    IsoBoot, Kernel, LinuxBoot, Looks, Manifest, ManifestError, ManifestVersion, Sha256Sums, copy,
 };
 
 type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
@@ -137,21 +137,30 @@ struct Copied {
     head: Vec<u8>,
 }
 
+/// What is booted, and on which processor.
+type Taken = (Boot, Option<Architecture>);
+
 impl Copies<'_> {
     /// Copies all files and gives the manifest, with a generation that is yet to be settled.
     fn take(&mut self, now: SystemTime, image: NewImage) -> Result<Manifest, StoreError> {
-        let label = image.kernel.label();
-        let copied = self.copy(image.kernel, FileName::of_image("kernel"))?;
-        let kernel = Kernel::from_head(&copied.head, copied.file.size).map_err(|reason| {
-            StoreError::Kernel {
-                file: label,
-                reason,
+        let kind = image.boots.kind();
+        for (field, is_there) in [
+            ("initrds", !image.initrds.is_empty()),
+            ("cmdline", !image.cmdline.is_empty()),
+        ] {
+            if is_there && kind != "linux" {
+                return Err(StoreError::Manifest {
+                    name: image.name,
+                    reason: ManifestError::Foreign { kind, field },
+                });
             }
-        })?;
-        let mut file = copied.file;
-        let staged = self.dir.join(file.name.as_str());
-        file.name = kernel.file_name();
-        rename(&staged, &self.dir.join(file.name.as_str()))?;
+        }
+        let (boot, architecture) = match image.boots {
+            Boots::Linux(kernel) => self.take_kernel(kernel, image.cmdline)?,
+            Boots::Efi(program) => self.take_program(program)?,
+            Boots::Chain(url) => (Boot::Chain(ChainBoot { url }), None),
+            Boots::Iso(disc) => (self.take_disc(disc)?, None),
+        };
         let mut manifest = Manifest {
             version: ManifestVersion::CURRENT,
             name: image.name,
@@ -159,36 +168,95 @@ impl Copies<'_> {
             created: manifest::created(now),
             label: image.label,
             description: image.description,
-            architecture: kernel.architecture(),
-            boot: Boot::Linux(LinuxBoot {
-                kernel: file,
-                kernel_version: kernel.version().map(str::to_owned),
-                cmdline_limit: kernel.cmdline_limit(),
-                initrds: Vec::new(),
-                cmdline: image.cmdline,
-            }),
+            architecture,
+            boot,
+            files: Vec::new(),
             source: image.source,
             extra: Extra::default(),
         };
-        // Now, since the large files are yet to be copied, and once more with them.
+        // Now, since the large files are yet to be copied, and once more with each of them.
         check(&manifest)?;
         for (initrd, number) in image.initrds.into_iter().zip(1_usize..) {
-            let label = initrd.label();
-            let name = if number == 1 {
-                "initrd".to_owned()
-            } else {
-                format!("initrd-{number}")
-            };
-            let copied = self.copy(initrd, FileName::of_image(&name))?;
-            let looks = Looks::like(&copied.head, copied.file.size);
-            if matches!(looks, Looks::Empty | Looks::Kernel) {
-                return Err(StoreError::Initrd { file: label, looks });
+            let initrd = self.take_initrd(initrd, number)?;
+            if let Boot::Linux(linux) = &mut manifest.boot {
+                linux.initrds.push(initrd);
             }
-            let Boot::Linux(linux) = &mut manifest.boot;
-            linux.initrds.push(copied.file);
             check(&manifest)?;
         }
+        for (name, content) in image.files {
+            // A name that is taken is found before the copy would meet the file of that name.
+            manifest.files.push(ImageFile {
+                name: name.clone(),
+                size: 0,
+                digest: Digest::of(&[]),
+                extra: Extra::default(),
+            });
+            check(&manifest)?;
+            let copied = self.copy(content, name)?;
+            manifest.files.pop();
+            manifest.files.push(copied.file);
+        }
         Ok(manifest)
+    }
+
+    fn take_kernel(&mut self, kernel: Input, cmdline: Vec<String>) -> Result<Taken, StoreError> {
+        let from = kernel.label();
+        let copied = self.copy(kernel, FileName::of_image("kernel"))?;
+        let kernel = Kernel::from_head(&copied.head, copied.file.size)
+            .map_err(|reason| StoreError::Kernel { file: from, reason })?;
+        let mut file = copied.file;
+        let staged = self.dir.join(file.name.as_str());
+        file.name = kernel.file_name();
+        rename(&staged, &self.dir.join(file.name.as_str()))?;
+        let boot = Boot::Linux(LinuxBoot {
+            kernel: file,
+            kernel_version: kernel.version().map(str::to_owned),
+            cmdline_limit: kernel.cmdline_limit(),
+            initrds: Vec::new(),
+            cmdline,
+        });
+        Ok((boot, Some(kernel.architecture())))
+    }
+
+    fn take_initrd(&mut self, initrd: Input, number: usize) -> Result<ImageFile, StoreError> {
+        let from = initrd.label();
+        let name = if number == 1 {
+            "initrd".to_owned()
+        } else {
+            format!("initrd-{number}")
+        };
+        let copied = self.copy(initrd, FileName::of_image(&name))?;
+        match Looks::like(&copied.head, copied.file.size) {
+            looks @ (Looks::Empty | Looks::Kernel) => Err(StoreError::Initrd { file: from, looks }),
+            _ => Ok(copied.file),
+        }
+    }
+
+    fn take_program(&mut self, program: Input) -> Result<Taken, StoreError> {
+        let from = program.label();
+        let Copied { file, head } = self.copy(program, FileName::of_image("program.efi"))?;
+        let architecture =
+            Architecture::of_program(&head).ok_or_else(|| StoreError::Unsuitable {
+                file: from,
+                wanted: "EFI program for x86 or arm64",
+                looks: Looks::like(&head, file.size),
+            })?;
+        Ok((Boot::Efi(EfiBoot { program: file }), Some(architecture)))
+    }
+
+    fn take_disc(&mut self, disc: Input) -> Result<Boot, StoreError> {
+        let from = disc.label();
+        let Copied { file, head } = self.copy(disc, FileName::of_image("disc.iso"))?;
+        // A hybrid image begins as a disk does, so `Looks` alone would not tell.
+        if Looks::is_iso(&head) {
+            Ok(Boot::Iso(IsoBoot { disc: file }))
+        } else {
+            Err(StoreError::Unsuitable {
+                file: from,
+                wanted: "ISO 9660 disc image",
+                looks: Looks::like(&head, file.size),
+            })
+        }
     }
 
     fn copy(&mut self, input: Input, name: FileName) -> Result<Copied, StoreError> {

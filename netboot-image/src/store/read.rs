@@ -98,7 +98,7 @@ pub struct OpenFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Content {
-    /// A kernel or an initial RAM disk: bytes.
+    /// A file that the manifest lists: a kernel, a disc, a file beside them; bytes.
     Boot,
     /// `manifest.json`.
     Manifest,

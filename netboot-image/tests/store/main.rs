@@ -7,6 +7,7 @@ mod crash;
 mod faults;
 mod generations;
 mod import;
+mod kinds;
 mod publish;
 mod read;
 mod verify;

@@ -156,7 +156,7 @@ fn list(dir: PathBuf) -> Result<ExitCode, Failure> {
             "{} {}  {}  {bytes} bytes  {}\n",
             manifest.name(),
             manifest.generation(),
-            manifest.architecture(),
+            manifest.architecture().map_or("any", |it| it.as_str()),
             manifest.label()
         ))?;
     }
