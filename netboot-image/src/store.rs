@@ -16,6 +16,7 @@
 
 mod error;
 mod generations;
+mod hashed_copy;
 mod new_image;
 mod publish;
 mod read;

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::hashed_copy::{Content, hashed_copy};
 use super::new_image::{Boots, Origin};
 use super::{
     Input, Lock, NewImage, Progress, Published, Step, Store, StoreError, read_dir, rename, sync_dir,
@@ -14,7 +15,7 @@ use super::{
 use crate::manifest::{self, Extra};
 use crate::{
     Architecture, Boot, ChainBoot, CopyError, Digest, EfiBoot, FileName, Generation, ImageFile,
-    IsoBoot, Kernel, LinuxBoot, Looks, Manifest, ManifestError, ManifestVersion, Sha256Sums, copy,
+    IsoBoot, Kernel, LinuxBoot, Looks, Manifest, ManifestError, ManifestVersion, Sha256Sums,
 };
 
 type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
@@ -22,7 +23,8 @@ type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 impl Store {
     /// Publishes an image as the next generation of its name, whole or not at all.
     ///
-    /// The files are copied into the store, hashed as they pass, checked and flushed to the disk; then one rename makes
+    /// The files are copied into the store or share their extents with it where the file system can, are hashed meanwhile,
+    /// checked and flushed to the disk; then one rename makes
     /// them current. `now` becomes the manifest's `created`. Content that the store already has is shared with it, once
     /// what is there was read and found whole. Other writers wait only while names change, not while bytes are copied.
     ///
@@ -266,13 +268,14 @@ impl Copies<'_> {
             path: (&from).into(),
             source,
         };
-        let (reader, total): (Box<dyn Read>, _) = match input.0 {
+        let (content, total) = match input.0 {
             Origin::Path(path) => {
                 let file = File::open(&path).map_err(unreadable)?;
                 let metadata = file.metadata().map_err(unreadable)?;
-                (Box::new(file), metadata.is_file().then_some(metadata.len()))
+                let total = metadata.is_file().then_some(metadata.len());
+                (Content::File(file), total)
             }
-            Origin::Reader { reader, .. } => (reader, None),
+            Origin::Reader { reader, .. } => (Content::Reader(reader), None),
         };
         let path = self.dir.join(name.as_str());
         let mut staged = create(&path)?;
@@ -283,11 +286,12 @@ impl Copies<'_> {
                 total,
             })
         };
-        let (digest, size) = copy(reader, &staged, progress).map_err(|error| match error {
-            CopyError::Read { source, .. } => unreadable(source),
-            CopyError::Write { source, .. } => StoreError::io("write", &path, source),
-            CopyError::Cancelled { .. } => StoreError::Cancelled,
-        })?;
+        let (digest, size) =
+            hashed_copy(content, &staged, progress).map_err(|error| match error {
+                CopyError::Read { source, .. } => unreadable(source),
+                CopyError::Write { source, .. } => StoreError::io("write", &path, source),
+                CopyError::Cancelled { .. } => StoreError::Cancelled,
+            })?;
         let mut head = Vec::new();
         let head_len = Kernel::HEAD_LEN.try_into().unwrap_or(u64::MAX);
         staged

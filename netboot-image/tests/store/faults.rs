@@ -10,7 +10,7 @@ use crate::crash::{PUBLISHED, UNSETTLED, this_program};
 
 /// The calls by what they are called on Linux, and whether a publication needs them; a `?` passes over those that this
 /// architecture lacks. Sharing contents and clearing up may fail without harm, and counting the change comes after it.
-const CALLS: [(&str, bool); 14] = [
+const CALLS: [(&str, bool); 17] = [
     ("openat", true),
     ("?mkdir,?mkdirat", true),
     ("?rename,?renameat,?renameat2", true),
@@ -18,6 +18,9 @@ const CALLS: [(&str, bool); 14] = [
     ("?symlink,?symlinkat", true),
     ("fsync", true),
     ("write", true),
+    ("pread64", true),
+    ("copy_file_range", false),
+    ("ioctl", false),
     ("?chmod,?fchmod,?fchmodat", true),
     ("flock", true),
     ("ftruncate", false),
