@@ -7,6 +7,7 @@
 
 mod boot;
 mod json;
+mod signed;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +21,7 @@ pub use boot::{Boot, ChainBoot, EfiBoot, IsoBoot, LinuxBoot};
 pub(crate) use json::Extra;
 #[cfg(all(unix, feature = "store"))]
 pub(crate) use json::{check, created};
+pub use signed::{Signature, SignatureForm};
 
 /// An image's description: what it boots, from which files, with which digests.
 ///
@@ -52,6 +54,7 @@ pub struct Manifest {
     pub(crate) architecture: Option<Architecture>,
     pub(crate) boot: Boot,
     pub(crate) files: Vec<ImageFile>,
+    pub(crate) signatures: Vec<Signature>,
     pub(crate) source: Option<Source>,
     pub(crate) extra: Extra,
 }
@@ -186,6 +189,9 @@ impl Manifest {
     /// The most files beside those that are booted.
     pub const MAX_FILES: usize = 256;
 
+    /// The most signatures.
+    pub const MAX_SIGNATURES: usize = 1024;
+
     /// Reads and checks the text of a `manifest.json`.
     ///
     /// # Errors
@@ -262,10 +268,30 @@ impl Manifest {
         &self.files
     }
 
-    /// Every file of the image: those that are booted, the kernel first, then those beside. `SHA256SUMS` and
-    /// `manifest.json` are not among them.
+    /// The detached signatures that stand beside the files. That one is listed says nothing about whether it holds.
+    #[must_use]
+    pub fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
+    /// Every file of the image: those that are booted, the kernel first, then those beside, then the signatures over
+    /// them. `SHA256SUMS`, `manifest.json` and the signatures over `SHA256SUMS` are not among them.
     pub fn files(&self) -> impl Iterator<Item = &ImageFile> {
+        let signatures = self.signatures.iter().filter_map(Signature::listed);
+        self.contents().chain(signatures)
+    }
+
+    /// The files without the signatures over them.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = &ImageFile> {
         self.boot.files().chain(&self.files)
+    }
+
+    /// Whether a file of this name is a signature over `SHA256SUMS`, which cannot list it.
+    #[cfg(all(unix, feature = "store"))]
+    pub(crate) fn has_unlisted(&self, name: &str) -> bool {
+        self.signatures
+            .iter()
+            .any(|signature| signature.listed.is_none() && signature.file == *name)
     }
 
     /// The file of that name, if it is one of [`files`](Self::files).

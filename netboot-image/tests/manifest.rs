@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use netboot_image::{Boot, Manifest, ManifestError};
+use netboot_image::{Boot, Manifest, ManifestError, SignatureForm};
 use serde_json::{Value, json};
 
 const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -109,7 +109,10 @@ fn what_is_written_says_what_was_read() {
 fn fields_of_a_later_version_survive_a_rewrite_at_every_level() {
     let mut later = sound();
     later["version"] = json!("1.7");
-    later["signatures"] = json!([{ "form": "cms", "file": "bzImage.sig" }]);
+    later["signatures"] = json!([
+        { "form": "minisign", "of": "bzImage", "file": "bzImage.minisig", "size": 9, "digest": DIGEST, "key": "RWQ" },
+    ]);
+    later["measurements"] = json!([{ "register": 4 }]);
     later["kernel"]["secure_boot"] = json!(true);
     later["initrds"][0]["compression"] = json!({ "name": "zstd", "level": 19, "ratio": 0.25 });
     later["source"]["revision"] = json!(null);
@@ -246,6 +249,69 @@ fn a_field_of_another_kind_is_refused_here_and_by_the_schema() {
     ] {
         assert_eq!(read(&manifest).expect_err("refused").to_string(), error);
         assert!(!schema().is_valid(&manifest), "{manifest}");
+    }
+}
+
+#[test]
+fn signatures_are_files_of_the_image_save_those_over_the_sums() {
+    let signed = |signatures: Value| {
+        let mut manifest = sound();
+        manifest["signatures"] = signatures;
+        manifest
+    };
+    let cms = json!({ "form": "cms", "of": "bzImage", "file": "bzImage.p7s", "size": 7, "digest": DIGEST });
+    let sums = json!({ "form": "openpgp", "of": "SHA256SUMS", "file": "SHA256SUMS.sig" });
+    let both = signed(json!([cms, sums]));
+    assert!(schema().is_valid(&both));
+    let manifest = read(&both).expect("sound");
+    let names: Vec<_> = manifest.files().map(|file| file.name().as_str()).collect();
+    assert_eq!(names, ["bzImage", "initrd", "bzImage.p7s"]);
+    let [kernel, all] = manifest.signatures() else {
+        panic!("two signatures")
+    };
+    assert_eq!(
+        (kernel.form(), kernel.of().as_str()),
+        (&SignatureForm::Cms, "bzImage")
+    );
+    assert_eq!(kernel.listed().map(|file| file.size()), Some(7));
+    assert_eq!(
+        (all.form(), all.file().as_str()),
+        (&SignatureForm::OpenPgp, "SHA256SUMS.sig")
+    );
+    let written: Value = serde_json::from_str(&manifest.to_json()).expect("JSON");
+    assert_eq!(written, both);
+
+    let with = |pointer: &str, value: Value| {
+        let mut wrong = both.clone();
+        *wrong.pointer_mut(pointer).expect(pointer) = value;
+        wrong
+    };
+    let without = |pointer: &str, key: &str| {
+        let mut wrong = both.clone();
+        let object = wrong.pointer_mut(pointer).and_then(Value::as_object_mut);
+        object.expect(pointer).remove(key);
+        wrong
+    };
+    for wrong in [
+        without("/signatures/0", "digest"),
+        without("/signatures/0", "form"),
+        with("/signatures/0/file", json!("../key")),
+        with("/signatures/0/digest", json!("sha256:")),
+        with("/signatures/0/of", json!("SHA256SUMS")),
+        with("/signatures/1/of", json!("initrd")),
+        with("/signatures/0/form", json!("x".repeat(33))),
+    ] {
+        assert!(read(&wrong).is_err(), "{wrong}");
+        assert!(!schema().is_valid(&wrong), "{wrong}");
+    }
+    // What no schema can say.
+    for wrong in [
+        with("/signatures/0/of", json!("initrd-2")),
+        with("/signatures/0/file", json!("INITRD")),
+        with("/signatures/1/file", json!("manifest.json")),
+        with("/signatures/1/file", json!("bzImage.p7s")),
+    ] {
+        assert!(read(&wrong).is_err(), "{wrong}");
     }
 }
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Architecture, Boot, ChainBoot, EfiBoot, Generation, ImageFile, IsoBoot, LinuxBoot, Manifest,
-    ManifestError, ManifestVersion, Source,
+    ManifestError, ManifestVersion, Signature, SignatureForm, Source,
 };
 use crate::{FileName, ImageName};
 
@@ -44,6 +44,8 @@ struct RawManifest {
     disc: Option<RawFile>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     files: Vec<RawFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<RawSignature>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<RawSource>,
     #[serde(flatten)]
@@ -74,6 +76,19 @@ struct RawFile {
     file: String,
     size: u64,
     digest: String,
+    #[serde(flatten)]
+    extra: Extra,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RawSignature {
+    form: String,
+    of: String,
+    file: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
     #[serde(flatten)]
     extra: Extra,
 }
@@ -112,6 +127,11 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, ManifestError> {
         description: raw.description,
         architecture: raw.architecture,
         files: read_files("files", raw.files)?,
+        signatures: raw
+            .signatures
+            .into_iter()
+            .map(read_signature)
+            .collect::<Result<_, _>>()?,
         source: raw.source.map(|raw| Source {
             tool: raw.tool,
             from: raw.from,
@@ -185,6 +205,18 @@ fn write_file(file: &ImageFile) -> RawFile {
     }
 }
 
+fn write_signature(signature: &Signature) -> RawSignature {
+    let listed = signature.listed.as_ref();
+    RawSignature {
+        form: signature.form.to_string(),
+        of: signature.of.to_string(),
+        file: signature.file.to_string(),
+        size: listed.map(|listed| listed.size),
+        digest: listed.map(|listed| listed.digest.to_string()),
+        extra: signature.extra.clone(),
+    }
+}
+
 pub(super) fn write(manifest: &Manifest) -> String {
     let (mut kernel, mut initrds, mut cmdline) = (None, None, None);
     let (mut program, mut url, mut disc) = (None, None, None);
@@ -221,6 +253,7 @@ pub(super) fn write(manifest: &Manifest) -> String {
         url,
         disc,
         files: manifest.files.iter().map(write_file).collect(),
+        signatures: manifest.signatures.iter().map(write_signature).collect(),
         source: manifest.source.as_ref().map(|source| RawSource {
             tool: source.tool.clone(),
             from: source.from.clone(),
@@ -247,9 +280,11 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             c.is_control() && c != '\n'
         })?;
     }
+    let unlisted = manifest.signatures.iter().filter(|it| it.listed.is_none());
+    let unlisted = unlisted.map(|signature| &signature.file);
     let mut names = HashSet::new();
-    for file in manifest.files() {
-        let name = file.name.as_str();
+    for name in manifest.files().map(|file| &file.name).chain(unlisted) {
+        let name = name.as_str();
         if RESERVED
             .iter()
             .any(|reserved| reserved.eq_ignore_ascii_case(name))
@@ -265,6 +300,34 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
                 "file",
                 name,
                 "is listed twice, or differs from another name only in case",
+            ));
+        }
+    }
+    if manifest.signatures.len() > Manifest::MAX_SIGNATURES {
+        return Err(value(
+            "signatures",
+            &manifest.signatures.len().to_string(),
+            "are more than an image may have",
+        ));
+    }
+    for signature in &manifest.signatures {
+        check_text("signatures.form", signature.form.as_str(), 32, |c| {
+            c.is_control()
+        })?;
+        let of = &signature.of;
+        let is_there = *of == "SHA256SUMS" || manifest.contents().any(|file| file.name == *of);
+        if !is_there {
+            return Err(value(
+                "signatures",
+                of.as_str(),
+                "is signed, and no file of the image",
+            ));
+        }
+        if signature.listed.is_none() != (*of == "SHA256SUMS") {
+            return Err(value(
+                "signatures",
+                signature.file.as_str(),
+                "needs a size and a digest, unless it is over SHA256SUMS",
             ));
         }
     }
@@ -391,6 +454,33 @@ fn read_file(field: &'static str, raw: RawFile) -> Result<ImageFile, ManifestErr
 
 fn read_files(field: &'static str, raw: Vec<RawFile>) -> Result<Vec<ImageFile>, ManifestError> {
     raw.into_iter().map(|raw| read_file(field, raw)).collect()
+}
+
+fn read_signature(raw: RawSignature) -> Result<Signature, ManifestError> {
+    let name = |text: &str| FileName::new(text).map_err(|error| value("signatures", text, error));
+    let listed = match (raw.size, raw.digest) {
+        (Some(size), Some(digest)) => Some(read_file(
+            "signatures",
+            RawFile {
+                file: raw.file.clone(),
+                size,
+                digest,
+                extra: Extra::default(),
+            },
+        )?),
+        (None, None) => None,
+        _ => {
+            let reason = "has a size without a digest or a digest without a size";
+            return Err(value("signatures", &raw.file, reason));
+        }
+    };
+    Ok(Signature {
+        form: SignatureForm::read(raw.form),
+        of: name(&raw.of)?,
+        file: name(&raw.file)?,
+        listed,
+        extra: raw.extra,
+    })
 }
 
 fn read_version(text: &str) -> Result<ManifestVersion, ManifestError> {

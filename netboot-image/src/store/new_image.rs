@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::{FileName, Generation, ImageName, Manifest, Source};
+use crate::{FileName, Generation, ImageName, Manifest, Signer, Source};
 
 /// An image to be published.
 ///
@@ -35,6 +35,9 @@ pub struct NewImage {
     pub(super) cmdline: Vec<String>,
     pub(super) files: Vec<(FileName, Input)>,
     pub(super) source: Option<Source>,
+    pub(super) signers: Vec<Signer>,
+    /// What it is a publication of once more, only to be signed.
+    pub(super) again: Option<Manifest>,
 }
 
 /// What an image is made of, by its kind.
@@ -138,7 +141,7 @@ impl NewImage {
         Self::new(name, Boots::Iso(disc.into()))
     }
 
-    fn new(name: ImageName, boots: Boots) -> Self {
+    pub(super) fn new(name: ImageName, boots: Boots) -> Self {
         Self {
             name,
             label: None,
@@ -148,6 +151,8 @@ impl NewImage {
             cmdline: Vec::new(),
             files: Vec::new(),
             source: None,
+            signers: Vec::new(),
+            again: None,
         }
     }
 
@@ -184,6 +189,17 @@ impl NewImage {
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
+        self
+    }
+
+    /// Signs the image, at most once in each form: `SHA256SUMS` and with it everything (`SHA256SUMS.p7s` with CMS,
+    /// `SHA256SUMS.sig` with OpenPGP), and with CMS also every file that is booted or beside (`bzImage.p7s`), as iPXE
+    /// checks them. Nothing is signed by default.
+    ///
+    /// `SHA256SUMS` is signed while other writers of the store wait, so have a key's passphrase at hand.
+    #[must_use]
+    pub fn sign(mut self, signer: Signer) -> Self {
+        self.signers.push(signer);
         self
     }
 

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::hashed_copy::{Content, hashed_copy};
 use super::new_image::{Boots, Origin};
+use super::signing::{sign_files, sign_sums};
 use super::{
     Input, Lock, NewImage, Progress, Published, Step, Store, StoreError, read_dir, rename, sync_dir,
 };
@@ -16,6 +17,7 @@ use crate::manifest::{self, Extra};
 use crate::{
     Architecture, Boot, ChainBoot, CopyError, Digest, EfiBoot, FileName, Generation, ImageFile,
     IsoBoot, Kernel, LinuxBoot, Looks, Manifest, ManifestError, ManifestVersion, Sha256Sums,
+    Signer,
 };
 
 type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
@@ -39,6 +41,9 @@ impl Store {
     ) -> Result<Published, StoreError> {
         let name = image.name.clone();
         self.current(&name)?;
+        self.refuse_own_keys(&image)?;
+        let signers = image.signers.clone();
+        let again = image.again.as_ref().map(Manifest::generation);
         let staging = self.stage()?;
         step(progress, Step::Staged)?;
         let files = staging.path.join("files");
@@ -50,14 +55,18 @@ impl Store {
             damaged: Vec::new(),
         };
         let mut manifest = copies.take(now, image)?;
+        sign_files(&signers, &files, &mut manifest)?;
         let damaged = copies.damaged;
         step(progress, Step::Copied)?;
 
         let lock = self.lock()?;
         step(progress, Step::Locked)?;
         let replaced = self.current(&name)?;
+        if again.is_some() && again != replaced {
+            return Err(StoreError::Overtaken { name });
+        }
         manifest.generation = self.next_generation(&name)?;
-        self.describe(&files, &manifest)?;
+        self.describe(&files, &manifest, &signers)?;
         step(progress, Step::Described)?;
 
         let counter = self.change_counter()?;
@@ -90,8 +99,13 @@ impl Store {
         }
     }
 
-    /// Writes `manifest.json` and `SHA256SUMS`, which holds the digest of the former too.
-    fn describe(&self, files: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    /// Writes `manifest.json`, `SHA256SUMS` and the signatures over the latter, which holds the digest of the former too.
+    fn describe(
+        &self,
+        files: &Path,
+        manifest: &Manifest,
+        signers: &[Signer],
+    ) -> Result<(), StoreError> {
         let json = manifest.to_json();
         if json.len() > Manifest::MAX_LEN {
             let reason = ManifestError::TooLong { len: json.len() };
@@ -115,6 +129,7 @@ impl Store {
                 .map_err(|source| StoreError::io("write", &path, source))?;
             finish(&file, &path)?;
         }
+        sign_sums(signers, files, manifest)?;
         for path in read_dir(files)? {
             self.hand_over(&path)?;
         }
@@ -125,8 +140,8 @@ impl Store {
 }
 
 /// The copies of an image's files, on their way into the staging directory.
-struct Copies<'a> {
-    store: &'a Store,
+pub(super) struct Copies<'a> {
+    pub(super) store: &'a Store,
     dir: &'a Path,
     progress: &'a mut Callback<'a>,
     /// Contents that the store has, but not as they should be.
@@ -134,8 +149,8 @@ struct Copies<'a> {
 }
 
 /// A file that was copied, and its beginning.
-struct Copied {
-    file: ImageFile,
+pub(super) struct Copied {
+    pub(super) file: ImageFile,
     head: Vec<u8>,
 }
 
@@ -173,6 +188,7 @@ impl Copies<'_> {
             architecture,
             boot,
             files: Vec::new(),
+            signatures: Vec::new(),
             source: image.source,
             extra: Extra::default(),
         };
@@ -197,6 +213,9 @@ impl Copies<'_> {
             let copied = self.copy(content, name)?;
             manifest.files.pop();
             manifest.files.push(copied.file);
+        }
+        if let Some(before) = image.again {
+            self.inherit(&mut manifest, &before, &image.signers)?;
         }
         Ok(manifest)
     }
@@ -261,7 +280,7 @@ impl Copies<'_> {
         }
     }
 
-    fn copy(&mut self, input: Input, name: FileName) -> Result<Copied, StoreError> {
+    pub(super) fn copy(&mut self, input: Input, name: FileName) -> Result<Copied, StoreError> {
         let from = input.label();
         let unreadable = |source| StoreError::Io {
             action: "read",
@@ -331,7 +350,7 @@ impl Copies<'_> {
     }
 }
 
-fn check(manifest: &Manifest) -> Result<(), StoreError> {
+pub(super) fn check(manifest: &Manifest) -> Result<(), StoreError> {
     manifest::check(manifest).map_err(|reason| StoreError::Manifest {
         name: manifest.name.clone(),
         reason,
@@ -345,7 +364,7 @@ fn step(progress: &mut Callback<'_>, step: Step) -> Result<(), StoreError> {
     }
 }
 
-fn create(path: &Path) -> Result<File, StoreError> {
+pub(super) fn create(path: &Path) -> Result<File, StoreError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -355,7 +374,7 @@ fn create(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Makes a file read-only and flushes it to the disk.
-fn finish(file: &File, path: &Path) -> Result<(), StoreError> {
+pub(super) fn finish(file: &File, path: &Path) -> Result<(), StoreError> {
     file.set_permissions(Permissions::from_mode(0o444))
         .and_then(|()| file.sync_all())
         .map_err(|source| StoreError::io("flush", path, source))

@@ -54,6 +54,12 @@ pub enum Damage {
         /// Its name, as far as it is text.
         file: String,
     },
+    /// A signature over `SHA256SUMS` is not there.
+    #[error("{file}: missing")]
+    Unsigned {
+        /// Its name.
+        file: String,
+    },
     /// `SHA256SUMS` is missing, or not the one that goes with the manifest.
     #[error("SHA256SUMS: missing, or other files than in manifest.json")]
     Sums,
@@ -165,6 +171,14 @@ impl Store {
                 }
             }
         }
+        for signature in manifest.signatures() {
+            let file = signature.file().as_str();
+            if manifest.has_unlisted(file) && !dir.join(file).is_file() {
+                plan.report.damage.push(Damage::Unsigned {
+                    file: file.to_owned(),
+                });
+            }
+        }
         match read_dir(&dir) {
             Err(error) => plan.report.damage.push(Damage::Unreadable(error)),
             Ok(paths) => {
@@ -174,6 +188,7 @@ impl Store {
                         .map(|name| name.to_string_lossy())
                         .unwrap_or_default();
                     if manifest.file(&name).is_none()
+                        && !manifest.has_unlisted(&name)
                         && !matches!(&*name, "manifest.json" | "SHA256SUMS")
                     {
                         plan.report.damage.push(Damage::Extra {

@@ -243,7 +243,7 @@ pub(crate) fn this_program(test: &str, bench: &Bench) -> Command {
 }
 
 /// Where the parent told this process to die, and in which directory.
-fn orders() -> Option<(String, PathBuf)> {
+pub(crate) fn orders() -> Option<(String, PathBuf)> {
     #[expect(
         clippy::disallowed_methods,
         reason = "how a test tells the process that it starts what to do"

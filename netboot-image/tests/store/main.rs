@@ -10,5 +10,6 @@ mod import;
 mod kinds;
 mod publish;
 mod read;
+mod signatures;
 mod verify;
 mod writers;
