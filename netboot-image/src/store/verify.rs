@@ -80,6 +80,10 @@ pub struct Verifying<'a> {
     pub done: u64,
     /// Bytes to be read in all.
     pub total: u64,
+    /// Files that were read to their end so far.
+    pub files_done: usize,
+    /// Files to be read in all.
+    pub files: usize,
 }
 
 impl Report {
@@ -268,7 +272,8 @@ fn run(plans: Vec<Plan>, progress: &Callback<'_>) -> Result<Vec<Report>, StoreEr
         .flat_map(|plan| &plan.jobs)
         .map(|job| job.size)
         .sum();
-    let (next, done, cancelled) = (
+    let (next, files_done, done, cancelled) = (
+        AtomicUsize::new(0),
         AtomicUsize::new(0),
         AtomicU64::new(0),
         AtomicBool::new(false),
@@ -287,6 +292,8 @@ fn run(plans: Vec<Plan>, progress: &Callback<'_>) -> Result<Vec<Report>, StoreEr
                     file: &todo.file,
                     done,
                     total,
+                    files_done: files_done.load(Ordering::Relaxed),
+                    files: queue.len(),
                 };
                 if progress(at).is_break() {
                     cancelled.store(true, Ordering::Relaxed);
@@ -298,6 +305,7 @@ fn run(plans: Vec<Plan>, progress: &Callback<'_>) -> Result<Vec<Report>, StoreEr
                 }
             });
             let Some((bytes, damage)) = read else { break };
+            files_done.fetch_add(1, Ordering::Relaxed);
             outcomes.push(Outcome {
                 plan,
                 job,

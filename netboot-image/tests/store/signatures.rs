@@ -171,7 +171,11 @@ fn openssl_agrees_with_the_cms_signatures_and_sha256sum_with_the_list() {
         assert!(opened.expect("served").size > 100);
     }
 
-    assert!(all_hold(&checked(&bench, "a", &[trust.clone()])));
+    assert!(all_hold(&checked(
+        &bench,
+        "a",
+        std::slice::from_ref(&trust)
+    )));
     let refused = checked(&bench, "a", &[others]);
     assert!(refused.iter().all(|(_, result)| matches!(
         result,
