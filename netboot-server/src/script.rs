@@ -272,7 +272,7 @@ fn words(
         ip: ipv4(asker.address),
         server: ipv4(asker.server),
         name: target.map(|target| target.name.as_str()),
-        arch: Some(manifest.architecture().as_str()),
+        arch: manifest.architecture().map(|it| it.as_str()),
     };
     let image = world.config().images.get(manifest.name());
     let of_image = image.into_iter().flat_map(|image| &image.cmdline);
