@@ -24,7 +24,7 @@ impl Numbers {
 }
 
 const NAMES: [&str; 4] = ["v0", "v1", "v2", "net9/v0"];
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 19] = [
     "",
     "",
     "",
@@ -39,8 +39,13 @@ const TYPES: [&str; 14] = [
     ":hexhyp",
     ":hexraw",
     ":uristring",
+    ":base64",
+    ":ipv6",
+    ":uuid",
+    ":busdevfn",
+    ":dnssl",
 ];
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 34] = [
     "5",
     "0",
     "-3",
@@ -65,8 +70,18 @@ const VALUES: [&str; 24] = [
     "a${v0}b",
     "|| x",
     "4294967295",
+    "AQID",
+    "/w==",
+    "AQ I D",
+    "AQ=",
+    "fe80::1",
+    "2001:db8:0:0:1:0:0:1",
+    "::",
+    "0102030405060708090a0b0c0d0e0f10",
+    "03666f6f036261720001c0000",
+    "03666f6f0362617200c004",
 ];
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 19] = [
     "",
     "",
     "",
@@ -81,6 +96,11 @@ const SHOWN: [&str; 14] = [
     ":ipv4",
     ":int16",
     ":nonsense",
+    ":base64",
+    ":ipv6",
+    ":uuid",
+    ":busdevfn",
+    ":dnssl",
 ];
 
 fn expansion(numbers: &mut Numbers) -> String {
