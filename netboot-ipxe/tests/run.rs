@@ -277,6 +277,10 @@ fn settings_read_and_write_as_ipxe_does() {
         ),
         ("set u é\necho ${u:uristring}", "%FFFFFFC3%FFFFFFA9"),
         (
+            "set u !\"$'()*+,-.;<>[\\]^_`{|}~\necho ${u:uristring}",
+            "!\"$'()*+,-.;<>[\\]^_`{|}~",
+        ),
+        (
             "inc never\ninc never:int8\necho ${never} ${never:hex}",
             "2 02",
         ),
@@ -332,6 +336,16 @@ fn settings_read_and_write_as_ipxe_does() {
             "set l:hexraw 01610000016200\nset p:hexraw c000\necho [${l:dnssl}] [${p:dnssl}]",
             "[a b] []",
         ),
+        (
+            "set m:hexraw 01610001620040000162c003\necho ${m:dnssl}",
+            "a b a b.b",
+        ),
+        ("set n:hexraw c0020161\necho [${n:dnssl}]", "[]"),
+        (
+            "set q:hex 00:80:00:00:01\nset r:hex ff:41:00:00:00\necho [${q:int32}] [${r:int32}]",
+            "[-2147483647] [1090519040]",
+        ),
+        ("set v:hex 41:00:42\necho [${v:string}]", "[A]"),
     ];
     for (body, expected) in cases {
         assert_eq!(shown(body), [expected], "{body}");

@@ -58,7 +58,7 @@ pub(super) fn decode(bytes: &[u8], typed: &SettingType) -> String {
             .join(between)
     };
     match typed {
-        SettingType::String => String::from_utf8_lossy(bytes).into_owned(),
+        SettingType::String => c_string(bytes),
         SettingType::UriString => percent_encode(bytes),
         SettingType::Ipv4 => match bytes {
             [a, b, c, d, ..] => format!("{a}.{b}.{c}.{d}"),
@@ -78,9 +78,15 @@ pub(super) fn decode(bytes: &[u8], typed: &SettingType) -> String {
         SettingType::Uuid if bytes.len() == UUID_LEN => uuid_text(bytes),
         SettingType::Guid if bytes.len() == UUID_LEN => uuid_text(&guid(bytes)),
         SettingType::BusDevFn => unsigned(bytes).map_or_else(String::new, busdevfn),
-        SettingType::DnsSl => names(bytes).unwrap_or_default(),
+        SettingType::DnsSl => names(bytes).map_or_else(String::new, |names| c_string(&names)),
         _ => String::new(),
     }
+}
+
+/// Text ends at the first zero.
+fn c_string(bytes: &[u8]) -> String {
+    let text = bytes.split(|b| *b == 0).next().unwrap_or_default();
+    String::from_utf8_lossy(text).into_owned()
 }
 
 /// A number as C's `strtoul` with base 0 reads it, the whole text.
@@ -114,16 +120,17 @@ fn unsigned(bytes: &[u8]) -> Option<u32> {
     wide.filter(|_| !bytes.is_empty())
 }
 
-/// Big-endian, its sign that of the first byte.
+/// Big-endian, its sign that of the first byte: 32 bits of it, where the bytes before these say no
+/// more than that sign.
 pub(super) fn number(bytes: &[u8]) -> Option<i64> {
-    let value = i64::from(unsigned(bytes)?);
-    let negative = bytes.first().is_some_and(|first| *first >= 0x80);
-    let bits = u32::try_from(bytes.len().min(4)).ok()? * 8;
-    Some(if negative {
-        value - (1_i64 << bits)
-    } else {
-        value
-    })
+    let sign = if *bytes.first()? < 0x80 { 0 } else { 0xff };
+    let (before, last) = bytes.split_at(bytes.len().saturating_sub(4));
+    let mut wide = [sign; 4];
+    for (to, from) in wide.iter_mut().rev().zip(last.iter().rev()) {
+        *to = *from;
+    }
+    let same = before.iter().all(|b| *b == sign);
+    same.then(|| i64::from(i32::from_be_bytes(wide)))
 }
 
 pub(super) fn last_bytes(value: i64, size: usize) -> Vec<u8> {
@@ -148,16 +155,18 @@ fn hex(text: &str, between: Option<char>) -> Option<Vec<u8>> {
     left.is_empty().then_some(bytes)
 }
 
+/// As iPXE does for its first field of a URI: most marks stay as they are.
 fn percent_encode(bytes: &[u8]) -> String {
     let mut out = String::new();
     for b in bytes {
-        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+') {
-            out.push(char::from(*b));
-        } else if b.is_ascii() {
-            out.push_str(&format!("%{b:02X}"));
-        } else {
+        match b {
+            b'#' | b'%' | b'&' | b'/' | b':' | b'=' | b'?' | b'@' => {
+                out.push_str(&format!("%{b:02X}"));
+            }
+            b'!'..=b'~' => out.push(char::from(*b)),
+            0..0x80 => out.push_str(&format!("%{b:02X}")),
             // Where C's `char` has a sign, as on x86, iPXE prints all 32 bits.
-            out.push_str(&format!("%FFFFFF{b:02X}"));
+            0x80.. => out.push_str(&format!("%FFFFFF{b:02X}")),
         }
     }
     out
@@ -305,15 +314,16 @@ fn busdevfn(number: u32) -> String {
 }
 
 /// Names of DNS one after the other, with blanks between them. `None` where one has no end, or
-/// where pointers make more text of them than a word may hold.
-fn names(bytes: &[u8]) -> Option<String> {
-    let mut out = String::new();
+/// where pointers make more of them than a word may hold.
+fn names(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut hops = MAX_WORDS_LEN;
     let mut at = 0;
     while at < bytes.len() {
         if at > 0 {
-            out.push(' ');
+            out.push(b' ');
         }
-        at = name(bytes, at, &mut out)?;
+        at = name(bytes, at, &mut out, &mut hops)?;
         // More zeros are no more names.
         while bytes.get(at) == Some(&0) {
             at += 1;
@@ -323,33 +333,31 @@ fn names(bytes: &[u8]) -> Option<String> {
 }
 
 /// Adds the name at a place, and gives the place after it.
-fn name(bytes: &[u8], mut at: usize, out: &mut String) -> Option<usize> {
+fn name(bytes: &[u8], mut at: usize, out: &mut Vec<u8>, hops: &mut usize) -> Option<usize> {
     let mut after = None;
     let mut first = true;
-    // Pointers may go in circles, of which none is longer than this.
-    for _ in 0..=bytes.len() {
+    loop {
+        *hops = hops.checked_sub(1)?;
         let len = usize::from(*bytes.get(at)?);
-        match len {
-            0 => return Some(after.unwrap_or(at + 1)),
-            0xc0.. => {
-                let low = usize::from(*bytes.get(at + 1)?);
-                after = after.or(Some(at + 2));
-                at = (len & 0x3f) << 8 | low;
-                continue;
-            }
-            0x40.. => return None,
-            _ => {}
+        if len == 0 {
+            return Some(after.unwrap_or(at + 1));
+        }
+        // iPXE takes either bit for a pointer's mark. A pointer leads backwards.
+        if len >= 0x40 {
+            let to = (len & 0x3f) << 8 | usize::from(*bytes.get(at + 1)?);
+            after = after.or(Some(at + 2));
+            at = Some(to).filter(|to| *to < at)?;
+            continue;
         }
         let label = bytes.get(at + 1..at + 1 + len)?;
         if !first {
-            out.push('.');
+            out.push(b'.');
         }
         first = false;
-        out.push_str(&String::from_utf8_lossy(label));
+        out.extend_from_slice(label);
         if out.len() > MAX_WORDS_LEN {
             return None;
         }
         at += 1 + len;
     }
-    None
 }
