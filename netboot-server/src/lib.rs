@@ -11,6 +11,7 @@ mod http;
 pub mod lab;
 mod leases;
 pub mod log;
+mod malformed;
 mod menu_file;
 mod neighbour;
 mod no_router;

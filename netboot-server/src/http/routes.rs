@@ -65,7 +65,8 @@ pub(super) async fn answer<B>(
     let method = request.method().clone();
     // The store and the neighbour table are read from files.
     let found = tokio::task::spawn_blocking(move || {
-        let machine = asked_mac(&query).or_else(|| shared_there.identify(client.ip()));
+        // A MAC address in a URL says whose script is wanted, and not who asks.
+        let (asked, seen) = (asked_mac(&query), shared_there.identify(client.ip()));
         let found = normal_path(&raw_path).and_then(|path| {
             if method != Method::GET && method != Method::HEAD {
                 return Err(Refusal::new(
@@ -76,12 +77,12 @@ pub(super) async fn answer<B>(
             let asker = Asker {
                 client,
                 local,
-                machine,
+                machine: asked.or(seen),
                 path: &path,
             };
             find(&shared_there, &asker).map(|entity| (path, entity))
         });
-        (raw_path, machine, found)
+        (raw_path, seen.or(asked), found)
     })
     .await;
     let (path, machine, found) = match found {

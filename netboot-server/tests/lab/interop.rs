@@ -1,7 +1,7 @@
 //! Clients that others wrote ask this server, in network namespaces.
 
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::path::Path;
 use std::process;
 
@@ -331,9 +331,12 @@ fn ipxe_gets_its_lease(cable: &Cable) {
                 sent.expect("the cable is plugged in");
             }
             Output::Wait(_) => {
-                let (length, _) = socket.recv_from(&mut buffer).expect("an answer");
+                let (length, from) = socket.recv_from(&mut buffer).expect("an answer");
+                let SocketAddr::V4(from) = from else {
+                    unreachable!("an IPv4 socket")
+                };
                 let message = MessageView::parse(&buffer[..length]).expect("a DHCP message");
-                client.handle_input(Timestamp(0), &message);
+                client.handle_input(Timestamp(0), from, &message);
             }
             Output::Done(_) => return,
             Output::Failed(failure) => panic!("{failure}"),

@@ -190,10 +190,10 @@ pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
             Output::Wait(until) => {
                 let wait = Duration::from_millis(until.millis_since(now()).max(1));
                 socket.set_read_timeout(Some(wait)).expect("a time");
-                if let Ok((length, _)) = socket.recv_from(&mut bytes)
+                if let Ok((length, SocketAddr::V4(from))) = socket.recv_from(&mut bytes)
                     && let Ok(message) = MessageView::parse(&bytes[..length])
                 {
-                    client.handle_input(now(), &message);
+                    client.handle_input(now(), from, &message);
                 }
             }
             Output::Done(bound) => return bound,
