@@ -3,8 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use netboot_dhcp::MacAddr;
-use netboot_image::{Boot as ManifestBoot, ImageName, LinuxBoot as LinuxImage, Manifest};
-use netboot_ipxe::{Action, Chain, Ending, Item, LinuxBoot, LocalDisk, Menu, Notice, RenderError};
+use netboot_image::{
+    Boot as ManifestBoot, ImageFile, ImageName, LinuxBoot as LinuxImage, Manifest,
+};
+use netboot_ipxe::{
+    Action, Chain, Ending, Item, LinuxBoot, LocalDisk, Menu, Notice, RenderError, Script,
+};
 
 use crate::cmdline::{self, Values};
 use crate::config::{MenuAction, MenuItem, Target};
@@ -56,17 +60,17 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String
     let script = match &decision.boot {
         Boot::Menu => menu(world, target, asker).script()?,
         Boot::Image(name, _) => match world.image(name) {
-            Some(manifest) => match linux(world, manifest, target, asker) {
-                Ok(linux) => match linux.script(again).and_then(|script| script.render()) {
+            Some(manifest) => {
+                let entry = entry(world, manifest, target, asker);
+                match entry.script(again).and_then(|script| script.render()) {
                     Ok(script) => return Ok(script),
                     Err(error) => unwritable(
                         format!("The image {name} cannot be written as an iPXE script."),
                         &error,
                     )
                     .script(again)?,
-                },
-                Err(notice) => notice.script(again)?,
-            },
+                }
+            }
             None => missing(name).script(again)?,
         },
         Boot::MissingImage(name) => missing(name).script(again)?,
@@ -155,8 +159,7 @@ fn menu_item(
             let (text, action) = match world.image(image) {
                 Some(manifest) => (
                     label(image_label(world, manifest)),
-                    linux(world, manifest, target, asker)
-                        .map_or_else(Action::Notice, Action::Linux),
+                    entry(world, manifest, target, asker).into(),
                 ),
                 None => (
                     format!("{} (not in the store)", label(image.as_str())),
@@ -206,46 +209,64 @@ fn image_label<'w>(world: &'w World, manifest: &'w Manifest) -> &'w str {
         .unwrap_or_else(|| manifest.label())
 }
 
-/// The boot of a Linux image, or a notice where the image is of a kind that this server cannot boot.
-fn linux(
-    world: &World,
-    manifest: &Manifest,
-    target: Option<&Target>,
-    asker: &Asker,
-) -> Result<LinuxBoot, Notice> {
-    let name = manifest.name();
-    let ManifestBoot::Linux(linux) = manifest.boot() else {
-        return Err(Notice::new(format!(
+/// What boots an image, or a notice where this server cannot boot it.
+fn entry(world: &World, manifest: &Manifest, target: Option<&Target>, asker: &Asker) -> Entry {
+    let (name, generation) = (manifest.name(), manifest.generation());
+    let shown = format!("{} ({name} {generation})", image_label(world, manifest));
+    let url = |file: &ImageFile| asker.url(&format!("/images/{name}/{generation}/{}", file.name()));
+    let hint = format!("On the server: netboot image verify {name}; netboot check");
+    match manifest.boot() {
+        ManifestBoot::Linux(linux) => {
+            let words = words(world, manifest, linux.cmdline(), target, asker);
+            let length = line_length(linux, &words);
+            if length > linux.cmdline_limit() as usize {
+                // The kernel would cut it without a word, and boot with half of it.
+                let notice = Notice::new(format!(
+                    "The command line for image {name} has {length} bytes, and its kernel takes {}.",
+                    linux.cmdline_limit()
+                ))
+                .line("On the server: shorten cmdline of the image, the group or the target");
+                return Entry::Notice(notice);
+            }
+            let entry = LinuxBoot::new(shown, url(linux.kernel())).hint(hint);
+            let entry = linux.initrds().iter().fold(entry, |entry, initrd| {
+                entry.initrd(initrd.name().as_str(), url(initrd))
+            });
+            Entry::Linux(words.into_iter().fold(entry, LinuxBoot::arg))
+        }
+        ManifestBoot::Efi(efi) => Entry::Chain(Chain::new(shown, url(efi.program())).hint(hint)),
+        ManifestBoot::Chain(chain) => Entry::Chain(Chain::new(shown, chain.url())),
+        _ => Entry::Notice(Notice::new(format!(
             "The image {name} is of a kind that this server cannot boot."
-        )));
-    };
-    let generation = manifest.generation();
-    let url = |file: &str| asker.url(&format!("/images/{name}/{generation}/{file}"));
-    let mut entry = LinuxBoot::new(
-        format!("{} ({name} {generation})", image_label(world, manifest)),
-        url(linux.kernel().name().as_str()),
-    )
-    .hint(format!(
-        "On the server: netboot image verify {name}; netboot check"
-    ));
-    for initrd in linux.initrds() {
-        let file = initrd.name().as_str();
-        entry = entry.initrd(file, url(file));
+        ))),
     }
-    let words = words(world, manifest, linux.cmdline(), target, asker);
-    let length = line_length(linux, &words);
-    if length > linux.cmdline_limit() as usize {
-        // The kernel would cut it without a word, and boot with half of it.
-        return Err(Notice::new(format!(
-            "The command line for image {name} has {length} bytes, and its kernel takes {}.",
-            linux.cmdline_limit()
-        ))
-        .line("On the server: shorten cmdline of the image, the group or the target"));
+}
+
+/// What an image becomes in a script.
+enum Entry {
+    Linux(LinuxBoot),
+    Chain(Chain),
+    Notice(Notice),
+}
+
+impl Entry {
+    fn script(&self, ending: Ending) -> Result<Script, RenderError> {
+        match self {
+            Self::Linux(linux) => linux.script(ending),
+            Self::Chain(chain) => chain.script(ending),
+            Self::Notice(notice) => notice.script(ending),
+        }
     }
-    for word in words {
-        entry = entry.arg(word);
+}
+
+impl From<Entry> for Action {
+    fn from(entry: Entry) -> Self {
+        match entry {
+            Entry::Linux(linux) => Self::Linux(linux),
+            Entry::Chain(chain) => Self::Chain(chain),
+            Entry::Notice(notice) => Self::Notice(notice),
+        }
     }
-    Ok(entry)
 }
 
 /// The bytes of the command line as iPXE hands it over: the kernel's name, `initrd=…` for each
@@ -355,6 +376,36 @@ mod tests {
         assert!(written.contains(&kernel), "{written}");
         let initrd = format!("initrd --name initrd {base}/initrd ||");
         assert!(written.contains(&initrd), "{written}");
+    }
+
+    #[test]
+    fn an_efi_program_and_an_address_elsewhere_are_chained_to() {
+        let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let manifest = |more: serde_json::Value| {
+            let mut manifest = serde_json::json!({
+                "version": "1.1", "name": "other", "generation": 2,
+                "created": "2026-11-23T05:26:58Z", "architecture": "x86_64",
+            });
+            let more = more.as_object().expect("an object").clone();
+            manifest.as_object_mut().expect("an object").extend(more);
+            let text = manifest.to_string();
+            Manifest::from_json(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+        };
+        let efi = serde_json::json!({ "kind": "efi", "program":
+            { "file": "shell.efi", "size": 5, "digest": format!("sha256:{digest}") } });
+        let written = script("config = \"other\"", vec![manifest(efi)]);
+        let url = "http://192.168.100.1/images/other/@2/shell.efi";
+        assert!(
+            written.contains(&format!("chain --replace {url} ||")),
+            "{written}"
+        );
+        let chain = serde_json::json!({ "kind": "chain", "url": "http://192.0.2.1/menu.ipxe" });
+        let written = script("config = \"other\"", vec![manifest(chain)]);
+        let url = "http://192.0.2.1/menu.ipxe";
+        assert!(
+            written.contains(&format!("chain --replace {url} ||")),
+            "{written}"
+        );
     }
 
     #[test]
