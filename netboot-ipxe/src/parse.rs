@@ -245,6 +245,9 @@ fn parse_arg(word: &str, escapes: &Escapes) -> Result<Arg, ParseProblem> {
         }
     }
     current = current.text(left);
+    if open.is_empty() {
+        return Ok(current);
+    }
     // What is still open was never closed: it is text.
     open.push((current, depth));
     let mut pieces = open.into_iter().map(|(piece, _)| piece);

@@ -6,7 +6,7 @@ mod machine;
 
 use netboot_ipxe::{
     Action, Arg, Cancel, Chain, Command, Ending, Item, LinuxBoot, LocalDisk, Menu, Notice,
-    Operator, Retry, Script, Setting, SettingType,
+    Operator, Retry, Script, Setting, SettingType, lint::Build,
 };
 
 use machine::Machine;
@@ -240,4 +240,39 @@ fn a_timeout_chooses_the_default_and_never_comes_again() {
     let seen = machine.finish();
     assert_eq!(seen.matches("Said second").count(), 1, "{seen}");
     assert!(!seen.contains("Said first"), "{seen}");
+}
+
+/// The list of Debian 12's commands and features is what that build says of itself.
+#[test]
+#[ignore = "needs qemu-system-x86 and the ipxe package"]
+fn what_the_linter_knows_of_debian_12_is_what_that_build_says() {
+    let mut script = Script::new();
+    script
+        .echo("starts")
+        .command(Command::from_words(vec!["help".into()]))
+        .echo("ends");
+    let seen = start("help", off(&mut script)).finish();
+    let build = Build::debian_12();
+    let help = seen
+        .split_once("starts\n")
+        .and_then(|(_, rest)| rest.split_once("ends\n"));
+    let (help, _) = help.expect("help is shown");
+    let (_, commands) = help.split_once("commands:").expect("it has a heading");
+    let commands: Vec<&str> = commands
+        .lines()
+        .skip(1)
+        .filter(|l| l.starts_with(' '))
+        .flat_map(str::split_whitespace)
+        .collect();
+    for command in &commands {
+        assert!(build.has_command(command), "{command}");
+    }
+    assert_eq!(commands.len(), 48, "{commands:?}");
+    let features = seen.lines().find_map(|line| line.strip_prefix("Features:"));
+    let features = features.expect("features are shown").to_lowercase();
+    for scheme in ["http", "https", "tftp", "ftp", "iscsi", "aoe", "nfs"] {
+        let there = features.split_whitespace().any(|feature| feature == scheme);
+        assert_eq!(build.has_scheme(scheme), there, "{scheme} in {features}");
+    }
+    assert_eq!(build.has_dns(), features.contains("dns"), "{features}");
 }
