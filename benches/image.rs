@@ -12,10 +12,19 @@ const HEX: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f2001
 fn hashing(criterion: &mut Criterion) {
     let bytes = vec![0x5a; 64 << 20];
     let mut group = criterion.benchmark_group("image/sha256");
-    group.sample_size(20).throughput(Throughput::Bytes(64 << 20));
-    group.bench_function("of 64 MiB in memory", |bench| bench.iter(|| Digest::of(black_box(&bytes))));
+    group
+        .sample_size(20)
+        .throughput(Throughput::Bytes(64 << 20));
+    group.bench_function("of 64 MiB in memory", |bench| {
+        bench.iter(|| Digest::of(black_box(&bytes)))
+    });
     group.bench_function("copy 64 MiB of memory into nothing", |bench| {
-        bench.iter(|| copy(black_box(bytes.as_slice()), io::sink(), |_| ControlFlow::Continue(())).expect("no fault"));
+        bench.iter(|| {
+            copy(black_box(bytes.as_slice()), io::sink(), |_| {
+                ControlFlow::Continue(())
+            })
+            .expect("no fault")
+        });
     });
     let path = std::env::temp_dir().join(format!("netboot-image-bench-{}", std::process::id()));
     std::fs::write(&path, &bytes).expect("a temporary file");
@@ -41,7 +50,9 @@ fn parsing(criterion: &mut Criterion) {
         "kind":"linux","kernel":{{"file":"bzImage","size":3,"cmdline_limit":2047,"digest":"sha256:{HEX}"}},
         "initrds":[{{"file":"initrd","size":3,"digest":"sha256:{HEX}"}}],"cmdline":["console=ttyS0","quiet"]}}"#
     );
-    group.throughput(Throughput::Bytes(manifest.len().try_into().expect("it fits")));
+    group.throughput(Throughput::Bytes(
+        manifest.len().try_into().expect("it fits"),
+    ));
     group.bench_function("manifest.json", |bench| {
         bench.iter(|| Manifest::from_json(black_box(manifest.as_bytes())).expect("sound"));
     });

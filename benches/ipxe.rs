@@ -6,7 +6,9 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use netboot_ipxe::{Action, Item, LinuxBoot, Menu, Script};
 
 fn menu() -> Menu {
-    let mut menu = Menu::new("Network boot").default_item("image-1").timeout_ms(10_000);
+    let mut menu = Menu::new("Network boot")
+        .default_item("image-1")
+        .timeout_ms(10_000);
     for number in 0..50 {
         let url = format!("http://192.168.100.1/images/image-{number}/@1");
         let boot = LinuxBoot::new(format!("Image {number}"), format!("{url}/bzImage"))
@@ -14,7 +16,11 @@ fn menu() -> Menu {
             .arg("init=/nix/store/00000000000000000000000000000000-nixos-system/init")
             .arg("console=ttyS0");
         let text = format!("Image number {number}");
-        menu = menu.item(Item::new(format!("image-{number}"), text, Action::Linux(boot)));
+        menu = menu.item(Item::new(
+            format!("image-{number}"),
+            text,
+            Action::Linux(boot),
+        ));
     }
     menu.item(Item::local_disk("local", "Boot from the local disk"))
 }
@@ -32,11 +38,21 @@ fn script(c: &mut Criterion) {
     });
     let alone_text = alone.render().expect("it can be written");
 
-    c.bench_function("ipxe/script/50 images", |b| b.iter(|| black_box(&menu).script()));
-    c.bench_function("ipxe/render/50 images", |b| b.iter(|| black_box(&script).render()));
-    c.bench_function("ipxe/parse/50 images", |b| b.iter(|| Script::parse(black_box(&text))));
-    c.bench_function("ipxe/render/50-item menu", |b| b.iter(|| black_box(&alone).render()));
-    c.bench_function("ipxe/parse/50-item menu", |b| b.iter(|| Script::parse(black_box(&alone_text))));
+    c.bench_function("ipxe/script/50 images", |b| {
+        b.iter(|| black_box(&menu).script())
+    });
+    c.bench_function("ipxe/render/50 images", |b| {
+        b.iter(|| black_box(&script).render())
+    });
+    c.bench_function("ipxe/parse/50 images", |b| {
+        b.iter(|| Script::parse(black_box(&text)))
+    });
+    c.bench_function("ipxe/render/50-item menu", |b| {
+        b.iter(|| black_box(&alone).render())
+    });
+    c.bench_function("ipxe/parse/50-item menu", |b| {
+        b.iter(|| Script::parse(black_box(&alone_text)))
+    });
 }
 
 criterion_group!(benches, script);

@@ -60,7 +60,7 @@ fn sender(c: &mut Criterion) {
                 max_duration: Duration::MAX,
                 ..TransferSettings::default()
             };
-            let mut sender = Sender::reply(now, agreed, u64::MAX, &settings);
+            let mut sender = Sender::reply(now, agreed, None, &settings);
             sender
                 .poll_output(now, &mut buf)
                 .expect("room for the OACK");

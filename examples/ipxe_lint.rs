@@ -32,6 +32,10 @@ fn main() -> ExitCode {
             _ => files.push(arg),
         }
     }
+    if files.is_empty() {
+        eprintln!("ipxe_lint: no file given");
+        return ExitCode::from(2);
+    }
     let mut worst = ExitCode::SUCCESS;
     for file in &files {
         let source = match std::fs::read(file) {

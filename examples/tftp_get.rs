@@ -5,12 +5,13 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
 use netboot_tftp::client::Client;
 
 /// Read a file by TFTP.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Where it is: tftp://HOST[:PORT]/NAME
+    /// Where it is: `tftp://HOST[:PORT]/NAME`
     url: String,
     /// File to write; it is replaced.
     #[arg(short, long)]
@@ -21,6 +22,9 @@ struct Arguments {
     /// Blocks in a window to ask for.
     #[arg(long, default_value_t = 16)]
     windowsize: u16,
+    /// Read text: lines end with LF here.
+    #[arg(long)]
+    netascii: bool,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -45,34 +49,34 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .next()
         .ok_or_else(|| format!("{host} has no address"))?;
 
-    let client = Client::new(server)
+    let mut client = Client::new(server)
         .blksize(arguments.blksize)
         .windowsize(arguments.windowsize);
+    if arguments.netascii {
+        client = client.netascii();
+    }
     let file = tokio::fs::File::create(&arguments.output)
         .await
         .map_err(|error| format!("cannot write {}: {error}", arguments.output.display()))?;
     let mut file = tokio::io::BufWriter::with_capacity(1 << 16, file);
-    let mut shown = None;
-    let fetched = client
+    // Drawn on a terminal only.
+    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
+        "{wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}",
+    )?);
+    let done = client
         .get(name, &mut file, |progress| {
-            let percent = progress
-                .size
-                .and_then(|size| (progress.bytes * 100).checked_div(size));
-            if percent != shown {
-                shown = percent;
-                eprint!(
-                    "\r{} bytes, {} %",
-                    progress.bytes,
-                    percent.unwrap_or_default()
-                );
+            if let Some(size) = progress.size {
+                bar.set_length(size);
             }
+            bar.set_position(progress.bytes);
         })
         .await?;
+    bar.finish_and_clear();
     eprintln!(
-        "\r{} bytes in {:?}, options {}",
-        fetched.stats.bytes,
-        fetched.stats.elapsed,
-        fetched.agreed.options()
+        "{} bytes in {:?}, options {}",
+        done.stats.bytes,
+        done.stats.elapsed,
+        done.agreed.options()
     );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Serves a directory by TFTP, read-only.
+//! Serves a directory by TFTP, and takes files where told to.
 //!
 //! `cargo run -p netboot-examples --bin tftp_serve -- --root DIR --listen 127.0.0.1:6969`
 
@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Parser;
-use netboot_tftp::server::{Directory, Event, Server, Settings};
+use netboot_tftp::server::{Directory, Event, Server, Settings, Writing};
 
-/// Serve a directory by TFTP, read-only.
+/// Serve a directory by TFTP.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Directory whose files are served.
@@ -26,6 +26,15 @@ struct Arguments {
     /// Most transfers at one time, and most for one client.
     #[arg(long, default_value_t = 1000)]
     max_transfers: usize,
+    /// Send and receive everything through the one port, for NAT and containers.
+    #[arg(long)]
+    single_port: bool,
+    /// Let anyone write new files of at most this many bytes.
+    #[arg(long, value_name = "BYTES")]
+    allow_write: Option<u64>,
+    /// Let anyone replace files, too.
+    #[arg(long, requires = "allow_write")]
+    allow_overwrite: bool,
     /// Print a line for each transfer.
     #[arg(long)]
     verbose: bool,
@@ -40,9 +49,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     settings.limits.max_blksize = arguments.max_blksize;
     settings.max_transfers = arguments.max_transfers;
     settings.max_transfers_per_client = arguments.max_transfers;
+    settings.single_port = arguments.single_port;
 
-    let directory = Directory::new(&arguments.root)
+    let mut directory = Directory::new(&arguments.root)
         .map_err(|error| format!("{}: {error}", arguments.root.display()))?;
+    if let Some(max_len) = arguments.allow_write {
+        let mut writing = Writing::default();
+        writing.max_len = max_len;
+        writing.overwrite = arguments.allow_overwrite;
+        directory = directory.writable(writing);
+    }
     let server = Server::bind(arguments.listen, settings, directory)
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.listen))?;
     eprintln!(
@@ -68,28 +84,30 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn print(event: &Event<'_>) {
+    let line = |client: &SocketAddr, name: &[u8], what: String| {
+        eprintln!("{client} {}: {what}", name.escape_ascii());
+    };
     match event {
-        Event::Started { transfer } => eprintln!(
-            "{} {}: {} bytes, options {}",
-            transfer.client,
-            transfer.name.escape_ascii(),
-            transfer.size,
-            transfer.agreed.options()
-        ),
-        Event::Finished { transfer, stats } => eprintln!(
-            "{} {}: done in {:?}, {} sent again",
-            transfer.client,
-            transfer.name.escape_ascii(),
-            stats.elapsed,
-            stats.retransmissions
-        ),
-        Event::SizeProbe { transfer, .. } => {
-            eprintln!(
-                "{} {}: size only",
-                transfer.client,
-                transfer.name.escape_ascii()
-            );
+        Event::Started { transfer } => {
+            let (size, options) = (transfer.size, transfer.agreed.options());
+            let what = format!("{:?}, {size} bytes, options {options}", transfer.direction);
+            line(&transfer.client, &transfer.name, what);
         }
+        Event::Finished { transfer, stats } => {
+            let (elapsed, again) = (stats.elapsed, stats.retransmissions);
+            let what = format!("done in {elapsed:?}, {again} sent again");
+            line(&transfer.client, &transfer.name, what);
+        }
+        Event::SizeProbe { transfer, .. } => {
+            line(&transfer.client, &transfer.name, "size only".into());
+        }
+        Event::Unconfirmed { transfer, .. } => {
+            let what = "all sent, no last acknowledgement";
+            line(&transfer.client, &transfer.name, what.into());
+        }
+        Event::Failed {
+            transfer, failure, ..
+        } => line(&transfer.client, &transfer.name, failure.to_string()),
         Event::Refused {
             client,
             name,
@@ -98,11 +116,9 @@ fn print(event: &Event<'_>) {
             ..
         } => {
             let detail = detail.unwrap_or_default();
-            eprintln!(
-                "{client} {}: refused, {message} {detail}",
-                name.escape_ascii()
-            );
+            line(client, name, format!("refused, {message} {detail}"));
         }
+        Event::OverCap { client, name, cap } => line(client, name, cap.to_string()),
         other => eprintln!("{other:?}"),
     }
 }

@@ -94,15 +94,18 @@ pub(crate) fn quote(arg: &Arg) -> Result<Arg, Problem> {
     let mut quoted = false;
     let mut any_quote = false;
     let mut open_blank = false;
-    for c in texts(arg).flat_map(str::chars) {
-        match c {
-            '"' => {
-                quoted = !quoted;
-                any_quote = true;
+    for text in texts(arg) {
+        if let Some(c) = text.chars().find(|c| c.is_control()) {
+            return Err(Problem::Control(c));
+        }
+        for b in text.bytes() {
+            match b {
+                b'"' => {
+                    quoted = !quoted;
+                    any_quote = true;
+                }
+                b => open_blank |= !quoted && is_kernel_blank(b),
             }
-            ' ' => open_blank |= !quoted,
-            c if c.is_control() => return Err(Problem::Control(c)),
-            _ => {}
         }
     }
     match (open_blank, any_quote) {
@@ -113,10 +116,17 @@ pub(crate) fn quote(arg: &Arg) -> Result<Arg, Problem> {
     }
 }
 
-/// `key="value"`, or `"word"` where there is no `=`.
+/// A blank to the kernel, whose table of characters is Latin-1: 0xA0, its no-break space, is a byte
+/// of `à` in UTF-8.
+fn is_kernel_blank(b: u8) -> bool {
+    b == b' ' || b == 0xa0
+}
+
+/// `key="value"`, or `"word"` where there is no `=` or a blank before it.
 fn quote_value(arg: &Arg) -> Arg {
-    let has_key = texts(arg).any(|text| text.contains('='));
-    let mut open = !has_key;
+    let mut before_value = texts(arg).flat_map(str::bytes);
+    let odd = before_value.find(|b| *b == b'=' || is_kernel_blank(*b));
+    let mut open = odd != Some(b'=');
     let mut out = if open { Arg::from("\"") } else { Arg::new() };
     for part in arg.parts() {
         match part {
@@ -164,6 +174,9 @@ mod tests {
         assert_eq!(quoted("a=b=c d").as_deref(), Ok("a=\"b=c d\""));
         assert_eq!(quoted("two words").as_deref(), Ok("\"two words\""));
         assert_eq!(quoted("a=\"b c\"").as_deref(), Ok("a=\"b c\""));
+        assert_eq!(quoted("a b=c").as_deref(), Ok("\"a b=c\""));
+        assert_eq!(quoted("a=\u{e0}").as_deref(), Ok("a=\"\u{e0}\""));
+        assert_eq!(quoted("a=\u{e9}").as_deref(), Ok("a=\u{e9}"));
     }
 
     #[test]

@@ -266,7 +266,7 @@ pub(crate) const COMMANDS: &[CommandSpec] = &[
     spec("startpxe", &[], 0, 1),
     spec("stoppxe", &[], 0, 0),
     spec("profstat", &[], 0, 0),
-    spec("gdbstub", &[], 1, 2),
+    spec("gdbstub", &[], 1, MANY),
 ];
 
 /// The command of that name.

@@ -175,12 +175,55 @@ fn what_a_build_lacks_is_found_unless_the_line_expects_it() {
     );
     let bare = Build::everything().with_features([0x15]);
     assert_eq!(
-        on("menu x\nchain http://x/y\nchain tftp://x/y", &bare),
+        on(
+            "menu x\nchain http://10.0.0.1/y\nchain tftp://10.0.0.1/y",
+            &bare
+        ),
         [
             "`menu` is not in a build of everything",
             "`http` is not in a build of everything"
         ]
     );
+}
+
+#[test]
+fn what_a_client_announces_says_which_commands_and_hosts_it_knows() {
+    let on = |body: &str, features: &[u8]| {
+        let build = Build::new(
+            "it",
+            ["vcreate", "form", "present", "chain", "sanboot", "nslookup"],
+        );
+        let build = build.with_features(features.iter().copied());
+        let found = lint(&format!("#!ipxe\n{body}\n"), &build, Platform::Any);
+        found.iter().map(|f| f.message.clone()).collect::<Vec<_>>()
+    };
+    let http = 0x13;
+    let not = |what: &str| [format!("{what} is not in it")];
+    assert_eq!(on("vcreate --tag 5 net0", &[http]), not("`vcreate`"));
+    assert_eq!(on("vcreate --tag 5 net0", &[http, 0x26]), [""; 0]);
+    assert_eq!(on("form Name", &[http]), not("`form`"));
+    assert_eq!(on("nslookup ip host", &[http]), not("`nslookup`"));
+    assert_eq!(on("sanboot iscsi:10.0.0.1::::iqn", &[http]), not("`iscsi`"));
+    assert_eq!(on("sanboot aoe:e0.0", &[http]), not("`aoe`"));
+    assert_eq!(on("sanboot aoe:e0.0", &[0x12]), [""; 0]);
+    let by_name = "chain http://boot.example/x";
+    assert_eq!(on(by_name, &[http]), not("finding hosts by name"));
+    assert_eq!(on(by_name, &[http, 0x17]), [""; 0]);
+    for no_name in [
+        "chain http://10.0.0.1:8080/x",
+        "chain http://[fe80::1]/x",
+        "chain http://${next-server}/x",
+        "chain x url=http://boot.example/y",
+        "chain x https://boot.example/y",
+    ] {
+        assert_eq!(on(no_name, &[http]), [""; 0], "{no_name}");
+    }
+}
+
+#[test]
+fn the_operator_of_a_shell_is_no_operator() {
+    assert_eq!(codes("chain x | goto y\n:y"), [("lone-operator", 2, 9)]);
+    assert_eq!(codes("menu Boot | http://x/\necho a & b"), []);
 }
 
 #[test]
@@ -212,4 +255,40 @@ fn what_this_crate_writes_has_no_findings_on_debian_12() {
         .and_then(|script| script.render())
         .expect("it can be written");
     assert_eq!(lint(&text, &Build::debian_12(), Platform::Efi), []);
+}
+
+/// Idioms found in public scripts, in words of our own.
+#[test]
+fn what_people_write_is_no_error() {
+    let body = "
+:start
+isset ${arch} && goto known || # not yet
+cpuid --ext 29 && set arch x86_64 || set arch i386
+:known
+chain --autofree boot.cfg ||
+set esc:hex 1b
+set bold ${esc:string}[1m
+isset ${next-server} && menu From ${next-server} || menu Boot
+item --gap -- ------------- Systems -------------
+item --gap
+item --key 0x197e one ${bold} One (64-bit)
+iseq ${a} 1 && iseq ${platform} pcbios && item two ${space} Two ||
+iseq ${arch} x86_64 &&
+item\tthree\tThree
+choose --timeout ${timeout} --default ${menu} menu || goto start
+goto ${menu} ||
+:one
+kernel nfs://${server}${path}/vmlinuz ip=${ip}::${gateway}:${netmask} BOOTIF=01-${netX/mac:hexhyp} || read void
+initrd windows/Boot/BCD         BCD
+imgargs vmlinuz initrd=initrd.magic root=/dev/nfs -- || shell
+boot || goto start
+:two
+sanboot --no-describe --drive 0x81 ${net0.dhcp/root-path} || goto start
+params
+param mac ${${busid}/mac}
+console --x 1024 --picture http://x/y.png --keep ||
+prompt --key 0x02 --timeout 2000 Press Ctrl-B ... && shell ||
+goto start
+";
+    assert_eq!(found(body), []);
 }

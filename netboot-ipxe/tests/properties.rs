@@ -1,5 +1,6 @@
 //! Properties of rendering and parsing, for any text.
 
+use netboot_ipxe::run::{Answer, Effect, MAX_STEPS, Run};
 use netboot_ipxe::{Action, Arg, Ending, Item, LinuxBoot, Menu, Notice, Operator, Script};
 use proptest::prelude::*;
 
@@ -326,6 +327,23 @@ proptest! {
                 prop_assert!(error.offset() <= text.len());
                 prop_assert!(error.line() >= 1 && error.column() >= 1);
             }
+        }
+    }
+
+    #[test]
+    fn the_interpreter_stops(script in strategy::script(), answers in proptest::collection::vec(0..3_u8, 8)) {
+        let text = script.render().expect("each line can be written");
+        let mut run = Run::new(&text).expect("it was rendered");
+        let mut calls = 0;
+        let mut answer = Answer::Done;
+        while !matches!(run.next(answer), Effect::End(_)) {
+            calls += 1;
+            prop_assert!(calls <= MAX_STEPS, "{}", text);
+            answer = match answers[usize::try_from(calls % 8).expect("small")] {
+                0 => Answer::Done,
+                1 => Answer::Failed,
+                _ => Answer::Text("a".to_owned()),
+            };
         }
     }
 

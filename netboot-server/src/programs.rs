@@ -4,8 +4,14 @@
 //! distribution's iPXE package puts them.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+
+use netboot_image::Digest;
 
 /// Where Linux distributions put iPXE's programs.
 pub const DISTRIBUTION_DIRS: [&str; 3] =
@@ -69,6 +75,55 @@ impl<const N: usize> From<[&str; N]> for Programs {
         Self {
             found: found.into(),
         }
+    }
+}
+
+/// The digests of programs, each file read once for every version of it.
+#[derive(Debug, Default)]
+pub(crate) struct Digests(Mutex<BTreeMap<PathBuf, (Version, Digest)>>);
+
+/// Changes whenever a file does: device, inode, length, and the time of its last change.
+type Version = (u64, u64, u64, i64, i64);
+
+impl Digests {
+    /// The most files whose digests are remembered; then all are read anew.
+    const MOST: usize = 1024;
+
+    /// The length and the digest of an open program, which is left at its beginning.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading, and where it is no regular file.
+    pub(crate) fn of(&self, path: &Path, file: &mut File) -> io::Result<(u64, Digest)> {
+        let data = file.metadata()?;
+        if !data.is_file() {
+            return Err(io::Error::other("it is no regular file"));
+        }
+        let version = (
+            data.dev(),
+            data.ino(),
+            data.len(),
+            data.ctime(),
+            data.ctime_nsec(),
+        );
+        let known = self.lock().get(path).copied();
+        if let Some((_, digest)) = known.filter(|(known, _)| *known == version) {
+            return Ok((data.len(), digest));
+        }
+        let (digest, length) = Digest::of_reader(&mut *file)?;
+        file.rewind()?;
+        if length == data.len() {
+            let mut digests = self.lock();
+            if digests.len() >= Self::MOST {
+                digests.clear();
+            }
+            digests.insert(path.to_owned(), (version, digest));
+        }
+        Ok((length, digest))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<PathBuf, (Version, Digest)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

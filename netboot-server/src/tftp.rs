@@ -7,7 +7,7 @@ use std::sync::Arc;
 use netboot_tftp::RelativePath;
 use netboot_tftp::server::{Cap, Content, Directory, Event, Failure, Refusal, Request, Source};
 
-use crate::events::Kind;
+use crate::events::{Kind, shown};
 use crate::script::Asker;
 use crate::service::Shared;
 
@@ -77,7 +77,7 @@ impl Source for Files {
 
 /// Puts what the TFTP server observed into the event stream.
 pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
-    let shown = |name: &[u8]| String::from_utf8_lossy(name).escape_debug().to_string();
+    let shown = |name: &[u8]| shown(&String::from_utf8_lossy(name));
     let emit = |client: SocketAddr, kind: &dyn Fn(IpAddr) -> Kind| {
         let address = client.ip().to_canonical();
         shared.emit(shared.identify(address), kind(address));

@@ -10,7 +10,11 @@ extern crate alloc;
 
 #[cfg(feature = "tokio")]
 pub mod client;
+#[cfg(feature = "tokio")]
+mod content;
+mod encode;
 mod name;
+pub mod netascii;
 mod options;
 mod packet;
 mod receiver;
@@ -22,12 +26,16 @@ mod transfer;
 #[cfg(feature = "tokio")]
 mod udp;
 
+pub use encode::{
+    BufferTooSmall, Direction, EncodeRequestError, encode_ack, encode_data_header, encode_error,
+    encode_request,
+};
 pub use name::{NameError, RelativePath};
+pub use netascii::TransferMode;
 pub use options::{Agreed, BLKSIZE_RANGE, DEFAULT_BLKSIZE, Limits, OackError, Options};
 pub use packet::{
-    BufferTooSmall, DATA_HEADER_LEN, DecodeError, EncodeRequestError, ErrorCode, MAX_REQUEST_LEN,
-    Mode, OptionsIter, OptionsView, Packet, RequestView, encode_ack, encode_data_header,
-    encode_error, encode_read_request,
+    DATA_HEADER_LEN, DecodeError, ErrorCode, MAX_REQUEST_LEN, Mode, OptionsIter, OptionsView,
+    Packet, RequestView,
 };
 pub use receiver::{Received, Receiver, ReceiverOutput};
 pub use sender::{Run, Sender, SenderOutput};

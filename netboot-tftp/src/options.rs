@@ -9,7 +9,9 @@ use core::time::Duration;
 
 use thiserror::Error;
 
-use crate::packet::{BufferTooSmall, OptionsView, encode_oack};
+use crate::encode::{BufferTooSmall, encode_oack};
+use crate::netascii::TransferMode;
+use crate::packet::OptionsView;
 
 /// Block size where none is agreed, RFC 1350 §2.
 pub const DEFAULT_BLKSIZE: u16 = 512;
@@ -54,6 +56,16 @@ impl Options {
             timeout: number(view, "timeout").filter(|&n| n > 0),
             tsize: number(view, "tsize"),
             windowsize: number(view, "windowsize").filter(|&n| n > 0),
+        }
+    }
+
+    /// What of them makes sense in this mode: no `tsize` in netascii, whose length on the wire nobody
+    /// knows before the file has been translated.
+    #[must_use]
+    pub fn in_mode(self, mode: TransferMode) -> Self {
+        Self {
+            tsize: self.tsize.filter(|_| mode == TransferMode::Octet),
+            ..self
         }
     }
 

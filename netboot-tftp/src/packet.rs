@@ -1,8 +1,8 @@
 //! The six packets on the wire: RFC 1350 §5 and the OACK of RFC 2347.
 //!
-//! [`Packet::decode`] borrows from the datagram and keeps no state; the `encode_*` functions write into
-//! the caller's buffer. Options are kept raw here, in order, whatever they hold:
-//! [`Options`](crate::Options) gives the ones of RFC 2348, 2349 and 7440 their meaning.
+//! [`Packet::decode`] borrows from the datagram and keeps no state. Options are kept raw here, in order,
+//! whatever they hold: [`Options`](crate::Options) gives the ones of RFC 2348, 2349 and 7440 their
+//! meaning. The other direction is in `encode`.
 //!
 //! Decoding is lenient where real machines need it and nothing is guessed: a request whose option list is
 //! cut off keeps the options before the cut, and [`OptionsView::rest`] shows what was left over; an ERROR
@@ -22,12 +22,12 @@ pub const DATA_HEADER_LEN: usize = 4;
 /// The longest request and OACK that RFC 2347 §2 allows, in bytes.
 pub const MAX_REQUEST_LEN: usize = 512;
 
-const RRQ: u16 = 1;
-const WRQ: u16 = 2;
-const DATA: u16 = 3;
-const ACK: u16 = 4;
-const ERROR: u16 = 5;
-const OACK: u16 = 6;
+pub(crate) const RRQ: u16 = 1;
+pub(crate) const WRQ: u16 = 2;
+pub(crate) const DATA: u16 = 3;
+pub(crate) const ACK: u16 = 4;
+pub(crate) const ERROR: u16 = 5;
+pub(crate) const OACK: u16 = 6;
 
 /// One TFTP packet, borrowed from a datagram.
 ///
@@ -213,16 +213,6 @@ pub enum DecodeError {
     },
 }
 
-/// The caller's buffer cannot hold what was to be written; the caller's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("buffer of {have} bytes where {needed} are needed")]
-pub struct BufferTooSmall {
-    /// Bytes needed.
-    pub needed: usize,
-    /// Bytes that the buffer has.
-    pub have: usize,
-}
-
 impl<'a> Packet<'a> {
     /// Reads one datagram.
     ///
@@ -287,143 +277,6 @@ impl<'a> Mode<'a> {
     }
 }
 
-/// The four bytes that precede a block's payload.
-#[must_use]
-pub fn encode_data_header(block: u16) -> [u8; DATA_HEADER_LEN] {
-    head(DATA, block)
-}
-
-/// A whole ACK.
-#[must_use]
-pub fn encode_ack(block: u16) -> [u8; 4] {
-    head(ACK, block)
-}
-
-/// Writes an ERROR and returns its length. The text ends at its first NUL, if it has one.
-///
-/// # Errors
-///
-/// [`BufferTooSmall`] unless `buf` holds `message` and five bytes.
-pub fn encode_error(
-    code: ErrorCode,
-    message: &str,
-    buf: &mut [u8],
-) -> Result<usize, BufferTooSmall> {
-    let mut out = Emit::new(buf);
-    out.put(&head(ERROR, code.0));
-    out.put(message.split('\0').next().unwrap_or(message).as_bytes());
-    out.put(&[0]);
-    out.finish()
-}
-
-/// Writes a read request in octet mode and returns its length.
-///
-/// `options` are pairs of name and value as they go on the wire.
-///
-/// # Errors
-///
-/// [`EncodeRequestError`] where a name or value holds a NUL, the request would exceed
-/// [`MAX_REQUEST_LEN`], or `buf` is too small.
-pub fn encode_read_request(
-    filename: &[u8],
-    options: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
-    buf: &mut [u8],
-) -> Result<usize, EncodeRequestError> {
-    if filename.contains(&0) {
-        return Err(EncodeRequestError::Nul);
-    }
-    let mut out = Emit::new(buf);
-    out.put(&RRQ.to_be_bytes());
-    out.put(filename);
-    out.put(b"\0octet\0");
-    for (name, value) in options {
-        let (name, value) = (name.as_ref(), value.as_ref());
-        if name.contains('\0') || value.contains('\0') {
-            return Err(EncodeRequestError::Nul);
-        }
-        put_option(&mut out, name, value);
-    }
-    if out.needed > MAX_REQUEST_LEN {
-        return Err(EncodeRequestError::TooLong { len: out.needed });
-    }
-    Ok(out.finish()?)
-}
-
-/// Why a request cannot be written; the caller's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum EncodeRequestError {
-    /// A string holds a NUL, which ends strings on the wire.
-    #[error("a name or value of the request holds a zero byte")]
-    Nul,
-    /// RFC 2347 §2 caps a request at 512 bytes.
-    #[error("request of {len} bytes exceeds the {MAX_REQUEST_LEN} that are allowed")]
-    TooLong {
-        /// Length of the request.
-        len: usize,
-    },
-    /// The buffer is too small.
-    #[error(transparent)]
-    Buffer(#[from] BufferTooSmall),
-}
-
-/// Writes an OACK of these options and returns its length.
-pub(crate) fn encode_oack(
-    options: impl IntoIterator<Item = (impl AsRef<str>, impl AsRef<str>)>,
-    buf: &mut [u8],
-) -> Result<usize, BufferTooSmall> {
-    let mut out = Emit::new(buf);
-    out.put(&OACK.to_be_bytes());
-    for (name, value) in options {
-        put_option(&mut out, name.as_ref(), value.as_ref());
-    }
-    out.finish()
-}
-
-fn put_option(out: &mut Emit<'_>, name: &str, value: &str) {
-    for text in [name, value] {
-        out.put(text.as_bytes());
-        out.put(&[0]);
-    }
-}
-
-/// Appends to a buffer and keeps counting past its end, so that the error can say what was needed.
-struct Emit<'b> {
-    buf: &'b mut [u8],
-    needed: usize,
-}
-
-impl<'b> Emit<'b> {
-    fn new(buf: &'b mut [u8]) -> Self {
-        Self { buf, needed: 0 }
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        let start = self.needed;
-        self.needed += bytes.len();
-        if let Some(place) = self.buf.get_mut(start..self.needed) {
-            place.copy_from_slice(bytes);
-        }
-    }
-
-    fn finish(self) -> Result<usize, BufferTooSmall> {
-        if self.needed <= self.buf.len() {
-            Ok(self.needed)
-        } else {
-            Err(BufferTooSmall {
-                needed: self.needed,
-                have: self.buf.len(),
-            })
-        }
-    }
-}
-
-fn head(opcode: u16, value: u16) -> [u8; 4] {
-    let [a, b] = opcode.to_be_bytes();
-    let [c, d] = value.to_be_bytes();
-    [a, b, c, d]
-}
-
 fn split_u16<'a>(
     bytes: &'a [u8],
     what: &'static str,
@@ -445,8 +298,6 @@ fn c_string(input: &[u8]) -> IResult<&[u8], &[u8], NomError<&[u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NO_OPTIONS: [(&str, &str); 0] = [];
 
     #[test]
     fn read_request_of_rfc_2348_decodes() {
@@ -547,37 +398,6 @@ mod tests {
                 what: "mode",
                 offset: 7
             })
-        );
-    }
-
-    #[test]
-    fn encoders_write_the_bytes_of_the_rfc() {
-        assert_eq!(encode_data_header(258), [0, 3, 1, 2]);
-        assert_eq!(encode_ack(65535), [0, 4, 0xff, 0xff]);
-        let mut buf = [0xaa; 64];
-        let n = encode_error(ErrorCode::FILE_NOT_FOUND, "file not found", &mut buf).unwrap();
-        assert_eq!(&buf[..n], b"\x00\x05\x00\x01file not found\x00");
-        let n =
-            encode_read_request(b"a/b", [("tsize", "0"), ("windowsize", "16")], &mut buf).unwrap();
-        assert_eq!(
-            &buf[..n],
-            b"\x00\x01a/b\x00octet\x00tsize\x000\x00windowsize\x0016\x00"
-        );
-    }
-
-    #[test]
-    fn encoders_say_what_does_not_fit() {
-        assert_eq!(
-            encode_error(ErrorCode::DISK_FULL, "full", &mut [0; 8]),
-            Err(BufferTooSmall { needed: 9, have: 8 })
-        );
-        assert_eq!(
-            encode_read_request(&[b'x'; 510], NO_OPTIONS, &mut [0; 600]),
-            Err(EncodeRequestError::TooLong { len: 519 })
-        );
-        assert_eq!(
-            encode_read_request(b"a\0b", NO_OPTIONS, &mut [0; 600]),
-            Err(EncodeRequestError::Nul)
         );
     }
 }

@@ -13,11 +13,12 @@
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::options::{Agreed, Options};
-use crate::packet::{
-    BufferTooSmall, EncodeRequestError, ErrorCode, MAX_REQUEST_LEN, OptionsView, Packet,
-    encode_ack, encode_error, encode_read_request,
+use crate::encode::{
+    BufferTooSmall, Direction, EncodeRequestError, encode_ack, encode_error, encode_request,
 };
+use crate::netascii::TransferMode;
+use crate::options::{Agreed, Options};
+use crate::packet::{ErrorCode, MAX_REQUEST_LEN, OptionsView, Packet};
 use crate::retransmit::Retransmit;
 use crate::transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};
 
@@ -25,11 +26,12 @@ use crate::transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};
 ///
 /// ```
 /// use core::time::Duration;
-/// use netboot_tftp::{Options, Received, Receiver, ReceiverOutput, TransferSettings};
+/// use netboot_tftp::{Options, Received, Receiver, ReceiverOutput, TransferMode, TransferSettings};
 ///
 /// let mut now = Duration::ZERO;
 /// let asked = Options { tsize: Some(0), ..Options::default() };
-/// let mut receiver = Receiver::request(now, b"hello", asked, u64::MAX, &TransferSettings::default())?;
+/// let settings = TransferSettings::default();
+/// let mut receiver = Receiver::request(now, b"hello", TransferMode::Octet, asked, u64::MAX, &settings)?;
 /// let mut buf = [0; 512];
 ///
 /// let ReceiverOutput::Transmit(t) = receiver.poll_output(now, &mut buf)? else { panic!("the request comes first") };
@@ -45,7 +47,8 @@ use crate::transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Receiver {
-    request: Vec<u8>,
+    /// The first packet of this end: the request, or the answer to one.
+    opening: Vec<u8>,
     asked: Options,
     agreed: Option<Agreed>,
     wrap: Wrap,
@@ -72,8 +75,10 @@ pub struct Receiver {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    RequestDue,
-    Requested,
+    /// The first packet is to be sent, or to be sent again.
+    OpeningDue,
+    /// The first packet is out and no block has come.
+    Opened,
     Receiving,
     /// Everything is here; the time is the end of dallying.
     Dallying(Duration),
@@ -100,8 +105,8 @@ pub enum Received<'p> {
 /// What [`Receiver::poll_output`] wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverOutput {
-    /// Send these bytes of the buffer: the request to the server's port, everything else to the port that
-    /// the server answered from.
+    /// Send these bytes of the buffer: a request to the server's port, everything else to the port that
+    /// the peer answered from.
     Transmit(Transmit),
     /// Nothing to do until a datagram comes or this time is reached.
     Wait(Duration),
@@ -112,7 +117,10 @@ pub enum ReceiverOutput {
 }
 
 impl Receiver {
-    /// Asks to read a file in octet mode, with these options.
+    /// Asks to read a file, with these options as far as they make sense in this mode.
+    ///
+    /// What [`Receiver::handle_input`] hands out is as it was on the wire: in netascii mode a
+    /// [`Decoder`](crate::netascii::Decoder) makes the file of it.
     ///
     /// `limit` is the most bytes that are taken: a larger file ends the transfer with ERROR 3, before the
     /// first block where the server tells the size.
@@ -123,17 +131,68 @@ impl Receiver {
     pub fn request(
         now: Duration,
         filename: &[u8],
+        mode: TransferMode,
         asked: Options,
         limit: u64,
         settings: &TransferSettings,
     ) -> Result<Self, EncodeRequestError> {
+        let asked = asked.in_mode(mode);
         let mut request = alloc::vec![0; MAX_REQUEST_LEN];
-        let len = encode_read_request(filename, asked.pairs(), &mut request)?;
+        let pairs = asked.pairs();
+        let len = encode_request(Direction::Read, filename, mode, pairs, &mut request)?;
         request.truncate(len);
-        let mut timer = Retransmit::new(now, settings);
-        timer.lower_ceiling(asked.timeout.map(|s| Duration::from_secs(s.into())));
-        Ok(Self {
-            request,
+        let mut receiver = Self::new(now, request, asked, limit, settings);
+        let timeout = asked.timeout.map(|s| Duration::from_secs(s.into()));
+        receiver.timer.lower_ceiling(timeout);
+        Ok(receiver)
+    }
+
+    /// Answers a write request: with an OACK where options are agreed, with ACK 0 where not.
+    ///
+    /// `limit` is the most bytes that are taken: a larger file ends the transfer with ERROR 3, before the
+    /// first block where the client tells the size.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use netboot_tftp::{Agreed, Received, Receiver, ReceiverOutput, TransferSettings};
+    ///
+    /// let now = Duration::ZERO;
+    /// let mut receiver = Receiver::reply(now, Agreed::default(), 1000, &TransferSettings::default());
+    /// let mut buf = [0; 512];
+    /// let ReceiverOutput::Transmit(t) = receiver.poll_output(now, &mut buf)? else { panic!("ACK 0 comes first") };
+    /// assert_eq!(&buf[..t.len], [0, 4, 0, 0]);
+    /// let data = receiver.handle_input(now, b"\x00\x03\x00\x01world");
+    /// assert_eq!(data, Received::Data { offset: 0, payload: b"world" });
+    /// # Ok::<(), netboot_tftp::BufferTooSmall>(())
+    /// ```
+    #[must_use]
+    pub fn reply(now: Duration, agreed: Agreed, limit: u64, settings: &TransferSettings) -> Self {
+        let mut answer = alloc::vec![0; MAX_REQUEST_LEN];
+        // An OACK has at most four options of this crate's own wording.
+        let len = match agreed.encode_oack(&mut answer) {
+            Ok(len) if !agreed.options().is_empty() => len,
+            _ => {
+                answer = encode_ack(0).to_vec();
+                answer.len()
+            }
+        };
+        answer.truncate(len);
+        let mut receiver = Self::new(now, answer, *agreed.options(), limit, settings);
+        receiver.timer.lower_ceiling(agreed.timeout());
+        receiver.agreed = Some(agreed);
+        receiver.refuse_if_told_too_large(&agreed);
+        receiver
+    }
+
+    fn new(
+        now: Duration,
+        opening: Vec<u8>,
+        asked: Options,
+        limit: u64,
+        settings: &TransferSettings,
+    ) -> Self {
+        Self {
+            opening,
             asked,
             agreed: None,
             wrap: settings.wrap,
@@ -143,14 +202,14 @@ impl Receiver {
             unacked: 0,
             ahead: None,
             bytes: 0,
-            state: State::RequestDue,
+            state: State::OpeningDue,
             ack_due: false,
             timed: None,
-            timer,
+            timer: Retransmit::new(now, settings),
             started: now,
             completed: None,
             stats: Stats::default(),
-        })
+        }
     }
 
     /// Takes one datagram from the peer; its source has been checked by the caller.
@@ -208,16 +267,13 @@ impl Receiver {
             }
             State::Done => return Ok(ReceiverOutput::Done(self.stats_at(now))),
             State::ErrorDue(error) => return self.poll_error(now, error.clone(), buf),
-            State::RequestDue => {
-                let request = self.request.as_slice();
-                let have = buf.len();
-                let Some(place) = buf.get_mut(..request.len()) else {
-                    let needed = request.len();
-                    return Err(BufferTooSmall { needed, have });
+            State::OpeningDue => {
+                let (len, have) = (self.opening.len(), buf.len());
+                let Some(place) = buf.get_mut(..len) else {
+                    return Err(BufferTooSmall { needed: len, have });
                 };
-                place.copy_from_slice(request);
-                let len = request.len();
-                self.state = State::Requested;
+                place.copy_from_slice(&self.opening);
+                self.state = State::Opened;
                 return Ok(self.sent(now, len));
             }
             _ if self.ack_due => {
@@ -235,7 +291,7 @@ impl Receiver {
                 return Ok(ReceiverOutput::Done(self.stats_at(now)));
             }
             State::Dallying(end) => return Ok(ReceiverOutput::Wait(*end)),
-            State::Requested | State::Receiving => {}
+            State::Opened | State::Receiving => {}
         }
         match self.timer.expired(now, false) {
             Ok(false) => Ok(ReceiverOutput::Wait(self.timer.deadline())),
@@ -244,8 +300,8 @@ impl Receiver {
                 self.stats.retransmissions += 1;
                 self.timed = None;
                 self.ahead = None;
-                if self.state == State::Requested {
-                    self.state = State::RequestDue;
+                if self.state == State::Opened {
+                    self.state = State::OpeningDue;
                 } else {
                     self.ack_due = true;
                 }
@@ -258,7 +314,7 @@ impl Receiver {
         }
     }
 
-    /// What was agreed, once the server has answered.
+    /// What was agreed, once that is known: from the start where this end answers.
     #[must_use]
     pub fn agreed(&self) -> Option<&Agreed> {
         self.agreed.as_ref()
@@ -290,15 +346,14 @@ impl Receiver {
 
     fn handle_oack(&mut self, now: Duration, options: &OptionsView<'_>) {
         match self.state {
-            State::Requested => match Agreed::by_client(&self.asked, options) {
+            State::Opened if self.agreed.is_none() => match Agreed::by_client(&self.asked, options)
+            {
                 Ok(agreed) => {
                     self.agreed = Some(agreed);
                     self.heard(now);
                     self.state = State::Receiving;
                     self.ack_due = true;
-                    if agreed.options().tsize.is_some_and(|size| size > self.limit) {
-                        self.state = State::ErrorDue(TransferError::TooLarge { limit: self.limit });
-                    }
+                    self.refuse_if_told_too_large(&agreed);
                 }
                 Err(error) => self.state = State::ErrorDue(error.into()),
             },
@@ -309,7 +364,7 @@ impl Receiver {
     }
 
     fn handle_data<'p>(&mut self, now: Duration, wire: u16, payload: &'p [u8]) -> Received<'p> {
-        if self.state == State::RequestDue {
+        if self.state == State::OpeningDue {
             self.stats.ignored += 1;
             return Received::Nothing;
         }
@@ -326,7 +381,7 @@ impl Receiver {
                 self.repeat_ack();
                 Received::Nothing
             }
-            Some(ahead) if (2..=window).contains(&ahead) && self.state == State::Receiving => {
+            Some(ahead) if (2..=window).contains(&ahead) && self.knows_window() => {
                 let block = self.got.saturating_add(ahead);
                 // Once for a gap; again only where the sender has gone back and the gap is still there.
                 if self.ahead.is_none_or(|before| block <= before) {
@@ -372,6 +427,21 @@ impl Receiver {
             self.ack_due = true;
         }
         Received::Data { offset, payload }
+    }
+
+    /// Whether blocks of a window can come: not before an OACK has been seen or sent, nor after the end.
+    fn knows_window(&self) -> bool {
+        match self.state {
+            State::Receiving => true,
+            State::Opened => self.agreed.is_some(),
+            _ => false,
+        }
+    }
+
+    fn refuse_if_told_too_large(&mut self, agreed: &Agreed) {
+        if agreed.options().tsize.is_some_and(|size| size > self.limit) {
+            self.state = State::ErrorDue(TransferError::TooLarge { limit: self.limit });
+        }
     }
 
     fn heard(&mut self, now: Duration) {

@@ -17,12 +17,15 @@
 //!   only when a round trip has passed since it was sent;
 //! - the timer.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
-use crate::options::Agreed;
-use crate::packet::{
-    BufferTooSmall, DATA_HEADER_LEN, ErrorCode, Packet, encode_data_header, encode_error,
+use crate::encode::{
+    BufferTooSmall, Direction, EncodeRequestError, encode_data_header, encode_error, encode_request,
 };
+use crate::netascii::TransferMode;
+use crate::options::{Agreed, Options};
+use crate::packet::{DATA_HEADER_LEN, ErrorCode, MAX_REQUEST_LEN, OptionsView, Packet};
 use crate::retransmit::Retransmit;
 use crate::transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};
 
@@ -54,6 +57,8 @@ use crate::transfer::{Stats, TransferError, TransferSettings, Transmit, Wrap};
 /// ```
 #[derive(Debug, Clone)]
 pub struct Sender {
+    /// What this end asks for, where it is the one that asks.
+    request: Option<Request>,
     agreed: Agreed,
     wrap: Wrap,
     window: u64,
@@ -68,7 +73,8 @@ pub struct Sender {
     highest: u64,
     state: State,
     timer: Retransmit,
-    /// End of the window in flight and when it left, as long as an ACK of it gives a round trip.
+    /// The first block in flight that was sent only once and when it left: an ACK of it or of one behind it
+    /// gives a round trip, whatever was sent again before it.
     timed: Option<(u64, Duration)>,
     /// When the first block behind `acked` was sent last.
     window_sent: Duration,
@@ -78,8 +84,18 @@ pub struct Sender {
     stats: Stats,
 }
 
+#[derive(Debug, Clone)]
+struct Request {
+    packet: Box<[u8]>,
+    options: Options,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
+    /// The request is to be sent, or to be sent again.
+    RequestDue,
+    /// The request is out; an OACK or ACK 0 opens the first window.
+    Requested,
     /// The OACK is to be sent, or to be sent again.
     OackDue,
     /// The OACK is out; ACK 0 opens the first window.
@@ -95,11 +111,13 @@ enum State {
 /// What [`Sender::poll_output`] wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SenderOutput {
-    /// Send these bytes of the buffer.
+    /// Send these bytes of the buffer: a request to the server's port, everything else to the port that
+    /// the peer answered from.
     Transmit(Transmit),
     /// Read the file into the gaps that [`Run::payloads`] gives, then send [`Run::transmit`].
     ///
-    /// If the file cannot be read, call [`Sender::abort`] and send nothing.
+    /// If the file ends before the gaps do, call [`Sender::end_of_file`] first; if it cannot be read, call
+    /// [`Sender::abort`] and send nothing.
     Data(Run),
     /// Nothing to do until a datagram comes or this time is reached.
     Wait(Duration),
@@ -146,31 +164,118 @@ impl Run {
 impl Sender {
     /// Answers a read request: with an OACK where options are agreed, with block 1 where not.
     ///
-    /// `size` is the file's length in bytes.
+    /// `size` is the file's length on the wire in bytes, or `None` where only its end will show that, as in
+    /// netascii mode: then [`Sender::end_of_file`] is called.
     #[must_use]
-    pub fn reply(now: Duration, agreed: Agreed, size: u64, settings: &TransferSettings) -> Self {
-        let mut timer = Retransmit::new(now, settings);
-        timer.lower_ceiling(agreed.timeout());
+    pub fn reply(
+        now: Duration,
+        agreed: Agreed,
+        size: impl Into<Option<u64>>,
+        settings: &TransferSettings,
+    ) -> Self {
+        let state = if agreed.options().is_empty() {
+            State::Data
+        } else {
+            State::OackDue
+        };
+        let mut sender = Self::new(now, state, size.into(), settings);
+        sender.agree(agreed);
+        sender
+    }
+
+    /// Asks to write a file, with these options as far as they make sense in this mode.
+    ///
+    /// `size` is as for [`Sender::reply`]; the caller puts it into `asked.tsize` if the server is to know.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use netboot_tftp::{Options, Sender, SenderOutput, TransferMode, TransferSettings};
+    ///
+    /// let (now, settings) = (Duration::ZERO, TransferSettings::default());
+    /// let asked = Options { tsize: Some(5), ..Options::default() };
+    /// let mut sender = Sender::request(now, b"log", TransferMode::Octet, asked, 5, &settings)?;
+    /// let mut buf = [0; 600];
+    /// let SenderOutput::Transmit(t) = sender.poll_output(now, &mut buf)? else { panic!("the request comes first") };
+    /// assert_eq!(&buf[..t.len], b"\x00\x02log\0octet\0tsize\x005\0");
+    /// sender.handle_input(now, b"\x00\x06tsize\x005\0");
+    /// assert!(matches!(sender.poll_output(now, &mut buf)?, SenderOutput::Data(run) if run.len == 5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeRequestError`] where the name holds a NUL or is too long.
+    pub fn request(
+        now: Duration,
+        filename: &[u8],
+        mode: TransferMode,
+        asked: Options,
+        size: impl Into<Option<u64>>,
+        settings: &TransferSettings,
+    ) -> Result<Self, EncodeRequestError> {
+        let options = asked.in_mode(mode);
+        let mut packet = [0; MAX_REQUEST_LEN];
+        let pairs = options.pairs();
+        let len = encode_request(Direction::Write, filename, mode, pairs, &mut packet)?;
+        let packet = packet.get(..len).unwrap_or_default().into();
+        let mut sender = Self::new(now, State::RequestDue, size.into(), settings);
+        let timeout = asked.timeout.map(|s| Duration::from_secs(s.into()));
+        sender.timer.lower_ceiling(timeout);
+        sender.request = Some(Request { packet, options });
+        Ok(sender)
+    }
+
+    fn new(now: Duration, state: State, size: Option<u64>, settings: &TransferSettings) -> Self {
         Self {
-            agreed,
+            request: None,
+            agreed: Agreed::default(),
             wrap: settings.wrap,
-            window: agreed.windowsize().min(settings.wrap.max_window()).into(),
-            size,
-            last: (size / u64::from(agreed.blksize())).saturating_add(1),
+            window: 1,
+            size: size.unwrap_or(u64::MAX),
+            last: u64::MAX,
             acked: 0,
             next: 1,
             highest: 0,
-            state: if agreed.options().is_empty() {
-                State::Data
-            } else {
-                State::OackDue
-            },
-            timer,
+            state,
+            timer: Retransmit::new(now, settings),
             timed: None,
             window_sent: now,
             repeated: false,
             started: now,
             stats: Stats::default(),
+        }
+    }
+
+    fn agree(&mut self, agreed: Agreed) {
+        self.agreed = agreed;
+        self.window = agreed.windowsize().min(self.wrap.max_window()).into();
+        self.last = (self.size / u64::from(agreed.blksize())).saturating_add(1);
+        self.timer.lower_ceiling(agreed.timeout());
+    }
+
+    /// Says that the file ended after `len` bytes of this run, and gives what is left of the run to be sent.
+    ///
+    /// For a file whose size was not known before; `len` is less than [`Run::len`], since a file whose end
+    /// is that of a run shows it in the next one.
+    #[must_use]
+    pub fn end_of_file(&mut self, run: &Run, len: usize) -> Run {
+        let len = len.min(run.len);
+        self.size = run.offset.saturating_add(len as u64);
+        self.last = (self.size / u64::from(self.agreed.blksize())).saturating_add(1);
+        let laid = run.transmit.len.div_ceil(run.transmit.segment_size);
+        let blocks = (len / run.blksize + 1).min(laid);
+        // What is left out was never sent before, or the end would have been known.
+        let left_out = (laid - blocks) as u64;
+        self.stats.packets_sent = self.stats.packets_sent.saturating_sub(left_out);
+        self.highest = self.highest.min(self.last);
+        self.next = self.next.min(self.last.saturating_add(1));
+        Run {
+            len,
+            transmit: Transmit {
+                len: len + blocks * DATA_HEADER_LEN,
+                ..run.transmit
+            },
+            ..*run
         }
     }
 
@@ -183,6 +288,7 @@ impl Sender {
         }
         match Packet::decode(datagram) {
             Ok(Packet::Ack { block }) => self.handle_ack(now, block),
+            Ok(Packet::Oack(options)) => self.handle_oack(now, &options),
             Ok(Packet::Error { code, message }) => self.handle_error(code, message),
             _ => self.stats.ignored += 1,
         }
@@ -199,8 +305,8 @@ impl Sender {
 
     /// The next thing to do. Call it after each input and when its deadline is reached, until it waits.
     ///
-    /// `buf` has to hold one block and its header, and at least 128 bytes. The more blocks of a window it
-    /// holds, the more are in one [`Run`].
+    /// `buf` has to hold one block and its header, and at least 128 bytes, or 512 where this end asks. The
+    /// more blocks of a window it holds, the more are in one [`Run`].
     ///
     /// # Errors
     ///
@@ -216,8 +322,9 @@ impl Sender {
             }
             State::Done => return Ok(SenderOutput::Done(self.stats_at(now))),
             State::ErrorDue(error) => return self.poll_error(now, error.clone(), buf),
+            State::RequestDue => return self.poll_request(now, buf),
             State::OackDue => return self.poll_oack(now, buf),
-            State::OackSent | State::Data => {}
+            State::Requested | State::OackSent | State::Data => {}
         }
         if self.state == State::Data && self.next <= self.window_end() {
             return self.poll_data(now, buf);
@@ -226,10 +333,10 @@ impl Sender {
             Ok(false) => Ok(SenderOutput::Wait(self.timer.deadline())),
             Ok(true) => {
                 self.stats.timeouts += 1;
-                if self.state == State::OackSent {
-                    self.state = State::OackDue;
-                } else {
-                    self.resend_window();
+                match self.state {
+                    State::Requested => self.state = State::RequestDue,
+                    State::OackSent => self.state = State::OackDue,
+                    _ => self.resend_window(),
                 }
                 self.poll_output(now, buf)
             }
@@ -240,7 +347,7 @@ impl Sender {
         }
     }
 
-    /// What was agreed.
+    /// What was agreed; nothing before the server has answered where this end asks.
     #[must_use]
     pub fn agreed(&self) -> &Agreed {
         &self.agreed
@@ -278,27 +385,35 @@ impl Sender {
     }
 
     fn handle_ack(&mut self, now: Duration, wire: u16) {
-        if matches!(self.state, State::OackDue | State::OackSent) {
-            // ACK 0 answers the OACK, which must have been sent for that.
-            if wire == 0 && self.stats.packets_sent > 0 {
-                if self.stats.retransmissions == 0 {
-                    self.timer.measured(now.saturating_sub(self.window_sent));
+        match self.state {
+            // ACK 0 answers the OACK or a request without it, which must have been sent for that.
+            State::OackDue | State::OackSent | State::RequestDue | State::Requested => {
+                if wire != 0 || self.stats.packets_sent == 0 {
+                    self.stats.ignored += 1;
+                    return;
                 }
-                self.timer.progress();
-                self.state = State::Data;
-            } else {
-                self.stats.ignored += 1;
+                if self.request.is_some() {
+                    self.agree(Agreed::default());
+                }
+                return self.open(now);
             }
-            return;
+            _ => {}
         }
         match self.wrap.ahead(self.acked, wire) {
             Some(0) => self.handle_repeated_ack(now),
             Some(ahead) if self.acked.saturating_add(ahead) <= self.highest => {
                 let block = self.acked.saturating_add(ahead);
-                if let Some((end, sent)) = self.timed.take()
-                    && end == block
+                if let Some((first, sent)) = self.timed.take()
+                    && first <= block
                 {
-                    self.timer.measured(now.saturating_sub(sent));
+                    let rtt = now.saturating_sub(sent);
+                    if block == self.window_end() {
+                        self.timer.measured(rtt);
+                    } else {
+                        // A gap is acknowledged at once, but the loss of the window's end only when the
+                        // receiver has waited for it.
+                        self.timer.measured_at_most(rtt);
+                    }
                 }
                 self.timer.progress();
                 self.acked = block;
@@ -312,6 +427,36 @@ impl Sender {
         }
     }
 
+    fn handle_oack(&mut self, now: Duration, options: &OptionsView<'_>) {
+        let Some(request) = &self.request else {
+            self.stats.ignored += 1;
+            return;
+        };
+        match self.state {
+            State::RequestDue | State::Requested if self.stats.packets_sent > 0 => {
+                match Agreed::by_client(&request.options, options) {
+                    Ok(agreed) => {
+                        self.agree(agreed);
+                        self.open(now);
+                    }
+                    Err(error) => self.state = State::ErrorDue(error.into()),
+                }
+            }
+            // The server has not seen block 1: what an ACK 0 would say.
+            State::Data if self.acked == 0 => self.handle_repeated_ack(now),
+            _ => self.stats.ignored += 1,
+        }
+    }
+
+    /// The peer has answered the first packet: the first window may leave.
+    fn open(&mut self, now: Duration) {
+        if self.stats.retransmissions == 0 {
+            self.timer.measured(now.saturating_sub(self.window_sent));
+        }
+        self.timer.progress();
+        self.state = State::Data;
+    }
+
     fn handle_repeated_ack(&mut self, now: Duration) {
         let a_round_trip_ago = now.saturating_sub(self.window_sent) >= self.timer.srtt();
         if self.window > 1 && self.highest > self.acked && !self.repeated && a_round_trip_ago {
@@ -323,7 +468,8 @@ impl Sender {
     }
 
     fn handle_error(&mut self, code: ErrorCode, message: &[u8]) {
-        let only_asked_the_size = self.acked == 0
+        let only_asked_the_size = self.request.is_none()
+            && self.acked == 0
             && self.agreed.options().tsize.is_some()
             && [ErrorCode::OPTION_REFUSED, ErrorCode::NOT_DEFINED].contains(&code);
         self.state = State::Failed(if only_asked_the_size {
@@ -356,14 +502,33 @@ impl Sender {
 
     fn poll_oack(&mut self, now: Duration, buf: &mut [u8]) -> Result<SenderOutput, BufferTooSmall> {
         let len = self.agreed.encode_oack(buf)?;
+        self.state = State::OackSent;
+        Ok(self.opening_sent(now, len))
+    }
+
+    fn poll_request(
+        &mut self,
+        now: Duration,
+        buf: &mut [u8],
+    ) -> Result<SenderOutput, BufferTooSmall> {
+        let packet = self.request.as_ref().map_or(&[][..], |r| &r.packet);
+        let (len, have) = (packet.len(), buf.len());
+        let Some(place) = buf.get_mut(..len) else {
+            return Err(BufferTooSmall { needed: len, have });
+        };
+        place.copy_from_slice(packet);
+        self.state = State::Requested;
+        Ok(self.opening_sent(now, len))
+    }
+
+    fn opening_sent(&mut self, now: Duration, len: usize) -> SenderOutput {
         if self.stats.packets_sent > 0 {
             self.stats.retransmissions += 1;
         }
         self.stats.packets_sent += 1;
         self.window_sent = now;
         self.timer.arm(now);
-        self.state = State::OackSent;
-        Ok(SenderOutput::Transmit(Transmit::one(len)))
+        SenderOutput::Transmit(Transmit::one(len))
     }
 
     fn poll_data(&mut self, now: Duration, buf: &mut [u8]) -> Result<SenderOutput, BufferTooSmall> {
@@ -399,7 +564,10 @@ impl Sender {
         if first == self.acked + 1 {
             self.window_sent = now;
         }
-        self.timed = (again == 0 && end == self.window_end()).then_some((end, now));
+        let fresh = self.highest.saturating_add(1).max(first);
+        if self.timed.is_none() && fresh <= end {
+            self.timed = Some((fresh, now));
+        }
         self.highest = self.highest.max(end);
         self.next = end + 1;
         self.timer.arm(now);

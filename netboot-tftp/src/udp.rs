@@ -3,6 +3,7 @@
 //! quinn-udp brings the control messages for destination address, source address and segmentation. Its
 //! settings go on the listening socket and on a client's; a transfer's socket is left as the system makes
 //! it, since quinn-udp forbids fragmentation and a block may be larger than a link's MTU by agreement.
+//! Where blocks leave from the listening socket, [`unfragmented_len`] says how large they may be.
 
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -128,6 +129,23 @@ impl Listener {
         }
     }
 
+    /// Sends a transfer's datagrams from this socket, as [`Offload::send`] does from another.
+    pub(crate) async fn send(
+        &self,
+        offload: &Offload,
+        route: Route,
+        bytes: &[u8],
+        segment: usize,
+    ) -> io::Result<bool> {
+        let to = if self.dual_stack {
+            mapped(route.to)
+        } else {
+            route.to
+        };
+        let route = Route { to, ..route };
+        offload.send(&self.socket, route, bytes, segment).await
+    }
+
     /// Answers from the address that was asked. An answer that cannot be sent is as good as lost.
     pub(crate) fn reply(&self, to: SocketAddr, from: Option<IpAddr>, packet: &[u8]) {
         let transmit = Transmit {
@@ -142,6 +160,13 @@ impl Listener {
                 .try_send(UdpSockRef::from(&self.socket), &transmit)
         });
     }
+}
+
+/// Where a datagram goes, and from which of our addresses where the socket has several.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Route {
+    pub(crate) to: SocketAddr,
+    pub(crate) from: Option<IpAddr>,
 }
 
 /// Sends of several datagrams in one call, as long as the system takes them.
@@ -182,7 +207,7 @@ impl Offload {
     pub(crate) async fn send(
         &self,
         socket: &UdpSocket,
-        destination: SocketAddr,
+        route: Route,
         bytes: &[u8],
         segment: usize,
     ) -> io::Result<bool> {
@@ -198,11 +223,11 @@ impl Offload {
             let (head, tail) = rest.split_at(len.min(rest.len()));
             let segmented = head.len() > segment;
             let transmit = Transmit {
-                destination,
+                destination: route.to,
                 ecn: None,
                 contents: head,
                 segment_size: segmented.then_some(segment),
-                src_ip: None,
+                src_ip: route.from,
             };
             let sent = socket.try_io(Interest::WRITABLE, || {
                 self.state.try_send(UdpSockRef::from(socket), &transmit)
@@ -236,21 +261,47 @@ fn refuses_segments(error: &io::Error) -> bool {
 
 /// A socket for one transfer: on the address that was asked, on a port of the system's choice.
 pub(crate) fn bind_transfer(peer: SocketAddr, local: Option<IpAddr>) -> io::Result<UdpSocket> {
+    let socket = std::net::UdpSocket::bind(local_for(peer, local))?;
+    socket.set_nonblocking(true)?;
+    UdpSocket::from_std(socket)
+}
+
+/// The most bytes of UDP payload that reach this peer from this address in one piece, as far as the system
+/// knows.
+#[cfg(target_os = "linux")]
+pub(crate) fn unfragmented_len(peer: SocketAddr, local: Option<IpAddr>) -> Option<usize> {
+    use rustix::net::sockopt::{ip_mtu, ipv6_mtu};
+
+    // A socket that is connected has looked up its route; nothing is sent.
+    let socket = std::net::UdpSocket::bind(local_for(peer, local)).ok()?;
+    socket.connect(peer).ok()?;
+    let (mtu, headers) = match peer {
+        SocketAddr::V4(_) => (ip_mtu(&socket).ok()?, 20 + 8),
+        SocketAddr::V6(_) => (ipv6_mtu(&socket).ok()?, 40 + 8),
+    };
+    usize::try_from(mtu).ok()?.checked_sub(headers)
+}
+
+/// Not known here.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn unfragmented_len(_: SocketAddr, _: Option<IpAddr>) -> Option<usize> {
+    None
+}
+
+/// The address to bind a socket to that answers this peer from this address.
+fn local_for(peer: SocketAddr, local: Option<IpAddr>) -> SocketAddr {
     let any = match peer {
         SocketAddr::V4(_) => SocketAddr::from(([0, 0, 0, 0], 0)),
         SocketAddr::V6(_) => SocketAddr::from(([0_u16; 8], 0)),
     };
-    let addr = match (local, peer) {
+    match (local, peer) {
         // A link-local address means nothing without its link, which is the one the peer is on.
         (Some(IpAddr::V6(ip)), SocketAddr::V6(peer)) if ip.is_unicast_link_local() => {
             std::net::SocketAddrV6::new(ip, 0, 0, peer.scope_id()).into()
         }
         (Some(ip), _) if ip.is_ipv4() == peer.is_ipv4() => SocketAddr::new(ip, 0),
         _ => any,
-    };
-    let socket = std::net::UdpSocket::bind(addr)?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
+    }
 }
 
 /// The next datagram that is there, if any. An error is that of an earlier send (an ICMP message): the

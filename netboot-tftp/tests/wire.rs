@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netboot_tftp::{
     Agreed, ErrorCode, Limits, OackError, Options, Packet, Received, Receiver, ReceiverOutput,
-    Sender, SenderOutput, TransferError, TransferSettings,
+    Sender, SenderOutput, TransferError, TransferMode, TransferSettings,
 };
 
 const fn ms(n: u64) -> Duration {
@@ -315,6 +315,25 @@ fn a_client_that_was_never_heard_gets_14_small_packets_and_no_window() {
         assert_eq!(all.len(), 14);
         assert!(all.iter().all(|packet| packet.len() <= 516));
     }
+    for request in [
+        &b"\x00\x02f\0octet\0"[..],
+        b"\x00\x02f\0octet\0blksize\x001468\0",
+    ] {
+        let mut receiver = take(request, 1000);
+        let (mut now, mut all) = (ms(0), Vec::new());
+        loop {
+            all.extend(poll(&mut receiver, now));
+            match receiver.poll_output(now, &mut [0; 512]).unwrap() {
+                ReceiverOutput::Wait(deadline) => now = deadline,
+                output => {
+                    assert!(matches!(output, ReceiverOutput::Failed(..)));
+                    break;
+                }
+            }
+        }
+        assert_eq!(all.len(), 14);
+        assert!(all.iter().all(|packet| packet.len() <= 516));
+    }
 }
 
 #[test]
@@ -342,7 +361,8 @@ fn abort_tells_the_client_and_ends() {
 
 fn ask(options: Options, limit: u64) -> Receiver {
     let settings = TransferSettings::default();
-    let mut receiver = Receiver::request(ms(0), b"f", options, limit, &settings).unwrap();
+    let mut receiver =
+        Receiver::request(ms(0), b"f", TransferMode::Octet, options, limit, &settings).unwrap();
     poll(&mut receiver, ms(0));
     receiver
 }
@@ -481,4 +501,189 @@ fn a_request_is_repeated_until_the_server_answers() {
         poll(&mut receiver, ms(900)),
         [b"\x00\x01f\0octet\0".to_vec()]
     );
+}
+
+/// A receiver that answers this write request.
+fn take(request: &[u8], limit: u64) -> Receiver {
+    let Ok(Packet::Wrq(request)) = Packet::decode(request) else {
+        panic!("not a write request");
+    };
+    let asked = Options::from_view(&request.options);
+    let agreed = Agreed::by_server(&asked, &Limits::default(), None);
+    Receiver::reply(ms(0), agreed, limit, &TransferSettings::default())
+}
+
+#[test]
+fn a_write_without_options_is_answered_by_ack_0_until_block_1_comes() {
+    let mut receiver = take(b"\x00\x02f\0octet\0", 1000);
+    assert_eq!(poll(&mut receiver, ms(0)), [[0, 4, 0, 0]]);
+    assert_eq!(poll(&mut receiver, ms(300)), [[0, 4, 0, 0]]);
+    assert!(matches!(
+        receiver.handle_input(ms(301), b"\x00\x03\x00\x01end"),
+        Received::Data { .. }
+    ));
+    assert_eq!(poll(&mut receiver, ms(301)), [[0, 4, 0, 1]]);
+    assert!(receiver.is_complete());
+}
+
+#[test]
+fn a_write_with_options_is_answered_by_an_oack_that_echoes_the_size() {
+    let request = b"\x00\x02f\0octet\0tsize\x0017\0blksize\x008\0windowsize\x004\0";
+    let oack = b"\x00\x06tsize\x0017\0blksize\x008\0windowsize\x004\0".to_vec();
+    let mut receiver = take(request, 1000);
+    assert_eq!(poll(&mut receiver, ms(0)), [oack]);
+    // The client has seen the OACK, but its block 1 is lost.
+    assert_eq!(receiver.handle_input(ms(1), &data(2)), Received::Nothing);
+    assert_eq!(poll(&mut receiver, ms(1)), [[0, 4, 0, 0]]);
+    // An OACK from a client is no sense.
+    receiver.handle_input(ms(1), b"\x00\x06blksize\x008\0");
+    assert_eq!(receiver.stats_at(ms(1)).ignored, 1);
+}
+
+#[test]
+fn a_write_over_the_limit_is_refused_by_error_3_where_the_client_tells_the_size() {
+    let mut receiver = take(b"\x00\x02f\0octet\0tsize\x001001\0", 1000);
+    assert_eq!(
+        poll(&mut receiver, ms(0)),
+        [b"\x00\x05\x00\x03the file is too large\0".to_vec()]
+    );
+    let Ok(ReceiverOutput::Failed(error, _)) = receiver.poll_output(ms(0), &mut [0; 512]) else {
+        panic!("not failed");
+    };
+    assert_eq!(error, TransferError::TooLarge { limit: 1000 });
+}
+
+/// A sender that asks to write a file of so many bytes.
+fn give(options: Options, size: u64) -> Sender {
+    let settings = TransferSettings::default();
+    Sender::request(ms(0), b"f", TransferMode::Octet, options, size, &settings).unwrap()
+}
+
+#[test]
+fn a_client_that_writes_takes_an_oack_or_ack_0_for_an_answer() {
+    let asked = Options {
+        blksize: Some(8),
+        ..Options::default()
+    };
+    let request = b"\x00\x02f\0octet\0blksize\x008\0".to_vec();
+    for (answer, first) in [
+        (&b"\x00\x06blksize\x008\0"[..], 12),
+        // The server knows no options: blocks of 512 bytes then.
+        (&[0, 4, 0, 0], 24),
+    ] {
+        let mut sender = give(asked, 20);
+        assert_eq!(
+            drain(&mut sender, ms(0), &[1; 20]).0,
+            std::slice::from_ref(&request)
+        );
+        // Nothing leaves before the answer but the request again.
+        sender.handle_input(ms(1), &[0, 4, 0, 1]);
+        let (sent, _) = drain(&mut sender, ms(300), &[1; 20]);
+        assert_eq!(sent, std::slice::from_ref(&request));
+        sender.handle_input(ms(301), answer);
+        let (sent, _) = drain(&mut sender, ms(301), &[1; 20]);
+        assert_eq!((blocks(&sent), sent[0].len()), (vec![1], first));
+        // In lockstep the answer again does not send block 1 again.
+        sender.handle_input(ms(400), answer);
+        assert_eq!(drain(&mut sender, ms(400), &[1; 20]).0.len(), 0);
+    }
+}
+
+#[test]
+fn a_refused_write_ends_with_the_servers_reason_and_never_as_a_size_probe() {
+    let asked = Options {
+        tsize: Some(20),
+        ..Options::default()
+    };
+    for opened in [false, true] {
+        let mut sender = give(asked, 20);
+        drain(&mut sender, ms(0), &[1; 20]);
+        if opened {
+            sender.handle_input(ms(1), b"\x00\x06tsize\x0020\0");
+        }
+        sender.handle_input(ms(2), b"\x00\x05\x00\x00no room\0");
+        assert_eq!(
+            end_of(&mut sender, ms(2)),
+            Err(TransferError::Peer {
+                code: ErrorCode::NOT_DEFINED,
+                message: "no room".into()
+            })
+        );
+    }
+    let mut sender = give(Options::default(), 20);
+    drain(&mut sender, ms(0), &[1; 20]);
+    sender.handle_input(ms(1), b"\x00\x06blksize\x001024\0");
+    let (sent, _) = drain(&mut sender, ms(1), &[1; 20]);
+    assert!(sent[0].starts_with(&[0, 5, 0, 8]));
+}
+
+#[test]
+fn netascii_neither_asks_for_the_size_nor_tells_it() {
+    let asked = Options {
+        tsize: Some(0),
+        ..Options::default()
+    };
+    let (mode, settings) = (TransferMode::Netascii, TransferSettings::default());
+    let mut receiver = Receiver::request(ms(0), b"f", mode, asked, 10, &settings).unwrap();
+    assert_eq!(
+        poll(&mut receiver, ms(0)),
+        [b"\x00\x01f\0netascii\0".to_vec()]
+    );
+    assert_eq!(asked.in_mode(mode), Options::default());
+    assert_eq!(asked.in_mode(TransferMode::Octet), asked);
+}
+
+/// What a sender of unknown size lays out when the file turns out to hold `size` bytes.
+fn drain_until(sender: &mut Sender, now: Duration, size: u64) -> Vec<(u64, usize, usize)> {
+    let mut buf = [0; 40];
+    let mut runs = Vec::new();
+    while let SenderOutput::Data(run) = sender.poll_output(now, &mut buf).unwrap() {
+        let there = usize::try_from(size - run.offset).unwrap().min(run.len);
+        let run = if there < run.len {
+            sender.end_of_file(&run, there)
+        } else {
+            run
+        };
+        let blocks = run.payloads(&mut buf).count();
+        assert_eq!(run.transmit().len, run.len + 4 * blocks);
+        runs.push((run.offset, run.len, blocks));
+    }
+    runs
+}
+
+#[test]
+fn a_file_of_unknown_size_ends_where_its_reader_says_so() {
+    let asked = Options {
+        blksize: Some(8),
+        windowsize: Some(4),
+        ..Options::default()
+    };
+    let agreed = Agreed::by_server(&asked, &Limits::default(), None);
+    // A buffer of 40 bytes takes runs of three blocks of 8.
+    for (size, runs, last) in [
+        (0, vec![(0, 0, 1)], 1),
+        (7, vec![(0, 7, 1)], 1),
+        (8, vec![(0, 8, 2)], 2),
+        (23, vec![(0, 23, 3)], 3),
+        (24, vec![(0, 24, 3), (24, 0, 1)], 4),
+        (25, vec![(0, 24, 3), (24, 1, 1)], 4),
+    ] {
+        let mut sender = Sender::reply(ms(0), agreed, None, &TransferSettings::default());
+        sender.poll_output(ms(0), &mut [0; 128]).unwrap();
+        sender.handle_input(ms(1), &[0, 4, 0, 0]);
+        assert_eq!(drain_until(&mut sender, ms(1), size), runs, "{size} bytes");
+        // A gap: the last block comes again, at the same place.
+        if last > 1 {
+            sender.handle_input(ms(2), &[0, 4, 0, last - 1]);
+            let (offset, _, blocks) = drain_until(&mut sender, ms(2), size)[0];
+            assert_eq!((offset, blocks), (u64::from(last - 1) * 8, 1));
+        }
+        sender.handle_input(ms(3), &[0, 4, 0, last]);
+        assert_eq!(end_of(&mut sender, ms(3)), Ok(size));
+        let stats = sender.stats_at(ms(3));
+        assert_eq!(
+            stats.packets_sent - stats.retransmissions,
+            u64::from(last) + 1
+        );
+    }
 }

@@ -3,10 +3,13 @@
 //!
 //! One loop drives it: [`Client::poll_output`] says what to send or until when to wait,
 //! [`Client::handle_input`] takes what arrived. Time and transaction number are arguments. RFC 2131
-//! section 4.4, from INIT to BOUND; it does not renew.
+//! section 4.4, from INIT to BOUND, and on to a boot server on port 4011 where its [`Model`] asks one;
+//! it does not renew.
 
+mod offer;
 mod profile;
 
+pub use offer::Model;
 pub use profile::Profile;
 
 use crate::value::{MessageType, key};
@@ -15,6 +18,7 @@ use crate::{Seconds, Timestamp};
 use alloc::{string::String, vec::Vec};
 use bytes::Bytes;
 use core::net::{Ipv4Addr, SocketAddrV4};
+use offer::{Choice, Offer, Source, choose};
 use thiserror::Error;
 
 /// The most offers that are looked at; later ones are dropped.
@@ -56,12 +60,14 @@ pub enum Output {
     Failed(Failure),
 }
 
-/// A message to send, from 0.0.0.0 and the client's port.
+/// A message to send: from 0.0.0.0 where it is broadcast, else from the client's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// The message.
     pub bytes: Bytes,
-    /// Where it goes: always broadcast, since the client has no address.
+    /// The port that it comes from, and that replies come to.
+    pub source_port: u16,
+    /// Where it goes: broadcast, save to a boot server.
     pub destination: SocketAddrV4,
 }
 
@@ -74,11 +80,15 @@ pub struct Bound {
     pub server: Ipv4Addr,
     /// The server of the next step (`siaddr`), if one was named.
     pub next_server: Option<Ipv4Addr>,
-    /// The boot file (option 67, else `file`), if one was named and is UTF-8.
+    /// The boot file (option 67, else `file`), if one was named and is UTF-8. A Raspberry Pi goes by
+    /// file names of its own.
     pub file: Option<String>,
+    /// The server that named the boot file, or would have: that of the address, a proxy, or a boot
+    /// server.
+    pub boot_server: Ipv4Addr,
     /// The lease's time.
     pub lease_time: Seconds,
-    /// All options of the ACK.
+    /// All options of the ACK; none for a machine that sends no REQUEST.
     pub options: Options,
 }
 
@@ -100,6 +110,14 @@ pub enum Failure {
         /// How many NAKs came in all.
         refusals: u8,
     },
+    /// It has an address, and the boot server that it was sent to is silent.
+    #[error("no boot file after {requests} REQUESTs to the boot server {server}")]
+    NoBootServer {
+        /// The boot server.
+        server: Ipv4Addr,
+        /// How many REQUESTs were sent to it.
+        requests: u8,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -108,6 +126,8 @@ enum State {
     Selecting {
         due: Timestamp,
         sent: u8,
+        /// When the last DISCOVER went out.
+        asked: Timestamp,
         /// When to stop collecting, once an offer came.
         choose_at: Option<Timestamp>,
         offers: Vec<Offer>,
@@ -117,18 +137,17 @@ enum State {
     Requesting {
         due: Timestamp,
         sent: u8,
-        offer: Offer,
+        choice: Choice,
         refusals: u8,
+    },
+    /// Waiting for the boot server's ACK.
+    Asking {
+        due: Timestamp,
+        sent: u8,
+        bound: Bound,
     },
     Done(Bound),
     Failed(Failure),
-}
-
-#[derive(Clone, Debug)]
-struct Offer {
-    address: Ipv4Addr,
-    server: Ipv4Addr,
-    boots: bool,
 }
 
 impl Client {
@@ -139,13 +158,7 @@ impl Client {
             profile,
             xid,
             started: now,
-            state: State::Selecting {
-                due: now,
-                sent: 0,
-                choose_at: None,
-                offers: Vec::new(),
-                refusals: 0,
-            },
+            state: selecting(now, now, 0),
         }
     }
 
@@ -155,9 +168,14 @@ impl Client {
         &self.profile
     }
 
-    /// Takes a message that arrived on the client's port. What is not for this client, or not
-    /// expected now, changes nothing.
-    pub fn handle_input(&mut self, now: Timestamp, message: &MessageView<'_>) {
+    /// Takes a message that arrived from `source`. What is not for this client, or not expected now,
+    /// changes nothing.
+    pub fn handle_input(
+        &mut self,
+        now: Timestamp,
+        source: SocketAddrV4,
+        message: &MessageView<'_>,
+    ) {
         let mine = message.op() == BOOTREPLY
             && message.xid() == self.xid
             && message.hardware() == self.profile.hardware;
@@ -165,46 +183,58 @@ impl Client {
         let (true, Some(server), Some(kind)) = (mine, server, message.message_type()) else {
             return;
         };
+        let profile = &self.profile;
         match &mut self.state {
             State::Selecting {
-                choose_at, offers, ..
+                asked,
+                choose_at,
+                offers,
+                ..
             } if kind == MessageType::OFFER => {
-                let address = message.yiaddr();
-                if address.is_unspecified() || offers.len() >= MAX_OFFERS {
+                let deaf = now < asked.after_ms(profile.deaf_ms);
+                if deaf || offers.len() >= MAX_OFFERS {
                     return;
                 }
-                offers.push(Offer {
-                    address,
-                    server,
-                    boots: message.boot_file().is_some(),
-                });
-                choose_at.get_or_insert(now.after_ms(self.profile.collect_ms));
+                offers.push(Offer::of(server, message));
+                let choice = choose(profile.model, offers);
+                if choice.is_some_and(|choice| choice.settled) {
+                    *choose_at = Some(now);
+                } else {
+                    choose_at.get_or_insert(now.after_ms(profile.collect_ms));
+                }
             }
             State::Requesting {
-                offer,
+                choice,
                 sent,
                 refusals,
                 ..
-            } if offer.server == server && kind == MessageType::NAK => {
+            } if choice.lease.server == server && kind == MessageType::NAK => {
                 let (requests, refusals) = (*sent, refusals.saturating_add(1));
-                self.state = if refusals > self.profile.tries {
+                self.state = if refusals > profile.tries {
                     State::Failed(Failure::NoAck { requests, refusals })
                 } else {
-                    State::Selecting {
-                        due: now.after_ms(self.profile.timeout_ms),
-                        sent: 0,
-                        choose_at: None,
-                        offers: Vec::new(),
-                        refusals,
-                    }
+                    selecting(now, now.after_ms(profile.timeout_ms), refusals)
                 };
             }
-            State::Requesting { offer, .. }
-                if offer.server == server
+            State::Requesting { choice, .. }
+                if choice.lease.server == server
                     && kind == MessageType::ACK
-                    && message.yiaddr() == offer.address =>
+                    && Some(message.yiaddr()) == choice.lease.address =>
             {
-                self.state = State::Done(bound(server, message));
+                self.state = after_ack(now, profile.model, choice, message);
+            }
+            State::Asking { bound, .. }
+                if bound.boot_server == server
+                    && matches!(kind, MessageType::ACK | MessageType::OFFER)
+                    && (profile.model != Model::Ipxe
+                        || source.port() == profile.boot_server_port) =>
+            {
+                let Some(file) = offer::file(message) else {
+                    return;
+                };
+                bound.file = Some(file);
+                bound.next_server = offer::specified(message.siaddr());
+                self.state = State::Done(bound.clone());
             }
             _ => {}
         }
@@ -216,97 +246,165 @@ impl Client {
     ///
     /// The profile's options do not fit a message.
     pub fn poll_output(&mut self, now: Timestamp) -> Result<Output, EncodeError> {
+        let (model, tries) = (self.profile.model, self.profile.tries);
         loop {
             match &mut self.state {
                 State::Done(bound) => return Ok(Output::Done(bound.clone())),
                 State::Failed(failure) => return Ok(Output::Failed(*failure)),
                 State::Selecting {
-                    choose_at: Some(choose_at),
+                    choose_at: at @ Some(_),
                     offers,
                     refusals,
                     ..
                 } => {
-                    if now < *choose_at {
-                        return Ok(Output::Wait(*choose_at));
+                    if let Some(choose_at) = *at
+                        && now < choose_at
+                    {
+                        return Ok(Output::Wait(choose_at));
                     }
-                    let refusals = *refusals;
-                    let Some(offer) = choose(core::mem::take(offers)) else {
-                        return Ok(Output::Wait(*choose_at));
+                    *at = None;
+                    let Some(choice) = choose(model, &core::mem::take(offers)) else {
+                        continue;
                     };
-                    self.state = State::Requesting {
-                        due: now,
-                        sent: 0,
-                        offer,
-                        refusals,
+                    self.state = if model == Model::RaspberryPi3 {
+                        State::Done(bound_by_offer(&choice))
+                    } else {
+                        State::Requesting {
+                            due: now,
+                            sent: 0,
+                            choice,
+                            refusals: *refusals,
+                        }
                     };
                 }
-                State::Selecting { due, sent, .. } => {
+                State::Selecting {
+                    due, sent, asked, ..
+                } => {
                     if now < *due {
                         return Ok(Output::Wait(*due));
                     }
-                    if *sent >= self.profile.tries {
+                    if *sent >= tries {
                         let discovers = *sent;
                         self.state = State::Failed(Failure::NoOffer { discovers });
                         continue;
                     }
+                    *asked = now;
                     *due = now.after_ms(backoff(self.profile.timeout_ms, *sent));
                     *sent += 1;
-                    return self.transmit(now, MessageType::DISCOVER, None);
+                    return self.broadcast(now, MessageType::DISCOVER, None);
                 }
                 State::Requesting {
                     due,
                     sent,
-                    offer,
+                    choice,
                     refusals,
                 } => {
                     if now < *due {
                         return Ok(Output::Wait(*due));
                     }
-                    if *sent >= self.profile.tries {
+                    if *sent >= tries {
                         let (requests, refusals) = (*sent, *refusals);
                         self.state = State::Failed(Failure::NoAck { requests, refusals });
                         continue;
                     }
                     *due = now.after_ms(backoff(self.profile.timeout_ms, *sent));
                     *sent += 1;
-                    let offer = offer.clone();
-                    return self.transmit(now, MessageType::REQUEST, Some(&offer));
+                    let taken = choice
+                        .lease
+                        .address
+                        .map(|address| (address, choice.lease.server));
+                    return self.broadcast(now, MessageType::REQUEST, taken);
+                }
+                State::Asking { due, sent, bound } => {
+                    if now < *due {
+                        return Ok(Output::Wait(*due));
+                    }
+                    let (server, address) = (bound.boot_server, bound.address);
+                    if *sent >= tries {
+                        let requests = *sent;
+                        self.state = State::Failed(Failure::NoBootServer { server, requests });
+                        continue;
+                    }
+                    *due = now.after_ms(backoff(self.profile.timeout_ms, *sent));
+                    *sent += 1;
+                    return self.ask(now, server, address);
                 }
             }
         }
     }
 
-    fn transmit(
+    /// DISCOVER, or the REQUEST for an address of a server.
+    fn broadcast(
         &self,
         now: Timestamp,
         kind: MessageType,
-        offer: Option<&Offer>,
+        taken: Option<(Ipv4Addr, Ipv4Addr)>,
     ) -> Result<Output, EncodeError> {
+        let mut message = self.message(now, kind);
+        if let Some((address, server)) = taken {
+            message.options.put(key::REQUESTED_ADDRESS, &address);
+            message.options.put(key::SERVER_ID, &server);
+        }
+        let destination = SocketAddrV4::new(Ipv4Addr::BROADCAST, self.profile.server_port);
+        self.transmit(message, self.profile.client_port, destination)
+    }
+
+    /// The REQUEST to a boot server.
+    fn ask(
+        &self,
+        now: Timestamp,
+        server: Ipv4Addr,
+        address: Ipv4Addr,
+    ) -> Result<Output, EncodeError> {
+        let mut message = self.message(now, MessageType::REQUEST);
+        message.ciaddr = address;
+        let profile = &self.profile;
+        let source_port = match profile.model {
+            Model::Edk2 | Model::OldEdk2 => profile.boot_server_port,
+            _ => profile.client_port,
+        };
+        let destination = SocketAddrV4::new(server, profile.boot_server_port);
+        self.transmit(message, source_port, destination)
+    }
+
+    fn message(&self, now: Timestamp, kind: MessageType) -> Message {
         let mut message = Message::request(self.xid, self.profile.hardware);
         let seconds = now.millis_since(self.started) / 1_000;
         message.secs = u16::try_from(seconds).unwrap_or(u16::MAX);
         if self.profile.broadcast {
             message.flags = crate::wire::BROADCAST_FLAG;
         }
-        let options = &mut message.options;
-        options.put(key::MESSAGE_TYPE, &kind);
-        if let Some(offer) = offer {
-            options.put(key::REQUESTED_ADDRESS, &offer.address);
-            options.put(key::SERVER_ID, &offer.server);
-        }
+        message.options.put(key::MESSAGE_TYPE, &kind);
+        message
+    }
+
+    /// The message with the profile's options behind its own.
+    fn transmit(
+        &self,
+        mut message: Message,
+        source_port: u16,
+        destination: SocketAddrV4,
+    ) -> Result<Output, EncodeError> {
         for (code, data) in self.profile.options.iter() {
-            options.push(code, data);
+            message.options.push(code, data);
         }
-        let bytes = message.to_bytes()?;
-        let destination = SocketAddrV4::new(Ipv4Addr::BROADCAST, self.profile.server_port);
-        Ok(Output::Transmit(Transmit { bytes, destination }))
+        Ok(Output::Transmit(Transmit {
+            bytes: message.to_bytes()?,
+            source_port,
+            destination,
+        }))
     }
 }
 
-/// The first offer with a boot file, else the first.
-fn choose(mut offers: Vec<Offer>) -> Option<Offer> {
-    let best = offers.iter().position(|offer| offer.boots).unwrap_or(0);
-    (best < offers.len()).then(|| offers.swap_remove(best))
+const fn selecting(now: Timestamp, due: Timestamp, refusals: u8) -> State {
+    State::Selecting {
+        due,
+        sent: 0,
+        asked: now,
+        choose_at: None,
+        offers: Vec::new(),
+        refusals,
+    }
 }
 
 /// Doubles with each message sent, up to 16 times the first timeout (RFC 2131 section 4.1).
@@ -314,17 +412,60 @@ fn backoff(timeout_ms: u64, sent: u8) -> u64 {
     timeout_ms.saturating_mul(1 << sent.min(4))
 }
 
-fn bound(server: Ipv4Addr, message: &MessageView<'_>) -> Bound {
-    let next_server = message.siaddr();
-    let file = message.boot_file();
-    let file = file.and_then(|file| core::str::from_utf8(&file).ok().map(String::from));
+/// What the ACK leads to: the end, or the boot server.
+fn after_ack(now: Timestamp, model: Model, choice: &Choice, message: &MessageView<'_>) -> State {
+    let server = choice.lease.server;
     let lease_time = message.read(key::LEASE_TIME).ok().flatten();
-    Bound {
+    let own = Offer::of(server, message);
+    let mut bound = Bound {
         address: message.yiaddr(),
         server,
-        next_server: (!next_server.is_unspecified()).then_some(next_server),
-        file,
+        next_server: own.file_server(model),
+        file: own.file,
+        boot_server: server,
         lease_time: lease_time.unwrap_or_default(),
         options: Message::from(message).options,
+    };
+    match &choice.boot {
+        Source::Lease => State::Done(bound),
+        Source::Proxy(proxy) => {
+            bound.take(model, proxy);
+            State::Done(bound)
+        }
+        Source::BootServer(server) => {
+            bound.boot_server = *server;
+            State::Asking {
+                due: now,
+                sent: 0,
+                bound,
+            }
+        }
+    }
+}
+
+/// What a machine has that sends no REQUEST.
+fn bound_by_offer(choice: &Choice) -> Bound {
+    let lease = &choice.lease;
+    let mut bound = Bound {
+        address: lease.address.unwrap_or(Ipv4Addr::UNSPECIFIED),
+        server: lease.server,
+        next_server: lease.next_server,
+        file: lease.file.clone(),
+        boot_server: lease.server,
+        lease_time: Seconds::default(),
+        options: Options::new(),
+    };
+    if let Source::Proxy(proxy) = &choice.boot {
+        bound.take(Model::RaspberryPi3, proxy);
+    }
+    bound
+}
+
+impl Bound {
+    /// Boots what a proxy names.
+    fn take(&mut self, model: Model, proxy: &Offer) {
+        self.boot_server = proxy.server;
+        self.next_server = proxy.file_server(model);
+        self.file.clone_from(&proxy.file);
     }
 }

@@ -1,7 +1,8 @@
 //! What a simulated machine is: its firmware's options and timing.
 
+use super::Model;
 use crate::value::{Arch, MachineId, NetworkInterface, Parameters, UserClass, VendorClass, key};
-use crate::wire::{OptionCode, Options, SERVER_PORT};
+use crate::wire::{BOOT_SERVER_PORT, CLIENT_PORT, OptionCode, Options, SERVER_PORT};
 use crate::{HardwareAddr, MacAddr};
 use alloc::{format, vec, vec::Vec};
 
@@ -22,10 +23,20 @@ pub struct Profile {
     pub timeout_ms: u64,
     /// How often it sends DISCOVER, and REQUEST. Default 4.
     pub tries: u8,
-    /// How long it goes on collecting after the first offer. Default 0: it takes the first.
+    /// How it chooses among offers. Default [`Model::Plain`].
+    pub model: Model,
+    /// How long it goes on collecting after the first offer, unless one comes that it prefers to all
+    /// others. Default 0: it takes the first; for firmware 2 s.
     pub collect_ms: u64,
+    /// For how long after its DISCOVER it does not hear offers. Default 0; 500 ms for a Raspberry
+    /// Pi 3.
+    pub deaf_ms: u64,
     /// The servers' port. Default 67.
     pub server_port: u16,
+    /// Its own port. Default 68.
+    pub client_port: u16,
+    /// The boot servers' port. Default 4011.
+    pub boot_server_port: u16,
 }
 
 impl Profile {
@@ -38,8 +49,12 @@ impl Profile {
             broadcast: false,
             timeout_ms: 4_000,
             tries: 4,
+            model: Model::Plain,
             collect_ms: 0,
+            deaf_ms: 0,
             server_port: SERVER_PORT,
+            client_port: CLIENT_PORT,
+            boot_server_port: BOOT_SERVER_PORT,
         }
     }
 
@@ -48,6 +63,25 @@ impl Profile {
     pub fn pxe_bios(mac: MacAddr) -> Self {
         let mut profile = Self::firmware(mac, "PXEClient", Arch::X86_BIOS, (2, 1));
         profile.broadcast = true;
+        profile.model = Model::IntelUndi;
+        profile
+    }
+
+    /// The boot ROM of a Raspberry Pi 3. It is known by its MAC address: give one of a block that
+    /// [`raspberry_pi::is_board`](crate::value::raspberry_pi::is_board) knows.
+    #[must_use]
+    pub fn raspberry_pi_3(mac: MacAddr) -> Self {
+        let mut profile = Self::pxe_bios(mac);
+        profile.model = Model::RaspberryPi3;
+        profile.deaf_ms = 500;
+        profile
+    }
+
+    /// The boot loader of a Raspberry Pi 4, from a MAC address as for [`Self::raspberry_pi_3`].
+    #[must_use]
+    pub fn raspberry_pi_4(mac: MacAddr) -> Self {
+        let mut profile = Self::pxe_bios(mac);
+        profile.model = Model::RaspberryPi4;
         profile
     }
 
@@ -56,6 +90,15 @@ impl Profile {
     pub fn pxe_uefi(mac: MacAddr) -> Self {
         let mut profile = Self::firmware(mac, "PXEClient", Arch::X64_UEFI, (3, 0));
         profile.broadcast = true;
+        profile.model = Model::Edk2;
+        profile
+    }
+
+    /// PXE of UEFI on x86-64 with an older EDK2.
+    #[must_use]
+    pub fn pxe_uefi_old(mac: MacAddr) -> Self {
+        let mut profile = Self::pxe_uefi(mac);
+        profile.model = Model::OldEdk2;
         profile
     }
 
@@ -64,6 +107,7 @@ impl Profile {
     pub fn http_uefi(mac: MacAddr) -> Self {
         let mut profile = Self::firmware(mac, "HTTPClient", Arch::X64_UEFI_HTTP, (3, 0));
         profile.broadcast = true;
+        profile.model = Model::Edk2Http;
         profile
     }
 
@@ -76,6 +120,7 @@ impl Profile {
             (3, 10)
         };
         let mut profile = Self::firmware(mac, "PXEClient", arch, undi);
+        profile.model = Model::Ipxe;
         profile
             .options
             .put(key::USER_CLASS, &UserClass::bare(b"iPXE"));
@@ -94,6 +139,7 @@ impl Profile {
 
     fn firmware(mac: MacAddr, class: &str, arch: Arch, (major, minor): (u8, u8)) -> Self {
         let mut profile = Self::plain(mac.into());
+        profile.collect_ms = 2_000;
         let class = format!("{class}:Arch:{:05}:UNDI:{major:03}{minor:03}", arch.0);
         let options = &mut profile.options;
         options.put(key::MAX_MESSAGE_SIZE, &1472);

@@ -1,13 +1,14 @@
 //! Replies: which options go out, in which order, for which firmware.
 //!
-//! The order and the pairs are what boot firmware needs. Option 60 goes out only with 43 behind it
-//! (or, for HTTP, alone), since firmware that sees 60 alone asks a boot server on port 4011; 66 and
-//! 67 end with NUL; 97 is echoed if it was sent; 82 is last (RFC 3046 section 2.2).
+//! The order and the pairs are what boot firmware needs. Firmware that sees option 60 without 43
+//! behind it asks a boot server on port 4011: an OFFER with an address has both or neither, a proxy's
+//! OFFER to UEFI has 60 alone, since older EDK2 drops the first proxy's OFFER with 43. 66 and 67 end
+//! with NUL; 97 is echoed if it was sent; 82 is last (RFC 3046 section 2.2).
 
 use super::request::Request;
 use super::{Boot, Destination, ExtraOption, Firmware, Network, Settings};
 use crate::Seconds;
-use crate::value::{MessageType, SubOptions, Text, Value, ipxe, key, pxe};
+use crate::value::{MessageType, SubOptions, Text, VendorClassKind, ipxe, key, pxe, raspberry_pi};
 use crate::wire::{BROADCAST_FLAG, EncodeError, Encoding, Message, OptionCode, Options};
 use alloc::{string::ToString as _, vec::Vec};
 use bytes::Bytes;
@@ -39,6 +40,9 @@ impl Answer<'_> {
         if kind == MessageType::ACK {
             message.ciaddr = self.request.path.ciaddr;
         }
+        if self.request.rapid && kind == MessageType::ACK {
+            message.options.set(OptionCode::RAPID_COMMIT, &[]);
+        }
         if let Some(Seconds(seconds)) = lease_time {
             let options = &mut message.options;
             options.put(key::LEASE_TIME, &Seconds(seconds));
@@ -47,6 +51,47 @@ impl Answer<'_> {
         }
         self.put_network(&mut message);
         self.put_boot(&mut message);
+        self.put_extras(&mut message);
+        self.put_echoes(&mut message);
+        self.fit(message)
+    }
+
+    /// A proxy's OFFER: what to boot, or where to ask for it, and no address.
+    pub(super) fn proxy_offer(&self) -> Result<Bytes, EncodeError> {
+        let mut message = self.header(MessageType::OFFER);
+        // A relay agent has no address either to send it to.
+        message.flags |= BROADCAST_FLAG;
+        if self.request.asks_boot_server() {
+            message.siaddr = self.network.server;
+            self.put_pxe_class(&mut message);
+        } else {
+            self.put_file(&mut message);
+            match self.request.firmware {
+                Firmware::HttpClient => put_http_class(&mut message),
+                _ => self.put_pxe(&mut message),
+            }
+        }
+        self.put_machine_id(&mut message);
+        self.put_extras(&mut message);
+        self.put_echoes(&mut message);
+        self.fit(message)
+    }
+
+    /// A boot server's ACK: what to boot, for a client that has its address.
+    pub(super) fn boot_server_ack(&self) -> Result<Bytes, EncodeError> {
+        let mut message = self.header(MessageType::ACK);
+        message.ciaddr = self.request.path.ciaddr;
+        self.put_file(&mut message);
+        // Shorter than the field by far.
+        let name = message.siaddr.to_string();
+        for (slot, byte) in message.sname.iter_mut().zip(name.bytes()) {
+            *slot = byte;
+        }
+        self.put_pxe_class(&mut message);
+        if let Some(item) = self.request.boot_item {
+            put_vendor(&mut message, &[(pxe::BOOT_ITEM, &item)]);
+        }
+        self.put_machine_id(&mut message);
         self.put_extras(&mut message);
         self.put_echoes(&mut message);
         self.fit(message)
@@ -80,7 +125,9 @@ impl Answer<'_> {
         message.giaddr = path.giaddr;
         message.options = Options::with_capacity(24, MAX_MESSAGE / 4);
         message.options.put(key::MESSAGE_TYPE, &kind);
-        message.options.put(key::SERVER_ID, &self.network.server);
+        message
+            .options
+            .put(key::SERVER_ID, &self.request.identity(self.network));
         message
     }
 
@@ -114,40 +161,69 @@ impl Answer<'_> {
     }
 
     fn put_boot(&self, message: &mut Message) {
-        let firmware = self.request.firmware;
-        if let Some(file) = &self.boot.file {
-            message.siaddr = self.boot.next_server.unwrap_or(self.network.server);
-            // A name that does not fit `file` with its NUL is in option 67 alone.
-            if file.len() < message.file.len() {
-                for (slot, byte) in message.file.iter_mut().zip(file.bytes()) {
-                    *slot = byte;
-                }
-            }
-            let next_server = message.siaddr.to_string();
-            if firmware != Firmware::HttpClient {
-                self.put_boot_text(message, OptionCode::TFTP_SERVER_NAME, &next_server);
-            }
-            self.put_boot_text(message, OptionCode::BOOT_FILE_NAME, file);
-            match firmware {
-                Firmware::PxeClient => {
-                    let class = self.request.vendor_class.as_deref().unwrap_or_default();
-                    put_pxe(message, class);
-                }
-                Firmware::HttpClient => {
-                    message.options.set(OptionCode::VENDOR_CLASS, b"HTTPClient");
-                }
+        if self.boot.file.is_some() {
+            self.put_file(message);
+            match self.request.firmware {
+                Firmware::PxeClient => self.put_pxe(message),
+                Firmware::HttpClient => put_http_class(message),
                 Firmware::Ipxe | Firmware::Other => {}
             }
         } else if let Some(next_server) = self.boot.next_server {
             message.siaddr = next_server;
         }
-        if let Some(id) = &self.request.machine_id {
-            message.options.set(OptionCode::MACHINE_ID, id);
-        }
-        if firmware == Firmware::Ipxe {
+        self.put_machine_id(message);
+        // Without a file, a proxy may still have one for it.
+        if self.request.firmware == Firmware::Ipxe && self.boot.file.is_some() {
             message
                 .options
                 .set(OptionCode::IPXE, &[ipxe::NO_PROXY_DHCP, 1, 1]);
+        }
+    }
+
+    /// The boot file and its server, each in its header field and its option.
+    fn put_file(&self, message: &mut Message) {
+        let Some(file) = &self.boot.file else {
+            return;
+        };
+        message.siaddr = self.boot.next_server.unwrap_or(self.network.server);
+        // A name that does not fit `file` with its NUL is in option 67 alone.
+        if file.len() < message.file.len() {
+            for (slot, byte) in message.file.iter_mut().zip(file.bytes()) {
+                *slot = byte;
+            }
+        }
+        if self.request.firmware != Firmware::HttpClient {
+            let next_server = message.siaddr.to_string();
+            self.put_boot_text(message, OptionCode::TFTP_SERVER_NAME, &next_server);
+        }
+        self.put_boot_text(message, OptionCode::BOOT_FILE_NAME, file);
+    }
+
+    /// 60, and 43 behind it: "take the boot file of this offer, and look for no boot server".
+    fn put_pxe(&self, message: &mut Message) {
+        self.put_pxe_class(message);
+        let mac = self.request.path.hardware.mac();
+        if self.request.firmware == Firmware::PxeClient && mac.is_some_and(raspberry_pi::is_board) {
+            let menu = raspberry_pi::boot_menu();
+            message.options.put(key::VENDOR_SPECIFIC, &menu);
+        } else {
+            put_vendor(message, &[(pxe::DISCOVERY_CONTROL, &[pxe::USE_BOOT_FILE])]);
+        }
+    }
+
+    /// The client's class as PXE's server says it; that of another vendor as the client says it.
+    fn put_pxe_class(&self, message: &mut Message) {
+        let class = self.request.vendor_class.as_deref().unwrap_or_default();
+        let class = match VendorClassKind::of(class) {
+            VendorClassKind::Other if !class.is_empty() => class,
+            _ => b"PXEClient",
+        };
+        message.options.set(OptionCode::VENDOR_CLASS, class);
+    }
+
+    fn put_machine_id(&self, message: &mut Message) {
+        if let Some(id) = &self.request.machine_id {
+            message.options.set(OptionCode::MACHINE_ID, id);
         }
     }
 
@@ -215,21 +291,21 @@ impl Answer<'_> {
     }
 }
 
-/// 60, and 43 behind it: "take the boot file of this offer, and look for no boot server".
-fn put_pxe(message: &mut Message, class: &[u8]) {
-    let mut control = SubOptions::new();
-    // Neither the code nor the length can be refused.
-    let pushed = control.push(pxe::DISCOVERY_CONTROL, &[pxe::USE_BOOT_FILE]);
-    debug_assert!(pushed.is_ok());
-    let mut data = Vec::new();
-    control.terminated().encode(&mut data);
-    let class = if class.starts_with(b"PXEClient") {
-        b"PXEClient"
-    } else {
-        class
-    };
-    message.options.set(OptionCode::VENDOR_CLASS, class);
-    message.options.set(OptionCode::VENDOR_SPECIFIC, &data);
+fn put_http_class(message: &mut Message) {
+    message.options.set(OptionCode::VENDOR_CLASS, b"HTTPClient");
+}
+
+/// Option 43 with PXE's sub-options and their end.
+fn put_vendor(message: &mut Message, sub_options: &[(u8, &[u8])]) {
+    let mut vendor = SubOptions::new();
+    for (code, data) in sub_options {
+        // Neither the code nor the length of any of them can be refused.
+        let pushed = vendor.push(*code, data);
+        debug_assert!(pushed.is_ok());
+    }
+    message
+        .options
+        .put(key::VENDOR_SPECIFIC, &vendor.terminated());
 }
 
 /// What a reply is not sent without: the protocol's own, the client's way out of its subnet, and
@@ -237,6 +313,6 @@ fn put_pxe(message: &mut Message, class: &[u8]) {
 const fn is_needed(code: OptionCode) -> bool {
     matches!(
         code.0,
-        1 | 3 | 43 | 51 | 53 | 54 | 56 | 60 | 61 | 67 | 82 | 97 | 175
+        1 | 3 | 43 | 51 | 53 | 54 | 56 | 60 | 61 | 67 | 80 | 82 | 97 | 175
     )
 }

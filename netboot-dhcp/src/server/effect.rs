@@ -76,7 +76,7 @@ impl Turn<'_> {
                 // result may come when it is somebody else's.
                 if self.pool.is_free_for(address, &request.client, self.now) {
                     self.hold(&request, address);
-                    return self.offer(&request, transaction, &boot, address);
+                    return self.offer(request, transaction, &boot, address);
                 }
                 self.discover(request, transaction, boot, probes)
             }
@@ -141,6 +141,10 @@ impl Turn<'_> {
                     return needs(claim(lease), request, transaction, step);
                 }
                 self.pool.release_hold(&request.client);
+                if request.rapid {
+                    // It knows of no address yet that could be refused; its next DISCOVER gets another.
+                    return silent(SilenceReason::Lost, transaction);
+                }
                 self.refuse(&request, transaction, Refusal::NotAvailable)
             }
             EffectResult::Free | EffectResult::InUse | EffectResult::Down => {

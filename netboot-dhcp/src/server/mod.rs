@@ -4,7 +4,8 @@
 //! an [`Effect`] that the caller carries out before it calls [`Server::resume`]. The pool in memory
 //! caches the caller's store of leases and never replaces it: no ACK goes out before its lease is
 //! stored. RFC 2131 sections 3 and 4.3 have the rules, section 4.1 the reply's address, RFC 3046 the
-//! relay agents, RFC 6842 the echoed client identifier.
+//! relay agents, RFC 6842 the echoed client identifier, Intel's PXE 2.1 specification proxy DHCP and
+//! boot servers.
 
 mod addressing;
 mod answer;
@@ -14,6 +15,7 @@ mod effect;
 mod lease;
 mod outcome;
 mod pool;
+mod proxy;
 mod ranges;
 mod request;
 mod rules;
@@ -28,13 +30,14 @@ pub use outcome::{
     Transaction,
 };
 pub use settings::{
-    AddressRange, Allow, ExtraOption, Link, Network, ParseSubnetError, Reservation, Settings,
+    AddressRange, Allow, ExtraOption, Link, Mode, Network, ParseSubnetError, Reservation, Settings,
     Subnet,
 };
 
 pub(crate) use effect::Work;
 
 use crate::Timestamp;
+use crate::value::MessageType;
 use crate::wire::BOOTREQUEST;
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::net::Ipv4Addr;
@@ -99,6 +102,13 @@ pub struct Server {
     /// One for each of the networks in the settings, in their order.
     pools: Vec<Pool>,
     by_id: BTreeMap<NetworkId, usize>,
+}
+
+/// The socket that a message came in by.
+#[derive(Clone, Copy)]
+enum Port {
+    Server,
+    BootServer,
 }
 
 /// A lease of a network that the settings do not have.
@@ -199,11 +209,35 @@ impl Server {
         self.pools.iter().flat_map(Pool::leases)
     }
 
-    /// Answers a message, or says why not, or what it needs first.
+    /// Answers a message that came in on the servers' port, or says why not, or what it needs first.
     ///
     /// `boot` is asked at most once, and only where an answer may follow.
     pub fn handle(
         &mut self,
+        now: Timestamp,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Outcome {
+        self.handle_on(Port::Server, now, incoming, boot)
+    }
+
+    /// Answers a message that came in on the boot servers' port, 4011: a PXE client that has its
+    /// address asks what to boot (Intel's PXE 2.1 specification, section 2.2.4). Never needs an
+    /// effect. It is answered in either [`Mode`], since some ROMs ask whatever they were offered.
+    ///
+    /// `boot` is asked at most once, and only where an answer may follow.
+    pub fn handle_boot_server(
+        &mut self,
+        now: Timestamp,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Outcome {
+        self.handle_on(Port::BootServer, now, incoming, boot)
+    }
+
+    fn handle_on(
+        &mut self,
+        port: Port,
         now: Timestamp,
         incoming: &Incoming<'_>,
         boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
@@ -222,12 +256,12 @@ impl Server {
         let Some(kind) = view.message_type() else {
             return silent(SilenceReason::NoMessageType, transaction);
         };
-        let request = match Request::read(view, kind, &self.settings.pxe_classes) {
+        let mut request = match Request::read(view, kind, &self.settings.pxe_classes) {
             Ok(request) => request,
             Err(reason) => return silent(reason, transaction),
         };
         transaction.host_name.clone_from(&request.host_name);
-        let Some(at) = self.network_of(&request, incoming) else {
+        let Some(at) = self.network_of(now, &request, incoming) else {
             return silent(SilenceReason::NoNetwork, transaction);
         };
         let (Some(network), Some(pool)) = (self.settings.networks.get(at), self.pools.get_mut(at))
@@ -235,13 +269,20 @@ impl Server {
             return silent(SilenceReason::NoNetwork, transaction);
         };
         transaction.network = Some(network.id);
+        request.rapid &= network.rapid_commit;
         let mut turn = rules::Turn {
             now,
             settings: &self.settings,
             network,
             pool,
         };
-        turn.handle(request, transaction, incoming, boot)
+        match (port, network.mode) {
+            (Port::BootServer, _) => turn.boot_server(&request, transaction, incoming, boot),
+            (Port::Server, Mode::Proxy) => turn.proxy(&request, transaction, incoming, boot),
+            (Port::Server, Mode::Authoritative) => {
+                turn.handle(request, transaction, incoming, boot)
+            }
+        }
     }
 
     /// Goes on with a transaction after its effect.
@@ -269,9 +310,16 @@ impl Server {
         turn.resume(work, result)
     }
 
-    /// The network that the client is in: of its relay agent's address, else of the interface. A
-    /// client with an address whose message came by unicast may be behind a router.
-    fn network_of(&self, request: &Request, incoming: &Incoming<'_>) -> Option<usize> {
+    /// The network that the client is in: of the link that its relay agent names (RFC 3527), else of
+    /// the agent's address, else of the interface. A client with an address whose message came by
+    /// unicast may be behind a router. Where an interface has several networks, a client stays in
+    /// the one that it asks for or is known in, and else comes to the first with an address for it.
+    fn network_of(
+        &self,
+        now: Timestamp,
+        request: &Request,
+        incoming: &Incoming<'_>,
+    ) -> Option<usize> {
         let networks = &self.settings.networks;
         let holds = |address: Ipv4Addr| {
             networks
@@ -280,15 +328,15 @@ impl Server {
         };
         let path = &request.path;
         if !path.giaddr.is_unspecified() {
-            return holds(path.giaddr);
+            return holds(request.link.unwrap_or(path.giaddr));
         }
         let link = Link::Interface(incoming.interface);
-        let mut here = networks
+        let here = networks
             .iter()
             .enumerate()
             .filter(|(_, network)| network.link == link);
-        let own = Some(path.ciaddr).filter(|address| !address.is_unspecified());
-        if let Some(own) = own {
+        let own = [path.ciaddr, *incoming.source.ip()];
+        if let Some(own) = own.into_iter().find(|address| !address.is_unspecified()) {
             let local = here
                 .clone()
                 .find(|(_, network)| network.subnet.contains(own));
@@ -307,7 +355,31 @@ impl Server {
                 .is_some_and(|one| network.subnet.contains(one));
             wanted || request.reservation(network).is_some()
         };
-        let chosen = here.clone().find(|(_, network)| wants(network));
-        chosen.or_else(|| here.next()).map(|(at, _)| at)
+        let first = here.clone().next()?.0;
+        if here.clone().nth(1).is_none() {
+            return Some(first);
+        }
+        let knows = |at: usize| {
+            let pool = self.pools.get(at);
+            pool.is_some_and(|pool| pool.address_of(&request.client).is_some())
+        };
+        let open = here.filter(|(at, network)| self.has_room(*at, network, now, request));
+        let asked = open.clone().find(|(_, network)| wants(network));
+        let known = || open.clone().find(|(at, _)| knows(*at));
+        let any = || open.clone().next();
+        let chosen = asked.or_else(known).or_else(any);
+        Some(chosen.map_or(first, |(at, _)| at))
+    }
+
+    /// Whether a client that looks for an address can have one in this network.
+    fn has_room(&self, at: usize, network: &Network, now: Timestamp, request: &Request) -> bool {
+        if request.kind != MessageType::DISCOVER || network.mode == Mode::Proxy {
+            return true;
+        }
+        let reserved = request.reservation(network).and_then(|one| one.address);
+        let pool = self.pools.get(at);
+        let proposed =
+            pool.and_then(|pool| pool.propose(&request.client, reserved, request.wanted, now));
+        proposed.is_some() && request.is_allowed(network)
     }
 }

@@ -87,6 +87,14 @@ pub struct Reply {
     pub destination: Destination,
     /// The address to send it from: the server's in the client's network.
     pub source: Ipv4Addr,
+    /// The port to send it from: the one that the request was sent to. iPXE takes a boot server's
+    /// reply from no other.
+    pub source_port: u16,
+    /// Milliseconds to wait before it is sent ([`Network::offer_delay_ms`]). To send it at once is
+    /// wrong only for the firmware that needs the wait.
+    ///
+    /// [`Network::offer_delay_ms`]: super::Network::offer_delay_ms
+    pub delay_ms: u32,
     /// The message.
     pub bytes: Bytes,
     /// Its type.
@@ -177,6 +185,12 @@ pub enum SilenceReason {
     /// The boot policy wants no answer.
     #[error("ignored by policy")]
     Policy,
+    /// In proxy mode: a matter between the client and its DHCP server.
+    #[error("left to the DHCP server")]
+    Proxy,
+    /// In proxy mode, or on the boot server's port: no boot firmware, or nothing for it to boot.
+    #[error("nothing to boot")]
+    NothingToBoot,
     /// The message is for another server.
     #[error("for another server")]
     OtherServer,
@@ -216,6 +230,8 @@ impl SilenceReason {
                 | Self::NotServed
                 | Self::Unknown
                 | Self::Policy
+                | Self::Proxy
+                | Self::NothingToBoot
                 | Self::OtherServer
                 | Self::NoRecord
                 | Self::Released

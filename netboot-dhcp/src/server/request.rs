@@ -2,7 +2,7 @@
 
 use super::{Allow, ClientKey, Firmware, Network, Refusal, Reservation, ReturnPath, SilenceReason};
 use crate::HardwareAddr;
-use crate::value::{ClientId, MessageType, Text, Value, key};
+use crate::value::{Arch, ClientId, MessageType, Text, Value, agent, key, pxe};
 use crate::wire::{MessageView, OptionCode};
 use alloc::{string::String, vec::Vec};
 use bytes::Bytes;
@@ -17,11 +17,21 @@ pub(super) struct Request {
     pub(super) client: ClientKey,
     pub(super) client_id: Option<ClientId>,
     pub(super) firmware: Firmware,
+    /// The first platform of option 93.
+    pub(super) arch: Option<Arch>,
+    /// The boot server's menu item that is asked for (PXE's option 43, sub-option 71).
+    pub(super) boot_item: Option<[u8; 4]>,
     pub(super) wanted: Option<Ipv4Addr>,
     pub(super) server_id: Option<Ipv4Addr>,
     pub(super) parameters: Option<Vec<u8>>,
     pub(super) machine_id: Option<Bytes>,
     pub(super) relay_agent: Option<Bytes>,
+    /// The client's link, where the relay agent's own address does not say it (RFC 3527).
+    pub(super) link: Option<Ipv4Addr>,
+    /// The address that the relay agent wants this server to go by (RFC 5107).
+    pub(super) server_override: Option<Ipv4Addr>,
+    /// Whether a DISCOVER is to be answered by an ACK (RFC 4039).
+    pub(super) rapid: bool,
     pub(super) vendor_class: Option<Bytes>,
     /// The longest DHCP message that the client takes, IP and UDP headers included.
     pub(super) max_size: u16,
@@ -52,14 +62,29 @@ impl Request {
         let raw = |code| view.option(code).map(|data| Bytes::from(data.into_owned()));
         // A client that gives this option wrongly is treated as one that does not.
         let max_size = view.read(key::MAX_MESSAGE_SIZE).ok().flatten();
+        let path = ReturnPath::from(view);
+        // Without a relay agent's address, option 82 is the client's own invention.
+        let agent = if path.giaddr.is_unspecified() {
+            None
+        } else {
+            view.read(key::RELAY_AGENT).ok().flatten()
+        };
+        let agent_address = |code| {
+            let data: [u8; 4] = agent.as_ref()?.get(code)?.try_into().ok()?;
+            Some(Ipv4Addr::from(data)).filter(|address| !address.is_unspecified())
+        };
+        let rapid =
+            kind == MessageType::DISCOVER && view.option(OptionCode::RAPID_COMMIT).is_some();
         Ok(Self {
             kind,
             xid: view.xid(),
             flags: view.flags(),
-            path: ReturnPath::from(view),
+            path,
             client,
             client_id,
             firmware: Firmware::of(view, pxe_classes),
+            arch: arch(view),
+            boot_item: boot_item(view),
             wanted,
             server_id,
             parameters: view
@@ -67,10 +92,18 @@ impl Request {
                 .map(alloc::borrow::Cow::into_owned),
             machine_id: raw(OptionCode::MACHINE_ID).filter(|id| !id.is_empty()),
             relay_agent: raw(OptionCode::RELAY_AGENT),
+            link: agent_address(agent::LINK_SELECTION),
+            server_override: agent_address(agent::SERVER_ID_OVERRIDE),
+            rapid,
             vendor_class: raw(OptionCode::VENDOR_CLASS),
             max_size: max_size.unwrap_or(LEAST_MAX_SIZE).max(LEAST_MAX_SIZE),
             host_name: host_name(view),
         })
+    }
+
+    /// The server's address as this client knows it (option 54).
+    pub(super) fn identity(&self, network: &Network) -> Ipv4Addr {
+        self.server_override.unwrap_or(network.server)
     }
 
     /// Whether the client asks for the option, or leaves the choice to the server.
@@ -89,6 +122,12 @@ impl Request {
             Allow::Any => true,
             Allow::Known => self.reservation(network).is_some(),
         }
+    }
+
+    /// Whether a proxy's OFFER sends the client on to port 4011: UEFI's PXE, of which older builds
+    /// drop a proxy's OFFER that has option 43.
+    pub(super) fn asks_boot_server(&self) -> bool {
+        self.firmware == Firmware::PxeClient && self.arch.is_some_and(Arch::is_uefi)
     }
 
     /// Whether the message is for a server that has another address than `server`.
@@ -134,6 +173,15 @@ pub(super) enum Verdict {
     Grant,
     Refuse(Refusal),
     Silent(SilenceReason),
+}
+
+fn arch(view: &MessageView<'_>) -> Option<Arch> {
+    view.read(key::CLIENT_ARCH).ok()??.first().copied()
+}
+
+fn boot_item(view: &MessageView<'_>) -> Option<[u8; 4]> {
+    let vendor = view.read(key::VENDOR_SPECIFIC).ok()??;
+    vendor.get(pxe::BOOT_ITEM)?.try_into().ok()
 }
 
 /// The client's name, if it is one that can stand in a log line and a file.

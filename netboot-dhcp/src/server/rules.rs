@@ -5,8 +5,8 @@ use super::effect::{Step, claim, needs};
 use super::pool::Pool;
 use super::request::{Request, RequestState, Verdict};
 use super::{
-    Boot, Effect, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Reply, Requester,
-    Settings, Silence, SilenceReason, Transaction,
+    Boot, Effect, Firmware, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Reply,
+    Requester, Settings, Silence, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
 use crate::{Seconds, Timestamp};
@@ -56,32 +56,47 @@ impl Turn<'_> {
             MessageType::DISCOVER | MessageType::REQUEST | MessageType::INFORM => {}
             _ => return silent(SilenceReason::NotServed, transaction),
         }
-        if request.is_for_another(self.network.server) {
+        if request.is_for_another(request.identity(self.network)) {
             if request.kind == MessageType::REQUEST {
                 self.pool.release_hold(&request.client);
             }
             return silent(SilenceReason::OtherServer, transaction);
         }
-        if !request.is_allowed(self.network) {
-            return silent(SilenceReason::Unknown, transaction);
+        let boot = match self.ask(&request, incoming, boot) {
+            Ok(boot) => boot,
+            Err(reason) => return silent(reason, transaction),
+        };
+        match request.kind {
+            MessageType::DISCOVER => self.discover(request, transaction, boot, 0),
+            MessageType::REQUEST => self.request(request, transaction, boot),
+            _ => self.inform(request, transaction, incoming, &boot),
         }
+    }
+
+    /// Asks the boot policy, where the machine may be answered at all.
+    pub(super) fn ask(
+        &self,
+        request: &Request,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Result<Boot, SilenceReason> {
+        if !request.is_allowed(self.network) {
+            return Err(SilenceReason::Unknown);
+        }
+        let relay = request.path.giaddr;
         let boot = boot(&Requester {
             network: self.network.id,
             server: self.network.server,
             interface: incoming.interface,
             firmware: request.firmware,
             hardware: request.path.hardware,
-            relay: transaction.relay,
+            relay: (!relay.is_unspecified()).then_some(relay),
             message: incoming.message,
         });
         if boot.silent {
-            return silent(SilenceReason::Policy, transaction);
+            return Err(SilenceReason::Policy);
         }
-        match request.kind {
-            MessageType::DISCOVER => self.discover(request, transaction, boot, 0),
-            MessageType::REQUEST => self.request(request, transaction, boot),
-            _ => self.inform(request, transaction, incoming, &boot),
-        }
+        Ok(boot)
     }
 
     pub(super) fn discover(
@@ -111,20 +126,24 @@ impl Turn<'_> {
             };
             return needs(Effect::Probe(address), request, transaction, step);
         }
-        self.offer(&request, transaction, &boot, address)
+        self.offer(request, transaction, &boot, address)
     }
 
+    /// Offers the address, or commits it at once where client and network want that (RFC 4039).
     pub(super) fn offer(
         &mut self,
-        request: &Request,
+        request: Request,
         transaction: Transaction,
         boot: &Boot,
         address: Ipv4Addr,
     ) -> Outcome {
-        let lease_time = self.lease_time(request);
+        if request.rapid {
+            return self.grant(request, transaction, boot, address);
+        }
+        let lease_time = self.lease_time(&request);
         self.accept(
             MessageType::OFFER,
-            request,
+            &request,
             transaction,
             boot,
             address,
@@ -226,12 +245,7 @@ impl Turn<'_> {
         refusal: Refusal,
     ) -> Outcome {
         let boot = Boot::default();
-        let answer = Answer {
-            settings: self.settings,
-            network: self.network,
-            request,
-            boot: &boot,
-        };
+        let answer = self.answer(request, &boot);
         let text = match refusal {
             Refusal::WrongNetwork => "wrong network",
             Refusal::WrongAddress => "wrong address",
@@ -244,6 +258,8 @@ impl Turn<'_> {
         Outcome::Reply(Reply {
             destination: answer.destination(MessageType::NAK, none),
             source: self.network.server,
+            source_port: self.settings.server_port,
+            delay_ms: 0,
             bytes,
             kind: MessageType::NAK,
             lease: None,
@@ -253,7 +269,7 @@ impl Turn<'_> {
     }
 
     fn release(&mut self, request: Request, transaction: Transaction) -> Outcome {
-        if request.is_for_another(self.network.server) {
+        if request.is_for_another(request.identity(self.network)) {
             return silent(SilenceReason::OtherServer, transaction);
         }
         let address = request.path.ciaddr;
@@ -273,7 +289,7 @@ impl Turn<'_> {
     }
 
     fn decline(&mut self, request: Request, mut transaction: Transaction) -> Outcome {
-        if request.is_for_another(self.network.server) {
+        if request.is_for_another(request.identity(self.network)) {
             return silent(SilenceReason::OtherServer, transaction);
         }
         let Some(address) = request.wanted else {
@@ -321,16 +337,13 @@ impl Turn<'_> {
         yiaddr: Ipv4Addr,
         lease_time: Option<Seconds>,
     ) -> Result<Reply, Silence> {
-        let answer = Answer {
-            settings: self.settings,
-            network: self.network,
-            request,
-            boot,
-        };
+        let answer = self.answer(request, boot);
         match answer.accept(kind, yiaddr, lease_time) {
             Ok(bytes) => Ok(Reply {
                 destination: answer.destination(kind, yiaddr),
                 source: self.network.server,
+                source_port: self.settings.server_port,
+                delay_ms: self.delay_ms(kind, request),
                 bytes,
                 kind,
                 lease: None,
@@ -341,6 +354,15 @@ impl Turn<'_> {
                 reason: SilenceReason::TooLong,
                 transaction,
             }),
+        }
+    }
+
+    pub(super) const fn answer<'a>(&'a self, request: &'a Request, boot: &'a Boot) -> Answer<'a> {
+        Answer {
+            settings: self.settings,
+            network: self.network,
+            request,
+            boot,
         }
     }
 
@@ -374,6 +396,16 @@ impl Turn<'_> {
 
     fn reserved(&self, request: &Request) -> Option<Ipv4Addr> {
         request.reservation(self.network)?.address
+    }
+
+    /// How long a reply waits for its firmware to listen.
+    pub(super) fn delay_ms(&self, kind: MessageType, request: &Request) -> u32 {
+        let deaf = matches!(request.firmware, Firmware::PxeClient | Firmware::HttpClient);
+        if deaf && kind == MessageType::OFFER {
+            self.network.offer_delay_ms
+        } else {
+            0
+        }
     }
 
     fn lease_time(&self, request: &Request) -> Seconds {

@@ -2,7 +2,7 @@
 
 use super::NetworkId;
 use crate::value::Value;
-use crate::wire::{CLIENT_PORT, OptionCode, SERVER_PORT};
+use crate::wire::{BOOT_SERVER_PORT, CLIENT_PORT, OptionCode, SERVER_PORT};
 use crate::{MacAddr, Seconds};
 use alloc::{string::String, vec::Vec};
 use bytes::Bytes;
@@ -17,7 +17,8 @@ use thiserror::Error;
 #[cfg_attr(feature = "serde", serde(default, deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Settings {
-    /// The networks that are served. Where a link has several, newcomers get addresses of the first.
+    /// The networks that are served. Where a link has several, newcomers get an address of
+    /// the first that has one to give.
     pub networks: Vec<Network>,
     /// The most addresses that a network keeps back at a time: offered ones, and those that answered
     /// a probe. Beyond it the one whose time ends first is let go; its client does not notice unless
@@ -34,6 +35,8 @@ pub struct Settings {
     pub server_port: u16,
     /// The port of clients. Default 68.
     pub client_port: u16,
+    /// The port of boot servers: that of [`Server::handle_boot_server`](super::Server). Default 4011.
+    pub boot_server_port: u16,
     /// Further beginnings of option 60 that mean a PXE client, next to `PXEClient`. Default none.
     pub pxe_classes: Vec<String>,
     /// Whether options that do not fit may go into `file` and `sname` (option 52). Default no: some
@@ -51,6 +54,7 @@ impl Default for Settings {
             probe: false,
             server_port: SERVER_PORT,
             client_port: CLIENT_PORT,
+            boot_server_port: BOOT_SERVER_PORT,
             pxe_classes: Vec::new(),
             overload: false,
         }
@@ -97,6 +101,9 @@ pub struct Network {
     pub subnet: Subnet,
     /// The address by which its clients know this server (option 54, and the source of replies).
     pub server: Ipv4Addr,
+    /// Whether this server gives addresses here. Default [`Mode::Authoritative`].
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub mode: Mode,
     /// The addresses that are given to anybody. Network and broadcast address are never given, nor,
     /// in subnets wider than /24, `.0` and `.255`, which some systems take for broadcast.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -119,6 +126,17 @@ pub struct Network {
     /// The lease's time for firmware and iPXE, which do not renew it. Default five minutes.
     #[cfg_attr(feature = "serde", serde(default = "default_boot_lease_time"))]
     pub boot_lease_time: Seconds,
+    /// Milliseconds that an OFFER to firmware waits before it is sent ([`Reply::delay_ms`]), since
+    /// some boot ROMs are deaf right after their DISCOVER: a Raspberry Pi 3 wants about 1000.
+    /// Default 0.
+    ///
+    /// [`Reply::delay_ms`]: super::Reply::delay_ms
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub offer_delay_ms: u32,
+    /// Whether a client that asks for it gets its address at once, by an ACK to its DISCOVER
+    /// (RFC 4039). Default no: where two servers do so on one link, each gives an address away.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub rapid_commit: bool,
     /// Who gets an address. Default anybody.
     #[cfg_attr(feature = "serde", serde(default))]
     pub allow: Allow,
@@ -148,6 +166,7 @@ impl Network {
             link,
             subnet,
             server,
+            mode: Mode::Authoritative,
             ranges: Vec::new(),
             exclude: Vec::new(),
             gateways: Vec::new(),
@@ -155,6 +174,8 @@ impl Network {
             domain: None,
             lease_time: default_lease_time(),
             boot_lease_time: default_boot_lease_time(),
+            offer_delay_ms: 0,
+            rapid_commit: false,
             allow: Allow::Any,
             options: Vec::new(),
             reservations: Vec::new(),
@@ -167,6 +188,19 @@ impl Network {
         let at = self.reservations.binary_search_by_key(&mac, |one| one.mac);
         self.reservations.get(at.ok()?)
     }
+}
+
+/// What this server is in a network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+pub enum Mode {
+    /// The DHCP server: it gives addresses, and with them what to boot.
+    #[default]
+    Authoritative,
+    /// A proxy beside another DHCP server: it tells firmware what to boot and gives no address.
+    /// Ranges, lease times and what else is about addresses are not looked at.
+    Proxy,
 }
 
 /// How the clients of a network are reached.

@@ -76,6 +76,12 @@ archs! {
 }
 
 impl Arch {
+    /// Whether the platform's firmware is UEFI.
+    #[must_use]
+    pub const fn is_uefi(self) -> bool {
+        matches!(self.0, 2 | 6..=11 | 15..=19 | 25..=30 | 33..=40)
+    }
+
     /// Whether the platform asks for its program by HTTP.
     #[must_use]
     pub const fn is_http(self) -> bool {
@@ -124,6 +130,17 @@ mod tests {
             Vec::<Arch>::decode(&[0, 7, 0]),
             Err(ValueError::ListLength { item: 2, found: 3 })
         );
+    }
+
+    #[test]
+    fn uefi_platforms_are_those_whose_name_says_so() {
+        // Itanium, Xscale and "ebc" have had no other firmware; the registry says it of some only.
+        let unnamed = [2, 8, 9, 17];
+        for arch in (0..=41).map(Arch) {
+            let name = arch.name().unwrap().to_ascii_lowercase();
+            let named = name.contains("uefi") || unnamed.contains(&arch.0);
+            assert_eq!(arch.is_uefi(), named, "{arch:?}");
+        }
     }
 
     #[test]

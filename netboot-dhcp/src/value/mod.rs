@@ -5,6 +5,7 @@
 //! own by implementing [`Value`]. The bytes of every option remain at hand untyped, by
 //! [`MessageView::option`](crate::wire::MessageView::option).
 
+pub mod agent;
 mod arch;
 mod class;
 mod identity;
@@ -13,6 +14,7 @@ pub mod key;
 mod message_type;
 mod plain;
 pub mod pxe;
+pub mod raspberry_pi;
 mod sub;
 
 pub use arch::Arch;

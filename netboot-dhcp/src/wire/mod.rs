@@ -30,6 +30,9 @@ pub const SERVER_PORT: u16 = 67;
 /// The UDP port a client listens on.
 pub const CLIENT_PORT: u16 = 68;
 
+/// The UDP port of PXE boot servers (Intel's PXE 2.1 specification, section 2.2.1).
+pub const BOOT_SERVER_PORT: u16 = 4011;
+
 /// The bytes before the first option: the BOOTP header and the magic cookie.
 pub const HEADER_LEN: usize = 240;
 

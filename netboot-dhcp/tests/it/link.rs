@@ -12,6 +12,8 @@ use netboot_dhcp::{MacAddr, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+const FROM: SocketAddrV4 = SocketAddrV4::new(SERVER, 67);
+
 /// A link with a fate for each packet, by seed.
 struct Link {
     seed: u64,
@@ -145,7 +147,7 @@ fn boot(
                 Packet::ToClients(bytes) => {
                     let view = MessageView::parse(&bytes).unwrap();
                     for client in &mut clients {
-                        client.handle_input(now, &view);
+                        client.handle_input(now, FROM, &view);
                     }
                 }
             }
@@ -228,13 +230,13 @@ fn client_passes_over_what_is_not_for_it() {
     for (at, value) in changed {
         let mut other = offer.clone();
         other[at] = value;
-        client.handle_input(NOW, &MessageView::parse(&other).unwrap());
+        client.handle_input(NOW, FROM, &MessageView::parse(&other).unwrap());
         assert!(
             matches!(client.poll_output(NOW).unwrap(), Output::Wait(_)),
             "byte {at}"
         );
     }
-    client.handle_input(NOW, &MessageView::parse(&offer).unwrap());
+    client.handle_input(NOW, FROM, &MessageView::parse(&offer).unwrap());
     assert!(matches!(
         client.poll_output(NOW).unwrap(),
         Output::Transmit(_)
@@ -243,7 +245,7 @@ fn client_passes_over_what_is_not_for_it() {
 
 #[test]
 fn client_that_collects_prefers_the_offer_that_boots() {
-    let mut profile = Profile::pxe_uefi(mac(1));
+    let mut profile = Profile::plain(mac(1).into());
     profile.collect_ms = 500;
     let mut client = Client::new(NOW, profile, 7);
     let Output::Transmit(discover) = client.poll_output(NOW).unwrap() else {
@@ -253,13 +255,13 @@ fn client_that_collects_prefers_the_offer_that_boots() {
     // The same offer from a server 10.0.0.9 that names no file: 67 becomes 224.
     let mut plain = booting.clone();
     plain[108..236].fill(0);
-    let at = plain.windows(2).position(|pair| pair == [67, 9]).unwrap();
+    let at = plain.windows(2).position(|pair| pair == [67, 8]).unwrap();
     plain[at] = 224;
     assert_eq!(plain[243..249], [54, 4, 10, 0, 0, 1]);
     plain[248] = 9;
     booting[19] = 150;
     for offer in [&plain, &booting] {
-        client.handle_input(NOW, &MessageView::parse(offer).unwrap());
+        client.handle_input(NOW, FROM, &MessageView::parse(offer).unwrap());
     }
     let Output::Wait(until) = client.poll_output(NOW).unwrap() else {
         panic!();
@@ -288,7 +290,7 @@ fn client_that_is_refused_begins_again_and_gives_up_in_the_end() {
                     // The ACK becomes a NAK.
                     reply[242] = 6;
                 }
-                client.handle_input(now, &MessageView::parse(&reply).unwrap());
+                client.handle_input(now, FROM, &MessageView::parse(&reply).unwrap());
             }
             Output::Wait(until) => now = until,
             Output::Failed(failure) => break failure,

@@ -2,10 +2,13 @@
 //! over a lossy link, and a model of who has which address.
 
 mod captures;
+mod extensions;
 mod link;
+mod machines;
 mod model;
 mod packet;
 mod properties;
+mod proxy;
 mod replies;
 mod rules;
 #[cfg(feature = "serde")]

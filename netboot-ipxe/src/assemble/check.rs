@@ -7,11 +7,12 @@ use crate::{
 };
 
 /// The problem, unless a text can be shown to a person and be kept in a setting. `${` with `}` or
-/// a setting anywhere after it is refused even where the line itself could hold it, and so is `$`
-/// right before a setting: iPXE expands the value again where it is used.
+/// a setting anywhere after it is refused even where the line itself could hold it, and so are
+/// `$` right before a setting and `{` right after one: iPXE expands the value again where it is used.
 pub(super) fn check_shown(text: &Arg) -> Result<(), Problem> {
     let mut open = false;
     let mut dollar = false;
+    let mut after_setting = false;
     for part in text.parts() {
         let Part::Text(part) = part else {
             if open || dollar {
@@ -20,8 +21,14 @@ pub(super) fn check_shown(text: &Arg) -> Result<(), Problem> {
             if let Part::Setting(setting) = part {
                 setting.check()?;
             }
+            after_setting = true;
             continue;
         };
+        // The setting's value may end in `$`.
+        if after_setting && part.starts_with('{') {
+            return Err(Problem::Expansion);
+        }
+        after_setting = false;
         if let Some(c) = part.chars().find(|c| c.is_control()) {
             return Err(if c == '\0' {
                 Problem::Nul
@@ -59,4 +66,45 @@ pub(super) fn check_url(url: &Arg) -> Result<(), Problem> {
 
 pub(super) fn is_image_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::setting::Setting;
+
+    #[test]
+    fn text_that_a_second_expansion_would_change_is_refused() {
+        let x = || Setting::new("x");
+        for bad in [
+            Arg::from("${x}"),
+            Arg::from("${a b}"),
+            Arg::from("${").setting(x()),
+            Arg::from("$").setting(x()),
+            Arg::from(x()).text("{y}"),
+            Arg::from("${").setting(x()).text("}"),
+        ] {
+            assert_eq!(check_shown(&bad), Err(Problem::Expansion), "{bad}");
+        }
+        for good in [
+            Arg::from("$ {x} a} ${"),
+            Arg::from("a} ").setting(x()).text(" {"),
+        ] {
+            assert_eq!(check_shown(&good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn a_url_holds_no_blank_and_is_not_empty() {
+        assert_eq!(
+            check_url(&"http://x/a b".into()),
+            Err(Problem::Character(' '))
+        );
+        assert_eq!(
+            check_url(&"http://x/\u{a0}".into()),
+            Err(Problem::Character('\u{a0}'))
+        );
+        assert_eq!(check_url(&Arg::new()), Err(Problem::Empty));
+        assert_eq!(check_url(&"http://x/a?b=${c".into()), Ok(()));
+    }
 }

@@ -9,8 +9,10 @@ use std::fmt;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::task::Poll;
 
 use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::{self, Config, Flags, Host, Problems};
 use crate::{Failure, demo};
@@ -129,6 +131,23 @@ pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
 /// Writes to standard error, where there may be nobody to read it.
 fn say(text: impl fmt::Display) {
     let _ = write!(std::io::stderr(), "{text}");
+}
+
+/// Comes when this process is told to end by Ctrl-C or SIGTERM; both are caught from the call on.
+/// Needs a runtime. SIGHUP is left alone, since `nohup` may have.
+pub(crate) fn told_to_end() -> impl Future<Output = ()> {
+    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    async move {
+        // One that cannot be caught ends the process as it always did.
+        let mut signals: Vec<_> = signals.into_iter().flatten().collect();
+        std::future::poll_fn(|context| {
+            let told = signals
+                .iter_mut()
+                .any(|signal| signal.poll_recv(context).is_ready());
+            if told { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
 }
 
 /// The runtime that everything waits on.

@@ -3,8 +3,6 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
-
 use super::Where;
 use crate::config::{Problems, Severity};
 use crate::failure::Failure;
@@ -19,6 +17,7 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::FAILURE);
     };
     super::runtime()?.block_on(async {
+        let mut told = std::pin::pin!(super::told_to_end());
         let mut service = Service::start(config).await?;
         let mut known = problems;
         service.worlds().current().warn(&mut known);
@@ -27,7 +26,10 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
         let ended = tokio::select! {
             never = log.write() => match never {},
             failure = service.failed() => Err(failure),
-            stopped = interrupted() => stopped,
+            () = &mut told => {
+                tracing::info!("stopping");
+                Ok(())
+            }
         };
         tokio::select! {
             never = log.write() => match never {},
@@ -60,15 +62,4 @@ fn say(problems: &Problems) {
             Severity::Warning | Severity::Error => tracing::warn!("{line}; {}", problem.cure),
         }
     }
-}
-
-async fn interrupted() -> Result<(), Failure> {
-    let failed = |error| Failure::new("waiting for signals", error, "report this as a defect");
-    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-    tokio::select! {
-        stopped = tokio::signal::ctrl_c() => stopped.map_err(failed)?,
-        _ = terminate.recv() => {}
-    }
-    tracing::info!("stopping");
-    Ok(())
 }

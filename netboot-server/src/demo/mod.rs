@@ -7,11 +7,10 @@ mod vm;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::task::Poll;
 
 use clap::{Args, ValueEnum};
-use tokio::signal::unix::{SignalKind, signal};
 
+use crate::command::told_to_end;
 use crate::failure::Failure;
 use crate::lab;
 
@@ -80,21 +79,9 @@ fn scratch() -> Result<tempfile::TempDir, Failure> {
 
 /// Comes when the demo is told to end; the signals are caught from the call on. Needs a runtime.
 fn interrupted() -> impl Future<Output = Failure> {
-    let signals = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ]
-    .map(signal);
-    async move {
-        let mut signals: Vec<_> = signals.into_iter().flatten().collect();
-        std::future::poll_fn(|context| {
-            let told = signals
-                .iter_mut()
-                .any(|signal| signal.poll_recv(context).is_ready());
-            if told { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
+    let told = told_to_end();
+    async {
+        told.await;
         Failure::new("the demo", "interrupted", "nothing was left behind")
     }
 }

@@ -255,10 +255,12 @@ impl Simulated<'_> {
                     let wait = Duration::from_millis(until.millis_since(virtual_now()));
                     let received = tokio::time::timeout(wait, socket.recv_from(&mut buffer)).await;
                     if let Ok(received) = received {
-                        let (length, _) = received.map_err(|error| failed(&error))?;
+                        let (length, from) = received.map_err(|error| failed(&error))?;
                         let bytes = buffer.get(..length).unwrap_or_default();
-                        if let Ok(message) = MessageView::parse(bytes) {
-                            client.handle_input(virtual_now(), &message);
+                        if let (Ok(message), SocketAddr::V4(from)) =
+                            (MessageView::parse(bytes), from)
+                        {
+                            client.handle_input(virtual_now(), from, &message);
                         }
                     }
                 }

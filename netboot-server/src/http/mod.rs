@@ -6,25 +6,32 @@ mod body;
 mod entity;
 mod routes;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::events::Kind;
 use crate::service::Shared;
 
 pub(crate) use routes::MENU;
 
 /// Connections that are served at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1024;
+/// Connections that one address may have at once; more are closed, so that no stranger can take all.
+const MAX_OF_ONE_CLIENT: usize = 256;
+/// How long a client may take nothing of what it is sent.
+const STALL: Duration = Duration::from_secs(300);
 /// Connections that the system keeps until they are accepted.
 const BACKLOG: u32 = 1024;
 /// Header lines of a request; more are refused with 431.
@@ -57,6 +64,7 @@ pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
+    let clients = Arc::new(Clients::default());
     while let Some((stream, client)) = accept(&listener, &stop).await {
         let Some(Ok(place)) = stop
             .run_until_cancelled(Arc::clone(&free).acquire_owned())
@@ -64,16 +72,71 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
         else {
             break;
         };
+        let address = client.ip().to_canonical();
+        let Some(counted) = clients.count(address) else {
+            shared.emit(
+                None,
+                Kind::HttpRefused {
+                    client: address,
+                    path: "(connection)".into(),
+                    status: 503,
+                    why: format!("it has {MAX_OF_ONE_CLIENT} connections already"),
+                },
+            );
+            continue;
+        };
         let shared = Arc::clone(&shared);
         let stop = stop.clone();
         connections.spawn(async move {
             connection(stream, client, shared, stop).await;
-            drop(place);
+            drop((place, counted));
         });
     }
     drop(listener);
     connections.close();
     let _ = tokio::time::timeout(GRACE, connections.wait()).await;
+}
+
+/// How many connections each address has.
+#[derive(Debug, Default)]
+struct Clients(Mutex<BTreeMap<IpAddr, usize>>);
+
+impl Clients {
+    /// Counts one more until it is dropped; `None` where there are too many.
+    fn count(self: &Arc<Self>, client: IpAddr) -> Option<Counted> {
+        let mut all = self.lock();
+        let of_client = all.entry(client).or_default();
+        if *of_client >= MAX_OF_ONE_CLIENT {
+            return None;
+        }
+        *of_client += 1;
+        Some(Counted {
+            clients: Arc::clone(self),
+            client,
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug)]
+struct Counted {
+    clients: Arc<Clients>,
+    client: IpAddr,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut all = self.clients.lock();
+        if let Some(of_client) = all.get_mut(&self.client) {
+            *of_client = of_client.saturating_sub(1);
+            if *of_client == 0 {
+                all.remove(&self.client);
+            }
+        }
+    }
 }
 
 async fn accept(
@@ -101,7 +164,9 @@ async fn connection(
     let Ok(local) = stream.local_addr() else {
         return;
     };
+    // Where the system refuses either, the connection is only slower to be sent or to be given up.
     let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
         async move {

@@ -1,7 +1,7 @@
 //! What each URL on the boot network means.
 
+use std::fs::File;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use netboot_image::{Digest, FileRef, StoreError};
 
 use super::body::Body;
 use super::entity::{self, Content, Entity};
-use crate::events::Kind;
+use crate::events::{Kind, shown};
 use crate::failure::Chain;
 use crate::script;
 use crate::service::Shared;
@@ -65,7 +65,8 @@ pub(super) async fn answer<B>(
     let method = request.method().clone();
     // The store and the neighbour table are read from files.
     let found = tokio::task::spawn_blocking(move || {
-        let machine = asked_mac(&query).or_else(|| shared_there.identify(client.ip()));
+        // A MAC address in a URL says whose script is wanted, and not who asks.
+        let (asked, seen) = (asked_mac(&query), shared_there.identify(client.ip()));
         let found = normal_path(&raw_path).and_then(|path| {
             if method != Method::GET && method != Method::HEAD {
                 return Err(Refusal::new(
@@ -76,12 +77,12 @@ pub(super) async fn answer<B>(
             let asker = Asker {
                 client,
                 local,
-                machine,
+                machine: asked.or(seen),
                 path: &path,
             };
             find(&shared_there, &asker).map(|entity| (path, entity))
         });
-        (raw_path, machine, found)
+        (raw_path, seen.or(asked), found)
     })
     .await;
     let (path, machine, found) = match found {
@@ -154,15 +155,6 @@ fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     response
-}
-
-/// A path as it may stand in a log: short, and without control characters.
-fn shown(path: &str) -> String {
-    const LONGEST: usize = 200;
-    path.chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect()
 }
 
 /// The path with percent signs decoded and `//` folded in place, since firmware fails on a
@@ -266,14 +258,18 @@ fn program(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     let nothing = || Refusal::not_found("there is nothing of that name");
     let name = path.strip_prefix('/').ok_or_else(nothing)?;
     let world = shared.worlds.current();
-    let file = world.programs().path(name).ok_or_else(nothing)?;
-    let bytes = std::fs::read(file).map_err(|error| {
+    let path = world.programs().path(name).ok_or_else(nothing)?;
+    let opened = File::open(path).and_then(|mut file| {
+        let (length, digest) = shared.digests.of(path, &mut file)?;
+        Ok((file, length, digest))
+    });
+    let (file, length, digest) = opened.map_err(|error| {
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.kind().to_string())
     })?;
     Ok(Entity {
-        digest: Some(Digest::of(&bytes).hex().to_string()),
-        content: Content::Bytes(bytes.into()),
-        media_type: entity::media_type(&Path::new(name).display().to_string()),
+        digest: Some(digest.hex().to_string()),
+        content: Content::File(file, length),
+        media_type: entity::media_type(name),
         immutable: false,
     })
 }

@@ -1,38 +1,87 @@
 //! Files of a directory, and never of anything outside it.
 
-use std::fs::File;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
+use crate::content::Content;
 use crate::name::RelativePath;
-use crate::server::source::{Content, Refusal, Request, Source};
+use crate::packet::ErrorCode;
+use crate::server::folder::Folder;
+use crate::server::root::{LookupError, Root};
+use crate::server::source::{Refusal, Request, Source, WRITING_REFUSED};
+use crate::server::upload::{self, TEMPORARY_PREFIX, Upload};
 
-/// A directory whose files, and those below it, anyone may read.
+/// A directory whose files, and those below it, anyone may read, and may write where that is allowed.
 ///
 /// Names are checked by [`RelativePath`], symbolic links are followed as long as they stay below the
-/// root, and only regular files are opened. Looking up and opening happen on the calling task, as does
-/// reading. Whoever can write below the root can race a symbolic link against the check: the directory has
-/// to belong to someone trusted.
+/// root, and only regular files are opened. On Linux since 5.6 the kernel keeps the lookup below the root;
+/// elsewhere whoever can write below the root can race a symbolic link against the check, so the directory
+/// has to belong to someone trusted. Looking up, opening, reading and writing happen on the calling task.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    root: PathBuf,
+    root: Root,
+    writing: Option<Writing>,
+}
+
+/// What clients may write into a [`Directory`].
+///
+/// Files only: directories have to be there. A file is under its name when the client has sent all of it
+/// and it is on the disk, and before that it is not. Only on Unix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Writing {
+    /// The largest file, in bytes on the wire. Default 64 MiB.
+    ///
+    /// As many transfers as may run at one time may each hold a file of this size.
+    pub max_len: u64,
+    /// Whether a regular file may be replaced. Default false: the client gets ERROR 6.
+    pub overwrite: bool,
+}
+
+impl Default for Writing {
+    fn default() -> Self {
+        Self {
+            max_len: 64 << 20,
+            overwrite: false,
+        }
+    }
 }
 
 impl Directory {
-    /// Serves what is below `root`.
+    /// Serves what is below `root`, for reading only.
     ///
     /// # Errors
     ///
     /// Where `root` is not a directory or cannot be reached.
     pub fn new(root: impl AsRef<Path>) -> io::Result<Self> {
-        let root = root.as_ref().canonicalize()?;
-        if !root.is_dir() {
-            return Err(io::Error::new(
-                io::ErrorKind::NotADirectory,
-                "the root is not a directory",
-            ));
+        Ok(Self {
+            root: Root::new(root.as_ref())?,
+            writing: None,
+        })
+    }
+
+    /// Lets anyone write, as far as `writing` goes: TFTP knows no passwords.
+    ///
+    /// ```
+    /// use netboot_tftp::server::{Directory, Writing};
+    ///
+    /// # let root = tempfile::tempdir()?;
+    /// let mut writing = Writing::default();
+    /// writing.max_len = 1 << 20;
+    /// let inbox = Directory::new(root.path())?.writable(writing);
+    /// let mut upload = inbox.create_file(b"switch-1.cfg").expect("a name that is free");
+    /// upload.write_all(b"hostname switch-1\n")?;
+    /// assert!(!root.path().join("switch-1.cfg").exists());
+    /// upload.publish()?;
+    /// assert!(root.path().join("switch-1.cfg").exists());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn writable(self, writing: Writing) -> Self {
+        Self {
+            writing: Some(writing),
+            ..self
         }
-        Ok(Self { root })
     }
 
     /// Opens the file of a name that a client sent.
@@ -42,37 +91,76 @@ impl Directory {
     /// [`Refusal`] with ERROR 1 where there is no such regular file, and with ERROR 2 where the name or a
     /// symbolic link leads out of the root or the server may not read the file.
     pub fn open_file(&self, name: &[u8]) -> Result<Content, Refusal> {
-        let relative = RelativePath::parse(name)
-            .map_err(|error| Refusal::access_violation().with_detail(error))?;
-        let mut path = self.root.clone();
-        for part in relative.components() {
-            // What is one component to a client may be more to the platform: `C:x`, for one.
-            let mut native = Path::new(part).components();
-            let (Some(Component::Normal(part)), None) = (native.next(), native.next()) else {
-                return Err(Refusal::access_violation()
-                    .with_detail("a component of the name has a meaning here"));
-            };
-            path.push(part);
-        }
-        let path = path.canonicalize().map_err(|error| refusal(&error))?;
-        if !path.starts_with(&self.root) {
-            return Err(
-                Refusal::access_violation().with_detail("a symbolic link leads out of the root")
-            );
-        }
-        // Opening a FIFO would wait for its writer, so the kind is checked before and not only after.
-        if !path.metadata().map_err(|error| refusal(&error))?.is_file() {
+        let path = native(name)?;
+        let file = self
+            .root
+            .open_file(&path)
+            .map_err(|error| lookup_refusal(&error))?;
+        let metadata = file.metadata().map_err(|error| refusal(&error))?;
+        if !metadata.is_file() {
             return Err(Refusal::not_found().with_detail("not a regular file"));
         }
-        File::open(&path)
-            .and_then(Content::from_file)
-            .map_err(|error| refusal(&error))
+        let len = metadata.len();
+        Ok(Content::File { file, len })
+    }
+
+    /// Makes room for a file under a name that a client sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] with ERROR 2 where writing is not allowed, the name or a symbolic link leads out of the
+    /// root, or something other than a regular file has the name; with ERROR 6 where a file has it that
+    /// must not be replaced; with ERROR 1 where its directory is missing.
+    pub fn create_file(&self, name: &[u8]) -> Result<Upload, Refusal> {
+        let Some(writing) = self.writing else {
+            return Err(WRITING_REFUSED);
+        };
+        let path = native(name)?;
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Refusal::access_violation().with_detail("the name is empty"));
+        };
+        let folder = Folder::open(&self.root, parent).map_err(|error| lookup_refusal(&error))?;
+        Upload::create(folder, name, writing.max_len, writing.overwrite)
+            .map_err(|error| upload::refusal(&error))
     }
 }
 
 impl Source for Directory {
     async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
         self.open_file(request.name)
+    }
+
+    async fn create(&self, request: &Request<'_>) -> Result<Upload, Refusal> {
+        self.create_file(request.name)
+    }
+}
+
+/// The path below the root that a client's name means on this platform.
+fn native(name: &[u8]) -> Result<PathBuf, Refusal> {
+    let relative = RelativePath::parse(name)
+        .map_err(|error| Refusal::access_violation().with_detail(error))?;
+    let mut path = PathBuf::new();
+    for part in relative.components() {
+        // What is one component to a client may be more to the platform: `C:x`, for one.
+        let mut native = Path::new(part).components();
+        let (Some(Component::Normal(native)), None) = (native.next(), native.next()) else {
+            return Err(Refusal::access_violation()
+                .with_detail("a component of the name has a meaning here"));
+        };
+        if part.starts_with(TEMPORARY_PREFIX) {
+            return Err(Refusal::not_found().with_detail("an upload that is not complete"));
+        }
+        path.push(native);
+    }
+    Ok(path)
+}
+
+fn lookup_refusal(error: &LookupError) -> Refusal {
+    match error {
+        LookupError::Outside => {
+            Refusal::access_violation().with_detail("a symbolic link leads out of the root")
+        }
+        LookupError::System(error) => refusal(error),
     }
 }
 
@@ -82,18 +170,13 @@ fn refusal(error: &io::Error) -> Refusal {
             Refusal::not_found()
         }
         io::ErrorKind::PermissionDenied => Refusal::access_violation().with_detail(error),
-        _ => Refusal::new(
-            crate::packet::ErrorCode::NOT_DEFINED,
-            "the file cannot be read",
-        )
-        .with_detail(error),
+        _ => Refusal::new(ErrorCode::NOT_DEFINED, "the file cannot be read").with_detail(error),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::packet::ErrorCode;
 
     fn code(directory: &Directory, name: &[u8]) -> Option<ErrorCode> {
         directory
@@ -172,5 +255,110 @@ mod tests {
             let refusal = directory.open_file(name).unwrap_err();
             assert!(!refusal.message().contains('/') && !refusal.message().contains(place));
         }
+    }
+
+    fn entries(directory: &Path) -> Vec<String> {
+        let names = std::fs::read_dir(directory).unwrap();
+        let mut names: Vec<_> = names
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn write_code(directory: &Directory, name: &[u8]) -> Option<ErrorCode> {
+        directory
+            .create_file(name)
+            .expect_err("the name is to be refused")
+            .code()
+    }
+
+    #[test]
+    fn nothing_can_be_written_unless_it_is_allowed() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = Directory::new(root.path()).unwrap();
+        assert_eq!(
+            write_code(&directory, b"new"),
+            Some(ErrorCode::ACCESS_VIOLATION)
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_is_under_its_name_when_it_is_published_and_gone_when_it_is_dropped() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join("in")).unwrap();
+        let directory = Directory::new(root.path())
+            .unwrap()
+            .writable(Writing::default());
+        let mut upload = directory.create_file(br"\in\new").unwrap();
+        upload.write_all(&[7; 100_000]).unwrap();
+        let [temporary] = &entries(&root.path().join("in"))[..] else {
+            panic!("not one temporary file");
+        };
+        let served = format!("in/{temporary}");
+        assert_eq!(
+            code(&directory, served.as_bytes()),
+            Some(ErrorCode::FILE_NOT_FOUND)
+        );
+        upload.publish().unwrap();
+        assert_eq!(entries(&root.path().join("in")), ["new"]);
+        assert_eq!(directory.open_file(b"in/new").unwrap().len(), 100_000);
+
+        let mut upload = directory.create_file(b"in/other").unwrap();
+        upload.write_all(b"half").unwrap();
+        drop(upload);
+        assert_eq!(entries(&root.path().join("in")), ["new"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_there_is_replaced_only_where_that_is_allowed() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join("old"), b"old").unwrap();
+        std::fs::create_dir(root.path().join("folder")).unwrap();
+        std::os::unix::fs::symlink("old", root.path().join("link")).unwrap();
+        let mut writing = Writing::default();
+        let strict = Directory::new(root.path()).unwrap().writable(writing);
+        writing.overwrite = true;
+        let free = Directory::new(root.path()).unwrap().writable(writing);
+        assert_eq!(write_code(&strict, b"old"), Some(ErrorCode::FILE_EXISTS));
+        for name in [&b"folder"[..], b"link"] {
+            assert_eq!(write_code(&free, name), Some(ErrorCode::ACCESS_VIOLATION));
+        }
+        let mut upload = free.create_file(b"old").unwrap();
+        upload.write_all(b"new").unwrap();
+        upload.publish().unwrap();
+        assert_eq!(std::fs::read(root.path().join("old")).unwrap(), b"new");
+
+        // Of two that began with the name free, the second finds it taken.
+        let first = strict.create_file(b"race").unwrap();
+        let second = strict.create_file(b"race").unwrap();
+        first.publish().unwrap();
+        let error = second.publish().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(entries(root.path()), ["folder", "link", "old", "race"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_outside_the_root() {
+        let outside = tempfile::tempdir().unwrap();
+        let root = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink(outside.path(), root.path().join("out")).unwrap();
+        let directory = Directory::new(root.path())
+            .unwrap()
+            .writable(Writing::default());
+        for name in [&b"../new"[..], b"out/new", b""] {
+            assert_eq!(
+                write_code(&directory, name),
+                Some(ErrorCode::ACCESS_VIOLATION)
+            );
+        }
+        assert_eq!(
+            write_code(&directory, b"missing/new"),
+            Some(ErrorCode::FILE_NOT_FOUND)
+        );
+        assert!(entries(outside.path()).is_empty());
     }
 }

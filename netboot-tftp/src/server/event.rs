@@ -3,10 +3,13 @@
 //! One event is one step of one transfer, at most one for a datagram and none for a block: the rate is
 //! bounded by the rate of requests. Everything is borrowed; an observer that wants to keep it copies it.
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::encode::Direction;
+use crate::netascii::TransferMode;
 use crate::options::{Agreed, Options};
 use crate::packet::{DecodeError, ErrorCode};
 use crate::transfer::{Stats, TransferError};
@@ -20,7 +23,7 @@ pub enum Event<'a> {
         /// Which transfer.
         transfer: &'a Transfer,
     },
-    /// The client has acknowledged every byte.
+    /// The client has acknowledged every byte, or has sent every byte and the file has its name.
     Finished {
         /// Which transfer.
         transfer: &'a Transfer,
@@ -34,6 +37,15 @@ pub enum Event<'a> {
         transfer: &'a Transfer,
         /// How long it took.
         elapsed: Duration,
+    },
+    /// Everything was sent, and the client that had answered until then did not acknowledge the last of
+    /// it. It most likely has the file and has gone on, as boot programs do that start what they have just
+    /// read; no failure, but nobody can be sure.
+    Unconfirmed {
+        /// Which transfer.
+        transfer: &'a Transfer,
+        /// Bytes that were acknowledged, retransmissions, elapsed time.
+        stats: &'a Stats,
     },
     /// A transfer that had started ended before its end.
     Failed {
@@ -121,13 +133,18 @@ pub struct Transfer {
     pub client: SocketAddr,
     /// The address of ours that the client asked, where the platform tells.
     pub local: Option<IpAddr>,
+    /// Whether the client reads or writes.
+    pub direction: Direction,
+    /// Whether the bytes go over the wire as they are or as netascii.
+    pub mode: TransferMode,
     /// The file name as it was sent.
     pub name: Box<[u8]>,
     /// The options that were asked for.
     pub asked: Options,
     /// The options that are agreed.
     pub agreed: Agreed,
-    /// Bytes in the file.
+    /// Bytes in the file here, before they become netascii; of a file that is written what the client's
+    /// `tsize` says, or 0.
     pub size: u64,
 }
 
@@ -139,10 +156,24 @@ pub enum Failure<'a> {
     Transfer(&'a TransferError),
     /// The file could not be read, or is shorter than it was.
     Read(&'a io::Error),
+    /// What the client wrote could not be kept; nothing is left of it.
+    Write(&'a io::Error),
     /// The socket refused to send, and nothing came through by other means until the end.
     Send(&'a io::Error),
     /// The client asked for something else from the same port, or for the same again after a standstill.
     Superseded,
+}
+
+impl fmt::Display for Failure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Transfer(error) => write!(f, "{error}"),
+            Self::Read(error) => write!(f, "the file cannot be read: {error}"),
+            Self::Write(error) => write!(f, "the file cannot be written: {error}"),
+            Self::Send(error) => write!(f, "the client cannot be reached: {error}"),
+            Self::Superseded => f.write_str("the client asked again for this or something else"),
+        }
+    }
 }
 
 /// Which cap was reached.
@@ -155,4 +186,43 @@ pub enum Cap {
     /// [`max_transfers_per_client`](crate::server::Settings::max_transfers_per_client): the client gets
     /// ERROR 0, since it is its own transfers that are in the way.
     TransfersPerClient,
+}
+
+impl fmt::Display for Cap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transfers => "too many transfers at once, not answered",
+            Self::TransfersPerClient => "too many transfers at once for one client",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_and_caps_say_in_words_what_happened() {
+        let error = io::Error::from(io::ErrorKind::StorageFull);
+        for (shown, expected) in [
+            (
+                Failure::Transfer(&TransferError::TooLong).to_string(),
+                "the transfer exceeded its time limit",
+            ),
+            (
+                Failure::Write(&error).to_string(),
+                "the file cannot be written: no storage space",
+            ),
+            (
+                Failure::Superseded.to_string(),
+                "the client asked again for this or something else",
+            ),
+            (
+                Cap::Transfers.to_string(),
+                "too many transfers at once, not answered",
+            ),
+        ] {
+            assert_eq!(shown, expected);
+        }
+    }
 }

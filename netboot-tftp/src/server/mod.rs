@@ -1,16 +1,23 @@
-//! A read-only TFTP server on tokio: RFC 1350 with the options of RFC 2348, 2349 and 7440.
+//! A TFTP server on tokio: RFC 1350 with the options of RFC 2348, 2349 and 7440. It serves files, and takes
+//! them where its source allows.
 //!
 //! One task listens; each transfer is a task with a socket of its own (RFC 1350 §4), bound to the address
-//! that the client asked. The protocol is in [`Sender`](crate::Sender): here are sockets, files and caps.
+//! that the client asked, or without one in single-port mode. The protocol is in
+//! [`Sender`](crate::Sender) and [`Receiver`](crate::Receiver): here are sockets, files and caps.
 //! Buffers belong to the server and are lent for the moment in which a run of blocks is read and sent, so
 //! that memory does not grow with what clients ask for.
 
-mod content;
 mod directory;
 mod event;
+mod folder;
+mod line;
+mod reading;
+mod root;
 mod source;
 mod table;
 mod transfer;
+mod upload;
+mod writing;
 
 use std::future::Future;
 use std::io;
@@ -18,15 +25,21 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-pub use directory::Directory;
+pub use crate::content::Content;
+pub use directory::{Directory, Writing};
 pub use event::{Cap, Event, Failure, Transfer};
-pub use source::{Content, Memory, Refusal, Request, Source};
+pub use source::{Memory, Refusal, Request, Source};
+pub use upload::Upload;
 
+use crate::encode::{Direction, encode_error};
+use crate::netascii::TransferMode;
 use crate::options::{Limits, Options};
-use crate::packet::{ErrorCode, Mode, Packet, RequestView, encode_error};
-use crate::server::table::{Admission, Control, Table};
+use crate::packet::{DATA_HEADER_LEN, ErrorCode, Packet, RequestView};
+use crate::server::reading::MAX_ANSWER_LEN;
+use crate::server::table::{Admission, Control, Queued, Table};
 use crate::server::transfer::{Job, Shared};
 use crate::transfer::TransferSettings;
 use crate::udp::{Batch, Datagram, Listener, Offload};
@@ -50,6 +63,14 @@ pub struct Settings {
     /// Bytes asked of the operating system for requests that wait at the listening port. Default 4 MiB;
     /// a system that grants less (`net.core.rmem_max` on Linux) loses requests when very many come at once.
     pub receive_buffer: usize,
+    /// Whether every packet of every transfer leaves from and comes to the listening port, for clients
+    /// behind address translation and servers in containers, where only that port is open. Default false:
+    /// RFC 1350 §4 gives each transfer a port of its own.
+    ///
+    /// Blocks are then no larger than the MTU of the way to the client allows, since this port never sends
+    /// fragments; and a packet that takes a wrong turn is an [`Event::Stray`], with no port to tell its
+    /// transfer by.
+    pub single_port: bool,
 }
 
 impl Default for Settings {
@@ -60,6 +81,7 @@ impl Default for Settings {
             max_transfers: 1000,
             max_transfers_per_client: 16,
             receive_buffer: 4 << 20,
+            single_port: false,
         }
     }
 }
@@ -89,7 +111,8 @@ pub type Observer = dyn Fn(&Event<'_>) + Send + Sync;
 /// ```
 pub struct Server<S> {
     listener: Listener,
-    settings: Settings,
+    // Apart, since a server is moved about until it serves.
+    settings: Box<Settings>,
     source: S,
     observer: Arc<Observer>,
 }
@@ -135,7 +158,7 @@ impl<S: Source> Server<S> {
     fn new(listener: Listener, settings: Settings, source: S) -> Self {
         Self {
             listener,
-            settings,
+            settings: Box::new(settings),
             source,
             observer: Arc::new(|_| {}),
         }
@@ -172,7 +195,7 @@ impl<S: Source> Server<S> {
         let shared = Arc::new(Shared {
             listener: self.listener,
             offload: Offload::new()?,
-            settings: self.settings,
+            settings: *self.settings,
             source: self.source,
             observer: self.observer,
             buffers: transfer::Buffers::default(),
@@ -230,35 +253,41 @@ struct Serving<S> {
     next_id: u64,
 }
 
+/// Packets that wait for a transfer of one window or less, in single-port mode.
+const MIN_INBOX: usize = 16;
+
+/// Packets that wait for a transfer, however large its windows may be.
+const MAX_INBOX: usize = 1024;
+
 impl<S: Source> Serving<S> {
     fn handle(&mut self, datagram: &Datagram<'_>) {
         let client = datagram.from;
         match Packet::decode(datagram.bytes) {
-            Ok(Packet::Rrq(request)) => self.handle_read(datagram, &request),
-            Ok(Packet::Wrq(request)) => self.refuse(
-                datagram,
-                request.filename,
-                ErrorCode::ACCESS_VIOLATION,
-                "writing is not allowed",
-            ),
-            Ok(_) => (self.shared.observer)(&Event::Stray { client }),
+            Ok(Packet::Rrq(request)) => self.handle_request(datagram, Direction::Read, &request),
+            Ok(Packet::Wrq(request)) => self.handle_request(datagram, Direction::Write, &request),
+            Ok(_) => {
+                let limits = self.shared.settings.limits;
+                let block = usize::from(limits.max_blksize.max(crate::options::DEFAULT_BLKSIZE));
+                // A byte more than the largest block shows that a packet was too long.
+                let max_len = (DATA_HEADER_LEN + block + 1).max(MAX_ANSWER_LEN);
+                if !self.table.deliver(client, datagram.bytes, max_len) {
+                    (self.shared.observer)(&Event::Stray { client });
+                }
+            }
             Err(error) => (self.shared.observer)(&Event::Malformed { client, error }),
         }
     }
 
-    fn handle_read(&mut self, datagram: &Datagram<'_>, request: &RequestView<'_>) {
+    fn handle_request(
+        &mut self,
+        datagram: &Datagram<'_>,
+        direction: Direction,
+        request: &RequestView<'_>,
+    ) {
         let (client, name) = (datagram.from, request.filename);
-        match request.mode {
-            Mode::Octet => {}
-            Mode::Netascii => {
-                let message = "netascii is not supported, use octet";
-                return self.refuse(datagram, name, ErrorCode::ILLEGAL_OPERATION, message);
-            }
-            Mode::Other(_) => {
-                let message = "unknown transfer mode, use octet";
-                return self.refuse(datagram, name, ErrorCode::ILLEGAL_OPERATION, message);
-            }
-        }
+        let Some(mode) = TransferMode::from_view(request.mode) else {
+            return self.refuse_mode(datagram, name);
+        };
         match self.table.admit(client, datagram.bytes) {
             Admission::Repeated => (self.shared.observer)(&Event::Repeated { client, name }),
             Admission::OverCap(cap) => {
@@ -273,13 +302,17 @@ impl<S: Source> Serving<S> {
             }
             Admission::New => {
                 let control = Arc::new(Control::default());
+                let (inbox, outbox) = self.inbox(direction).unzip();
                 let job = Job {
                     id: self.next_id,
                     client,
                     local: datagram.local,
+                    direction,
+                    mode,
                     name: name.into(),
                     asked: Options::from_view(&request.options),
                     control: Arc::clone(&control),
+                    inbox: outbox,
                 };
                 self.next_id += 1;
                 let shared = Arc::clone(&self.shared);
@@ -287,12 +320,31 @@ impl<S: Source> Serving<S> {
                     .tasks
                     .spawn(async move { transfer::run(&shared, job).await });
                 self.table
-                    .insert(client, datagram.bytes, task.id(), control);
+                    .insert(client, datagram.bytes, task.id(), control, inbox);
             }
         }
     }
 
-    fn refuse(&self, datagram: &Datagram<'_>, name: &[u8], code: ErrorCode, message: &'static str) {
+    /// Both ends of a transfer's inbox, in single-port mode: room for a window from a client that writes,
+    /// and for a few ACKs from one that reads.
+    fn inbox(
+        &self,
+        direction: Direction,
+    ) -> Option<(mpsc::Sender<Queued>, mpsc::Receiver<Queued>)> {
+        let settings = &self.shared.settings;
+        let packets = match direction {
+            Direction::Read => MIN_INBOX,
+            Direction::Write => usize::from(settings.limits.max_windowsize),
+        };
+        let packets = packets.clamp(MIN_INBOX, MAX_INBOX);
+        settings.single_port.then(|| mpsc::channel(packets))
+    }
+
+    fn refuse_mode(&self, datagram: &Datagram<'_>, name: &[u8]) {
+        let (code, message) = (
+            ErrorCode::ILLEGAL_OPERATION,
+            "unknown transfer mode, use octet or netascii",
+        );
         self.send_error(datagram, code, message);
         (self.shared.observer)(&Event::Refused {
             client: datagram.from,

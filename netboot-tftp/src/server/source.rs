@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::File;
 use std::future::Future;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use crate::content::Content;
 use crate::name::RelativePath;
+use crate::netascii::TransferMode;
 use crate::options::Options;
 use crate::packet::ErrorCode;
+use crate::server::upload::Upload;
 
 /// Gives the content for a name: [`Directory`](crate::server::Directory), [`Memory`], or a policy of the
 /// caller's that knows the client by its address.
@@ -25,9 +26,24 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// [`Refusal`]: what the client is told instead, if anything.
     fn open(&self, request: &Request<'_>) -> impl Future<Output = Result<Content, Refusal>> + Send;
+
+    /// Makes room for a file that this client wants to write; called as [`Source::open`] is.
+    ///
+    /// Unless a source has its own, nothing may be written.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]: what the client is told instead, if anything.
+    fn create(
+        &self,
+        request: &Request<'_>,
+    ) -> impl Future<Output = Result<Upload, Refusal>> + Send {
+        let _refused_whatever_it_is = request;
+        async { Err(WRITING_REFUSED) }
+    }
 }
 
-/// A read request as a [`Source`] sees it.
+/// A request as a [`Source`] sees it.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Request<'a> {
@@ -37,68 +53,10 @@ pub struct Request<'a> {
     pub local: Option<IpAddr>,
     /// The file name as it was sent: untrusted bytes. [`RelativePath::parse`] makes a safe path of it.
     pub name: &'a [u8],
+    /// Whether the bytes go over the wire as they are or as netascii; the server sees to that.
+    pub mode: TransferMode,
     /// The options that were asked for.
     pub options: Options,
-}
-
-/// The bytes of a file, held or to be read.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Content {
-    /// Bytes in memory, shared between transfers.
-    Bytes(Bytes),
-    /// An open file.
-    ///
-    /// It is read a run of blocks at a time, from the task of the transfer: that waits for the disk where
-    /// the page cache does not have it. Its position moves, so each transfer needs a handle of its own.
-    File {
-        /// The handle.
-        file: File,
-        /// Bytes to send; if the file turns out to be shorter, the transfer fails.
-        len: u64,
-    },
-}
-
-impl Content {
-    /// A regular file as long as it is now.
-    ///
-    /// # Errors
-    ///
-    /// Where its length cannot be had, or it is not a regular file.
-    pub fn from_file(file: File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "not a regular file",
-            ));
-        }
-        Ok(Self::File {
-            file,
-            len: metadata.len(),
-        })
-    }
-
-    /// Bytes in the file.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { len, .. } => *len,
-        }
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl From<Bytes> for Content {
-    fn from(bytes: Bytes) -> Self {
-        Self::Bytes(bytes)
-    }
 }
 
 /// Why a client does not get a file.
@@ -111,6 +69,13 @@ pub struct Refusal {
     message: &'static str,
     detail: Option<Box<str>>,
 }
+
+/// The answer to a write request where nothing may be written.
+pub(crate) const WRITING_REFUSED: Refusal = Refusal {
+    code: Some(ErrorCode::ACCESS_VIOLATION),
+    message: "writing is not allowed",
+    detail: None,
+};
 
 impl Refusal {
     /// An ERROR with this code and text.

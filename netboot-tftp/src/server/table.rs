@@ -9,15 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::Notify;
+use tokio::sync::mpsc::Sender as Inbox;
 use tokio::task::Id;
 
 use crate::server::event::Cap;
+
+/// A packet on its way from the listening task to that of its transfer.
+pub(crate) type Queued = Box<[u8]>;
 
 /// What the listening task and the task of a transfer tell each other.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     /// Set by the transfer while it has had progress and now waits for a retry.
     pub(crate) stalled: AtomicBool,
+    /// Set by the transfer when its file is complete and it only stays to repeat its last ACK. It counts as
+    /// long as its place is not needed.
+    pub(crate) leaving: AtomicBool,
     /// Rung by the listener when another request takes the transfer's place.
     pub(crate) superseded: Notify,
 }
@@ -44,6 +51,8 @@ struct Running {
     request: Box<[u8]>,
     task: Id,
     control: Arc<Control>,
+    /// Where the transfer's packets go if it has no socket of its own.
+    inbox: Option<Inbox<Queued>>,
 }
 
 impl Table {
@@ -63,22 +72,32 @@ impl Table {
     /// given up the transfer that runs: it is told to end.
     pub(crate) fn admit(&mut self, client: SocketAddr, request: &[u8]) -> Admission {
         if let Some(running) = self.running.get(&client) {
-            if *running.request == *request && !running.control.stalled.load(Ordering::Relaxed) {
+            let over = [&running.control.stalled, &running.control.leaving];
+            if *running.request == *request && !over.iter().any(|o| o.load(Ordering::Relaxed)) {
                 return Admission::Repeated;
             }
             running.control.superseded.notify_one();
         }
-        if self.by_task.len() >= self.max {
+        if self.by_task.len() >= self.max && !self.make_room(|_| true) {
             return Admission::OverCap(Cap::Transfers);
         }
-        if self
-            .per_client
-            .get(&client.ip())
-            .is_some_and(|&n| n >= self.max_per_client)
-        {
+        let ip = client.ip();
+        let of_client = self.per_client.get(&ip).copied().unwrap_or_default();
+        if of_client >= self.max_per_client && !self.make_room(|other| other.ip() == ip) {
             return Admission::OverCap(Cap::TransfersPerClient);
         }
         Admission::New
+    }
+
+    /// Ends a transfer of such a client that is only leaving, if there is one.
+    fn make_room(&self, of: impl Fn(&SocketAddr) -> bool) -> bool {
+        let mut running = self.running.iter().filter(|(client, _)| of(client));
+        // Taken back, so that nobody else counts on the same place.
+        let leaving = running.find(|(_, r)| r.control.leaving.swap(false, Ordering::Relaxed));
+        if let Some((_, running)) = leaving {
+            running.control.superseded.notify_one();
+        }
+        leaving.is_some()
     }
 
     /// Enters a transfer whose task has been started.
@@ -88,6 +107,7 @@ impl Table {
         request: &[u8],
         task: Id,
         control: Arc<Control>,
+        inbox: Option<Inbox<Queued>>,
     ) {
         *self.per_client.entry(client.ip()).or_default() += 1;
         self.by_task.insert(task, client);
@@ -98,8 +118,19 @@ impl Table {
                 request,
                 task,
                 control,
+                inbox,
             },
         );
+    }
+
+    /// Hands a packet, cut to `max_len`, to the transfer of this client, and says whether there is one that
+    /// waits for packets here. A transfer that has not taken what came before loses it, as a socket would.
+    pub(crate) fn deliver(&self, client: SocketAddr, packet: &[u8], max_len: usize) -> bool {
+        let inbox = self.running.get(&client).and_then(|r| r.inbox.as_ref());
+        if let Some(inbox) = inbox {
+            let _lost = inbox.try_send(packet.get(..max_len).unwrap_or(packet).into());
+        }
+        inbox.is_some()
     }
 
     /// Takes out a transfer whose task has ended, however it ended.

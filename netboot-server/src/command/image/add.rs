@@ -12,6 +12,7 @@ use netboot_image::{
 
 use super::bar::Bar;
 use super::{Signing, Where, failed, open, out, with_state};
+use crate::cmdline;
 use crate::failure::{Chain, Failure};
 
 #[derive(Debug, Args)]
@@ -123,6 +124,13 @@ fn image(arguments: &Arguments) -> Result<NewImage, Failure> {
     };
     let words = split_cmdline(&arguments.cmdline)
         .map_err(|error| wrong(&error, "close the quote in --cmdline"))?;
+    for word in &words {
+        // What no script could carry is refused here, where somebody can mend it.
+        cmdline::check_carried(word).map_err(|error| {
+            let why = format!("{word:?} in its command line: {error}");
+            wrong(&why, error.cure())
+        })?;
+    }
     let mut image = image.cmdline(words);
     for (name, path) in &arguments.file {
         image = image.file(name.clone(), path);

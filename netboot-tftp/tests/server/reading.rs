@@ -1,150 +1,14 @@
-//! The server and the client over loopback sockets, and the server against packets written by hand.
-#![cfg(feature = "tokio")]
+//! Files that are read, and what may come in between.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use netboot_tftp::client::{Client, ClientError};
-use netboot_tftp::server::{
-    Cap, Content, Directory, Event, Failure, Memory, Refusal, Request, Server, Settings, Source,
-};
+use netboot_tftp::server::{Content, Directory, Refusal, Request, Server, Settings, Source};
 use netboot_tftp::{ErrorCode, Limits, Options, TransferError, TransferSettings};
-use tokio::net::UdpSocket;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// A test that hangs has failed; this says so before the harness loses patience.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A server in a task, and its events as short lines.
-struct Running {
-    addr: SocketAddr,
-    events: Arc<Mutex<Vec<String>>>,
-    task: JoinHandle<std::io::Result<()>>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-impl Running {
-    fn start(settings: Settings, source: impl Source) -> Self {
-        Self::start_on("127.0.0.1:0", settings, source)
-    }
-
-    fn start_on(addr: &str, settings: Settings, source: impl Source) -> Self {
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&events);
-        let server = Server::bind(addr.parse().unwrap(), settings, source)
-            .unwrap()
-            .observe(move |event| log.lock().unwrap().push(line(event)));
-        Self {
-            addr: server.local_addr().unwrap(),
-            events,
-            task: tokio::spawn(server.serve(std::future::pending())),
-        }
-    }
-
-    /// Waits until an event line starts so, and gives it.
-    async fn event(&self, start: &str) -> String {
-        let wait = async {
-            loop {
-                let found = self
-                    .events
-                    .lock()
-                    .unwrap()
-                    .iter()
-                    .find(|l| l.starts_with(start))
-                    .cloned();
-                if let Some(line) = found {
-                    return line;
-                }
-                tokio::task::yield_now().await;
-            }
-        };
-        timeout(PATIENCE, wait)
-            .await
-            .unwrap_or_else(|_| panic!("no {start:?} in {:?}", self.events.lock().unwrap()))
-    }
-
-    fn count(&self, start: &str) -> usize {
-        let events = self.events.lock().unwrap();
-        events.iter().filter(|l| l.starts_with(start)).count()
-    }
-}
-
-fn line(event: &Event<'_>) -> String {
-    match event {
-        Event::Started { transfer } => {
-            format!("started {} {}", transfer.size, transfer.agreed.options())
-        }
-        Event::Finished { stats, .. } => format!("finished {}", stats.bytes),
-        Event::SizeProbe { transfer, .. } => format!("probe {}", transfer.size),
-        Event::Failed { failure, .. } => match failure {
-            Failure::Transfer(error) => format!("failed {error}"),
-            Failure::Read(error) => format!("failed reading {:?}", error.kind()),
-            other => format!("failed {other:?}"),
-        },
-        Event::Refused { code, message, .. } => {
-            format!("refused {:?} {message}", code.map(|c| c.0))
-        }
-        Event::OverCap {
-            cap: Cap::Transfers,
-            ..
-        } => "over cap".into(),
-        Event::OverCap { .. } => "over cap of client".into(),
-        Event::Repeated { .. } => "repeated".into(),
-        Event::Malformed { error, .. } => format!("malformed {error}"),
-        Event::Stray { .. } => "stray".into(),
-        Event::WrongTid { .. } => "wrong tid".into(),
-        Event::OffloadRefused { datagram_len, .. } => format!("offload refused {datagram_len}"),
-        other => format!("{other:?}"),
-    }
-}
-
-/// A client made of a bare socket.
-struct Bare {
-    socket: UdpSocket,
-}
-
-impl Bare {
-    async fn new() -> Self {
-        Self {
-            socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
-        }
-    }
-
-    async fn send(&self, to: SocketAddr, packet: &[u8]) {
-        self.socket.send_to(packet, to).await.unwrap();
-    }
-
-    async fn recv(&self) -> (Vec<u8>, SocketAddr) {
-        let mut buf = [0; 2048];
-        let (len, from) = timeout(PATIENCE, self.socket.recv_from(&mut buf))
-            .await
-            .expect("an answer")
-            .unwrap();
-        (buf[..len].to_vec(), from)
-    }
-}
-
-fn files() -> Memory {
-    Memory::from_iter([
-        ("small", b"hello".to_vec()),
-        ("big", content(300_000)),
-        ("multiple", content(1468 * 7)),
-        ("empty", vec![]),
-    ])
-}
-
-fn content(len: usize) -> Vec<u8> {
-    (0..len)
-        .map(|i| u8::try_from(i * 31 % 251).unwrap())
-        .collect()
-}
+use crate::support::{Bare, PATIENCE, Running, content, files};
 
 #[tokio::test]
 async fn files_arrive_whole_in_lockstep_and_in_windows() {
@@ -237,7 +101,7 @@ async fn a_missing_file_is_error_1_without_a_path_of_the_server() {
 }
 
 #[tokio::test]
-async fn writing_netascii_and_unknown_modes_are_refused_in_words() {
+async fn writing_and_unknown_modes_are_refused_in_words() {
     let server = Running::start(Settings::default(), files());
     let client = Bare::new().await;
     for (request, answer) in [
@@ -246,12 +110,8 @@ async fn writing_netascii_and_unknown_modes_are_refused_in_words() {
             &b"\x00\x05\x00\x02writing is not allowed\0"[..],
         ),
         (
-            b"\x00\x01small\0netascii\0",
-            b"\x00\x05\x00\x04netascii is not supported, use octet\0",
-        ),
-        (
             b"\x00\x01small\0mail\0",
-            b"\x00\x05\x00\x04unknown transfer mode, use octet\0",
+            b"\x00\x05\x00\x04unknown transfer mode, use octet or netascii\0",
         ),
     ] {
         client.send(server.addr, request).await;
@@ -283,7 +143,7 @@ async fn another_request_from_the_same_port_takes_the_place_of_the_first() {
     client.send(server.addr, b"\x00\x01big\0octet\0").await;
     let (_, first) = client.recv().await;
     client.send(server.addr, b"\x00\x01small\0octet\0").await;
-    server.event("failed Superseded").await;
+    server.event("failed the client asked again").await;
     let (packet, second) = client.recv().await;
     assert_eq!(packet, b"\x00\x03\x00\x01hello");
     assert_ne!(first, second);
@@ -318,6 +178,31 @@ async fn an_error_of_the_client_ends_its_transfer_at_once() {
         line,
         "failed the peer ended the transfer with error 3 (disk full): disk full"
     );
+}
+
+#[tokio::test]
+async fn a_client_that_goes_without_its_last_ack_is_no_failure_but_one_that_was_never_heard_is() {
+    let settings = Settings {
+        transfer: TransferSettings {
+            initial_rto: Duration::from_millis(20),
+            max_retries: 1,
+            ..TransferSettings::default()
+        },
+        ..Settings::default()
+    };
+    let server = Running::start(settings, files());
+    let (gone, never) = (Bare::new().await, Bare::new().await);
+    gone.send(server.addr, b"\x00\x01small\0octet\0tsize\x000\0")
+        .await;
+    let (_, tid) = gone.recv().await;
+    gone.send(tid, &[0, 4, 0, 0]).await;
+    assert_eq!(gone.recv().await.0, b"\x00\x03\x00\x01hello");
+    server.event("unconfirmed 0").await;
+    assert_eq!(server.count("failed"), 0);
+    never.send(server.addr, b"\x00\x01small\0octet\0").await;
+    server
+        .event("failed no answer from the peer after 1 retries")
+        .await;
 }
 
 #[tokio::test]

@@ -1,0 +1,114 @@
+//! Proxy DHCP on port 67, and the boot server on port 4011: what to boot without an address.
+//!
+//! Beside a DHCP server that knows nothing of network boot, a proxy answers each boot firmware's
+//! DISCOVER with an OFFER whose `yiaddr` is 0. BIOS ROMs, iPXE and UEFI's HTTP boot find all they
+//! need in it; UEFI's PXE asks again on port 4011, when it has its address. All else on port 67 is
+//! left to the DHCP server. Intel's PXE 2.1 specification, section 2.2.
+
+use super::request::Request;
+use super::rules::{Turn, silent};
+use super::{
+    Boot, Destination, Firmware, Incoming, Outcome, Reply, Requester, SilenceReason, Transaction,
+};
+use crate::value::MessageType;
+use core::net::{Ipv4Addr, SocketAddrV4};
+
+impl Turn<'_> {
+    /// A message on port 67 of a network with a DHCP server of its own.
+    pub(super) fn proxy(
+        &self,
+        request: &Request,
+        mut transaction: Transaction,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Outcome {
+        if request.kind != MessageType::DISCOVER {
+            // Its address is worth to know, though not to answer.
+            transaction.address = transaction.address.or(request.wanted);
+            return silent(SilenceReason::Proxy, transaction);
+        }
+        if !request.firmware.is_boot_stage() {
+            return silent(SilenceReason::NothingToBoot, transaction);
+        }
+        let boot = match self.ask_for_file(request, incoming, boot) {
+            Ok(boot) => boot,
+            Err(reason) => return silent(reason, transaction),
+        };
+        let answer = self.answer(request, &boot);
+        let Ok(bytes) = answer.proxy_offer() else {
+            return silent(SilenceReason::TooLong, transaction);
+        };
+        Outcome::Reply(Reply {
+            destination: answer.destination(MessageType::OFFER, Ipv4Addr::UNSPECIFIED),
+            source: self.network.server,
+            source_port: self.settings.server_port,
+            delay_ms: self.delay_ms(MessageType::OFFER, request),
+            bytes,
+            kind: MessageType::OFFER,
+            lease: None,
+            refusal: None,
+            transaction,
+        })
+    }
+
+    /// A message on port 4011.
+    pub(super) fn boot_server(
+        &self,
+        request: &Request,
+        mut transaction: Transaction,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Outcome {
+        let source = incoming.source;
+        let has_address = !source.ip().is_unspecified();
+        transaction.address = transaction.address.or(has_address.then_some(*source.ip()));
+        if request.kind != MessageType::REQUEST {
+            return silent(SilenceReason::NotServed, transaction);
+        }
+        // Some firmware still names its DHCP server; what it sends to our address is for us.
+        let to_us = incoming.destination == self.network.server;
+        if !to_us && request.is_for_another(self.network.server) {
+            return silent(SilenceReason::OtherServer, transaction);
+        }
+        if !matches!(request.firmware, Firmware::PxeClient | Firmware::Ipxe) {
+            return silent(SilenceReason::NothingToBoot, transaction);
+        }
+        let boot = match self.ask_for_file(request, incoming, boot) {
+            Ok(boot) => boot,
+            Err(reason) => return silent(reason, transaction),
+        };
+        let Ok(bytes) = self.answer(request, &boot).boot_server_ack() else {
+            return silent(SilenceReason::TooLong, transaction);
+        };
+        // Clients ask from port 68 or 4011, and listen where they ask from.
+        let destination = if has_address {
+            Destination::Client(source)
+        } else {
+            Destination::Broadcast(SocketAddrV4::new(Ipv4Addr::BROADCAST, source.port()))
+        };
+        Outcome::Reply(Reply {
+            destination,
+            source: self.network.server,
+            source_port: self.settings.boot_server_port,
+            delay_ms: 0,
+            bytes,
+            kind: MessageType::ACK,
+            lease: None,
+            refusal: None,
+            transaction,
+        })
+    }
+
+    fn ask_for_file(
+        &self,
+        request: &Request,
+        incoming: &Incoming<'_>,
+        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+    ) -> Result<Boot, SilenceReason> {
+        let boot = self.ask(request, incoming, boot)?;
+        if boot.file.is_none() {
+            return Err(SilenceReason::NothingToBoot);
+        }
+        Ok(boot)
+    }
+}

@@ -1,0 +1,517 @@
+//! Every machine reaches its boot file in every server mode: from the DHCP server itself, from a proxy
+//! beside a plain DHCP server, and either behind a relay agent. And the machines are as hard to
+//! please as the firmware that they stand for.
+
+use crate::packet::{NOW, SERVER};
+use netboot_dhcp::client::{Bound, Client, Failure, Model, Output, Profile, Transmit};
+use netboot_dhcp::server::{
+    AddressRange, Boot, Destination, Effect, EffectResult, Firmware, Incoming, Link, Mode, Network,
+    NetworkId, Outcome, Reply, Requester, Server, Settings,
+};
+use netboot_dhcp::value::Arch;
+use netboot_dhcp::wire::{Message, MessageView, OptionCode};
+use netboot_dhcp::{MacAddr, Timestamp};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+const RELAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+const PI: MacAddr = MacAddr([0xb8, 0x27, 0xeb, 0, 0, 1]);
+const PC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+/// What a Raspberry Pi 3 needs of a server, and a server that pings an address takes.
+const DELAY_MS: u32 = 1_000;
+
+/// What answers on the machine's network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Site {
+    proxy: bool,
+    relayed: bool,
+}
+
+const SITES: [Site; 4] = [
+    Site {
+        proxy: false,
+        relayed: false,
+    },
+    Site {
+        proxy: true,
+        relayed: false,
+    },
+    Site {
+        proxy: false,
+        relayed: true,
+    },
+    Site {
+        proxy: true,
+        relayed: true,
+    },
+];
+
+fn machines() -> Vec<(Profile, &'static str)> {
+    vec![
+        (Profile::ipxe(PC, Arch::X86_BIOS), "http://boot/boot.ipxe"),
+        (Profile::pxe_bios(PC), "undionly.kpxe"),
+        (Profile::pxe_uefi_old(PC), "ipxe.efi"),
+        (Profile::pxe_uefi(PC).with_uuid([7; 16]), "ipxe.efi"),
+        (Profile::http_uefi(PC), "http://boot/ipxe.efi"),
+        (Profile::ipxe(PC, Arch::X64_UEFI), "http://boot/boot.ipxe"),
+        (Profile::raspberry_pi_3(PI), "bootcode.bin"),
+        (Profile::raspberry_pi_4(PI), "bootcode.bin"),
+    ]
+}
+
+fn policy(machine: &Requester<'_>) -> Boot {
+    let file = match machine.firmware {
+        Firmware::Ipxe => "http://boot/boot.ipxe",
+        Firmware::HttpClient => "http://boot/ipxe.efi",
+        _ if machine.mac() == Some(PI) => "bootcode.bin",
+        _ if machine.archs() == [Arch::X86_BIOS] => "undionly.kpxe",
+        _ => "ipxe.efi",
+    };
+    Boot {
+        file: Some(file.into()),
+        ..Boot::default()
+    }
+}
+
+fn network(address: Ipv4Addr, relayed: bool) -> Network {
+    let link = if relayed {
+        Link::Relay
+    } else {
+        Link::Interface(2)
+    };
+    let subnet = "10.0.0.0/24".parse().unwrap();
+    let mut network = Network::new(NetworkId(1), link, subnet, address);
+    let range = |last| Ipv4Addr::new(10, 0, 0, last);
+    network.ranges = vec![AddressRange::new(range(100), range(120))];
+    network.offer_delay_ms = DELAY_MS;
+    network
+}
+
+struct Answerer {
+    address: Ipv4Addr,
+    server: Server,
+    policy: fn(&Requester<'_>) -> Boot,
+}
+
+impl Answerer {
+    fn new(network: Network, policy: fn(&Requester<'_>) -> Boot) -> Self {
+        Self {
+            address: network.server,
+            server: Server::new(Settings::new(vec![network])).unwrap(),
+            policy,
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Timestamp,
+        bytes: &[u8],
+        source: SocketAddrV4,
+        destination: SocketAddrV4,
+    ) -> Option<Reply> {
+        let incoming = Incoming {
+            message: MessageView::parse(bytes).unwrap(),
+            source,
+            destination: *destination.ip(),
+            interface: 2,
+        };
+        let mut outcome = if destination.port() == 67 {
+            self.server.handle(now, &incoming, &mut self.policy)
+        } else {
+            assert_eq!(destination.port(), 4011);
+            self.server
+                .handle_boot_server(now, &incoming, &mut self.policy)
+        };
+        loop {
+            outcome = match outcome {
+                Outcome::Reply(reply) => return Some(reply),
+                Outcome::Silent(_) => return None,
+                Outcome::Needs(Effect::Probe(_), pending) => {
+                    self.server.resume(now, pending, EffectResult::Free)
+                }
+                Outcome::Needs(Effect::Claim { .. }, pending) => {
+                    self.server.resume(now, pending, EffectResult::Claimed)
+                }
+            };
+        }
+    }
+}
+
+/// Answerers, a machine, and the packets on their way to it.
+struct World {
+    relayed: bool,
+    answerers: Vec<Answerer>,
+    arrivals: BTreeMap<(Timestamp, usize), (SocketAddrV4, Vec<u8>)>,
+    sent: usize,
+    jitter: Vec<u8>,
+}
+
+impl World {
+    fn new(site: Site, jitter: &[u8]) -> Self {
+        let address = |last| {
+            if site.relayed {
+                Ipv4Addr::new(192, 0, 2, last)
+            } else {
+                Ipv4Addr::new(10, 0, 0, last)
+            }
+        };
+        let mut ours = network(address(1), site.relayed);
+        let mut answerers = Vec::new();
+        if site.proxy {
+            ours.mode = Mode::Proxy;
+            let plain = network(address(2), site.relayed);
+            answerers.push(Answerer::new(plain, |_| Boot::default()));
+        }
+        answerers.push(Answerer::new(ours, policy));
+        Self {
+            relayed: site.relayed,
+            answerers,
+            arrivals: BTreeMap::new(),
+            sent: 0,
+            jitter: jitter.to_vec(),
+        }
+    }
+
+    fn ours(&self) -> Ipv4Addr {
+        self.answerers.last().unwrap().address
+    }
+
+    /// Takes the machine's packet to whom it is for; their replies arrive later, in any order.
+    fn send(&mut self, now: Timestamp, address: Ipv4Addr, transmit: &Transmit) {
+        let destination = transmit.destination;
+        let broadcast = destination.ip().is_broadcast();
+        let (bytes, source) = if broadcast && self.relayed {
+            (relayed(&transmit.bytes), SocketAddrV4::new(RELAY, 67))
+        } else {
+            let from = if broadcast {
+                Ipv4Addr::UNSPECIFIED
+            } else {
+                address
+            };
+            (
+                transmit.bytes.to_vec(),
+                SocketAddrV4::new(from, transmit.source_port),
+            )
+        };
+        for answerer in &mut self.answerers {
+            let to = match (broadcast, self.relayed) {
+                (true, true) => SocketAddrV4::new(answerer.address, 67),
+                (true, false) => destination,
+                (false, _) if *destination.ip() == answerer.address => destination,
+                (false, _) => continue,
+            };
+            let Some(reply) = answerer.answer(now, &bytes, source, to) else {
+                continue;
+            };
+            let to_port = reply.destination.socket_addr().port();
+            match reply.destination {
+                Destination::Relay(to) => assert_eq!(to, SocketAddrV4::new(RELAY, 67)),
+                _ => assert_eq!(to_port, transmit.source_port),
+            }
+            let jitter = self.jitter.get(self.sent % self.jitter.len().max(1));
+            let delay = 1 + u64::from(reply.delay_ms) + u64::from(jitter.copied().unwrap_or(0));
+            self.sent += 1;
+            self.arrivals.insert(
+                (now.after_ms(delay), self.sent),
+                (
+                    SocketAddrV4::new(reply.source, reply.source_port),
+                    reply.bytes.to_vec(),
+                ),
+            );
+        }
+    }
+
+    fn boot(&mut self, profile: Profile) -> Result<Bound, Failure> {
+        let mut now = NOW;
+        let mut client = Client::new(now, profile, 7);
+        let mut address = Ipv4Addr::UNSPECIFIED;
+        loop {
+            let until = match client.poll_output(now).unwrap() {
+                Output::Transmit(transmit) => {
+                    self.send(now, address, &transmit);
+                    continue;
+                }
+                Output::Wait(until) => until,
+                Output::Done(bound) => return Ok(bound),
+                Output::Failed(failure) => return Err(failure),
+            };
+            assert!(until > now, "waiting leads on");
+            match self.arrivals.first_entry() {
+                Some(entry) if entry.key().0 <= until => {
+                    now = now.max(entry.key().0);
+                    let (from, bytes) = entry.remove();
+                    let view = MessageView::parse(&bytes).unwrap();
+                    if !view.yiaddr().is_unspecified() {
+                        address = view.yiaddr();
+                    }
+                    client.handle_input(now, from, &view);
+                }
+                _ => now = until,
+            }
+        }
+    }
+}
+
+/// What a relay agent makes of a request (RFC 1542 section 4.1.1, RFC 3046).
+fn relayed(bytes: &[u8]) -> Vec<u8> {
+    let mut message = Message::decode(bytes).unwrap();
+    message.hops += 1;
+    message.giaddr = RELAY;
+    message.options.push(OptionCode::RELAY_AGENT, &[1, 1, 9]);
+    message.to_bytes().unwrap().to_vec()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_machine_reaches_its_boot_file_in_every_mode(jitter in prop::collection::vec(any::<u8>(), 1..6)) {
+        for site in SITES {
+            for (profile, file) in machines() {
+                let model = profile.model;
+                let mut world = World::new(site, &jitter);
+                let bound = world.boot(profile);
+                prop_assert!(bound.is_ok(), "{model:?} at {site:?}: {bound:?}");
+                let bound = bound.unwrap();
+                prop_assert_eq!(bound.file.as_deref(), Some(file), "{:?} at {:?}", model, site);
+                prop_assert_eq!(bound.next_server, Some(world.ours()), "{:?} at {:?}", model, site);
+                prop_assert_eq!(bound.boot_server, world.ours(), "{:?} at {:?}", model, site);
+                prop_assert_eq!(bound.server == world.ours(), !site.proxy);
+                prop_assert!(!bound.address.is_unspecified());
+            }
+        }
+    }
+}
+
+#[test]
+fn raspberry_pi_3_never_hears_a_server_that_answers_at_once() {
+    let mut world = World::new(SITES[0], &[0]);
+    let mut network = network(SERVER, false);
+    network.offer_delay_ms = 0;
+    world.answerers = vec![Answerer::new(network, policy)];
+    assert_eq!(
+        world.boot(Profile::raspberry_pi_3(PI)),
+        Err(Failure::NoOffer { discovers: 4 })
+    );
+    assert!(world.boot(Profile::raspberry_pi_4(PI)).is_ok());
+}
+
+#[test]
+fn http_firmware_takes_no_offer_without_a_url() {
+    let mut world = World::new(SITES[0], &[0]);
+    world.answerers = vec![Answerer::new(network(SERVER, false), |_| Boot::default())];
+    assert_eq!(
+        world.boot(Profile::http_uefi(PC)),
+        Err(Failure::NoOffer { discovers: 4 })
+    );
+}
+
+#[test]
+fn machine_whose_boot_server_is_silent_says_so() {
+    let mut world = World::new(SITES[1], &[0]);
+    let proxy = world.ours();
+    let mut client = Client::new(NOW, Profile::pxe_uefi(PC), 7);
+    let mut now = NOW;
+    let failure = loop {
+        match client.poll_output(now).unwrap() {
+            Output::Transmit(transmit) if transmit.destination.port() == 4011 => {
+                assert_eq!(*transmit.destination.ip(), proxy);
+                assert_eq!(transmit.source_port, 4011, "EDK2 asks from 4011");
+            }
+            Output::Transmit(transmit) => world.send(now, Ipv4Addr::UNSPECIFIED, &transmit),
+            Output::Wait(until) => match world.arrivals.pop_first() {
+                Some(((at, _), (from, bytes))) => {
+                    now = now.max(at);
+                    client.handle_input(now, from, &MessageView::parse(&bytes).unwrap());
+                }
+                None => now = until,
+            },
+            Output::Failed(failure) => break failure,
+            Output::Done(bound) => panic!("{bound:?}"),
+        }
+    };
+    let (server, requests) = (proxy, 4);
+    assert_eq!(failure, Failure::NoBootServer { server, requests });
+}
+
+/// An OFFER for transaction 7 to `PC`, byte by byte; `address` 0 makes it a proxy's.
+fn offer(server: u8, address: u8, file: &str, options: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 240];
+    bytes[..4].copy_from_slice(&[2, 1, 6, 0]);
+    bytes[7] = 7;
+    if address != 0 {
+        bytes[16..20].copy_from_slice(&[10, 0, 0, address]);
+    }
+    bytes[20..24].copy_from_slice(&[10, 0, 0, server]);
+    bytes[28..34].copy_from_slice(&PC.0);
+    bytes[108..108 + file.len()].copy_from_slice(file.as_bytes());
+    bytes[236..].copy_from_slice(&[99, 130, 83, 99]);
+    bytes.extend([53, 1, 2, 54, 4, 10, 0, 0, server]);
+    bytes.extend(options);
+    bytes.push(255);
+    bytes.resize(bytes.len().max(300), 0);
+    bytes
+}
+
+const CLASS: &[u8] = b"\x3c\x09PXEClient";
+const TAKE: &[u8] = &[43, 3, 6, 1, 8];
+
+/// What a machine makes of offers: whom it asks for its address, and where it learns what to boot.
+fn chosen(profile: Profile, offers: &[Vec<u8>]) -> (u8, Bound) {
+    let mut client = Client::new(NOW, profile, 7);
+    let from = SocketAddrV4::new(SERVER, 67);
+    let mut now = NOW;
+    let mut server = 0;
+    loop {
+        match client.poll_output(now).unwrap() {
+            Output::Transmit(sent) if sent.destination.port() == 4011 => {
+                let mut ack = offer(sent.destination.ip().octets()[3], 0, "asked", CLASS);
+                ack[242] = 5;
+                let from = SocketAddrV4::new(*sent.destination.ip(), 4011);
+                client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
+            }
+            Output::Transmit(sent) if sent.bytes[242] == 1 => {
+                for offer in offers {
+                    client.handle_input(now, from, &MessageView::parse(offer).unwrap());
+                }
+            }
+            Output::Transmit(sent) => {
+                assert_eq!(sent.bytes[249..254], [54, 4, 10, 0, 0]);
+                server = sent.bytes[254];
+                let taken = offers
+                    .iter()
+                    .find(|offer| offer[248] == server && offer[16..20] == sent.bytes[245..249]);
+                let mut ack = taken.expect("an offer that was made").clone();
+                ack[242] = 5;
+                client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
+            }
+            Output::Wait(until) => now = until,
+            Output::Done(bound) => return (server, bound),
+            Output::Failed(failure) => panic!("{failure}"),
+        }
+    }
+}
+
+fn file(profile: Profile, offers: &[Vec<u8>]) -> (u8, String) {
+    let (server, bound) = chosen(profile, offers);
+    (server, bound.file.unwrap_or_default())
+}
+
+#[test]
+fn edk2_prefers_its_offers_in_this_order() {
+    let best = offer(1, 101, "pxe", &[CLASS, TAKE].concat());
+    let proxied = offer(2, 0, "proxied", &[CLASS, TAKE].concat());
+    let class_only = offer(3, 103, "ignored", CLASS);
+    let proxy_class = offer(4, 0, "ignored", CLASS);
+    let plain = offer(5, 105, "plain", &[]);
+    let mut offers = vec![plain, proxy_class, class_only, proxied, best];
+    let expected = [
+        (1, "pxe"),
+        (5, "proxied"),
+        (3, "asked"),
+        (5, "asked"),
+        (5, "plain"),
+    ];
+    for (server, name) in expected {
+        let got = file(Profile::pxe_uefi(PC), &offers);
+        assert_eq!(got, (server, name.into()));
+        offers.pop();
+    }
+}
+
+#[test]
+fn old_edk2_loses_the_first_proxy_offer_with_option_43() {
+    let with_43 = offer(2, 0, "proxied", &[CLASS, TAKE].concat());
+    let plain = offer(5, 105, "", &[]);
+    let offers = [plain.clone(), with_43];
+    let got = file(Profile::pxe_uefi_old(PC), &offers);
+    assert_eq!(got, (5, String::new()));
+    assert_eq!(file(Profile::pxe_uefi(PC), &offers).1, "proxied");
+    let without = [plain, offer(2, 0, "", CLASS)];
+    assert_eq!(file(Profile::pxe_uefi_old(PC), &without).1, "asked");
+}
+
+#[test]
+fn newer_edk2_goes_to_the_boot_server_that_option_43_lists() {
+    let listed = [43, 12, 6, 1, 8, 8, 7, 0, 0, 1, 10, 0, 0, 77];
+    let offers = [offer(1, 101, "pxe", &[CLASS, &listed].concat())];
+    let next = |profile| chosen(profile, &offers).1.next_server.unwrap().octets()[3];
+    assert_eq!(next(Profile::pxe_uefi(PC)), 77);
+    assert_eq!(next(Profile::pxe_uefi_old(PC)), 1);
+}
+
+#[test]
+fn intel_rom_wants_60_before_43_and_300_bytes() {
+    let right = offer(1, 101, "pxe", &[CLASS, TAKE].concat());
+    let turned = offer(1, 101, "pxe", &[TAKE, CLASS].concat());
+    assert_eq!(
+        file(Profile::pxe_bios(PC), std::slice::from_ref(&right)).1,
+        "pxe"
+    );
+    assert_eq!(file(Profile::pxe_bios(PC), &[turned]).1, "asked");
+    let short = right[..299].to_vec();
+    let other = offer(5, 105, "plain", &[]);
+    assert_eq!(file(Profile::pxe_bios(PC), &[short, other]).0, 5);
+}
+
+#[test]
+fn ipxe_waits_for_a_proxy_unless_told_that_there_is_none() {
+    let ipxe = || Profile::ipxe(PC, Arch::X64_UEFI);
+    let proxied = offer(2, 0, "proxied", CLASS);
+    let plain = offer(5, 105, "plain", &[]);
+    assert_eq!(file(ipxe(), &[plain, proxied.clone()]).1, "proxied");
+    let alone = offer(5, 105, "plain", &[175, 3, 176, 1, 1]);
+    assert_eq!(file(ipxe(), &[alone, proxied]).1, "plain");
+}
+
+#[test]
+fn ipxe_takes_a_boot_servers_reply_from_port_4011_only() {
+    let offers = [offer(5, 105, "", &[]), offer(2, 0, "", CLASS)];
+    for (port, heard) in [(67, false), (4011, true)] {
+        let mut client = Client::new(NOW, Profile::ipxe(PC, Arch::X64_UEFI), 7);
+        let from = SocketAddrV4::new(SERVER, 67);
+        let mut now = NOW;
+        let mut asked = false;
+        while !asked {
+            match client.poll_output(now).unwrap() {
+                Output::Transmit(sent) if sent.destination.port() == 4011 => asked = true,
+                Output::Transmit(sent) if sent.bytes[242] == 1 => {
+                    for offer in &offers {
+                        client.handle_input(now, from, &MessageView::parse(offer).unwrap());
+                    }
+                }
+                Output::Transmit(_) => {
+                    let mut ack = offers[0].clone();
+                    ack[242] = 5;
+                    client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
+                }
+                Output::Wait(until) => now = until,
+                end => panic!("{end:?}"),
+            }
+        }
+        let mut ack = offer(2, 0, "asked", CLASS);
+        ack[242] = 5;
+        let from = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), port);
+        client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
+        let done = matches!(client.poll_output(now).unwrap(), Output::Done(_));
+        assert_eq!(done, heard, "port {port}");
+    }
+}
+
+#[test]
+fn every_model_has_a_machine() {
+    let mut models: Vec<_> = machines().into_iter().map(|(one, _)| one.model).collect();
+    models.dedup();
+    let all = [
+        Model::Ipxe,
+        Model::IntelUndi,
+        Model::OldEdk2,
+        Model::Edk2,
+        Model::Edk2Http,
+        Model::Ipxe,
+        Model::RaspberryPi3,
+        Model::RaspberryPi4,
+    ];
+    assert_eq!(models, all);
+}

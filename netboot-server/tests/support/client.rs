@@ -1,0 +1,203 @@
+//! Clients by hand: what goes over the wire is written out here, save for DHCP, whose client is the
+//! crate's own.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use netboot_dhcp::client::{Bound, Client, Output, Profile};
+use netboot_dhcp::wire::MessageView;
+use netboot_dhcp::{HardwareAddr, MacAddr, Timestamp};
+
+use super::{PATIENCE, SERVER, Site};
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// A header's value, empty where it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let found = self.headers.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value)
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+}
+
+/// A connection, kept over several requests.
+pub(crate) struct Connection(BufReader<TcpStream>);
+
+impl Connection {
+    /// Connects from an address of the loopback network.
+    pub(crate) fn from(site: &Site, from: Ipv4Addr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
+            .expect("a socket");
+        let address = |ip, port| socket2::SockAddr::from(SocketAddr::from((ip, port)));
+        socket.bind(&address(from, 0)).expect("a loopback address");
+        socket
+            .connect(&address(SERVER, site.ports.http))
+            .expect("a server that listens");
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+        Self(BufReader::new(stream))
+    }
+
+    /// Sends what the server may have closed the connection to; what comes back tells.
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        let _ = self.0.get_mut().write_all(bytes);
+    }
+
+    /// Reads an answer; one to HEAD has no body.
+    pub(crate) fn answer(&mut self, head: bool) -> Answer {
+        let mut line = || {
+            let mut line = String::new();
+            self.0.read_line(&mut line).expect("a line");
+            line.trim_end().to_owned()
+        };
+        let first = line();
+        let status = first
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .unwrap_or_else(|| panic!("a status line: {first:?}"));
+        let mut headers = Vec::new();
+        loop {
+            let line = line();
+            let Some((key, value)) = line.split_once(':') else {
+                assert_eq!(line, "");
+                break;
+            };
+            headers.push((key.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let mut answer = Answer {
+            status,
+            headers,
+            body: Vec::new(),
+        };
+        let length = answer.header("content-length").parse();
+        if !head && status != 304 {
+            // Without a length nobody knows where the next answer begins.
+            answer.body = vec![0; length.expect("an exact length")];
+            self.0.read_exact(&mut answer.body).expect("a whole body");
+        }
+        answer
+    }
+
+    pub(crate) fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: netboot\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        self.send(format!("{request}\r\n").as_bytes());
+        self.answer(method == "HEAD")
+    }
+
+    /// Waits for the first byte of an answer.
+    pub(crate) fn begun(&mut self) {
+        assert!(!self.0.fill_buf().expect("an answer").is_empty());
+    }
+
+    /// What comes until the server closes or resets.
+    pub(crate) fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        let _ = self.0.read_to_end(&mut rest);
+        rest
+    }
+}
+
+/// GET on a connection of its own.
+pub(crate) fn get(site: &Site, from: Ipv4Addr, path: &str) -> Answer {
+    Connection::from(site, from).ask("GET", path, &[])
+}
+
+/// A file by TFTP as RFC 1350 has it, 512 bytes a block; else the code and text of the ERROR.
+pub(crate) fn tftp(site: &Site, from: Ipv4Addr, name: &[u8]) -> Result<Vec<u8>, (u16, String)> {
+    let socket = UdpSocket::bind((from, 0)).expect("a loopback address");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time");
+    let mut request = vec![0, 1];
+    request.extend(name);
+    request.extend(b"\0octet\0");
+    socket
+        .send_to(&request, (SERVER, site.ports.tftp))
+        .expect("a datagram");
+    let mut file = Vec::new();
+    let mut expected = 1_u16;
+    loop {
+        let mut bytes = [0; 1024];
+        let (length, server) = socket.recv_from(&mut bytes).expect("an answer");
+        let (head, data) = bytes[..length].split_at(4);
+        let number = u16::from_be_bytes([head[2], head[3]]);
+        match head[1] {
+            3 => {
+                if number == expected {
+                    file.extend(data);
+                    expected += 1;
+                }
+                let ack = [0, 4, head[2], head[3]];
+                socket.send_to(&ack, server).expect("a datagram");
+                if data.len() < 512 {
+                    return Ok(file);
+                }
+            }
+            5 => {
+                let text = data.strip_suffix(b"\0").unwrap_or(data);
+                return Err((number, String::from_utf8_lossy(text).into_owned()));
+            }
+            other => panic!("opcode {other}"),
+        }
+    }
+}
+
+/// The `last`th machine.
+pub(crate) fn mac(last: u8) -> MacAddr {
+    MacAddr([2, 0, 0, 0, 0, last])
+}
+
+/// DISCOVER to ACK as a plain client, or as this one.
+pub(crate) fn lease(site: &Site, last: u8) -> Bound {
+    lease_as(site, Profile::plain(HardwareAddr::from(mac(last))))
+}
+
+#[expect(clippy::disallowed_methods, reason = "a client over real sockets")]
+pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
+    let began = Instant::now();
+    profile.server_port = site.ports.dhcp;
+    // Long, so that a busy machine does not make it ask twice.
+    profile.timeout_ms = 10_000;
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client))
+        .expect("the site's own port");
+    let now = || {
+        let millis = began.elapsed().as_millis();
+        Timestamp(u64::try_from(millis).expect("a test does not last so long"))
+    };
+    let xid = std::process::id();
+    let mut client = Client::new(now(), profile, xid);
+    let mut bytes = vec![0; 2048];
+    loop {
+        match client.poll_output(now()).expect("a message") {
+            Output::Transmit(transmit) => {
+                // Loopback has no broadcast.
+                let server = (SERVER, transmit.destination.port());
+                socket.send_to(&transmit.bytes, server).expect("a datagram");
+            }
+            Output::Wait(until) => {
+                let wait = Duration::from_millis(until.millis_since(now()).max(1));
+                socket.set_read_timeout(Some(wait)).expect("a time");
+                if let Ok((length, SocketAddr::V4(from))) = socket.recv_from(&mut bytes)
+                    && let Ok(message) = MessageView::parse(&bytes[..length])
+                {
+                    client.handle_input(now(), from, &message);
+                }
+            }
+            Output::Done(bound) => return bound,
+            Output::Failed(failure) => panic!("no lease: {failure}"),
+        }
+    }
+}

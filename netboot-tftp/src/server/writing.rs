@@ -1,0 +1,154 @@
+//! A client writes: a [`Receiver`], its line and the file it makes.
+
+use std::io;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::netascii::{Decoder, TransferMode};
+use crate::packet::ErrorCode;
+use crate::receiver::{Received, Receiver, ReceiverOutput};
+use crate::server::line::Line;
+use crate::server::table::Control;
+use crate::server::transfer::{End, Shared};
+use crate::server::upload::{self, Upload};
+use crate::transfer::{Stats, TransferError};
+
+/// Takes the file to its end. The last block is acknowledged when the file has its name and is on the disk.
+pub(crate) async fn run<S>(
+    shared: &Shared<S>,
+    line: &mut Line<'_, S>,
+    control: &Control,
+    receiver: Receiver,
+    upload: Upload,
+    mode: TransferMode,
+) -> (End, Stats) {
+    let mut driver = Driver {
+        line,
+        receiver,
+        upload: Some(upload),
+        decoder: (mode == TransferMode::Netascii).then(Decoder::default),
+        started: Instant::now(),
+        unwritable: None,
+    };
+    let mut was_complete = false;
+    loop {
+        let deadline = match driver.send_what_is_due().await {
+            Turn::Wait(deadline) => driver.started + deadline,
+            Turn::End(end, stats) => return (end, stats),
+        };
+        let complete = driver.receiver.is_complete();
+        if complete && !was_complete {
+            control.leaving.store(true, Ordering::Relaxed);
+        }
+        was_complete = complete;
+        tokio::select! {
+            biased;
+            () = driver.line.ready() => {}
+            () = tokio::time::sleep_until(deadline) => continue,
+            () = control.superseded.notified() => {
+                let stats = driver.receiver.stats_at(driver.started.elapsed());
+                let complete = driver.receiver.is_complete();
+                return (if complete { End::Done } else { End::Superseded }, stats);
+            }
+        }
+        let mut buffer = shared.buffers.lend();
+        let turn = driver.take_what_came(&mut buffer).await;
+        shared.buffers.take_back(buffer);
+        if let Some(Turn::End(end, stats)) = turn {
+            return (end, stats);
+        }
+    }
+}
+
+struct Driver<'a, 'b, S> {
+    line: &'a mut Line<'b, S>,
+    receiver: Receiver,
+    /// `None` once it has been published or given up.
+    upload: Option<Upload>,
+    decoder: Option<Decoder>,
+    started: Instant,
+    unwritable: Option<io::Error>,
+}
+
+enum Turn {
+    Wait(Duration),
+    End(End, Stats),
+}
+
+impl<S> Driver<'_, '_, S> {
+    /// Turns the receiver's crank until it waits.
+    async fn send_what_is_due(&mut self) -> Turn {
+        let mut buffer = [0; 512];
+        loop {
+            let now = self.started.elapsed();
+            match self.receiver.poll_output(now, &mut buffer) {
+                Ok(ReceiverOutput::Transmit(transmit)) => self.line.send(transmit, &buffer).await,
+                Ok(ReceiverOutput::Wait(deadline)) => return Turn::Wait(deadline),
+                Ok(ReceiverOutput::Done(stats)) => return Turn::End(End::Done, stats),
+                Ok(ReceiverOutput::Failed(error, stats)) => {
+                    return Turn::End(self.end(error), stats);
+                }
+                Err(error) => {
+                    let end = End::File(io::Error::other(error));
+                    return Turn::End(end, self.receiver.stats_at(now));
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, error: TransferError) -> End {
+        match self.unwritable.take() {
+            Some(cause) => End::File(cause),
+            None => End::Failed(error),
+        }
+    }
+
+    /// Writes what came, and answers as often as the receiver wants to: the next window may be among it.
+    async fn take_what_came(&mut self, buffer: &mut [u8]) -> Option<Turn> {
+        while let Some(bytes) = self.line.take(buffer) {
+            let received = self.receiver.handle_input(self.started.elapsed(), bytes);
+            if let Received::Data { payload, .. } = received
+                && let Err(error) = self.write(payload).await
+            {
+                let refusal = upload::refusal(&error);
+                let code = refusal.code().unwrap_or(ErrorCode::NOT_DEFINED);
+                self.receiver.abort(code, refusal.message());
+                self.unwritable = Some(error);
+                self.upload = None;
+            }
+            match self.send_what_is_due().await {
+                Turn::Wait(_) => {}
+                end @ Turn::End(..) => return Some(end),
+            }
+        }
+        None
+    }
+
+    /// Writes the next bytes, and all of the file to the disk where they were its last.
+    async fn write(&mut self, payload: &[u8]) -> io::Result<()> {
+        let Some(upload) = &mut self.upload else {
+            return Ok(());
+        };
+        match &mut self.decoder {
+            None => upload.write_all(payload)?,
+            Some(decoder) => {
+                let mut file = Vec::new();
+                decoder.decode(payload, &mut file);
+                if self.receiver.is_complete() {
+                    decoder.finish(&mut file);
+                }
+                upload.write_all(&file)?;
+            }
+        }
+        if self.receiver.is_complete()
+            && let Some(upload) = self.upload.take()
+        {
+            // Waiting for the disk must not hold up the other transfers.
+            let published = tokio::task::spawn_blocking(move || upload.publish()).await;
+            published.map_err(io::Error::other)??;
+        }
+        Ok(())
+    }
+}
