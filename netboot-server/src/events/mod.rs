@@ -84,6 +84,8 @@ pub enum Kind {
         windowsize: u16,
         /// Datagrams sent again.
         retransmissions: u64,
+        /// Whether the client acknowledged the last of them.
+        confirmed: bool,
     },
     /// A client asked only how large a file is (`tsize`, then ERROR 8).
     TftpSizeProbe {
@@ -208,12 +210,19 @@ impl fmt::Display for Event {
                 blksize,
                 windowsize,
                 retransmissions,
-            } => write!(
-                f,
-                "TFTP {} {client} sent {name}: {bytes} bytes in {elapsed_ms} ms, blksize {blksize}, \
-                 windowsize {windowsize}, {retransmissions} retransmitted",
-                machine()
-            ),
+                confirmed,
+            } => {
+                write!(
+                    f,
+                    "TFTP {} {client} sent {name}: {bytes} bytes in {elapsed_ms} ms, blksize \
+                     {blksize}, windowsize {windowsize}, {retransmissions} retransmitted",
+                    machine()
+                )?;
+                if !confirmed {
+                    f.write_str(", the last not acknowledged")?;
+                }
+                Ok(())
+            }
             Kind::TftpSizeProbe {
                 client,
                 name,
