@@ -21,6 +21,7 @@ fuzz_target!(|data: &[u8]| {
             assert_eq!(file.to_string().parse(), Ok(file));
         }
         let _ = (text.parse::<Digest>(), BootLine::from_kexec(text));
+        let _ = BootLine::from_pxelinux(text);
         if let Ok(line) = BootLine::from_ipxe(text) {
             assert_eq!(split_cmdline(&line.cmdline.join(" ")), Ok(line.cmdline));
         }

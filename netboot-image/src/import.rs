@@ -88,8 +88,8 @@ const INITRDS: [&str; 6] = [
 ];
 const SCRIPTS: [&str; 3] = ["netboot.ipxe", "netboot-*.ipxe", "kexec-boot"];
 
-/// Directories within a given one that hold parts: `nix-build`'s links, attributes' names, Debian's tree.
-const WITHIN: [&str; 12] = [
+/// Directories within a given one that hold parts: `nix-build`'s links, attributes' names, Debian's and Ubuntu's trees.
+const WITHIN: [&str; 17] = [
     "result",
     "result-2",
     "result-3",
@@ -102,7 +102,15 @@ const WITHIN: [&str; 12] = [
     "debian-installer/amd64",
     "debian-installer/arm64",
     "debian-installer/i386",
+    "ubuntu-installer/amd64",
+    "ubuntu-installer/arm64",
+    "amd64",
+    "arm64",
+    "casper",
 ];
+
+/// Where Ubuntu has its kernel's arguments. Debian has a menu there, which is none of an image's scripts.
+const PXELINUX: &str = "pxelinux.cfg/default";
 
 impl Import {
     /// Looks for an image in some directories, which together hold one, and in those below that `nix-build` and Debian
@@ -135,7 +143,13 @@ impl Import {
             Some(path) => Some(canonical(&path)?),
             None => one("script", &dirs, &SCRIPTS)?,
         };
-        let line = script.as_deref().map(read_script).transpose()?;
+        let (script, line) = match script {
+            Some(path) => {
+                let line = read_script(&path)?;
+                (Some(path), Some(line))
+            }
+            None => pxelinux(&dirs)?.unzip(),
+        };
         let kernel_name = line.as_ref().map(|line| base_name(&line.kernel));
         let kernel = match kernel_name {
             Some(name) => one("kernel", &dirs, &[name])?,
@@ -215,6 +229,25 @@ fn one(
     }
 }
 
+/// The PXELINUX configuration of one of the directories that boots one thing, and that thing. A menu is passed over.
+fn pxelinux(dirs: &[PathBuf]) -> Result<Option<(PathBuf, BootLine)>, ImportError> {
+    for dir in dirs {
+        let path = dir.join(PXELINUX);
+        if !path.is_file() {
+            continue;
+        }
+        match read_script(&path) {
+            Ok(line) => return Ok(Some((canonical(&path)?, line))),
+            Err(ImportError::Script {
+                reason: BootLineError::NoKernel | BootLineError::SecondKernel { .. },
+                ..
+            }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
 fn read_script(path: &Path) -> Result<BootLine, ImportError> {
     let unreadable = |source| ImportError::Io {
         path: path.to_owned(),
@@ -225,6 +258,7 @@ fn read_script(path: &Path) -> Result<BootLine, ImportError> {
     file.read_to_string(&mut text).map_err(unreadable)?;
     let line = match path.extension() {
         Some(ipxe) if ipxe == "ipxe" => BootLine::from_ipxe(&text),
+        _ if path.ends_with(PXELINUX) => BootLine::from_pxelinux(&text),
         _ => BootLine::from_kexec(&text),
     };
     line.map_err(|reason| ImportError::Script {

@@ -108,7 +108,8 @@ impl Store {
     /// the clock was put back, stays too.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`], or what the file system refused.
+    /// [`StoreError::NoSuchImage`], or what the file system refused. Some generations may be gone by then: pruning again
+    /// goes on with the others.
     pub fn prune(
         &self,
         now: SystemTime,

@@ -205,6 +205,65 @@ mod tests {
         }
     }
 
+    /// A file system in a file, mounted as long as the value lives.
+    struct Mounted(tempfile::TempDir);
+
+    impl Mounted {
+        fn xfs() -> Self {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            let (image, at) = (dir.path().join("image"), dir.path().join("at"));
+            let file = File::create(&image).expect("a file");
+            file.set_len(400 << 20).expect("as small as XFS may be");
+            std::fs::create_dir(&at).expect("a directory");
+            for (program, options) in [
+                ("mkfs.xfs", &["-q", "-m", "reflink=1"][..]),
+                ("mount", &["-o", "loop"]),
+            ] {
+                let mut command = std::process::Command::new(program);
+                command.args(options).arg(&image);
+                if program == "mount" {
+                    command.arg(&at);
+                }
+                assert!(command.status().expect("it runs").success(), "{program}");
+            }
+            Self(dir)
+        }
+    }
+
+    impl Drop for Mounted {
+        fn drop(&mut self) {
+            let mut command = std::process::Command::new("umount");
+            drop(command.arg(self.0.path().join("at")).status());
+        }
+    }
+
+    #[test]
+    #[ignore = "needs root and the Debian package xfsprogs"]
+    fn where_extents_can_be_shared_they_are_and_the_copy_stays_what_it_was() {
+        let mounted = Mounted::xfs();
+        let at = |name: &str| mounted.0.path().join("at").join(name);
+        std::fs::write(at("source"), content()).expect("written");
+        let clone = File::create(at("clone")).expect("created");
+        assert!(cloned(&File::open(at("source")).expect("opened"), &clone));
+        assert!(!cloned(&on_disk(b"abc"), &clone), "of another file system");
+
+        let options = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .to_owned()
+        };
+        let to = options().open(at("copy")).expect("created");
+        let from = Content::File(File::open(at("source")).expect("opened"));
+        let copied = hashed_copy(from, &to, |_| ControlFlow::Continue(()));
+        assert_eq!(copied.expect("copied").0, Digest::of(&content()));
+        let source = options().open(at("source")).expect("opened");
+        source.write_all_at(b"altered", 0).expect("altered");
+        assert!(read_back(&to) == content());
+    }
+
     #[test]
     fn it_ends_with_the_first_piece_when_told_to() {
         for from in [

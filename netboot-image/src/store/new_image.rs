@@ -74,7 +74,7 @@ pub struct Published {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress<'a> {
-    /// Bytes of a file were copied and hashed.
+    /// Bytes of a file were copied; the hash of them may follow a little later.
     Copied {
         /// The name the file will have; the kernel's is `kernel` until its header was read.
         file: &'a str,

@@ -1,10 +1,10 @@
-//! Importing what nixpkgs and Debian leave, in each of their layouts; and the defects of scripts that came before.
+//! Importing what nixpkgs, Debian and Ubuntu leave, in each of their layouts.
 
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use netboot_image::{Boot, BootLineError, Import, ImportError, StoreError};
+use netboot_image::{Boot, BootLineError, Import, ImportError};
 
 use crate::common::{Bench, kernel, name};
 
@@ -100,32 +100,6 @@ fn a_joined_directory_and_a_script_by_its_path_are_read() {
 }
 
 #[test]
-fn the_ramdisk_alone_is_refused_and_says_what_is_missing() {
-    let bench = Bench::new();
-    let build = nix_results(bench.dir.path());
-    let error = Import::find([build.join("result")]).expect_err("no kernel");
-    assert!(
-        error.to_string().ends_with(
-            "nixpkgs builds it as config.system.build.kernel, apart from netbootRamdisk"
-        )
-    );
-}
-
-#[test]
-fn a_placeholder_instead_of_a_store_path_is_refused() {
-    let bench = Bench::new();
-    bench.file("bzImage", kernel("x"));
-    bench.file("initrd", "x");
-    bench.file(
-        "netboot.ipxe",
-        "#!ipxe\nkernel bzImage init=/nix/store/.../init initrd=initrd\ninitrd initrd\nboot\n",
-    );
-    let import = Import::find([bench.dir.path()]).expect("found");
-    let error = bench.publish(import.image(name("a"))).expect_err("refused");
-    assert!(matches!(error, StoreError::Manifest { .. }), "{error}");
-}
-
-#[test]
 fn published_names_with_the_system_and_absolute_urls_are_found_beside_the_script() {
     let bench = Bench::new();
     bench.file("bzImage-x86_64-linux", kernel("x"));
@@ -170,6 +144,72 @@ fn a_kexec_tree_and_a_debian_tree_are_read() {
     assert!(
         import.cmdline.is_empty() && import.script.is_none() && import.kernel.ends_with("linux")
     );
+}
+
+#[test]
+fn ubuntus_trees_are_read_with_the_arguments_that_they_need() {
+    let bench = Bench::new();
+    let write = |path: &str, content: &[u8]| {
+        let path = bench.dir.path().join(path);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(path, content).expect("written");
+    };
+    // As in the netboot archive of a live server: one folder an architecture.
+    write("live/amd64/linux", &kernel("x"));
+    write("live/amd64/initrd", b"x");
+    write("live/amd64/pxelinux.0", b"x");
+    write(
+        "live/amd64/pxelinux.cfg/default",
+        b"DEFAULT install\nLABEL install\n  KERNEL linux\n  INITRD initrd\n  APPEND root=/dev/ram0 \
+          ramdisk_size=1500000 ip=dhcp iso-url=https://releases.example/live-server.iso\n",
+    );
+    let import = Import::find([bench.dir.path().join("live")]).expect("found");
+    assert!(
+        import
+            .script
+            .as_ref()
+            .is_some_and(|it| it.ends_with("pxelinux.cfg/default"))
+    );
+    let manifest = bench
+        .publish(import.image(name("ubuntu")))
+        .expect("published")
+        .manifest;
+    let Boot::Linux(linux) = manifest.boot() else {
+        panic!("a Linux image")
+    };
+    assert_eq!(
+        linux.cmdline(),
+        [
+            "root=/dev/ram0",
+            "ramdisk_size=1500000",
+            "ip=dhcp",
+            "iso-url=https://releases.example/live-server.iso"
+        ]
+    );
+    // As in the older archives, whose configuration is a menu.
+    write("old/ubuntu-installer/amd64/linux", &kernel("x"));
+    write("old/ubuntu-installer/amd64/initrd.gz", b"x");
+    write(
+        "old/pxelinux.cfg/default",
+        b"include ubuntu-installer/amd64/boot-screens/menu.cfg\n",
+    );
+    let import = Import::find([bench.dir.path().join("old")]).expect("found");
+    assert!(import.cmdline.is_empty() && import.script.is_none());
+    assert!(import.kernel.ends_with("ubuntu-installer/amd64/linux"));
+    // As on a disc.
+    write("disc/casper/vmlinuz", &kernel("x"));
+    write("disc/casper/initrd", b"x");
+    let import = Import::find([bench.dir.path().join("disc")]).expect("found");
+    assert!(import.kernel.ends_with("casper/vmlinuz"));
+}
+
+#[test]
+#[ignore = "needs /usr/lib/debian-installer of the Debian package debian-installer-12-netboot-amd64"]
+fn debians_own_tree_is_found_and_its_menu_passed_over() {
+    let import = Import::find(["/usr/lib/debian-installer/images/12/amd64/text"]).expect("found");
+    assert!(import.kernel.ends_with("debian-installer/amd64/linux"));
+    assert!(import.initrds[0].ends_with("debian-installer/amd64/initrd.gz"));
+    assert!(import.cmdline.is_empty() && import.script.is_none());
 }
 
 #[test]

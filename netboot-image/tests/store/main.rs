@@ -4,6 +4,7 @@
 
 mod common;
 mod crash;
+mod defects;
 mod faults;
 mod generations;
 mod import;
