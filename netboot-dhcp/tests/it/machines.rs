@@ -445,7 +445,10 @@ fn newer_edk2_goes_to_the_boot_server_that_option_43_lists() {
 fn intel_rom_wants_60_before_43_and_300_bytes() {
     let right = offer(1, 101, "pxe", &[CLASS, TAKE].concat());
     let turned = offer(1, 101, "pxe", &[TAKE, CLASS].concat());
-    assert_eq!(file(Profile::pxe_bios(PC), std::slice::from_ref(&right)).1, "pxe");
+    assert_eq!(
+        file(Profile::pxe_bios(PC), std::slice::from_ref(&right)).1,
+        "pxe"
+    );
     assert_eq!(file(Profile::pxe_bios(PC), &[turned]).1, "asked");
     let short = right[..299].to_vec();
     let other = offer(5, 105, "plain", &[]);
