@@ -78,7 +78,9 @@ fn run() -> Result<(), Box<dyn Error>> {
         "{} {} for {}",
         manifest.name(),
         manifest.generation(),
-        manifest.architecture()
+        manifest
+            .architecture()
+            .map_or("any processor", |it| it.as_str())
     )?;
     for file in manifest.files() {
         writeln!(

@@ -11,7 +11,7 @@ use netboot_tftp::client::Client;
 /// Read a file by TFTP.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Where it is: tftp://HOST[:PORT]/NAME
+    /// Where it is: `tftp://HOST[:PORT]/NAME`
     url: String,
     /// File to write; it is replaced.
     #[arg(short, long)]

@@ -14,7 +14,7 @@ use netboot_tftp::client::{Client, Content};
 struct Arguments {
     /// File to send.
     file: PathBuf,
-    /// Where to: tftp://HOST[:PORT]/NAME
+    /// Where to: `tftp://HOST[:PORT]/NAME`
     url: String,
     /// Bytes in a block to ask for.
     #[arg(long, default_value_t = 1468)]

@@ -15,11 +15,18 @@ fuzz_target!(|data: &[u8]| {
         manifest.source(),
         manifest.architecture(),
     );
-    if let Boot::Linux(linux) = manifest.boot() {
-        let line = linux.cmdline().join(" ");
-        assert!(line.len() <= usize::try_from(linux.cmdline_limit()).expect("32 bits fit"));
-        let _ = (linux.kernel_version(), linux.initrds().len());
+    match manifest.boot() {
+        Boot::Linux(linux) => {
+            let line = linux.cmdline().join(" ");
+            assert!(line.len() <= usize::try_from(linux.cmdline_limit()).expect("32 bits fit"));
+            let _ = (linux.kernel_version(), linux.initrds().len());
+        }
+        Boot::Chain(chain) => assert!(chain.url().contains("://")),
+        Boot::Efi(efi) => assert!(manifest.file(efi.program().name().as_str()).is_some() && manifest.architecture().is_some()),
+        Boot::Iso(iso) => assert!(manifest.file(iso.disc().name().as_str()).is_some()),
+        _ => {}
     }
+    assert!(manifest.beside().len() <= Manifest::MAX_FILES);
     for file in manifest.files() {
         assert_eq!(manifest.file(file.name().as_str()), Some(file));
     }

@@ -227,6 +227,21 @@ fn efi_zboot(head: &[u8], len: u64) -> Result<Kernel, KernelError> {
 /// Machine types of the PE format, "Machine Types" in Microsoft's specification.
 const PE_X86_64: u16 = 0x8664;
 const PE_ARM64: u16 = 0xaa64;
+#[cfg(all(unix, feature = "store"))]
+const PE_I386: u16 = 0x014c;
+
+impl Architecture {
+    /// The processor of an EFI program with this beginning.
+    #[cfg(all(unix, feature = "store"))]
+    pub(crate) fn of_program(head: &[u8]) -> Option<Self> {
+        match pe_machine(head)? {
+            PE_X86_64 => Some(Self::X86_64),
+            PE_I386 => Some(Self::I386),
+            PE_ARM64 => Some(Self::Arm64),
+            _ => None,
+        }
+    }
+}
 
 /// The machine of a PE program: "MZ", at 0x3c the offset of "PE\0\0", and the machine after it.
 fn pe_machine(head: &[u8]) -> Option<u16> {

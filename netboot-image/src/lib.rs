@@ -8,6 +8,8 @@ mod kernel;
 mod manifest;
 mod name;
 #[cfg(all(unix, feature = "store"))]
+mod signature;
+#[cfg(all(unix, feature = "store"))]
 mod store;
 mod sums;
 
@@ -17,13 +19,15 @@ pub use digest::{CopyError, Digest, DigestError, Hasher, copy};
 pub use import::{Import, ImportError};
 pub use kernel::{Kernel, KernelError, KernelFormat, Looks};
 pub use manifest::{
-    Architecture, Boot, Generation, GenerationError, ImageFile, LinuxBoot, Manifest, ManifestError,
-    ManifestVersion, Source,
+    Architecture, Boot, ChainBoot, EfiBoot, Generation, GenerationError, ImageFile, IsoBoot,
+    LinuxBoot, Manifest, ManifestError, ManifestVersion, Signature, SignatureForm, Source,
 };
 pub use name::{FileName, ImageName, NameError};
 #[cfg(all(unix, feature = "store"))]
+pub use signature::{SignatureError, Signer, Trust};
+#[cfg(all(unix, feature = "store"))]
 pub use store::{
     Content, Damage, FileRef, FileRefError, Input, Keep, Listing, NewImage, OpenFile, Problem,
-    Progress, Published, Report, Revision, Step, Store, StoreError, Verifying,
+    Progress, Published, Report, Revision, SignatureReport, Step, Store, StoreError, Verifying,
 };
 pub use sums::{Sha256Sums, SumsEntry, SumsError, SumsErrorReason, SumsForm};

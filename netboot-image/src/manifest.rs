@@ -5,7 +5,9 @@
 //! every level. There is no clock here: `created` is what the caller said. The JSON itself is in `manifest/json.rs`,
 //! and its schema in `manifest.schema.json` beside the crate's `Cargo.toml`.
 
+mod boot;
 mod json;
+mod signed;
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,9 +17,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, FileName, ImageName};
 
+pub use boot::{Boot, ChainBoot, EfiBoot, IsoBoot, LinuxBoot};
 pub(crate) use json::Extra;
 #[cfg(all(unix, feature = "store"))]
 pub(crate) use json::{check, created};
+pub use signed::{Signature, SignatureForm};
 
 /// An image's description: what it boots, from which files, with which digests.
 ///
@@ -47,31 +51,12 @@ pub struct Manifest {
     pub(crate) created: SystemTime,
     pub(crate) label: Option<String>,
     pub(crate) description: Option<String>,
-    pub(crate) architecture: Architecture,
+    pub(crate) architecture: Option<Architecture>,
     pub(crate) boot: Boot,
+    pub(crate) files: Vec<ImageFile>,
+    pub(crate) signatures: Vec<Signature>,
     pub(crate) source: Option<Source>,
     pub(crate) extra: Extra,
-}
-
-/// What a machine does with an image.
-///
-/// Later versions know programs (`efi`), other URLs (`chain`) and discs (`iso`); a manifest of such a kind is
-/// [`ManifestError::Kind`] for this one.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Boot {
-    /// Loads a Linux kernel and its initial RAM disks. In JSON: `"kind": "linux"`.
-    Linux(LinuxBoot),
-}
-
-/// A Linux kernel, its initial RAM disks and its command line.
-#[derive(Debug, Clone, PartialEq)]
-pub struct LinuxBoot {
-    pub(crate) kernel: ImageFile,
-    pub(crate) kernel_version: Option<String>,
-    pub(crate) cmdline_limit: u32,
-    pub(crate) initrds: Vec<ImageFile>,
-    pub(crate) cmdline: Vec<String>,
 }
 
 /// One file of an image: its name, size and digest.
@@ -169,6 +154,22 @@ pub enum ManifestError {
         /// What stands in the field.
         kind: String,
     },
+    /// The kind of image needs the field.
+    #[error("an image of kind {kind} needs the field {field}")]
+    Missing {
+        /// The kind.
+        kind: &'static str,
+        /// The field.
+        field: &'static str,
+    },
+    /// The field belongs to another kind of image.
+    #[error("an image of kind {kind} has no field {field}")]
+    Foreign {
+        /// The kind.
+        kind: &'static str,
+        /// The field.
+        field: &'static str,
+    },
     /// A field's value does not fit.
     #[error("{field} {value:?}: {reason}")]
     Value {
@@ -184,6 +185,12 @@ pub enum ManifestError {
 impl Manifest {
     /// The longest manifest that is read, in bytes: 1 MiB.
     pub const MAX_LEN: usize = 1 << 20;
+
+    /// The most files beside those that are booted.
+    pub const MAX_FILES: usize = 256;
+
+    /// The most signatures.
+    pub const MAX_SIGNATURES: usize = 1024;
 
     /// Reads and checks the text of a `manifest.json`.
     ///
@@ -236,9 +243,9 @@ impl Manifest {
         self.description.as_deref()
     }
 
-    /// The processor it is for, as the kernel's own header says.
+    /// The processor it is for, as the header of its kernel or program says; a URL and a disc do not tell.
     #[must_use]
-    pub fn architecture(&self) -> Architecture {
+    pub fn architecture(&self) -> Option<Architecture> {
         self.architecture
     }
 
@@ -254,54 +261,43 @@ impl Manifest {
         self.source.as_ref()
     }
 
-    /// Every file of the image, the kernel first; `SHA256SUMS` and `manifest.json` are not among them.
+    /// The files that are served beside those that are booted: a squashfs, a preseed or Ignition file, cloud-init's
+    /// seeds. At most [`MAX_FILES`](Self::MAX_FILES).
+    #[must_use]
+    pub fn beside(&self) -> &[ImageFile] {
+        &self.files
+    }
+
+    /// The detached signatures that stand beside the files. That one is listed says nothing about whether it holds.
+    #[must_use]
+    pub fn signatures(&self) -> &[Signature] {
+        &self.signatures
+    }
+
+    /// Every file of the image: those that are booted, the kernel first, then those beside, then the signatures over
+    /// them. `SHA256SUMS`, `manifest.json` and the signatures over `SHA256SUMS` are not among them.
     pub fn files(&self) -> impl Iterator<Item = &ImageFile> {
-        match &self.boot {
-            Boot::Linux(linux) => std::iter::once(&linux.kernel).chain(&linux.initrds),
-        }
+        let signatures = self.signatures.iter().filter_map(Signature::listed);
+        self.contents().chain(signatures)
+    }
+
+    /// The files without the signatures over them.
+    pub(crate) fn contents(&self) -> impl Iterator<Item = &ImageFile> {
+        self.boot.files().chain(&self.files)
+    }
+
+    /// Whether a file of this name is a signature over `SHA256SUMS`, which cannot list it.
+    #[cfg(all(unix, feature = "store"))]
+    pub(crate) fn has_unlisted(&self, name: &str) -> bool {
+        self.signatures
+            .iter()
+            .any(|signature| signature.listed.is_none() && signature.file == *name)
     }
 
     /// The file of that name, if it is one of [`files`](Self::files).
     #[must_use]
     pub fn file(&self, name: &str) -> Option<&ImageFile> {
         self.files().find(|file| file.name == *name)
-    }
-}
-
-impl LinuxBoot {
-    /// The most initial RAM disks of one image.
-    pub const MAX_INITRDS: usize = 32;
-
-    /// The kernel.
-    #[must_use]
-    pub fn kernel(&self) -> &ImageFile {
-        &self.kernel
-    }
-
-    /// The kernel's own account of its version, as far as its header has it: `6.1.0-49-amd64 (…) #1 SMP …`.
-    #[must_use]
-    pub fn kernel_version(&self) -> Option<&str> {
-        self.kernel_version.as_deref()
-    }
-
-    /// The longest command line that the kernel takes, in bytes; it cuts what is longer without a word. Whoever adds
-    /// arguments must count against it.
-    #[must_use]
-    pub fn cmdline_limit(&self) -> u32 {
-        self.cmdline_limit
-    }
-
-    /// The initial RAM disks, in the order in which the kernel unpacks them.
-    #[must_use]
-    pub fn initrds(&self) -> &[ImageFile] {
-        &self.initrds
-    }
-
-    /// The kernel command line, one argument an item. An argument holds white space only between double quotes, and
-    /// no control characters.
-    #[must_use]
-    pub fn cmdline(&self) -> &[String] {
-        &self.cmdline
     }
 }
 

@@ -16,9 +16,11 @@
 
 mod error;
 mod generations;
+mod hashed_copy;
 mod new_image;
 mod publish;
 mod read;
+mod signing;
 mod verify;
 
 use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
@@ -32,6 +34,7 @@ pub use error::StoreError;
 pub use generations::Keep;
 pub use new_image::{Input, NewImage, Progress, Published, Step};
 pub use read::{Content, FileRef, FileRefError, Listing, OpenFile, Problem};
+pub use signing::SignatureReport;
 pub use verify::{Damage, Report, Verifying};
 
 /// A directory of images.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use netboot_image::{Boot, Manifest, ManifestError};
+use netboot_image::{Boot, Manifest, ManifestError, SignatureForm};
 use serde_json::{Value, json};
 
 const DIGEST: &str = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
@@ -60,7 +60,10 @@ fn every_field_is_read() {
         (manifest.label(), manifest.description()),
         ("Debian 12", Some("two\nlines"))
     );
-    assert_eq!(manifest.architecture().as_str(), "x86_64");
+    assert_eq!(
+        manifest.architecture().map(|it| it.as_str()),
+        Some("x86_64")
+    );
     let Boot::Linux(linux) = manifest.boot() else {
         panic!("a Linux image")
     };
@@ -106,7 +109,10 @@ fn what_is_written_says_what_was_read() {
 fn fields_of_a_later_version_survive_a_rewrite_at_every_level() {
     let mut later = sound();
     later["version"] = json!("1.7");
-    later["signatures"] = json!([{ "form": "cms", "file": "bzImage.sig" }]);
+    later["signatures"] = json!([
+        { "form": "minisign", "of": "bzImage", "file": "bzImage.minisig", "size": 9, "digest": DIGEST, "key": "RWQ" },
+    ]);
+    later["measurements"] = json!([{ "register": 4 }]);
     later["kernel"]["secure_boot"] = json!(true);
     later["initrds"][0]["compression"] = json!({ "name": "zstd", "level": 19, "ratio": 0.25 });
     later["source"]["revision"] = json!(null);
@@ -146,7 +152,9 @@ fn what_is_wrong_is_refused_here_and_by_the_schema() {
         with("/label", json!("")),
         with("/label", json!("x".repeat(201))),
         with("/architecture", json!("vax")),
+        with("/kind", json!("floppy")),
         with("/kind", json!("iso")),
+        with("/kind", json!("efi")),
         with("/kernel", json!("bzImage")),
         with("/kernel/file", json!("/boot/vmlinuz")),
         with("/kernel/file", json!(".hidden")),
@@ -161,6 +169,9 @@ fn what_is_wrong_is_refused_here_and_by_the_schema() {
         with("/cmdline/0", json!("")),
         without("", "name"),
         without("", "cmdline"),
+        without("", "kernel"),
+        without("", "initrds"),
+        without("", "architecture"),
         without("/kernel", "digest"),
         without("/kernel", "cmdline_limit"),
         without("/initrds/0", "size"),
@@ -168,6 +179,174 @@ fn what_is_wrong_is_refused_here_and_by_the_schema() {
     for manifest in wrong {
         assert!(read(&manifest).is_err(), "{manifest}");
         assert!(!schema.is_valid(&manifest), "{manifest}");
+    }
+}
+
+/// A manifest of another kind than Linux, with the field that the kind is about.
+fn other(kind: &str, field: &str, content: Value) -> Value {
+    let mut manifest = sound();
+    let object = manifest.as_object_mut().expect("an object");
+    for linux in ["kernel", "initrds", "cmdline"] {
+        object.remove(linux);
+    }
+    object.insert("kind".to_owned(), json!(kind));
+    object.insert(field.to_owned(), content);
+    manifest
+}
+
+fn file(name: &str) -> Value {
+    json!({ "file": name, "size": 3, "digest": DIGEST })
+}
+
+#[test]
+fn each_kind_is_read_and_written_as_it_was() {
+    let mut program = other("efi", "program", file("program.efi"));
+    program["files"] = json!([file("seed"), file("root.squashfs")]);
+    let mut disc = other("iso", "disc", file("disc.iso"));
+    disc["disc"]["volume"] = json!("a field of a later version");
+    disc.as_object_mut()
+        .expect("an object")
+        .remove("architecture");
+    let chain = other("chain", "url", json!("https://boot.example/menu.ipxe"));
+    for (manifest, kind, files) in [
+        (program, "efi", vec!["program.efi", "seed", "root.squashfs"]),
+        (disc, "iso", vec!["disc.iso"]),
+        (chain, "chain", vec![]),
+    ] {
+        assert!(schema().is_valid(&manifest), "{manifest}");
+        let read = read(&manifest).expect(kind);
+        assert_eq!(read.boot().kind(), kind);
+        let names: Vec<_> = read.files().map(|file| file.name().as_str()).collect();
+        assert_eq!(names, files);
+        match read.boot() {
+            Boot::Efi(efi) => assert_eq!(efi.program().name(), "program.efi"),
+            Boot::Iso(iso) => assert_eq!(iso.disc().size(), 3),
+            Boot::Chain(chain) => assert_eq!(chain.url(), "https://boot.example/menu.ipxe"),
+            _ => panic!("{kind}"),
+        }
+        let written: Value = serde_json::from_str(&read.to_json()).expect("JSON");
+        assert_eq!(written, manifest);
+    }
+}
+
+#[test]
+fn a_field_of_another_kind_is_refused_here_and_by_the_schema() {
+    let mut both = sound();
+    both["url"] = json!("http://a/b");
+    let mut disc = other("iso", "disc", file("disc.iso"));
+    disc["cmdline"] = json!(["quiet"]);
+    for (manifest, error) in [
+        (both, "an image of kind linux has no field url"),
+        (disc, "an image of kind iso has no field cmdline"),
+        (
+            other("efi", "disc", file("disc.iso")),
+            "an image of kind efi needs the field program",
+        ),
+        (
+            other("chain", "kernel", json!(null)),
+            "an image of kind chain needs the field url",
+        ),
+    ] {
+        assert_eq!(read(&manifest).expect_err("refused").to_string(), error);
+        assert!(!schema().is_valid(&manifest), "{manifest}");
+    }
+}
+
+#[test]
+fn signatures_are_files_of_the_image_save_those_over_the_sums() {
+    let signed = |signatures: Value| {
+        let mut manifest = sound();
+        manifest["signatures"] = signatures;
+        manifest
+    };
+    let cms = json!({ "form": "cms", "of": "bzImage", "file": "bzImage.p7s", "size": 7, "digest": DIGEST });
+    let sums = json!({ "form": "openpgp", "of": "SHA256SUMS", "file": "SHA256SUMS.sig" });
+    let both = signed(json!([cms, sums]));
+    assert!(schema().is_valid(&both));
+    let manifest = read(&both).expect("sound");
+    let names: Vec<_> = manifest.files().map(|file| file.name().as_str()).collect();
+    assert_eq!(names, ["bzImage", "initrd", "bzImage.p7s"]);
+    let [kernel, all] = manifest.signatures() else {
+        panic!("two signatures")
+    };
+    assert_eq!(
+        (kernel.form(), kernel.of().as_str()),
+        (&SignatureForm::Cms, "bzImage")
+    );
+    assert_eq!(kernel.listed().map(|file| file.size()), Some(7));
+    assert_eq!(
+        (all.form(), all.file().as_str()),
+        (&SignatureForm::OpenPgp, "SHA256SUMS.sig")
+    );
+    let written: Value = serde_json::from_str(&manifest.to_json()).expect("JSON");
+    assert_eq!(written, both);
+
+    let with = |pointer: &str, value: Value| {
+        let mut wrong = both.clone();
+        *wrong.pointer_mut(pointer).expect(pointer) = value;
+        wrong
+    };
+    let without = |pointer: &str, key: &str| {
+        let mut wrong = both.clone();
+        let object = wrong.pointer_mut(pointer).and_then(Value::as_object_mut);
+        object.expect(pointer).remove(key);
+        wrong
+    };
+    for wrong in [
+        without("/signatures/0", "digest"),
+        without("/signatures/0", "form"),
+        with("/signatures/0/file", json!("../key")),
+        with("/signatures/0/digest", json!("sha256:")),
+        with("/signatures/0/of", json!("SHA256SUMS")),
+        with("/signatures/1/of", json!("initrd")),
+        with("/signatures/0/form", json!("x".repeat(33))),
+    ] {
+        assert!(read(&wrong).is_err(), "{wrong}");
+        assert!(!schema().is_valid(&wrong), "{wrong}");
+    }
+    // What no schema can say.
+    for wrong in [
+        with("/signatures/0/of", json!("initrd-2")),
+        with("/signatures/0/file", json!("INITRD")),
+        with("/signatures/1/file", json!("manifest.json")),
+        with("/signatures/1/file", json!("bzImage.p7s")),
+    ] {
+        assert!(read(&wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn an_address_is_absolute_and_the_same_on_every_machine() {
+    let chain = |url: &str| other("chain", "url", json!(url));
+    for url in [
+        "http://192.168.0.1/boot.ipxe",
+        "HTTPS://user@host:8443/a?mac=x#y",
+        "tftp://host/undionly.kpxe",
+        "http://[fd00::1]/a",
+        "ftp://h",
+        "nfs://h/a",
+    ] {
+        assert!(read(&chain(url)).is_ok(), "{url}");
+        assert!(schema().is_valid(&chain(url)), "{url}");
+    }
+    let long = format!("http://host/{}", "x".repeat(2048));
+    for url in [
+        "",
+        "menu.ipxe",
+        "/menu.ipxe",
+        "file:///etc/passwd",
+        "javascript:x",
+        "http://",
+        "http:///a",
+        "http://host/a b",
+        "http://host/\n",
+        "http://höst/",
+        "http://host/${mac}",
+        "thttp://host/",
+        &long,
+    ] {
+        assert!(read(&chain(url)).is_err(), "{url}");
+        assert!(!schema().is_valid(&chain(url)), "{url}");
     }
 }
 
@@ -197,6 +376,10 @@ fn what_no_schema_can_say_is_refused_too() {
         (
             with("/label", json!("a\u{7}b")),
             "label \"a\\u{7}b\": holds a control character",
+        ),
+        (
+            other("iso", "disc", file("manifest.json")),
+            "file \"manifest.json\": is a name that every image already has",
         ),
         (with("/label", json!(" ")), "label \" \": is blank"),
         (

@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 
 use crate::{
     arg::Arg,
-    command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand, OtherCommand},
+    command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand},
     getopt::Invocation,
+    other::OtherCommand,
     spec,
 };
 

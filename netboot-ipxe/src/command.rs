@@ -2,10 +2,19 @@
 //! [`Command::Other`] for all the rest.
 //!
 //! Every value is an [`Arg`], since a script may put a setting wherever it may put text.
+//!
+//! A variant is for what entries, menus and the interpreter build on. All others, from `param` to
+//! `vcreate`, share one type: a struct for each would only say again what the table of iPXE's
+//! commands says. [`CommandBuilder`] checks names, options and counts against that table, and
+//! [`OtherCommand`] reads a command by it.
 
 use alloc::vec::Vec;
 
-use crate::{arg::Arg, classify};
+use crate::{
+    arg::Arg,
+    classify,
+    other::{CommandBuilder, OtherCommand},
+};
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +114,7 @@ pub enum Command {
         /// Without going through the firmware's tests.
         warm: bool,
     },
-    /// Any other command, word by word. See [`OtherCommand`].
+    /// Any other command: known to the table of iPXE's commands or not. See [`OtherCommand`].
     Other(OtherCommand),
 }
 
@@ -125,22 +134,24 @@ impl Command {
     pub fn from_words(words: Vec<Arg>) -> Self {
         classify::command(words)
     }
-}
 
-/// A command that this crate only knows as words, its name first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OtherCommand {
-    words: Vec<Arg>,
-}
-
-impl OtherCommand {
-    pub(crate) fn new(words: Vec<Arg>) -> Self {
-        Self { words }
-    }
-
-    /// The words, the command's name first. Each is written as one word.
-    pub fn words(&self) -> &[Arg] {
-        &self.words
+    /// A command by its name, to add options and words to.
+    ///
+    /// ```
+    /// use netboot_ipxe::{Command, Script};
+    ///
+    /// let mut script = Script::new();
+    /// script
+    ///     .command(Command::named("vcreate").option("tag", "5").word("net0").build()?)
+    ///     .command(Command::named("params").flag("delete").build()?);
+    /// assert_eq!(script.render()?, "#!ipxe\nvcreate --tag=5 net0\nparams --delete\n");
+    ///
+    /// let wrong = Command::named("vcreate").option("tga", "5").word("net0").build();
+    /// assert!(wrong.is_err_and(|error| error.place() == "`vcreate`, option --tga"));
+    /// # Ok::<(), netboot_ipxe::RenderError>(())
+    /// ```
+    pub fn named(name: &str) -> CommandBuilder {
+        CommandBuilder::new(name)
     }
 }
 

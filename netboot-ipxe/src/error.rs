@@ -89,6 +89,9 @@ pub enum Problem {
         /// Words there may be.
         max: usize,
     },
+    /// Settings in the names of settings, more than 16 deep.
+    #[error("has settings nested too deep")]
+    TooDeep,
     /// A backslash at the end of a line, which would join the next line to it.
     #[error("ends in a backslash, which joins the next line to this one")]
     Backslash,

@@ -14,6 +14,7 @@ mod getopt;
 mod lex;
 pub mod lint;
 mod menu;
+mod other;
 mod parse;
 mod render;
 pub mod run;
@@ -24,10 +25,11 @@ mod spec;
 pub use crate::{
     arg::{Arg, Part},
     cmdline::CommandLine,
-    command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand, OtherCommand},
+    command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand},
     entry::{Action, Chain, Ending, LinuxBoot, LocalDisk, Notice, Retry},
     error::{Problem, RenderError},
     menu::{Cancel, Item, Menu},
+    other::{CommandBuilder, OtherCommand},
     parse::{ParseError, ParseProblem},
     script::{Line, Operator, Script},
     setting::{Setting, SettingType},

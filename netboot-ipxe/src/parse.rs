@@ -218,21 +218,24 @@ pub(crate) fn parse_word(word: &str) -> Result<Arg, ParseProblem> {
 /// A word as text and settings. Like iPXE, it takes the last `${` before the first `}` for a pair;
 /// what has no partner is text.
 fn parse_arg(word: &str, escapes: &Escapes) -> Result<Arg, ParseProblem> {
-    let mut open: Vec<Arg> = Vec::new();
-    let mut current = Arg::new();
+    // What stands before each `${` that is open, with how deep its settings go.
+    let mut open: Vec<(Arg, usize)> = Vec::new();
+    let (mut current, mut depth) = (Arg::new(), 0);
     let mut left = word;
     while let Some(at) = left.find(['$', '}']) {
         let (text, rest) = left.split_at(at);
         current = current.text(text);
         if let Some(inner) = rest.strip_prefix("${") {
-            if open.len() >= MAX_DEPTH {
-                return Err(ParseProblem::TooDeep);
-            }
-            open.push(core::mem::take(&mut current));
+            open.push((core::mem::take(&mut current), depth));
+            depth = 0;
             left = inner;
         } else if let Some(after) = rest.strip_prefix('}') {
             current = match open.pop() {
-                Some(outer) => add_setting(outer.computed(current), escapes),
+                Some(_) if depth >= MAX_DEPTH => return Err(ParseProblem::TooDeep),
+                Some((outer, outer_depth)) => {
+                    depth = outer_depth.max(depth + 1);
+                    add_setting(outer.computed(current), escapes)
+                }
                 None => current.text("}"),
             };
             left = after;
@@ -242,11 +245,11 @@ fn parse_arg(word: &str, escapes: &Escapes) -> Result<Arg, ParseProblem> {
         }
     }
     current = current.text(left);
-    // What is still open was never closed.
-    for outer in open.into_iter().rev() {
-        current = outer.text("${").join(&current);
-    }
-    Ok(current)
+    // What is still open was never closed: it is text.
+    open.push((current, depth));
+    let mut pieces = open.into_iter().map(|(piece, _)| piece);
+    let first = pieces.next().unwrap_or_default();
+    Ok(pieces.fold(first, |whole, piece| whole.text("${").join(&piece)))
 }
 
 /// The argument with its last part, a setting, as the character it stands for, if it does.

@@ -175,12 +175,55 @@ fn what_a_build_lacks_is_found_unless_the_line_expects_it() {
     );
     let bare = Build::everything().with_features([0x15]);
     assert_eq!(
-        on("menu x\nchain http://x/y\nchain tftp://x/y", &bare),
+        on(
+            "menu x\nchain http://10.0.0.1/y\nchain tftp://10.0.0.1/y",
+            &bare
+        ),
         [
             "`menu` is not in a build of everything",
             "`http` is not in a build of everything"
         ]
     );
+}
+
+#[test]
+fn what_a_client_announces_says_which_commands_and_hosts_it_knows() {
+    let on = |body: &str, features: &[u8]| {
+        let build = Build::new(
+            "it",
+            ["vcreate", "form", "present", "chain", "sanboot", "nslookup"],
+        );
+        let build = build.with_features(features.iter().copied());
+        let found = lint(&format!("#!ipxe\n{body}\n"), &build, Platform::Any);
+        found.iter().map(|f| f.message.clone()).collect::<Vec<_>>()
+    };
+    let http = 0x13;
+    let not = |what: &str| [format!("{what} is not in it")];
+    assert_eq!(on("vcreate --tag 5 net0", &[http]), not("`vcreate`"));
+    assert_eq!(on("vcreate --tag 5 net0", &[http, 0x26]), [""; 0]);
+    assert_eq!(on("form Name", &[http]), not("`form`"));
+    assert_eq!(on("nslookup ip host", &[http]), not("`nslookup`"));
+    assert_eq!(on("sanboot iscsi:10.0.0.1::::iqn", &[http]), not("`iscsi`"));
+    assert_eq!(on("sanboot aoe:e0.0", &[http]), not("`aoe`"));
+    assert_eq!(on("sanboot aoe:e0.0", &[0x12]), [""; 0]);
+    let by_name = "chain http://boot.example/x";
+    assert_eq!(on(by_name, &[http]), not("finding hosts by name"));
+    assert_eq!(on(by_name, &[http, 0x17]), [""; 0]);
+    for no_name in [
+        "chain http://10.0.0.1:8080/x",
+        "chain http://[fe80::1]/x",
+        "chain http://${next-server}/x",
+        "chain x url=http://boot.example/y",
+        "chain x https://boot.example/y",
+    ] {
+        assert_eq!(on(no_name, &[http]), [""; 0], "{no_name}");
+    }
+}
+
+#[test]
+fn the_operator_of_a_shell_is_no_operator() {
+    assert_eq!(codes("chain x | goto y\n:y"), [("lone-operator", 2, 9)]);
+    assert_eq!(codes("menu Boot | http://x/\necho a & b"), []);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use netboot_ipxe::{
     Arg, ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand, Line, Operator,
-    ParseProblem, Script, Setting, SettingType,
+    ParseProblem, Problem, Script, Setting, SettingType,
 };
 
 fn only_line(line: &str) -> Line {
@@ -172,6 +172,44 @@ fn lines_join_and_return_characters_go() {
 }
 
 #[test]
+fn what_was_never_closed_is_text_however_deep_it_seems() {
+    let open = "${".repeat(40);
+    let Command::Isset(value) = first(&format!("isset {open}a}}{open}")) else {
+        panic!("it is `isset`");
+    };
+    let before = "${".repeat(39);
+    let expected = Arg::from(before).setting(Setting::new("a")).text(&open);
+    assert_eq!(value, expected);
+    assert_eq!(
+        Script::parse(&format!(
+            "#!ipxe\nisset {}{}\n",
+            "${".repeat(17),
+            "}".repeat(17)
+        ))
+        .map_err(|error| error.problem()),
+        Err(ParseProblem::TooDeep)
+    );
+}
+
+#[test]
+fn no_more_settings_are_nested_than_can_be_read_back() {
+    let nested = |levels| {
+        let inner = Arg::from(Setting::new("a"));
+        (1..levels).fold(inner, |name, _| {
+            Arg::from("b").computed(Arg::from("c").join(&name))
+        })
+    };
+    let mut script = Script::new();
+    script.echo(nested(16));
+    let text = script.render().expect("16 levels can be written");
+    assert_eq!(Script::parse(&text), Ok(script));
+    let mut script = Script::new();
+    script.echo(nested(17));
+    let problem = script.render().map_err(|error| error.problem().clone());
+    assert_eq!(problem, Err(Problem::TooDeep));
+}
+
+#[test]
 fn what_is_no_script_is_an_error_with_its_place() {
     let error = |source: &str| {
         let error = Script::parse(source).expect_err("it is no script");
@@ -189,6 +227,10 @@ fn what_is_no_script_is_an_error_with_its_place() {
         error("#!ipxe\necho \\"),
         (ParseProblem::Unfinished, 2, 6, 12)
     );
-    let deep = format!("#!ipxe\necho a \\\n  {}\n", "${".repeat(17));
+    let deep = format!(
+        "#!ipxe\necho a \\\n  {}{}\n",
+        "${".repeat(17),
+        "}".repeat(17)
+    );
     assert_eq!(error(&deep), (ParseProblem::TooDeep, 3, 3, 18));
 }

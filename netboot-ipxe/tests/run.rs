@@ -2,7 +2,7 @@
 
 use netboot_ipxe::{
     Action, Chain, Ending, Item, LinuxBoot, LocalDisk, Menu, Retry,
-    run::{Answer, Effect, End, Run},
+    run::{Answer, Effect, End, FormField, Run},
 };
 
 fn run(body: &str) -> Run {
@@ -275,6 +275,11 @@ fn settings_read_and_write_as_ipxe_does() {
             "set u a b%c/d?e&f=g+h~i_j-k.l:m@n\necho ${u:uristring}",
             "a%20b%25c%2Fd%3Fe%26f%3Dg+h~i_j-k.l%3Am%40n",
         ),
+        ("set u é\necho ${u:uristring}", "%FFFFFFC3%FFFFFFA9"),
+        (
+            "set u !\"$'()*+,-.;<>[\\]^_`{|}~\necho ${u:uristring}",
+            "!\"$'()*+,-.;<>[\\]^_`{|}~",
+        ),
         (
             "inc never\ninc never:int8\necho ${never} ${never:hex}",
             "2 02",
@@ -299,8 +304,180 @@ fn settings_read_and_write_as_ipxe_does() {
         ("set x:int32 7\nset x abc\necho ${x:hex}", "61:62:63"),
         ("set x 1\nset x\necho [${x}]", "[]"),
         ("set nope/x 3\necho ${nope/x}", "3"),
+        (
+            "set c:base64 AQ I D\nset c:base64 /w= ||\nset c:base64 AA=A ||\necho ${c} ${c:hex}",
+            "AQID 01:02:03",
+        ),
+        (
+            "set o:hex ff\nset t:hex ff:fe\necho ${o:base64} ${t:base64}",
+            "/w== //4=",
+        ),
+        (
+            "set a:ipv6 2001:db8:0:0:1:0:0:1\nset a:ipv6 ::1.2.3.4 ||\necho ${a} ${a:hexraw}",
+            "2001:db8::1:0:0:1 20010db8000000000001000000000001",
+        ),
+        (
+            "set u:hexraw 0102030405060708090a0b0c0d0e0f10\necho ${u:uuid}",
+            "01020304-0506-0708-090a-0b0c0d0e0f10",
+        ),
+        (
+            "set u:uuid 01020304-0506-0708-090a-0b0c0d0e0f10 ||\necho [${u}]",
+            "[]",
+        ),
+        (
+            "set d:hex 12:34:56:78\nset f:hex f9\necho ${d:busdevfn} ${f:busdevfn}",
+            "1234:56:0f.0 0000:00:1f.1",
+        ),
+        (
+            "set l:hexraw 03666f6f03636f6d0003626172c004\necho ${l:dnssl}",
+            "foo.com bar.com",
+        ),
+        (
+            "set l:hexraw 01610000016200\nset p:hexraw c000\necho [${l:dnssl}] [${p:dnssl}]",
+            "[a b] []",
+        ),
+        (
+            "set m:hexraw 01610001620040000162c003\necho ${m:dnssl}",
+            "a b a b.b",
+        ),
+        ("set n:hexraw c0020161\necho [${n:dnssl}]", "[]"),
+        (
+            "set q:hex 00:80:00:00:01\nset r:hex ff:41:00:00:00\necho [${q:int32}] [${r:int32}]",
+            "[-2147483647] [1090519040]",
+        ),
+        ("set v:hex 41:00:42\necho [${v:string}]", "[A]"),
     ];
     for (body, expected) in cases {
         assert_eq!(shown(body), [expected], "{body}");
     }
+}
+
+/// RFC 5952, section 4.2: the longest run, the first of several, none of a single group.
+#[test]
+fn addresses_of_ipv6_are_short_and_never_dotted() {
+    let cases = [
+        ("::", "::"),
+        ("::1", "::1"),
+        ("1::", "1::"),
+        ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"),
+        ("2001:0:0:1:0:0:0:1", "2001:0:0:1::1"),
+        ("0:0:0:0:0:ffff:102:304", "::ffff:102:304"),
+    ];
+    for (written, read) in cases {
+        assert_eq!(shown(&format!("set a:ipv6 {written}\necho ${{a}}")), [read]);
+    }
+}
+
+#[test]
+fn a_machine_brings_its_uuid_and_a_script_reads_it_in_either_order() {
+    let text = "01020304-0506-0708-090A-0b0c0d0e0f10";
+    let mut run = run("echo ${uuid} ${uuid:guid} ${uuid:hexraw}");
+    assert!(run.settings_mut().set("uuid", text));
+    assert!(!run.settings_mut().set("uuid", "01020304-0506-0708"));
+    let (shown, _) = until(&mut run, Answer::Done);
+    assert_eq!(
+        shown,
+        [
+            "01020304-0506-0708-090a-0b0c0d0e0f10 04030201-0605-0807-090a-0b0c0d0e0f10 \
+          0102030405060708090a0b0c0d0e0f10"
+        ]
+    );
+}
+
+#[test]
+fn names_that_point_at_each_other_for_ever_are_no_text() {
+    let circle = "c0".to_owned() + &"02c000".repeat(40);
+    assert_eq!(
+        shown(&format!("set l:hexraw {circle}00\necho [${{l:dnssl}}]")),
+        ["[]"]
+    );
+    let long = "3f".to_owned() + &"61".repeat(63);
+    let names = long.repeat(8) + "00" + &"c000".repeat(200);
+    assert_eq!(
+        shown(&format!("set l:hexraw {names}\necho [${{l:dnssl}}]")),
+        ["[]"]
+    );
+}
+
+const FORM: &str = "form Sign in
+item --gap Who
+item --default username Name
+item --secret password Password
+item slot:uint8 Slot
+present && echo ${username} ${slot} || echo left";
+
+fn form(run: &mut Run, answer: Answer) -> Vec<FormField> {
+    match run.next(answer) {
+        Effect::Form { title, fields } => {
+            assert_eq!(title, "Sign in");
+            fields
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_form_shows_its_settings_and_writes_them() {
+    let mut run = run(FORM);
+    run.settings_mut().set("username", "root");
+    let fields = form(&mut run, Answer::Done);
+    let of = |setting: Option<&str>, text: &str, value: &str, secret| FormField {
+        setting: setting.map(Into::into),
+        text: text.into(),
+        value: value.into(),
+        secret,
+    };
+    assert_eq!(
+        fields,
+        [
+            of(None, "Who", "", false),
+            of(Some("username"), "Name", "root", false),
+            of(Some("password"), "Password", "", true),
+            of(Some("slot:uint8"), "Slot", "", false),
+        ]
+    );
+    let answer = Answer::Texts(vec!["eve".into(), "x".into(), "7".into()]);
+    assert_eq!(until(&mut run, answer).0, ["eve 0x7"]);
+    assert_eq!(run.settings().text("password"), "x");
+}
+
+#[test]
+fn a_form_comes_again_until_its_values_fit_or_it_is_left() {
+    let mut run = run(FORM);
+    form(&mut run, Answer::Done);
+    let wrong = vec!["eve".into(), String::new(), "seven".into()];
+    let again = form(&mut run, Answer::Texts(wrong));
+    assert_eq!(again[3].value, "seven");
+    assert_eq!(until(&mut run, Answer::Failed).0, ["left"]);
+    let mut stubborn = refused_form();
+    let end = (0..200_000).find_map(|_| match stubborn.next(Answer::Done) {
+        Effect::End(end) => Some(end),
+        _ => None,
+    });
+    assert_eq!(end, Some(End::Unbounded));
+}
+
+fn refused_form() -> Run {
+    let mut stubborn = run("form x\nitem uuid X\npresent");
+    let uuid = "01020304-0506-0708-090a-0b0c0d0e0f10";
+    assert!(stubborn.settings_mut().set("uuid", uuid));
+    stubborn
+}
+
+#[test]
+fn a_form_without_a_field_or_with_a_bad_one_fails() {
+    for body in [
+        "item x X\npresent",
+        "form x\npresent",
+        "form x\nitem a/b/c X\npresent",
+    ] {
+        let body = body.replace('\n', " ||\n") + " || echo no";
+        assert_eq!(shown(&body), ["no"], "{body}");
+    }
+    assert_eq!(
+        shown(
+            "form --name f x\nitem --form f\nform --name f --delete\npresent --form f || echo no"
+        ),
+        ["no"]
+    );
 }

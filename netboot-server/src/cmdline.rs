@@ -70,11 +70,20 @@ pub(crate) fn check_word(word: &str) -> Result<(), WordError> {
     {
         return Err(WordError::AltersInit);
     }
-    if bare.is_empty() {
+    check_carried(&bare)
+}
+
+/// Checks that a script can carry a word to the kernel.
+///
+/// # Errors
+///
+/// Says what it holds that iPXE or the kernel would read otherwise.
+pub(crate) fn check_carried(word: &str) -> Result<(), WordError> {
+    if word.is_empty() {
         return Ok(());
     }
     LinuxBoot::new("word", "/kernel")
-        .arg(bare)
+        .arg(word)
         .script(Ending::Exit {
             status: 1,
             wait_ms: 0,

@@ -3,6 +3,7 @@
 //! A claim replaces a stored lease only where its version is the expected one, so that what the
 //! DHCP logic holds in memory can be behind but never wins over what is stored.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,20 +70,32 @@ impl LeaseStore {
     ///
     /// Where the database cannot be read, or holds what is no lease.
     pub(crate) fn load(&self) -> Result<Vec<Lease>, Failure> {
-        let read = || -> Result<Vec<Result<Lease, serde_json::Error>>, redb::Error> {
+        type Stored = (u32, Result<Lease, serde_json::Error>);
+        let read = || -> Result<Vec<Stored>, redb::Error> {
             let table = self.database.begin_read()?.open_table(LEASES)?;
             let mut leases = Vec::new();
             for entry in table.iter()? {
-                let (_, value) = entry?;
-                leases.push(serde_json::from_slice(value.value()));
+                let (key, value) = entry?;
+                let (_, address) = key.value();
+                leases.push((address, serde_json::from_slice(value.value())));
             }
             Ok(leases)
         };
         let leases = read().map_err(|error| self.failed("reading", &error))?;
-        leases
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .map_err(|error| self.failed("reading", &error))
+        let leases = leases.into_iter().map(|(address, lease)| {
+            lease.map_err(|error| {
+                Failure::new(
+                    format!(
+                        "reading the lease of {} in {}",
+                        Ipv4Addr::from_bits(address),
+                        self.path.display()
+                    ),
+                    error,
+                    "run the version that wrote it, or move the file away; machines then keep their addresses as they ask for them again",
+                )
+            })
+        });
+        leases.collect()
     }
 
     /// Stores the claims of a batch in order, whole, and on the disk when this returns. Every claim

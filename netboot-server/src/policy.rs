@@ -250,3 +250,130 @@ fn decide_program(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use netboot_image::Manifest;
+
+    use super::*;
+    use crate::config::{self, Flags, Host};
+    use crate::programs::Programs;
+
+    const NODE: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+    const PLAIN: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x57]);
+    const STRANGER: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 0x01]);
+    const CONFIG: &str = r#"
+        [netboot.server]
+        ip = "192.168.100.1"
+        interface = "eth1"
+        [[netboot.targets]]
+        name = "node"
+        mac = "52:54:00:12:34:56"
+        config = "debian"
+        [[netboot.targets]]
+        name = "plain"
+        mac = "52:54:00:12:34:57"
+        program = "snponly.efi"
+    "#;
+
+    fn world(more: &str, images: Vec<Manifest>, programs: Programs) -> World {
+        let text = format!("{CONFIG}{more}");
+        let (flags, host) = (Flags::default(), Host::default());
+        let (config, problems) = config::load_text("test", &text, false, &flags, &host);
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        World::new(Arc::new(config), images, programs)
+    }
+
+    fn debian() -> Manifest {
+        let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let json = format!(
+            r#"{{ "version": "1.0", "name": "debian", "generation": 3,
+                "created": "2026-11-23T05:26:58Z", "architecture": "x86_64", "kind": "linux",
+                "kernel": {{ "file": "bzImage", "size": 5, "cmdline_limit": 2047,
+                             "digest": "sha256:{digest}" }},
+                "initrds": [], "cmdline": [] }}"#
+        );
+        Manifest::from_json(json.as_bytes()).expect("a manifest")
+    }
+
+    fn machine(mac: MacAddr, arch: Arch) -> Machine {
+        Machine {
+            mac: Some(mac),
+            arch: Some(arch),
+        }
+    }
+
+    #[test]
+    fn a_target_boots_the_current_generation_of_its_image() {
+        let world = world("", vec![debian()], Programs::from(["undionly.kpxe"]));
+        let decision = decide(&world, &machine(NODE, Arch::X86_BIOS));
+        let image: ImageName = "debian".parse().expect("a name");
+        let generation = Generation::new(3).expect("above zero");
+        assert_eq!(decision.boot, Boot::Image(image, generation));
+        assert_eq!(decision.program, Program::File("undionly.kpxe".into()));
+        assert_eq!(
+            decision.to_string(),
+            "image debian @3: it is target node (test: netboot.targets[0]); its target names image \
+             debian; undionly.kpxe is for x86 BIOS"
+        );
+    }
+
+    #[test]
+    fn an_image_that_is_not_in_the_store_is_a_notice_and_no_menu() {
+        let world = world("", Vec::new(), Programs::from(["undionly.kpxe"]));
+        let decision = decide(&world, &machine(NODE, Arch::X86_BIOS));
+        let image: ImageName = "debian".parse().expect("a name");
+        assert_eq!(decision.boot, Boot::MissingImage(image.clone()));
+        assert!(decision.reasons.contains(&Reason::ImageNotInStore(image)));
+    }
+
+    #[test]
+    fn a_machine_that_is_no_target_gets_what_the_menu_says() {
+        for (more, boot) in [
+            ("", Boot::Menu),
+            ("[netboot.menu]\nunknown = \"local\"", Boot::Local),
+            ("[netboot.menu]\nunknown = \"silent\"", Boot::Nothing),
+        ] {
+            let world = world(more, vec![debian()], Programs::from(["undionly.kpxe"]));
+            let decision = decide(&world, &machine(STRANGER, Arch::X86_BIOS));
+            assert_eq!(decision.boot, boot, "{more}");
+            assert_eq!(decision.target, None);
+            // One that is to be left alone is told no program either.
+            assert_eq!(decision.program == Program::None, boot == Boot::Nothing);
+        }
+    }
+
+    #[test]
+    fn each_architecture_gets_the_first_of_its_programs_that_is_at_hand() {
+        let both = || Programs::from(["undionly.kpxe", "ipxe.efi", "snponly.efi"]);
+        let file = |name: &str| Program::File(name.into());
+        for (arch, programs, program) in [
+            (0, both(), file("undionly.kpxe")),
+            // RFC 4578 and the registry differ on 7 and 9; both are sent by x64 firmware.
+            (7, both(), file("ipxe.efi")),
+            (9, both(), file("ipxe.efi")),
+            (16, both(), file("ipxe.efi")),
+            (7, Programs::from(["snponly.efi"]), file("snponly.efi")),
+            (
+                11,
+                both(),
+                Program::Missing(vec!["ipxe-arm64.efi".into(), "snponly-arm64.efi".into()]),
+            ),
+            (5, both(), Program::None),
+        ] {
+            let world = world("", Vec::new(), programs);
+            let decision = decide(&world, &machine(STRANGER, Arch(arch)));
+            assert_eq!(decision.program, program, "architecture {arch}");
+        }
+    }
+
+    #[test]
+    fn a_targets_own_program_is_taken_whatever_the_architecture() {
+        let world = world("", Vec::new(), Programs::from(["ipxe.efi", "snponly.efi"]));
+        let decision = decide(&world, &machine(PLAIN, Arch::X64_UEFI));
+        assert_eq!(decision.program, Program::File("snponly.efi".into()));
+        assert_eq!(decision.boot, Boot::Menu);
+    }
+}

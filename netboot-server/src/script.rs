@@ -232,8 +232,7 @@ fn linux(
         let file = initrd.name().as_str();
         entry = entry.initrd(file, url(file));
     }
-    let configured = configured_words(world, manifest, target, asker);
-    let words: Vec<String> = linux.cmdline().iter().cloned().chain(configured).collect();
+    let words = words(world, manifest, linux.cmdline(), target, asker);
     let length = line_length(linux, &words);
     if length > linux.cmdline_limit() as usize {
         // The kernel would cut it without a word, and boot with half of it.
@@ -259,11 +258,12 @@ fn line_length(linux: &LinuxImage, words: &[String]) -> usize {
     kernel + initrds.chain(words).sum::<usize>()
 }
 
-/// The configuration's words behind the manifest's: the image's, then the target's, its group's
-/// before its own.
-fn configured_words(
+/// The manifest's words, and behind them the configuration's: the image's, then the target's, its
+/// group's before its own.
+fn words(
     world: &World,
     manifest: &Manifest,
+    of_manifest: &[String],
     target: Option<&Target>,
     asker: &Asker,
 ) -> Vec<String> {
@@ -272,16 +272,16 @@ fn configured_words(
         ip: ipv4(asker.address),
         server: ipv4(asker.server),
         name: target.map(|target| target.name.as_str()),
-        arch: Some(manifest.architecture().as_str()),
+        arch: manifest.architecture().map(|it| it.as_str()),
     };
     let image = world.config().images.get(manifest.name());
-    let words = image.into_iter().flat_map(|image| &image.cmdline);
-    let words = words.chain(target.into_iter().flat_map(|target| &target.cmdline));
+    let of_image = image.into_iter().flat_map(|image| &image.cmdline);
+    let of_target = target.into_iter().flat_map(|target| &target.cmdline);
+    let words = of_manifest.iter().chain(of_image).chain(of_target);
+    // The configuration's words were checked when it was read; in an image's, braces that no
+    // placeholder is known for are its own.
     words
-        .map(|word| {
-            // The words were checked when the configuration was read.
-            cmdline::expand_word(word, &values).unwrap_or_else(|_| word.clone())
-        })
+        .map(|word| cmdline::expand_word(word, &values).unwrap_or_else(|_| word.clone()))
         .filter(|word| !word.is_empty())
         .collect()
 }
@@ -290,5 +290,113 @@ fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
     match address.to_canonical() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::{self, Flags, Host};
+    use crate::policy::{self, Machine};
+    use crate::programs::Programs;
+
+    const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+
+    fn manifest(name: &str, cmdline: &[&str]) -> Manifest {
+        let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let file = |file: &str| serde_json::json!({ "file": file, "size": 5, "digest": format!("sha256:{digest}") });
+        let mut kernel = file("bzImage");
+        kernel["cmdline_limit"] = 255.into();
+        let manifest = serde_json::json!({
+            "version": "1.0", "name": name, "generation": 7, "created": "2026-11-23T05:26:58Z",
+            "architecture": "x86_64", "kind": "linux", "kernel": kernel,
+            "initrds": [file("initrd")], "cmdline": cmdline,
+        });
+        Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest")
+    }
+
+    fn script(more: &str, images: Vec<Manifest>) -> String {
+        let text = format!(
+            "[netboot.server]\nip = \"192.168.100.1\"\ninterface = \"eth1\"\n\
+             [[netboot.targets]]\nname = \"node\"\nmac = \"{MAC}\"\n{more}"
+        );
+        let (flags, host) = (Flags::default(), Host::default());
+        let (config, problems) = config::load_text("test", &text, false, &flags, &host);
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        let world = World::new(Arc::new(config), images, Programs::from([]));
+        let machine = Machine {
+            mac: Some(MAC),
+            arch: None,
+        };
+        let asker = Asker {
+            mac: Some(MAC),
+            address: Ipv4Addr::new(192, 168, 100, 50).into(),
+            server: Ipv4Addr::new(192, 168, 100, 1).into(),
+            http_port: 80,
+        };
+        write(&world, &policy::decide(&world, &machine), &asker).expect("a script")
+    }
+
+    #[test]
+    fn a_script_names_the_generation_and_appends_command_lines_in_order() {
+        let written = script(
+            "group = \"lab\"\nconfig = \"debian\"\ncmdline = \"own={mac-dash}\"\n\
+             [netboot.groups.lab]\ncmdline = \"group={ip}\"\n\
+             [netboot.images.debian]\ncmdline = \"image={server}\"",
+            vec![manifest("debian", &["quiet", "name={name}"])],
+        );
+        let base = "http://192.168.100.1/images/debian/@7";
+        let kernel = format!(
+            "kernel --name bzImage {base}/bzImage initrd=initrd quiet name=node \
+             image=192.168.100.1 group=192.168.100.50 own=52-54-00-12-34-56 ||"
+        );
+        assert!(written.contains(&kernel), "{written}");
+        let initrd = format!("initrd --name initrd {base}/initrd ||");
+        assert!(written.contains(&initrd), "{written}");
+    }
+
+    #[test]
+    fn a_command_line_that_the_kernel_would_cut_is_a_notice() {
+        let long = "x".repeat(250);
+        let written = script("config = \"debian\"", vec![manifest("debian", &[&long])]);
+        assert!(!written.contains("\nkernel "), "{written}");
+        // bzImage, a blank, initrd=initrd, a blank and the word.
+        assert!(
+            written.contains("has 272 bytes, and its kernel takes 255"),
+            "{written}"
+        );
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_written_leaves_the_menu_to_the_others() {
+        let images = vec![
+            manifest("bad", &["ip=${net0/ip}"]),
+            manifest("good", &["quiet"]),
+        ];
+        let written = script("", images);
+        assert!(written.contains("bad (cannot be written)"), "{written}");
+        assert!(
+            written.contains("http://192.168.100.1/images/good/@7/bzImage"),
+            "{written}"
+        );
+        assert!(!written.contains("${net0/ip}"), "{written}");
+    }
+
+    #[test]
+    fn the_menu_takes_its_default_and_shows_what_is_missing() {
+        let written = script(
+            "[netboot.menu]\ntitle = \"Lab\"\ndefault = \"local\"\ntimeout = 5\n\
+             items = [{ image = \"gone\", label = \"Gone\" }, { local = true }, { shell = true }]",
+            Vec::new(),
+        );
+        assert!(written.contains("menu Lab\n"), "{written}");
+        assert!(written.contains("Gone (not in the store)"), "{written}");
+        let choose = written.lines().find(|line| line.starts_with("choose "));
+        assert!(
+            choose.is_some_and(|line| line.contains("local") && line.contains("--timeout")),
+            "{written}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::Server as DhcpServer;
@@ -18,6 +18,7 @@ use crate::config::{Config, Network};
 use crate::events::{Events, Kind};
 use crate::failure::Failure;
 use crate::leases::LeaseStore;
+use crate::malformed::Malformed;
 use crate::policy::{self, Machine};
 use crate::programs::Digests;
 use crate::script::{self, Asker};
@@ -53,8 +54,9 @@ impl Shared {
         };
         let decision = policy::decide(&world, &machine);
         let written = script::write(&world, &decision, asker)?;
+        // A MAC address in a URL is anybody's claim; the address that it came from is not.
         self.emit(
-            asker.mac,
+            self.identify(asker.address).or(asker.mac),
             Kind::Script {
                 client: asker.address,
                 path: path.to_owned(),
@@ -94,73 +96,6 @@ impl Shared {
     /// Puts something that happened now into the event stream.
     pub(crate) fn emit(&self, machine: Option<MacAddr>, kind: Kind) {
         self.events.emit(jiff::Timestamp::now(), machine, kind);
-    }
-}
-
-/// Counts what was no message at all, and tells of it at most every ten seconds a protocol, so that
-/// hostile packets cannot flood the log.
-#[derive(Debug)]
-pub(crate) struct Malformed {
-    events: Events,
-    counts: Mutex<Vec<Count>>,
-}
-
-#[derive(Debug)]
-struct Count {
-    protocol: &'static str,
-    untold: u64,
-    told: Option<Instant>,
-}
-
-impl Malformed {
-    const PAUSE: Duration = Duration::from_secs(10);
-
-    fn new(events: Events) -> Self {
-        Self {
-            events,
-            counts: Mutex::default(),
-        }
-    }
-
-    pub(crate) fn count(&self, protocol: &'static str, why: impl FnOnce() -> String) {
-        #[expect(clippy::disallowed_methods, reason = "packets arrive in real time")]
-        let now = Instant::now();
-        self.count_at(now, protocol, why);
-    }
-
-    fn count_at(&self, now: Instant, protocol: &'static str, why: impl FnOnce() -> String) {
-        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = match counts.iter().position(|count| count.protocol == protocol) {
-            Some(index) => index,
-            None => {
-                counts.push(Count {
-                    protocol,
-                    untold: 0,
-                    told: None,
-                });
-                counts.len() - 1
-            }
-        };
-        let Some(count) = counts.get_mut(index) else {
-            return;
-        };
-        count.untold += 1;
-        let quiet = count.told.is_some_and(|told| now - told < Self::PAUSE);
-        if quiet {
-            return;
-        }
-        let untold = std::mem::take(&mut count.untold);
-        count.told = Some(now);
-        drop(counts);
-        self.events.emit(
-            jiff::Timestamp::now(),
-            None,
-            Kind::Malformed {
-                protocol,
-                count: untold,
-                why: why(),
-            },
-        );
     }
 }
 
@@ -238,19 +173,26 @@ impl Service {
             let (shared, stop) = (Arc::clone(&service.shared), service.stop.clone());
             let failing = failing.clone();
             service.tasks.spawn(async move {
-                let bound = match bound {
-                    Some(bound) => bound,
-                    None => match endpoint.wait(&shared, &stop).await {
-                        Ok(Some(bound)) => bound,
-                        Ok(None) => return,
-                        Err(failure) => {
-                            let _ = failing.try_send(failure);
-                            return;
-                        }
-                    },
-                };
-                tracing::info!("{endpoint}: listening");
-                bound.serve(shared, stop).await;
+                let mut first = bound;
+                loop {
+                    let bound = match first.take() {
+                        Some(bound) => bound,
+                        None => match endpoint.wait(&shared, &stop).await {
+                            Ok(Some(bound)) => bound,
+                            Ok(None) => return,
+                            Err(failure) => {
+                                let _ = failing.try_send(failure);
+                                return;
+                            }
+                        },
+                    };
+                    tracing::info!("{endpoint}: listening");
+                    bound.serve(Arc::clone(&shared), stop.clone()).await;
+                    if stop.is_cancelled() {
+                        return;
+                    }
+                    tracing::warn!("{endpoint}: is gone: waiting for it");
+                }
             });
         }
         service.tasks.close();
@@ -413,37 +355,5 @@ impl Endpoint {
                 "see what the system says about the interface with `ip addr`",
             )),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::events::Read;
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "only differences of it count")]
-    fn a_flood_of_malformed_packets_is_told_once_a_pause_with_its_count() {
-        let events = Events::default();
-        let mut reader = events.reader();
-        let malformed = Malformed::new(events);
-        let start = Instant::now();
-        for _ in 0..1000 {
-            malformed.count_at(start, "DHCP", || "too short".into());
-        }
-        malformed.count_at(start, "TFTP", || "no opcode".into());
-        malformed.count_at(start + Malformed::PAUSE, "DHCP", || "no cookie".into());
-        let mut told = Vec::new();
-        while let Some(Read::Event(event)) = reader.try_next() {
-            told.push(event.to_string());
-        }
-        assert_eq!(
-            told,
-            [
-                "DHCP 1 malformed dropped, the last: too short",
-                "TFTP 1 malformed dropped, the last: no opcode",
-                "DHCP 1000 malformed dropped, the last: no cookie"
-            ]
-        );
     }
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use netboot_tftp::RelativePath;
-use netboot_tftp::server::{Cap, Content, Directory, Event, Failure, Refusal, Request, Source};
+use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
 
-use crate::events::Kind;
+use crate::events::{Kind, shown};
 use crate::script::Asker;
 use crate::service::Shared;
 
@@ -77,7 +77,7 @@ impl Source for Files {
 
 /// Puts what the TFTP server observed into the event stream.
 pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
-    let shown = |name: &[u8]| String::from_utf8_lossy(name).escape_debug().to_string();
+    let shown = |name: &[u8]| shown(&String::from_utf8_lossy(name));
     let emit = |client: SocketAddr, kind: &dyn Fn(IpAddr) -> Kind| {
         let address = client.ip().to_canonical();
         shared.emit(shared.identify(address), kind(address));
@@ -90,15 +90,19 @@ pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
         });
     };
     match event {
-        Event::Finished { transfer, stats } => emit(transfer.client, &|client| Kind::TftpSent {
-            client,
-            name: shown(&transfer.name),
-            bytes: stats.bytes,
-            elapsed_ms: u64::try_from(stats.elapsed.as_millis()).unwrap_or(u64::MAX),
-            blksize: transfer.agreed.blksize(),
-            windowsize: transfer.agreed.windowsize(),
-            retransmissions: stats.retransmissions,
-        }),
+        // A boot program that starts at once may never send its last ACK.
+        Event::Finished { transfer, stats } | Event::Unconfirmed { transfer, stats } => {
+            emit(transfer.client, &|client| Kind::TftpSent {
+                client,
+                name: shown(&transfer.name),
+                bytes: stats.bytes,
+                elapsed_ms: u64::try_from(stats.elapsed.as_millis()).unwrap_or(u64::MAX),
+                blksize: transfer.agreed.blksize(),
+                windowsize: transfer.agreed.windowsize(),
+                retransmissions: stats.retransmissions,
+                confirmed: matches!(event, Event::Finished { .. }),
+            })
+        }
         Event::SizeProbe { transfer, .. } => {
             emit(transfer.client, &|client| Kind::TftpSizeProbe {
                 client,
@@ -108,7 +112,7 @@ pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
         }
         Event::Failed {
             transfer, failure, ..
-        } => failed(transfer.client, &transfer.name, why(failure)),
+        } => failed(transfer.client, &transfer.name, failure.to_string()),
         Event::Refused {
             client,
             name,
@@ -122,11 +126,7 @@ pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
             failed(*client, name, format!("{message}{detail}"));
         }
         Event::OverCap { client, name, cap } => {
-            let why = match cap {
-                Cap::Transfers => "too many transfers at once, not answered",
-                _ => "too many transfers at once for one client",
-            };
-            failed(*client, name, why.into());
+            failed(*client, name, cap.to_string());
         }
         Event::Malformed { error, .. } => {
             shared.malformed.count("TFTP", || error.to_string());
@@ -134,15 +134,5 @@ pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
         Event::System { what, error } => tracing::warn!("TFTP: cannot {what}: {error}"),
         Event::Started { .. } | Event::Repeated { .. } | Event::Stray { .. } => {}
         other => tracing::debug!("TFTP: {other:?}"),
-    }
-}
-
-fn why(failure: &Failure<'_>) -> String {
-    match failure {
-        Failure::Transfer(error) => error.to_string(),
-        Failure::Read(error) => format!("the file cannot be read: {error}"),
-        Failure::Send(error) => format!("cannot be sent: {error}"),
-        Failure::Superseded => "the client asked for something else".into(),
-        other => format!("{other:?}"),
     }
 }

@@ -13,6 +13,8 @@ use crate::transfer::{TransferError, TransferSettings};
 pub(crate) struct Retransmit {
     floor: Duration,
     ceiling: Duration,
+    /// The wait as long as nothing has been measured.
+    initial: Duration,
     /// Smoothed round trip and its variation, once measured.
     estimate: Option<(Duration, Duration)>,
     rto: Duration,
@@ -27,12 +29,13 @@ pub(crate) struct Retransmit {
 impl Retransmit {
     pub(crate) fn new(now: Duration, settings: &TransferSettings) -> Self {
         let ceiling = settings.max_rto.max(settings.min_rto);
-        let rto = settings.initial_rto.clamp(settings.min_rto, ceiling);
+        let initial = settings.initial_rto.clamp(settings.min_rto, ceiling);
         Self {
             floor: settings.min_rto,
             ceiling,
+            initial,
             estimate: None,
-            rto,
+            rto: initial,
             retries: 0,
             max_retries: settings.max_retries,
             deadline: now,
@@ -44,6 +47,7 @@ impl Retransmit {
     pub(crate) fn lower_ceiling(&mut self, timeout: Option<Duration>) {
         if let Some(timeout) = timeout {
             self.ceiling = self.ceiling.min(timeout).max(self.floor);
+            self.initial = self.initial.min(self.ceiling);
             self.rto = self.rto.min(self.ceiling);
         }
     }
@@ -59,9 +63,14 @@ impl Retransmit {
             ),
         };
         self.estimate = Some((srtt, rttvar));
-        self.rto = srtt
-            .saturating_add(rttvar * 4)
-            .clamp(self.floor, self.ceiling);
+        self.rto = self.estimated();
+    }
+
+    /// A round trip that may hold a wait of the peer's as well: it counts where it makes the wait shorter.
+    pub(crate) fn measured_at_most(&mut self, rtt: Duration) {
+        if rtt < self.rto {
+            self.measured(rtt);
+        }
     }
 
     /// The transfer has moved on: back-off is over.
@@ -70,11 +79,14 @@ impl Retransmit {
     /// at once, because under loss most windows hold a retransmission and give no measurement.
     pub(crate) fn progress(&mut self) {
         self.retries = 0;
-        if let Some((srtt, rttvar)) = self.estimate {
-            self.rto = srtt
-                .saturating_add(rttvar * 4)
-                .clamp(self.floor, self.ceiling);
-        }
+        self.rto = self.estimated();
+    }
+
+    fn estimated(&self) -> Duration {
+        self.estimate.map_or(self.initial, |(srtt, rttvar)| {
+            srtt.saturating_add(rttvar * 4)
+                .clamp(self.floor, self.ceiling)
+        })
     }
 
     /// Starts the timer anew.
@@ -175,6 +187,29 @@ mod tests {
                 all_sent: true
             }
         );
+    }
+
+    #[test]
+    fn back_off_ends_with_progress_even_where_nothing_was_measured() {
+        let mut t = timer();
+        t.arm(ms(0));
+        assert_eq!(t.expired(ms(300), false), Ok(true));
+        t.arm(ms(300));
+        assert_eq!(t.deadline(), ms(900));
+        t.progress();
+        t.arm(ms(400));
+        assert_eq!(t.deadline(), ms(700));
+    }
+
+    #[test]
+    fn a_round_trip_that_may_be_too_long_only_shortens_the_wait() {
+        let mut t = timer();
+        t.measured_at_most(ms(400));
+        t.arm(ms(0));
+        assert_eq!(t.deadline(), ms(300));
+        t.measured_at_most(ms(40));
+        t.arm(ms(0));
+        assert_eq!(t.deadline(), ms(120));
     }
 
     #[test]

@@ -73,7 +73,8 @@ pub struct Sender {
     highest: u64,
     state: State,
     timer: Retransmit,
-    /// End of the window in flight and when it left, as long as an ACK of it gives a round trip.
+    /// The first block in flight that was sent only once and when it left: an ACK of it or of one behind it
+    /// gives a round trip, whatever was sent again before it.
     timed: Option<(u64, Duration)>,
     /// When the first block behind `acked` was sent last.
     window_sent: Duration,
@@ -268,7 +269,6 @@ impl Sender {
         self.stats.packets_sent = self.stats.packets_sent.saturating_sub(left_out);
         self.highest = self.highest.min(self.last);
         self.next = self.next.min(self.last.saturating_add(1));
-        self.timed = self.timed.map(|(end, sent)| (end.min(self.last), sent));
         Run {
             len,
             transmit: Transmit {
@@ -403,10 +403,17 @@ impl Sender {
             Some(0) => self.handle_repeated_ack(now),
             Some(ahead) if self.acked.saturating_add(ahead) <= self.highest => {
                 let block = self.acked.saturating_add(ahead);
-                if let Some((end, sent)) = self.timed.take()
-                    && end == block
+                if let Some((first, sent)) = self.timed.take()
+                    && first <= block
                 {
-                    self.timer.measured(now.saturating_sub(sent));
+                    let rtt = now.saturating_sub(sent);
+                    if block == self.window_end() {
+                        self.timer.measured(rtt);
+                    } else {
+                        // A gap is acknowledged at once, but the loss of the window's end only when the
+                        // receiver has waited for it.
+                        self.timer.measured_at_most(rtt);
+                    }
                 }
                 self.timer.progress();
                 self.acked = block;
@@ -557,7 +564,10 @@ impl Sender {
         if first == self.acked + 1 {
             self.window_sent = now;
         }
-        self.timed = (again == 0 && end == self.window_end()).then_some((end, now));
+        let fresh = self.highest.saturating_add(1).max(first);
+        if self.timed.is_none() && fresh <= end {
+            self.timed = Some((fresh, now));
+        }
         self.highest = self.highest.max(end);
         self.next = end + 1;
         self.timer.arm(now);

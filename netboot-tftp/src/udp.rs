@@ -229,9 +229,15 @@ impl Offload {
                 segment_size: segmented.then_some(segment),
                 src_ip: route.from,
             };
-            let sent = socket.try_io(Interest::WRITABLE, || {
-                self.state.try_send(UdpSockRef::from(socket), &transmit)
-            });
+            let send = || self.state.try_send(UdpSockRef::from(socket), &transmit);
+            // The reactor does not know a new socket for writable before its next turn. Waiting for that
+            // would hold a buffer for each transfer that has just begun, so it is tried first.
+            let sent = match send() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    socket.try_io(Interest::WRITABLE, send)
+                }
+                sent => sent,
+            };
             match sent {
                 Ok(()) => rest = tail,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -380,6 +380,42 @@ fn one_lost_packet_in_a_hundred_costs_milliseconds_and_not_seconds() {
 }
 
 #[test]
+fn a_loss_in_the_first_exchange_does_not_slow_all_that_follows() {
+    // 300 kB in windows of 64 over a round trip of 1 ms of which a fifth is lost: no window arrives whole,
+    // and of a request or an OACK that was sent twice no round trip can be told.
+    let link = Link {
+        loss: 200,
+        delay_us: 500,
+        ..Link::default()
+    };
+    let file = content(300_000);
+    for direction in [Direction::Read, Direction::Write] {
+        let mut times: Vec<Duration> = (1..=40)
+            .map(|seed| {
+                let outcome = Simulation::new(link, seed * 1_000_003).run(
+                    direction,
+                    &file,
+                    options(1468, 64),
+                    &Limits::default(),
+                    &TransferSettings::default(),
+                );
+                assert_eq!(outcome.file, file);
+                // Not the time that the other end needs to give up where every last ACK was lost.
+                let receiver = outcome.receiver.unwrap().unwrap();
+                receiver.elapsed
+            })
+            .collect();
+        times.sort();
+        assert!(
+            times[20] < Duration::from_millis(1500) && times[39] < Duration::from_secs(8),
+            "median {:?}, worst {:?}",
+            times[20],
+            times[39]
+        );
+    }
+}
+
+#[test]
 fn a_dead_link_ends_both_ends_with_a_reason() {
     let link = Link {
         loss: 1000,

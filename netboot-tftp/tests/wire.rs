@@ -315,6 +315,25 @@ fn a_client_that_was_never_heard_gets_14_small_packets_and_no_window() {
         assert_eq!(all.len(), 14);
         assert!(all.iter().all(|packet| packet.len() <= 516));
     }
+    for request in [
+        &b"\x00\x02f\0octet\0"[..],
+        b"\x00\x02f\0octet\0blksize\x001468\0",
+    ] {
+        let mut receiver = take(request, 1000);
+        let (mut now, mut all) = (ms(0), Vec::new());
+        loop {
+            all.extend(poll(&mut receiver, now));
+            match receiver.poll_output(now, &mut [0; 512]).unwrap() {
+                ReceiverOutput::Wait(deadline) => now = deadline,
+                output => {
+                    assert!(matches!(output, ReceiverOutput::Failed(..)));
+                    break;
+                }
+            }
+        }
+        assert_eq!(all.len(), 14);
+        assert!(all.iter().all(|packet| packet.len() <= 516));
+    }
 }
 
 #[test]

@@ -87,7 +87,7 @@ impl Looks {
         if head.get(257..262) == Some(b"ustar") {
             return Self::Tar;
         }
-        if head.get(0x8001..0x8006) == Some(b"CD001") {
+        if Self::is_iso(head) {
             return Self::Iso;
         }
         if head.iter().all(|&byte| byte == 0) {
@@ -99,6 +99,12 @@ impl Looks {
         } else {
             Self::Data
         }
+    }
+
+    /// Whether a file with this beginning is a disc image, whatever else it is too: the identifier of its first volume
+    /// descriptor is in sector 16 (ECMA-119 section 8.1).
+    pub(crate) fn is_iso(head: &[u8]) -> bool {
+        head.get(0x8001..0x8006) == Some(b"CD001")
     }
 }
 

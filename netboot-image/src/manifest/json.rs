@@ -6,10 +6,10 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Architecture, Boot, Generation, ImageFile, LinuxBoot, Manifest, ManifestError, ManifestVersion,
-    Source,
+    Architecture, Boot, ChainBoot, EfiBoot, Generation, ImageFile, IsoBoot, LinuxBoot, Manifest,
+    ManifestError, ManifestVersion, Signature, SignatureForm, Source,
 };
-use crate::{Digest, FileName, ImageName};
+use crate::{FileName, ImageName};
 
 /// Fields that this version does not know, kept for the next writer.
 pub(crate) type Extra = serde_json::Map<String, serde_json::Value>;
@@ -27,11 +27,25 @@ struct RawManifest {
     label: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    architecture: Architecture,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    architecture: Option<Architecture>,
     kind: String,
-    kernel: RawKernel,
-    initrds: Vec<RawFile>,
-    cmdline: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kernel: Option<RawKernel>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    initrds: Option<Vec<RawFile>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cmdline: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    program: Option<RawFile>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    disc: Option<RawFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    files: Vec<RawFile>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    signatures: Vec<RawSignature>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<RawSource>,
     #[serde(flatten)]
@@ -67,6 +81,19 @@ struct RawFile {
 }
 
 #[derive(Serialize, Deserialize)]
+struct RawSignature {
+    form: String,
+    of: String,
+    file: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digest: Option<String>,
+    #[serde(flatten)]
+    extra: Extra,
+}
+
+#[derive(Serialize, Deserialize)]
 struct RawSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tool: Option<String>,
@@ -82,38 +109,29 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, ManifestError> {
     }
     let head: RawHead = serde_json::from_slice(text).map_err(json_error)?;
     let version = read_version(&head.version)?;
-    if head.kind != "linux" {
-        return Err(ManifestError::Kind {
+    let kind = ["linux", "efi", "chain", "iso"]
+        .into_iter()
+        .find(|kind| *kind == head.kind)
+        .ok_or_else(|| ManifestError::Kind {
             kind: cut(&head.kind),
-        });
-    }
-    let raw: RawManifest = serde_json::from_slice(text).map_err(json_error)?;
+        })?;
+    let mut raw: RawManifest = serde_json::from_slice(text).map_err(json_error)?;
     let manifest = Manifest {
         version,
         name: ImageName::new(&raw.name).map_err(|error| value("name", &raw.name, error))?,
         generation: Generation::new(raw.generation)
             .ok_or_else(|| value("generation", "0", "generations count from 1"))?,
         created: read_time(&raw.created)?,
+        boot: read_boot(kind, &mut raw)?,
         label: raw.label,
         description: raw.description,
         architecture: raw.architecture,
-        boot: Boot::Linux(LinuxBoot {
-            kernel: read_file(
-                "kernel",
-                &raw.kernel.file,
-                raw.kernel.size,
-                &raw.kernel.digest,
-                raw.kernel.extra,
-            )?,
-            kernel_version: raw.kernel.version,
-            cmdline_limit: raw.kernel.cmdline_limit,
-            initrds: raw
-                .initrds
-                .into_iter()
-                .map(|raw| read_file("initrds", &raw.file, raw.size, &raw.digest, raw.extra))
-                .collect::<Result<_, _>>()?,
-            cmdline: raw.cmdline,
-        }),
+        files: read_files("files", raw.files)?,
+        signatures: raw
+            .signatures
+            .into_iter()
+            .map(read_signature)
+            .collect::<Result<_, _>>()?,
         source: raw.source.map(|raw| Source {
             tool: raw.tool,
             from: raw.from,
@@ -125,8 +143,100 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, ManifestError> {
     Ok(manifest)
 }
 
+/// What the fields of a kind say; fields of another kind are refused rather than dropped.
+fn read_boot(kind: &'static str, raw: &mut RawManifest) -> Result<Boot, ManifestError> {
+    let missing = |field| ManifestError::Missing { kind, field };
+    let boot = match kind {
+        "efi" => {
+            let program = raw.program.take().ok_or_else(|| missing("program"))?;
+            raw.architecture.ok_or_else(|| missing("architecture"))?;
+            Boot::Efi(EfiBoot {
+                program: read_file("program", program)?,
+            })
+        }
+        "chain" => Boot::Chain(ChainBoot {
+            url: raw.url.take().ok_or_else(|| missing("url"))?,
+        }),
+        "iso" => Boot::Iso(IsoBoot {
+            disc: read_file("disc", raw.disc.take().ok_or_else(|| missing("disc"))?)?,
+        }),
+        _ => {
+            let kernel = raw.kernel.take().ok_or_else(|| missing("kernel"))?;
+            let initrds = raw.initrds.take().ok_or_else(|| missing("initrds"))?;
+            let cmdline = raw.cmdline.take().ok_or_else(|| missing("cmdline"))?;
+            raw.architecture.ok_or_else(|| missing("architecture"))?;
+            Boot::Linux(LinuxBoot {
+                kernel_version: kernel.version,
+                cmdline_limit: kernel.cmdline_limit,
+                kernel: read_file(
+                    "kernel",
+                    RawFile {
+                        file: kernel.file,
+                        size: kernel.size,
+                        digest: kernel.digest,
+                        extra: kernel.extra,
+                    },
+                )?,
+                initrds: read_files("initrds", initrds)?,
+                cmdline,
+            })
+        }
+    };
+    let foreign = [
+        ("kernel", raw.kernel.is_some()),
+        ("initrds", raw.initrds.is_some()),
+        ("cmdline", raw.cmdline.is_some()),
+        ("program", raw.program.is_some()),
+        ("url", raw.url.is_some()),
+        ("disc", raw.disc.is_some()),
+    ];
+    match foreign.into_iter().find(|(_, is_there)| *is_there) {
+        Some((field, _)) => Err(ManifestError::Foreign { kind, field }),
+        None => Ok(boot),
+    }
+}
+
+fn write_file(file: &ImageFile) -> RawFile {
+    RawFile {
+        file: file.name.to_string(),
+        size: file.size,
+        digest: file.digest.to_string(),
+        extra: file.extra.clone(),
+    }
+}
+
+fn write_signature(signature: &Signature) -> RawSignature {
+    let listed = signature.listed.as_ref();
+    RawSignature {
+        form: signature.form.to_string(),
+        of: signature.of.to_string(),
+        file: signature.file.to_string(),
+        size: listed.map(|listed| listed.size),
+        digest: listed.map(|listed| listed.digest.to_string()),
+        extra: signature.extra.clone(),
+    }
+}
+
 pub(super) fn write(manifest: &Manifest) -> String {
-    let Boot::Linux(linux) = &manifest.boot;
+    let (mut kernel, mut initrds, mut cmdline) = (None, None, None);
+    let (mut program, mut url, mut disc) = (None, None, None);
+    match &manifest.boot {
+        Boot::Linux(linux) => {
+            kernel = Some(RawKernel {
+                file: linux.kernel.name.to_string(),
+                size: linux.kernel.size,
+                digest: linux.kernel.digest.to_string(),
+                version: linux.kernel_version.clone(),
+                cmdline_limit: linux.cmdline_limit,
+                extra: linux.kernel.extra.clone(),
+            });
+            initrds = Some(linux.initrds.iter().map(write_file).collect());
+            cmdline = Some(linux.cmdline.clone());
+        }
+        Boot::Efi(efi) => program = Some(write_file(&efi.program)),
+        Boot::Chain(chain) => url = Some(chain.url.clone()),
+        Boot::Iso(iso) => disc = Some(write_file(&iso.disc)),
+    }
     let raw = RawManifest {
         version: manifest.version.to_string(),
         name: manifest.name.to_string(),
@@ -135,26 +245,15 @@ pub(super) fn write(manifest: &Manifest) -> String {
         label: manifest.label.clone(),
         description: manifest.description.clone(),
         architecture: manifest.architecture,
-        kind: "linux".to_owned(),
-        kernel: RawKernel {
-            file: linux.kernel.name.to_string(),
-            size: linux.kernel.size,
-            digest: linux.kernel.digest.to_string(),
-            version: linux.kernel_version.clone(),
-            cmdline_limit: linux.cmdline_limit,
-            extra: linux.kernel.extra.clone(),
-        },
-        initrds: linux
-            .initrds
-            .iter()
-            .map(|file| RawFile {
-                file: file.name.to_string(),
-                size: file.size,
-                digest: file.digest.to_string(),
-                extra: file.extra.clone(),
-            })
-            .collect(),
-        cmdline: linux.cmdline.clone(),
+        kind: manifest.boot.kind().to_owned(),
+        kernel,
+        initrds,
+        cmdline,
+        program,
+        url,
+        disc,
+        files: manifest.files.iter().map(write_file).collect(),
+        signatures: manifest.signatures.iter().map(write_signature).collect(),
         source: manifest.source.as_ref().map(|source| RawSource {
             tool: source.tool.clone(),
             from: source.from.clone(),
@@ -181,9 +280,11 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             c.is_control() && c != '\n'
         })?;
     }
+    let unlisted = manifest.signatures.iter().filter(|it| it.listed.is_none());
+    let unlisted = unlisted.map(|signature| &signature.file);
     let mut names = HashSet::new();
-    for file in manifest.files() {
-        let name = file.name.as_str();
+    for name in manifest.files().map(|file| &file.name).chain(unlisted) {
+        let name = name.as_str();
         if RESERVED
             .iter()
             .any(|reserved| reserved.eq_ignore_ascii_case(name))
@@ -202,7 +303,59 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             ));
         }
     }
-    let Boot::Linux(linux) = &manifest.boot;
+    if manifest.signatures.len() > Manifest::MAX_SIGNATURES {
+        return Err(value(
+            "signatures",
+            &manifest.signatures.len().to_string(),
+            "are more than an image may have",
+        ));
+    }
+    for signature in &manifest.signatures {
+        check_text("signatures.form", signature.form.as_str(), 32, |c| {
+            c.is_control()
+        })?;
+        let of = &signature.of;
+        let is_there = *of == "SHA256SUMS" || manifest.contents().any(|file| file.name == *of);
+        if !is_there {
+            return Err(value(
+                "signatures",
+                of.as_str(),
+                "is signed, and no file of the image",
+            ));
+        }
+        if signature.listed.is_none() != (*of == "SHA256SUMS") {
+            return Err(value(
+                "signatures",
+                signature.file.as_str(),
+                "needs a size and a digest, unless it is over SHA256SUMS",
+            ));
+        }
+    }
+    if manifest.files.len() > Manifest::MAX_FILES {
+        return Err(value(
+            "files",
+            &manifest.files.len().to_string(),
+            "are more than an image may have",
+        ));
+    }
+    match &manifest.boot {
+        Boot::Linux(linux) => check_linux(linux)?,
+        Boot::Chain(chain) => {
+            if let Some(fault) = ChainBoot::fault(&chain.url) {
+                return Err(value("url", &chain.url, fault));
+            }
+        }
+        Boot::Efi(_) | Boot::Iso(_) => {}
+    }
+    if let Some(source) = &manifest.source {
+        for text in source.tool.iter().chain(&source.from) {
+            check_text("source", text, 4096, |c| c.is_control())?;
+        }
+    }
+    Ok(())
+}
+
+fn check_linux(linux: &LinuxBoot) -> Result<(), ManifestError> {
     if linux.initrds.len() > LinuxBoot::MAX_INITRDS {
         return Err(value(
             "initrds",
@@ -228,11 +381,6 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             linux.cmdline_limit
         );
         return Err(value("cmdline", &linux.cmdline.join(" "), reason));
-    }
-    if let Some(source) = &manifest.source {
-        for text in source.tool.iter().chain(&source.from) {
-            check_text("source", text, 4096, |c| c.is_control())?;
-        }
     }
     Ok(())
 }
@@ -285,29 +433,53 @@ fn check_text(
     Ok(())
 }
 
-fn read_file(
-    field: &'static str,
-    name: &str,
-    size: u64,
-    digest: &str,
-    extra: Extra,
-) -> Result<ImageFile, ManifestError> {
-    if !digest.starts_with("sha256:") {
+fn read_file(field: &'static str, raw: RawFile) -> Result<ImageFile, ManifestError> {
+    if !raw.digest.starts_with("sha256:") {
         return Err(value(
             field,
-            digest,
+            &raw.digest,
             "is no digest with its algorithm before it",
         ));
     }
-    let digest: Digest = digest
-        .parse()
-        .map_err(|error| value(field, digest, error))?;
-    let name = FileName::new(name).map_err(|error| value(field, name, error))?;
     Ok(ImageFile {
-        name,
-        size,
-        digest,
-        extra,
+        digest: raw
+            .digest
+            .parse()
+            .map_err(|error| value(field, &raw.digest, error))?,
+        name: FileName::new(&raw.file).map_err(|error| value(field, &raw.file, error))?,
+        size: raw.size,
+        extra: raw.extra,
+    })
+}
+
+fn read_files(field: &'static str, raw: Vec<RawFile>) -> Result<Vec<ImageFile>, ManifestError> {
+    raw.into_iter().map(|raw| read_file(field, raw)).collect()
+}
+
+fn read_signature(raw: RawSignature) -> Result<Signature, ManifestError> {
+    let name = |text: &str| FileName::new(text).map_err(|error| value("signatures", text, error));
+    let listed = match (raw.size, raw.digest) {
+        (Some(size), Some(digest)) => Some(read_file(
+            "signatures",
+            RawFile {
+                file: raw.file.clone(),
+                size,
+                digest,
+                extra: Extra::default(),
+            },
+        )?),
+        (None, None) => None,
+        _ => {
+            let reason = "has a size without a digest or a digest without a size";
+            return Err(value("signatures", &raw.file, reason));
+        }
+    };
+    Ok(Signature {
+        form: SignatureForm::read(raw.form),
+        of: name(&raw.of)?,
+        file: name(&raw.file)?,
+        listed,
+        extra: raw.extra,
     })
 }
 

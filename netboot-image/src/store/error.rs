@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::{FileName, Generation, ImageName, KernelError, Looks, ManifestError};
+use crate::{FileName, Generation, ImageName, KernelError, Looks, ManifestError, SignatureError};
 
 /// Why something in the store could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,30 @@ pub enum StoreError {
         file: String,
         /// What it is.
         looks: Looks,
+    },
+    /// The EFI program or disc image is refused.
+    #[error("{file} is no {wanted}: it looks like {looks}")]
+    Unsuitable {
+        /// Where it came from.
+        file: String,
+        /// What it should have been.
+        wanted: &'static str,
+        /// What it is.
+        looks: Looks,
+    },
+    /// A signature was not made.
+    #[error("image {name} was not signed")]
+    Unsigned {
+        /// The image.
+        name: ImageName,
+        /// Why not.
+        source: SignatureError,
+    },
+    /// Somebody else published the image while it was being signed. Nothing was published.
+    #[error("image {name} was published anew meanwhile")]
+    Overtaken {
+        /// The image.
+        name: ImageName,
     },
     /// What was to be published, or what is in the store, makes no manifest.
     #[error("image {name}: {reason}")]

@@ -4,21 +4,49 @@ use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use crate::{Generation, ImageName, Manifest, Source};
+use crate::{FileName, Generation, ImageName, Manifest, Signer, Source};
 
 /// An image to be published.
 ///
 /// The kernel becomes `bzImage` (x86) or `Image` (arm64), as its header says; the initial RAM disks become `initrd`,
 /// `initrd-2`, `initrd-3` and so on, in the order given.
+///
+/// ```
+/// # use std::{fs, ops::ControlFlow, time::SystemTime};
+/// use netboot_image::{Boot, NewImage, Store};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::create(dir.path().join("images"))?;
+/// # let (seed, now) = (dir.path().join("seed"), SystemTime::UNIX_EPOCH);
+/// # fs::write(&seed, "#cloud-config\n")?;
+/// let image = NewImage::chain("cloud".parse()?, "https://boot.example/cloud.ipxe").file("user-data".parse()?, seed);
+/// let manifest = store.publish(now, image, &mut |_| ControlFlow::Continue(()))?.manifest;
+/// assert!(matches!(manifest.boot(), Boot::Chain(_)));
+/// assert_eq!(manifest.beside()[0].name().as_str(), "user-data");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct NewImage {
     pub(super) name: ImageName,
     pub(super) label: Option<String>,
     pub(super) description: Option<String>,
-    pub(super) kernel: Input,
+    pub(super) boots: Boots,
     pub(super) initrds: Vec<Input>,
     pub(super) cmdline: Vec<String>,
+    pub(super) files: Vec<(FileName, Input)>,
     pub(super) source: Option<Source>,
+    pub(super) signers: Vec<Signer>,
+    /// What it is a publication of once more, only to be signed.
+    pub(super) again: Option<Manifest>,
+}
+
+/// What an image is made of, by its kind.
+#[derive(Debug)]
+pub(super) enum Boots {
+    Linux(Input),
+    Efi(Input),
+    Chain(String),
+    Iso(Input),
 }
 
 /// Where the bytes of a file come from: a path, or anything that reads.
@@ -78,31 +106,75 @@ pub enum Step {
     Switched,
 }
 
+impl Boots {
+    /// The word for it in a manifest.
+    pub(super) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Linux(_) => "linux",
+            Self::Efi(_) => "efi",
+            Self::Chain(_) => "chain",
+            Self::Iso(_) => "iso",
+        }
+    }
+}
+
 impl NewImage {
-    /// A Linux kernel, to be published under a name.
+    /// A Linux kernel, to be published under a name; initial RAM disks and arguments are added with
+    /// [`initrd`](Self::initrd) and [`cmdline`](Self::cmdline).
     pub fn linux(name: ImageName, kernel: impl Into<Input>) -> Self {
+        Self::new(name, Boots::Linux(kernel.into()))
+    }
+
+    /// An EFI program, which becomes `program.efi`; its header says for which processor it is.
+    pub fn efi(name: ImageName, program: impl Into<Input>) -> Self {
+        Self::new(name, Boots::Efi(program.into()))
+    }
+
+    /// The address of a boot script or boot program elsewhere; see [`ChainBoot`](crate::ChainBoot) for what it may be.
+    /// Nothing is fetched.
+    pub fn chain(name: ImageName, url: impl Into<String>) -> Self {
+        Self::new(name, Boots::Chain(url.into()))
+    }
+
+    /// A disc image (ISO 9660), which becomes `disc.iso`.
+    pub fn iso(name: ImageName, disc: impl Into<Input>) -> Self {
+        Self::new(name, Boots::Iso(disc.into()))
+    }
+
+    pub(super) fn new(name: ImageName, boots: Boots) -> Self {
         Self {
             name,
             label: None,
             description: None,
-            kernel: kernel.into(),
+            boots,
             initrds: Vec::new(),
             cmdline: Vec::new(),
+            files: Vec::new(),
             source: None,
+            signers: Vec::new(),
+            again: None,
         }
     }
 
-    /// Adds an initial RAM disk after those that are there.
+    /// Adds an initial RAM disk after those that are there. Only a kernel takes one: with another kind, publishing fails.
     #[must_use]
     pub fn initrd(mut self, initrd: impl Into<Input>) -> Self {
         self.initrds.push(initrd.into());
         self
     }
 
-    /// Appends kernel arguments, one an item.
+    /// Appends kernel arguments, one an item. Only a kernel takes them: with another kind, publishing fails.
     #[must_use]
     pub fn cmdline<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.cmdline.extend(arguments.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a file that is served beside those that are booted, under a name of its own: a squashfs, a preseed, an
+    /// Ignition configuration, a seed of cloud-init. What is in it is not looked at.
+    #[must_use]
+    pub fn file(mut self, name: FileName, content: impl Into<Input>) -> Self {
+        self.files.push((name, content.into()));
         self
     }
 
@@ -117,6 +189,17 @@ impl NewImage {
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
+        self
+    }
+
+    /// Signs the image, at most once in each form: `SHA256SUMS` and with it everything (`SHA256SUMS.p7s` with CMS,
+    /// `SHA256SUMS.sig` with OpenPGP), and with CMS also every file that is booted or beside (`bzImage.p7s`), as iPXE
+    /// checks them. Nothing is signed by default.
+    ///
+    /// `SHA256SUMS` is signed while other writers of the store wait, so have a key's passphrase at hand.
+    #[must_use]
+    pub fn sign(mut self, signer: Signer) -> Self {
+        self.signers.push(signer);
         self
     }
 

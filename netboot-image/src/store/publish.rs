@@ -7,14 +7,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::new_image::Origin;
+use super::hashed_copy::{Content, hashed_copy};
+use super::new_image::{Boots, Origin};
+use super::signing::{sign_files, sign_sums};
 use super::{
     Input, Lock, NewImage, Progress, Published, Step, Store, StoreError, read_dir, rename, sync_dir,
 };
 use crate::manifest::{self, Extra};
 use crate::{
-    Boot, CopyError, Digest, FileName, Generation, ImageFile, Kernel, LinuxBoot, Looks, Manifest,
-    ManifestError, ManifestVersion, Sha256Sums, copy,
+    Architecture, Boot, ChainBoot, CopyError, Digest, EfiBoot, FileName, Generation, ImageFile,
+    IsoBoot, Kernel, LinuxBoot, Looks, Manifest, ManifestError, ManifestVersion, Sha256Sums,
+    Signer,
 };
 
 type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
@@ -22,7 +25,8 @@ type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 impl Store {
     /// Publishes an image as the next generation of its name, whole or not at all.
     ///
-    /// The files are copied into the store, hashed as they pass, checked and flushed to the disk; then one rename makes
+    /// The files are copied into the store or share their extents with it where the file system can, are hashed meanwhile,
+    /// checked and flushed to the disk; then one rename makes
     /// them current. `now` becomes the manifest's `created`. Content that the store already has is shared with it, once
     /// what is there was read and found whole. Other writers wait only while names change, not while bytes are copied.
     ///
@@ -37,6 +41,9 @@ impl Store {
     ) -> Result<Published, StoreError> {
         let name = image.name.clone();
         self.current(&name)?;
+        self.refuse_own_keys(&image)?;
+        let signers = image.signers.clone();
+        let again = image.again.as_ref().map(Manifest::generation);
         let staging = self.stage()?;
         step(progress, Step::Staged)?;
         let files = staging.path.join("files");
@@ -48,14 +55,18 @@ impl Store {
             damaged: Vec::new(),
         };
         let mut manifest = copies.take(now, image)?;
+        sign_files(&signers, &files, &mut manifest)?;
         let damaged = copies.damaged;
         step(progress, Step::Copied)?;
 
         let lock = self.lock()?;
         step(progress, Step::Locked)?;
         let replaced = self.current(&name)?;
+        if again.is_some() && again != replaced {
+            return Err(StoreError::Overtaken { name });
+        }
         manifest.generation = self.next_generation(&name)?;
-        self.describe(&files, &manifest)?;
+        self.describe(&files, &manifest, &signers)?;
         step(progress, Step::Described)?;
 
         let counter = self.change_counter()?;
@@ -88,8 +99,13 @@ impl Store {
         }
     }
 
-    /// Writes `manifest.json` and `SHA256SUMS`, which holds the digest of the former too.
-    fn describe(&self, files: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    /// Writes `manifest.json`, `SHA256SUMS` and the signatures over the latter, which holds the digest of the former too.
+    fn describe(
+        &self,
+        files: &Path,
+        manifest: &Manifest,
+        signers: &[Signer],
+    ) -> Result<(), StoreError> {
         let json = manifest.to_json();
         if json.len() > Manifest::MAX_LEN {
             let reason = ManifestError::TooLong { len: json.len() };
@@ -113,6 +129,7 @@ impl Store {
                 .map_err(|source| StoreError::io("write", &path, source))?;
             finish(&file, &path)?;
         }
+        sign_sums(signers, files, manifest)?;
         for path in read_dir(files)? {
             self.hand_over(&path)?;
         }
@@ -123,8 +140,8 @@ impl Store {
 }
 
 /// The copies of an image's files, on their way into the staging directory.
-struct Copies<'a> {
-    store: &'a Store,
+pub(super) struct Copies<'a> {
+    pub(super) store: &'a Store,
     dir: &'a Path,
     progress: &'a mut Callback<'a>,
     /// Contents that the store has, but not as they should be.
@@ -132,26 +149,35 @@ struct Copies<'a> {
 }
 
 /// A file that was copied, and its beginning.
-struct Copied {
-    file: ImageFile,
+pub(super) struct Copied {
+    pub(super) file: ImageFile,
     head: Vec<u8>,
 }
+
+/// What is booted, and on which processor.
+type Taken = (Boot, Option<Architecture>);
 
 impl Copies<'_> {
     /// Copies all files and gives the manifest, with a generation that is yet to be settled.
     fn take(&mut self, now: SystemTime, image: NewImage) -> Result<Manifest, StoreError> {
-        let label = image.kernel.label();
-        let copied = self.copy(image.kernel, FileName::of_image("kernel"))?;
-        let kernel = Kernel::from_head(&copied.head, copied.file.size).map_err(|reason| {
-            StoreError::Kernel {
-                file: label,
-                reason,
+        let kind = image.boots.kind();
+        for (field, is_there) in [
+            ("initrds", !image.initrds.is_empty()),
+            ("cmdline", !image.cmdline.is_empty()),
+        ] {
+            if is_there && kind != "linux" {
+                return Err(StoreError::Manifest {
+                    name: image.name,
+                    reason: ManifestError::Foreign { kind, field },
+                });
             }
-        })?;
-        let mut file = copied.file;
-        let staged = self.dir.join(file.name.as_str());
-        file.name = kernel.file_name();
-        rename(&staged, &self.dir.join(file.name.as_str()))?;
+        }
+        let (boot, architecture) = match image.boots {
+            Boots::Linux(kernel) => self.take_kernel(kernel, image.cmdline)?,
+            Boots::Efi(program) => self.take_program(program)?,
+            Boots::Chain(url) => (Boot::Chain(ChainBoot { url }), None),
+            Boots::Iso(disc) => (self.take_disc(disc)?, None),
+        };
         let mut manifest = Manifest {
             version: ManifestVersion::CURRENT,
             name: image.name,
@@ -159,52 +185,116 @@ impl Copies<'_> {
             created: manifest::created(now),
             label: image.label,
             description: image.description,
-            architecture: kernel.architecture(),
-            boot: Boot::Linux(LinuxBoot {
-                kernel: file,
-                kernel_version: kernel.version().map(str::to_owned),
-                cmdline_limit: kernel.cmdline_limit(),
-                initrds: Vec::new(),
-                cmdline: image.cmdline,
-            }),
+            architecture,
+            boot,
+            files: Vec::new(),
+            signatures: Vec::new(),
             source: image.source,
             extra: Extra::default(),
         };
-        // Now, since the large files are yet to be copied, and once more with them.
+        // Now, since the large files are yet to be copied, and once more with each of them.
         check(&manifest)?;
         for (initrd, number) in image.initrds.into_iter().zip(1_usize..) {
-            let label = initrd.label();
-            let name = if number == 1 {
-                "initrd".to_owned()
-            } else {
-                format!("initrd-{number}")
-            };
-            let copied = self.copy(initrd, FileName::of_image(&name))?;
-            let looks = Looks::like(&copied.head, copied.file.size);
-            if matches!(looks, Looks::Empty | Looks::Kernel) {
-                return Err(StoreError::Initrd { file: label, looks });
+            let initrd = self.take_initrd(initrd, number)?;
+            if let Boot::Linux(linux) = &mut manifest.boot {
+                linux.initrds.push(initrd);
             }
-            let Boot::Linux(linux) = &mut manifest.boot;
-            linux.initrds.push(copied.file);
             check(&manifest)?;
+        }
+        for (name, content) in image.files {
+            // A name that is taken is found before the copy would meet the file of that name.
+            manifest.files.push(ImageFile {
+                name: name.clone(),
+                size: 0,
+                digest: Digest::of(&[]),
+                extra: Extra::default(),
+            });
+            check(&manifest)?;
+            let copied = self.copy(content, name)?;
+            manifest.files.pop();
+            manifest.files.push(copied.file);
+        }
+        if let Some(before) = image.again {
+            self.inherit(&mut manifest, &before, &image.signers)?;
         }
         Ok(manifest)
     }
 
-    fn copy(&mut self, input: Input, name: FileName) -> Result<Copied, StoreError> {
+    fn take_kernel(&mut self, kernel: Input, cmdline: Vec<String>) -> Result<Taken, StoreError> {
+        let from = kernel.label();
+        let copied = self.copy(kernel, FileName::of_image("kernel"))?;
+        let kernel = Kernel::from_head(&copied.head, copied.file.size)
+            .map_err(|reason| StoreError::Kernel { file: from, reason })?;
+        let mut file = copied.file;
+        let staged = self.dir.join(file.name.as_str());
+        file.name = kernel.file_name();
+        rename(&staged, &self.dir.join(file.name.as_str()))?;
+        let boot = Boot::Linux(LinuxBoot {
+            kernel: file,
+            kernel_version: kernel.version().map(str::to_owned),
+            cmdline_limit: kernel.cmdline_limit(),
+            initrds: Vec::new(),
+            cmdline,
+        });
+        Ok((boot, Some(kernel.architecture())))
+    }
+
+    fn take_initrd(&mut self, initrd: Input, number: usize) -> Result<ImageFile, StoreError> {
+        let from = initrd.label();
+        let name = if number == 1 {
+            "initrd".to_owned()
+        } else {
+            format!("initrd-{number}")
+        };
+        let copied = self.copy(initrd, FileName::of_image(&name))?;
+        match Looks::like(&copied.head, copied.file.size) {
+            looks @ (Looks::Empty | Looks::Kernel) => Err(StoreError::Initrd { file: from, looks }),
+            _ => Ok(copied.file),
+        }
+    }
+
+    fn take_program(&mut self, program: Input) -> Result<Taken, StoreError> {
+        let from = program.label();
+        let Copied { file, head } = self.copy(program, FileName::of_image("program.efi"))?;
+        let architecture =
+            Architecture::of_program(&head).ok_or_else(|| StoreError::Unsuitable {
+                file: from,
+                wanted: "EFI program for x86 or arm64",
+                looks: Looks::like(&head, file.size),
+            })?;
+        Ok((Boot::Efi(EfiBoot { program: file }), Some(architecture)))
+    }
+
+    fn take_disc(&mut self, disc: Input) -> Result<Boot, StoreError> {
+        let from = disc.label();
+        let Copied { file, head } = self.copy(disc, FileName::of_image("disc.iso"))?;
+        // A hybrid image begins as a disk does, so `Looks` alone would not tell.
+        if Looks::is_iso(&head) {
+            Ok(Boot::Iso(IsoBoot { disc: file }))
+        } else {
+            Err(StoreError::Unsuitable {
+                file: from,
+                wanted: "ISO 9660 disc image",
+                looks: Looks::like(&head, file.size),
+            })
+        }
+    }
+
+    pub(super) fn copy(&mut self, input: Input, name: FileName) -> Result<Copied, StoreError> {
         let from = input.label();
         let unreadable = |source| StoreError::Io {
             action: "read",
             path: (&from).into(),
             source,
         };
-        let (reader, total): (Box<dyn Read>, _) = match input.0 {
+        let (content, total) = match input.0 {
             Origin::Path(path) => {
                 let file = File::open(&path).map_err(unreadable)?;
                 let metadata = file.metadata().map_err(unreadable)?;
-                (Box::new(file), metadata.is_file().then_some(metadata.len()))
+                let total = metadata.is_file().then_some(metadata.len());
+                (Content::File(file), total)
             }
-            Origin::Reader { reader, .. } => (reader, None),
+            Origin::Reader { reader, .. } => (Content::Reader(reader), None),
         };
         let path = self.dir.join(name.as_str());
         let mut staged = create(&path)?;
@@ -215,11 +305,12 @@ impl Copies<'_> {
                 total,
             })
         };
-        let (digest, size) = copy(reader, &staged, progress).map_err(|error| match error {
-            CopyError::Read { source, .. } => unreadable(source),
-            CopyError::Write { source, .. } => StoreError::io("write", &path, source),
-            CopyError::Cancelled { .. } => StoreError::Cancelled,
-        })?;
+        let (digest, size) =
+            hashed_copy(content, &staged, progress).map_err(|error| match error {
+                CopyError::Read { source, .. } => unreadable(source),
+                CopyError::Write { source, .. } => StoreError::io("write", &path, source),
+                CopyError::Cancelled { .. } => StoreError::Cancelled,
+            })?;
         let mut head = Vec::new();
         let head_len = Kernel::HEAD_LEN.try_into().unwrap_or(u64::MAX);
         staged
@@ -259,7 +350,7 @@ impl Copies<'_> {
     }
 }
 
-fn check(manifest: &Manifest) -> Result<(), StoreError> {
+pub(super) fn check(manifest: &Manifest) -> Result<(), StoreError> {
     manifest::check(manifest).map_err(|reason| StoreError::Manifest {
         name: manifest.name.clone(),
         reason,
@@ -273,7 +364,7 @@ fn step(progress: &mut Callback<'_>, step: Step) -> Result<(), StoreError> {
     }
 }
 
-fn create(path: &Path) -> Result<File, StoreError> {
+pub(super) fn create(path: &Path) -> Result<File, StoreError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -283,7 +374,7 @@ fn create(path: &Path) -> Result<File, StoreError> {
 }
 
 /// Makes a file read-only and flushes it to the disk.
-fn finish(file: &File, path: &Path) -> Result<(), StoreError> {
+pub(super) fn finish(file: &File, path: &Path) -> Result<(), StoreError> {
     file.set_permissions(Permissions::from_mode(0o444))
         .and_then(|()| file.sync_all())
         .map_err(|source| StoreError::io("flush", path, source))

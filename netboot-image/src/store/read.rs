@@ -98,12 +98,14 @@ pub struct OpenFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Content {
-    /// A kernel or an initial RAM disk: bytes.
+    /// A file that the manifest lists: a kernel, a disc, a file beside them; bytes.
     Boot,
     /// `manifest.json`.
     Manifest,
     /// `SHA256SUMS`: text.
     Sums,
+    /// A signature over `SHA256SUMS`: bytes.
+    Signature,
 }
 
 impl FromStr for FileRef {
@@ -204,7 +206,7 @@ impl Store {
         }
     }
 
-    /// Opens a file of an image: one that its manifest lists, or `SHA256SUMS` or `manifest.json`.
+    /// Opens a file of an image: one that its manifest lists, `SHA256SUMS`, `manifest.json` or a signature.
     ///
     /// The manifest is read for it; [`open_file_of`](Self::open_file_of) saves that where it is at hand.
     ///
@@ -230,6 +232,7 @@ impl Store {
             ("manifest.json", _) => Content::Manifest,
             ("SHA256SUMS", _) => Content::Sums,
             (_, Some(_)) => Content::Boot,
+            (name, None) if manifest.has_unlisted(name) => Content::Signature,
             _ => {
                 return Err(StoreError::NoSuchFile {
                     name: manifest.name().clone(),

@@ -54,6 +54,12 @@ pub enum Damage {
         /// Its name, as far as it is text.
         file: String,
     },
+    /// A signature over `SHA256SUMS` is not there.
+    #[error("{file}: missing")]
+    Unsigned {
+        /// Its name.
+        file: String,
+    },
     /// `SHA256SUMS` is missing, or not the one that goes with the manifest.
     #[error("SHA256SUMS: missing, or other files than in manifest.json")]
     Sums,
@@ -74,6 +80,10 @@ pub struct Verifying<'a> {
     pub done: u64,
     /// Bytes to be read in all.
     pub total: u64,
+    /// Files that were read to their end so far.
+    pub files_done: usize,
+    /// Files to be read in all.
+    pub files: usize,
 }
 
 impl Report {
@@ -165,6 +175,14 @@ impl Store {
                 }
             }
         }
+        for signature in manifest.signatures() {
+            let file = signature.file().as_str();
+            if manifest.has_unlisted(file) && !dir.join(file).is_file() {
+                plan.report.damage.push(Damage::Unsigned {
+                    file: file.to_owned(),
+                });
+            }
+        }
         match read_dir(&dir) {
             Err(error) => plan.report.damage.push(Damage::Unreadable(error)),
             Ok(paths) => {
@@ -174,6 +192,7 @@ impl Store {
                         .map(|name| name.to_string_lossy())
                         .unwrap_or_default();
                     if manifest.file(&name).is_none()
+                        && !manifest.has_unlisted(&name)
                         && !matches!(&*name, "manifest.json" | "SHA256SUMS")
                     {
                         plan.report.damage.push(Damage::Extra {
@@ -253,7 +272,8 @@ fn run(plans: Vec<Plan>, progress: &Callback<'_>) -> Result<Vec<Report>, StoreEr
         .flat_map(|plan| &plan.jobs)
         .map(|job| job.size)
         .sum();
-    let (next, done, cancelled) = (
+    let (next, files_done, done, cancelled) = (
+        AtomicUsize::new(0),
         AtomicUsize::new(0),
         AtomicU64::new(0),
         AtomicBool::new(false),
@@ -272,6 +292,8 @@ fn run(plans: Vec<Plan>, progress: &Callback<'_>) -> Result<Vec<Report>, StoreEr
                     file: &todo.file,
                     done,
                     total,
+                    files_done: files_done.load(Ordering::Relaxed),
+                    files: queue.len(),
                 };
                 if progress(at).is_break() {
                     cancelled.store(true, Ordering::Relaxed);
@@ -283,6 +305,7 @@ fn run(plans: Vec<Plan>, progress: &Callback<'_>) -> Result<Vec<Report>, StoreEr
                 }
             });
             let Some((bytes, damage)) = read else { break };
+            files_done.fetch_add(1, Ordering::Relaxed);
             outcomes.push(Outcome {
                 plan,
                 job,

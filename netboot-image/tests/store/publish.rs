@@ -90,7 +90,7 @@ fn an_image_stands_as_a_directory_that_sha256sum_confirms() {
     );
     assert_eq!(
         (manifest.created(), manifest.architecture()),
-        (now(), Architecture::X86_64)
+        (now(), Some(Architecture::X86_64))
     );
     let Boot::Linux(linux) = manifest.boot() else {
         panic!("a Linux image")

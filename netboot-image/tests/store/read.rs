@@ -86,7 +86,7 @@ fn a_broken_image_stops_no_other_and_is_named() {
         fs::write(&path, text.replace(from, to)).expect("written");
     };
     rewrite("unreadable", "{", "<");
-    rewrite("later", "\"kind\": \"linux\"", "\"kind\": \"iso\"");
+    rewrite("later", "\"kind\": \"linux\"", "\"kind\": \"floppy\"");
     rewrite("other", "\"name\": \"other\"", "\"name\": \"good\"");
     fs::remove_dir_all(root.join(".store/images/lost/1")).expect("removed");
     fs::create_dir(root.join("foreign")).expect("made");
@@ -120,7 +120,7 @@ fn a_broken_image_stops_no_other_and_is_named() {
     let later = &listing.problems[1].error;
     assert_eq!(
         later.to_string(),
-        "image later: images of kind \"iso\" are not known to this version"
+        "image later: images of kind \"floppy\" are not known to this version"
     );
 
     // What the store did not put there it neither replaces nor removes; what is broken, it does both to.

@@ -78,6 +78,10 @@ fn verification_reads_every_byte_and_stops_when_told() {
     let last = std::sync::Mutex::new(0);
     let report = bench.store.verify(&name("a"), None, &|at| {
         assert!(at.done <= at.total);
+        assert!(
+            at.files_done < 4 && at.files == 4,
+            "the last file is not done before its bytes are"
+        );
         let mut last = last.lock().expect("not poisoned");
         *last = at.done.max(*last);
         ControlFlow::Continue(())

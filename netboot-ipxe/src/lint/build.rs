@@ -122,17 +122,36 @@ const ALIASES: [(&str, &str); 6] = [
 ];
 
 /// The features that option 175 announces, by the sub-option's number: the URI scheme each brings.
-const SCHEMES: [(u8, &str); 6] = [
+const SCHEMES: [(u8, &str); 9] = [
     (0x11, "iscsi"),
+    (0x12, "aoe"),
     (0x13, "http"),
     (0x14, "https"),
     (0x15, "tftp"),
     (0x16, "ftp"),
+    (0x1a, "x-slam"),
+    (0x1b, "ib_srp"),
     (0x29, "nfs"),
 ];
 
+/// The feature that looks up the names of hosts.
+const DNS: u8 = 0x17;
+
+/// The feature that runs PXE programs: only BIOS builds have it.
+const PXE: u8 = 0x21;
+
+/// The feature that runs UEFI programs: only UEFI builds have it.
+const EFI: u8 = 0x24;
+
 /// The feature that brings menus.
 const MENU: u8 = 0x27;
+
+/// The features that commands come with.
+const COMMANDS: [(u8, &[&str]); 3] = [
+    (DNS, &["nslookup"]),
+    (0x26, &["vcreate", "vdestroy"]),
+    (MENU, &["menu", "form", "item", "choose", "present"]),
+];
 
 impl Build {
     /// All that this crate knows, as if every option were built in.
@@ -173,13 +192,16 @@ impl Build {
     }
 
     /// The same build with only the features that a client announced in DHCP option 175: the
-    /// numbers of its sub-options whose value is 1, such as 0x13 for HTTP and 0x27 for menus.
+    /// numbers of its sub-options whose value is 1, such as 0x13 for HTTP and 0x27 for menus. They
+    /// say which protocols it has, whether it looks up names, and whether it has menus and VLANs;
+    /// of all other commands they say nothing.
     #[must_use]
     pub fn with_features(mut self, features: impl IntoIterator<Item = u8>) -> Self {
         let features: BTreeSet<u8> = features.into_iter().collect();
-        if !features.contains(&MENU) {
-            for command in ["menu", "item", "choose"] {
-                self.commands.remove(command);
+        for (feature, commands) in COMMANDS {
+            if !features.contains(&feature) {
+                self.commands
+                    .retain(|name| !commands.contains(&name.as_str()));
             }
         }
         self.features = Some(features);
@@ -216,6 +238,21 @@ impl Build {
             _ => true,
         }
     }
+
+    /// True where it finds hosts by name, as far as is known.
+    pub fn has_dns(&self) -> bool {
+        let features = self.features.as_ref();
+        features.is_none_or(|features| features.contains(&DNS))
+    }
+}
+
+/// What names a URI's scheme, where it is one that some build lacks.
+pub(super) fn scheme_of(uri: &str) -> Option<&'static str> {
+    let (scheme, _) = uri.split_once(':')?;
+    let known = SCHEMES.iter().map(|(_, known)| *known);
+    known
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(scheme))
 }
 
 /// What a script will run on, for findings that depend on it.
@@ -228,4 +265,24 @@ pub enum Platform {
     Bios,
     /// UEFI.
     Efi,
+}
+
+impl Platform {
+    /// What a client is, by the features that it announced in DHCP option 175: UEFI builds of iPXE
+    /// run UEFI programs (0x24), BIOS builds PXE programs (0x21).
+    ///
+    /// ```
+    /// use netboot_ipxe::lint::Platform;
+    ///
+    /// assert_eq!(Platform::from_features([0x13, 0x24, 0x27]), Platform::Efi);
+    /// assert_eq!(Platform::from_features([]), Platform::Any);
+    /// ```
+    pub fn from_features(features: impl IntoIterator<Item = u8>) -> Self {
+        let told = features.into_iter().filter_map(|feature| match feature {
+            EFI => Some(Self::Efi),
+            PXE => Some(Self::Bios),
+            _ => None,
+        });
+        told.last().unwrap_or_default()
+    }
 }

@@ -2,10 +2,11 @@
 
 use alloc::{format, string::String};
 
-use super::{Lint, Platform, ReadCommand, ReadLine, Severity};
+use super::{Lint, Platform, ReadCommand, ReadLine, Severity, build::scheme_of};
 use crate::{
     arg::{Arg, Part},
     cmdline::{self, MAX_BYTES},
+    command::ImageVerb,
     getopt::{Invocation, Misuse},
     render::MAX_WORDS,
     script::Operator,
@@ -42,10 +43,24 @@ impl Lint<'_> {
             let cure = "use a build that has it, or put `||` and another way after it";
             self.at_word(Severity::Warning, "not-in-build", at(0), message, cure);
         }
+        self.lone_operator(line, command);
         let words = command.args.get(1..).unwrap_or_default();
         match Invocation::read(spec, words) {
             Ok(invocation) => self.invocation(line, command, &invocation, guarded),
             Err(misuse) => self.misuse(line, command, spec, &misuse),
+        }
+    }
+
+    /// `|` or `&` before a command's name: a shell's operator, and here one more argument.
+    fn lone_operator(&mut self, line: &ReadLine<'_>, command: &ReadCommand<'_>) {
+        for (index, pair) in command.words.windows(2).enumerate() {
+            let [operator, next] = pair else { continue };
+            if matches!(operator.text, "|" | "&") && spec::find(next.text).is_some() {
+                let message = format!("`{}` is an argument here, not an operator", operator.text);
+                let cure = format!("write `{0}{0}`", operator.text);
+                let at = (line, command.words.get(index));
+                self.at_word(Severity::Warning, "lone-operator", at, message, &cure);
+            }
         }
     }
 
@@ -140,15 +155,17 @@ impl Lint<'_> {
                 self.at_word(Severity::Warning, "not-in-build", at(0), message, cure);
             }
         }
-        for word in invocation.words {
-            let scheme = word.parts().first().and_then(|part| match part {
-                Part::Text(text) => text.split_once("://").map(|(scheme, _)| scheme),
-                _ => None,
-            });
-            let scheme = scheme.filter(|scheme| !self.build.has_scheme(scheme));
-            if let Some(scheme) = scheme.filter(|_| !guarded && fetches(name)) {
-                let message = format!("`{scheme}` is not in {}", self.build.name());
-                let cure = "use another protocol";
+        for (word, uri) in uris(name, invocation.words) {
+            let lacking = match scheme_of(uri) {
+                Some(scheme) if !self.build.has_scheme(scheme) => format!("`{scheme}`"),
+                _ if !self.build.has_dns() && host(word, uri).is_some_and(is_name) => {
+                    String::from("finding hosts by name")
+                }
+                _ => continue,
+            };
+            if !guarded {
+                let message = format!("{lacking} is not in {}", self.build.name());
+                let cure = "use another protocol, or an address";
                 self.at_word(Severity::Warning, "not-in-build", at(0), message, cure);
             }
         }
@@ -186,14 +203,35 @@ impl Lint<'_> {
     }
 }
 
-fn fetches(name: &str) -> bool {
-    crate::command::ImageVerb::ALL
-        .iter()
-        .any(|verb| verb.name() == name)
-        || matches!(
-            name,
-            "imgextract" | "imgverify" | "imgset" | "sanboot" | "sanhook"
-        )
+/// The words that are URIs or may be, each with the text it starts with.
+fn uris<'a>(name: &str, words: &'a [Arg]) -> impl Iterator<Item = (&'a Arg, &'a str)> {
+    let image = ImageVerb::ALL.iter().any(|verb| verb.name() == name);
+    let (skip, take) = match name {
+        "sanboot" | "sanhook" => (0, MAX_WORDS),
+        "imgverify" | "imgdecrypt" => (0, 2),
+        "imgset" => (1, 1),
+        "imgextract" | "fdt" | "shim" | "certstore" => (0, 1),
+        _ => (0, usize::from(image)),
+    };
+    let words = words.iter().skip(skip).take(take);
+    words.filter_map(|word| match word.parts().first() {
+        Some(Part::Text(text)) => Some((word, text.as_str())),
+        _ => None,
+    })
+}
+
+/// The host in a URI, where it is not made from a setting.
+fn host<'a>(word: &Arg, uri: &'a str) -> Option<&'a str> {
+    let (_, rest) = uri.split_once("://")?;
+    match rest.find(['/', ':', '?', '#']) {
+        Some(end) => rest.get(..end),
+        None => Some(rest).filter(|_| word.as_text().is_some()),
+    }
+}
+
+/// True for a name, false for an address; one of IPv6 stands in brackets.
+fn is_name(host: &str) -> bool {
+    !host.starts_with('[') && host.contains(|c: char| c.is_ascii_alphabetic())
 }
 
 fn starts_with_setting(arg: &Arg) -> bool {

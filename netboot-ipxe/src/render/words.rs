@@ -7,6 +7,7 @@ use super::{escaped_char, is_blank};
 use crate::{
     arg::{Arg, Part},
     error::{Problem, RenderError},
+    parse::MAX_DEPTH,
 };
 
 /// Writes the words of one line.
@@ -21,6 +22,8 @@ pub(super) struct Words<'a> {
     pub(super) number: usize,
     /// Words of the command so far, its name and options not counted.
     pub(super) count: usize,
+    /// How many settings are open where it writes.
+    depth: usize,
 }
 
 /// Where a token of the line is, and what is odd in it.
@@ -50,6 +53,7 @@ impl<'a> Words<'a> {
             name: "",
             number,
             count: 0,
+            depth: 0,
         }
     }
 
@@ -189,6 +193,9 @@ impl<'a> Words<'a> {
     fn part(&mut self, part: &Part, token: &mut Token) -> Result<(), Problem> {
         // A value may hold the `}` that the text before it waits for.
         token.expands |= token.open && !matches!(part, Part::Text(_));
+        if self.depth >= MAX_DEPTH && !matches!(part, Part::Text(_)) {
+            return Err(Problem::TooDeep);
+        }
         match part {
             Part::Text(text) => self.text_part(text, token)?,
             Part::Setting(setting) => {
@@ -208,7 +215,10 @@ impl<'a> Words<'a> {
                 token.text_last = false;
                 self.text.push_str("${");
                 let mut inner = self.token();
-                self.parts(name, &mut inner)?;
+                self.depth += 1;
+                let written = self.parts(name, &mut inner);
+                self.depth -= 1;
+                written?;
                 let own = name.parts().iter().any(|part| match part {
                     Part::Text(text) => text.contains('}') || text.contains("${"),
                     _ => false,

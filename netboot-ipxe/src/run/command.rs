@@ -3,25 +3,25 @@
 use alloc::{string::String, vec::Vec};
 
 use super::{
-    After, Answer, Effect, End, Flow, Image, MAX_HELD, MAX_MENUS, Menu, MenuItem, Pending, Run,
-    settings::{integer, percent_decode},
+    After, Answer, Effect, End, Flow, Image, MAX_HELD, Pending, Run,
+    value::{integer, percent_decode},
 };
 use crate::{arg::Arg, command::ImageVerb, getopt::Invocation, spec};
 
 /// The options and words of a command, as text.
-struct Given<'a> {
+pub(super) struct Given<'a> {
     invocation: Invocation<'a>,
 }
 
 impl Given<'_> {
-    fn flag(&self, long: &str) -> bool {
+    pub(super) fn flag(&self, long: &str) -> bool {
         self.invocation
             .options
             .iter()
             .any(|(option, _)| option.long == long)
     }
 
-    fn value(&self, long: &str) -> Option<String> {
+    pub(super) fn value(&self, long: &str) -> Option<String> {
         let found = self
             .invocation
             .options
@@ -34,14 +34,14 @@ impl Given<'_> {
     }
 
     /// An option's number, 0 where it is absent; `None` where it is no number.
-    fn number(&self, long: &str) -> Option<u32> {
+    pub(super) fn number(&self, long: &str) -> Option<u32> {
         match self.value(long) {
             None => Some(0),
             Some(value) => integer(&value).and_then(|number| u32::try_from(number).ok()),
         }
     }
 
-    fn word(&self, index: usize) -> Option<&str> {
+    pub(super) fn word(&self, index: usize) -> Option<&str> {
         self.invocation.words.get(index).map(text)
     }
 
@@ -50,7 +50,7 @@ impl Given<'_> {
         words.iter().map(|word| text(word).into()).collect()
     }
 
-    fn rest(&self, index: usize) -> String {
+    pub(super) fn rest(&self, index: usize) -> String {
         self.words_from(index).join(" ")
     }
 }
@@ -93,16 +93,17 @@ impl Run {
             },
             "isset" => Flow::Done(!first.is_empty()),
             "iseq" => Flow::Done(Some(first) == given.word(1)),
-            "set" => Flow::Done(self.settings.set(first, &given.rest(1))),
+            "set" => Flow::Done(self.settings.store(first, &given.rest(1))),
             "clear" => Flow::Done(self.settings.clear(first)),
             "inc" => {
                 let by = given.word(1).map_or(Some(1), integer);
                 Flow::Done(by.is_some_and(|by| self.settings.add(first, by)))
             }
             "imgfree" => Flow::Done(self.imgfree(&given)),
-            "menu" => Flow::Done(self.menu(&given)),
+            "menu" | "form" => Flow::Done(self.menu(&given)),
             "item" => Flow::Done(self.item(&given)),
             "choose" => self.choose(&given),
+            "present" => self.present(&given),
             _ => asked(name, words, &given),
         }
     }
@@ -211,84 +212,6 @@ impl Run {
         })
     }
 
-    fn menu(&mut self, given: &Given<'_>) -> bool {
-        let name = given.value("name");
-        self.menus.retain(|menu| menu.name != name);
-        if !given.flag("delete") && self.menus.len() < MAX_MENUS {
-            let title = given.rest(0);
-            self.menus.push(Menu {
-                name,
-                title,
-                items: Vec::new(),
-                default: None,
-            });
-        }
-        true
-    }
-
-    fn item(&mut self, given: &Given<'_>) -> bool {
-        let menu = given.value("menu");
-        let Some(menu) = self.menus.iter_mut().find(|known| known.name == menu) else {
-            return false;
-        };
-        if menu.items.len() >= MAX_HELD {
-            return false;
-        }
-        let gap = given.flag("gap");
-        let name = given.word(0).filter(|_| !gap).map(String::from);
-        if given.flag("default") {
-            menu.default.clone_from(&name);
-        }
-        let text = given.rest(usize::from(!gap));
-        menu.items.push(MenuItem {
-            name,
-            text,
-            key: given.value("key"),
-        });
-        true
-    }
-
-    fn choose(&mut self, given: &Given<'_>) -> Flow {
-        let name = given.value("menu");
-        let Some(timeout_ms) = given.number("timeout") else {
-            return Flow::Done(false);
-        };
-        let Some(at) = self.menus.iter().position(|menu| menu.name == name) else {
-            return Flow::Done(false);
-        };
-        let keep = given.flag("keep");
-        let menu = if keep {
-            self.menus.get(at).cloned()
-        } else {
-            Some(self.menus.remove(at))
-        };
-        let Some(menu) = menu else {
-            return Flow::Done(false);
-        };
-        let names: Vec<String> = menu
-            .items
-            .iter()
-            .filter_map(|item| item.name.clone())
-            .collect();
-        if names.is_empty() {
-            return Flow::Done(false);
-        }
-        let default = given
-            .value("default")
-            .or(menu.default)
-            .filter(|name| names.contains(name));
-        let setting = given.word(0).unwrap_or_default().into();
-        Flow::Ask(
-            Effect::Choose {
-                title: menu.title,
-                items: menu.items,
-                default,
-                timeout_ms,
-            },
-            Pending::Chosen { setting, names },
-        )
-    }
-
     /// Takes the answer to an effect; gives the next one where that follows at once.
     pub(super) fn answered(&mut self, pending: Pending, answer: Answer) -> Option<Effect> {
         let done = answer != Answer::Failed;
@@ -306,11 +229,18 @@ impl Run {
                 Flow::Done(done)
             }
             (Pending::Chosen { setting, names }, Answer::Text(chosen)) => {
-                Flow::Done(names.contains(&chosen) && self.settings.set(&setting, &chosen))
+                Flow::Done(names.contains(&chosen) && self.settings.store(&setting, &chosen))
             }
             (Pending::Chosen { .. }, _) => Flow::Done(false),
+            (Pending::Form { title, fields }, Answer::Texts(texts)) => {
+                self.filled(title, fields, texts)
+            }
+            (Pending::Form { title, fields }, Answer::Done) => {
+                self.filled(title, fields, Vec::new())
+            }
+            (Pending::Form { .. }, _) => Flow::Done(false),
             (Pending::Read { setting }, Answer::Text(read)) => {
-                Flow::Done(self.settings.set(&setting, &read))
+                Flow::Done(self.settings.store(&setting, &read))
             }
             _ => Flow::Done(done),
         };

@@ -5,11 +5,18 @@
 //! decided here, in iPXE's order: words are split, then expanded, then options are read.
 
 mod command;
+mod effect;
+mod menu;
 mod settings;
+mod value;
 
 use alloc::{string::String, vec::Vec};
 
-pub use self::settings::Settings;
+use self::menu::Menu;
+pub use self::{
+    effect::{Answer, Effect, End, FormField, Image, MenuItem},
+    settings::Settings,
+};
 use crate::{
     lex,
     parse::{self, LineStarts, ParseError},
@@ -26,154 +33,8 @@ const MAX_WORDS_LEN: usize = 16_384;
 /// How many images a script may gather, and how many items a menu.
 const MAX_HELD: usize = 1_024;
 
-/// How many menus there may be at a time.
+/// How many menus and forms there may be at a time.
 const MAX_MENUS: usize = 16;
-
-/// Something that the script wants of the world, or its end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Effect {
-    /// Shows text.
-    Echo {
-        /// The text, without the line's end.
-        text: String,
-        /// Leaves out the line's end.
-        same_line: bool,
-    },
-    /// Waits for a key. [`Answer::Failed`] is a timeout, or another key.
-    Prompt {
-        /// What is shown.
-        text: String,
-        /// The key that is asked for, as written; any where absent.
-        key: Option<String>,
-        /// Milliseconds; 0 waits for ever.
-        timeout_ms: u32,
-    },
-    /// Waits. [`Answer::Failed`] is Ctrl-C.
-    Sleep {
-        /// Seconds.
-        seconds: u32,
-    },
-    /// Starts the shell. The answer is that of its `exit`.
-    Shell,
-    /// Fetches an image.
-    Fetch {
-        /// The name it will have.
-        name: String,
-        /// From where.
-        uri: String,
-    },
-    /// Runs an image. An answer means that it came back.
-    Boot {
-        /// The image, with its arguments.
-        kernel: Image,
-        /// All other images, in the order they were fetched.
-        initrds: Vec<Image>,
-        /// The script has ended before this.
-        replace: bool,
-    },
-    /// Shows a menu. Answer with [`Answer::Text`], the name of an item; anything else leaves it.
-    Choose {
-        /// What stands above it.
-        title: String,
-        /// Its lines.
-        items: Vec<MenuItem>,
-        /// The name that is chosen unless another is.
-        default: Option<String>,
-        /// Milliseconds until then; 0 never.
-        timeout_ms: u32,
-    },
-    /// Reads a line from the keyboard for a setting. Answer with [`Answer::Text`].
-    Read {
-        /// The setting.
-        setting: String,
-    },
-    /// Boots from a disk. An answer means that it came back.
-    Sanboot {
-        /// The drive's number as written.
-        drive: Option<String>,
-        /// Disks by URI; a local drive where there is none.
-        uris: Vec<String>,
-    },
-    /// Asks for addresses.
-    Dhcp {
-        /// On which interfaces; all where there is none.
-        interfaces: Vec<String>,
-    },
-    /// Checks an image against a signature.
-    Verify {
-        /// The image's name.
-        image: String,
-        /// Where the signature is.
-        signature: String,
-    },
-    /// Restarts the machine. An answer means that it did not.
-    Reboot {
-        /// Without going through the firmware's tests.
-        warm: bool,
-    },
-    /// Runs a command that the interpreter knows only by name.
-    Command {
-        /// Its words, expanded, the name first.
-        words: Vec<String>,
-    },
-    /// The end. Every further call gives the same.
-    End(End),
-}
-
-/// How a script ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// It ran off its end, or said `exit` with a status.
-    Exit {
-        /// 0 is success.
-        status: u32,
-    },
-    /// A command failed and nothing caught it.
-    Failed {
-        /// The line, counted from 1 as in the text; a joined line by its first.
-        line: usize,
-        /// The command as it was written.
-        command: String,
-    },
-    /// An image took its place.
-    Replaced,
-    /// It took more than [`MAX_STEPS`] steps, or gathered more than a machine could hold.
-    Unbounded,
-}
-
-/// What the caller says to an effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// It was done.
-    Done,
-    /// It failed.
-    Failed,
-    /// It was done, and this is what came of it.
-    Text(String),
-}
-
-/// An image that was fetched.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Image {
-    /// Its name.
-    pub name: String,
-    /// Where it came from.
-    pub uri: String,
-    /// Its arguments.
-    pub args: String,
-}
-
-/// A line of a menu.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MenuItem {
-    /// What choosing it gives; `None` for a line that cannot be chosen.
-    pub name: Option<String>,
-    /// What is shown.
-    pub text: String,
-    /// The key that chooses it, as written.
-    pub key: Option<String>,
-}
 
 /// A script under way.
 ///
@@ -207,14 +68,6 @@ struct RunLine {
     commands: Vec<(Operator, Vec<String>)>,
 }
 
-#[derive(Debug, Clone)]
-struct Menu {
-    name: Option<String>,
-    title: String,
-    items: Vec<MenuItem>,
-    default: Option<String>,
-}
-
 /// What an answer is for.
 #[derive(Debug, Clone)]
 enum Pending {
@@ -230,6 +83,10 @@ enum Pending {
     Chosen {
         setting: String,
         names: Vec<String>,
+    },
+    Form {
+        title: String,
+        fields: Vec<FormField>,
     },
     Read {
         setting: String,

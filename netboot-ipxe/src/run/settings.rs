@@ -4,11 +4,11 @@
 
 use alloc::{
     collections::BTreeMap,
-    format,
     string::{String, ToString},
     vec::Vec,
 };
 
+use super::value::{decode, encode, last_bytes, number, size};
 use crate::setting::{Setting, SettingType};
 
 /// The settings of a machine.
@@ -48,7 +48,8 @@ impl Settings {
 
     /// Writes a setting by its name, `[scope/]name[:type]`, from the text form of its type; an
     /// empty text deletes it. False, and nothing done, where the name or the text is none, or
-    /// where there are 1,024 settings already.
+    /// where there are 1,024 settings already. The types `busdevfn` and `dnssl` have no text that
+    /// could be written; `hex` says their bytes.
     ///
     /// ```
     /// use netboot_ipxe::run::Settings;
@@ -66,9 +67,7 @@ impl Settings {
             self.values.remove(&key);
             return true;
         }
-        let default =
-            named(setting.name()).map_or(SettingType::String, |(_, typed, _)| typed.clone());
-        let typed = setting.setting_type().cloned().unwrap_or(default);
+        let typed = type_of(&setting).unwrap_or(SettingType::String);
         if self.values.len() >= MAX_SETTINGS && !self.values.contains_key(&key) {
             return false;
         }
@@ -79,6 +78,14 @@ impl Settings {
             }
             None => false,
         }
+    }
+
+    /// As [`set`](Self::set), from within a script: what a machine only ever brings along cannot be
+    /// written there.
+    pub(super) fn store(&mut self, name: &str, text: &str) -> bool {
+        let typed = Setting::from_text(name).and_then(|setting| type_of(&setting));
+        let written = !matches!(typed, Some(SettingType::Uuid | SettingType::Guid));
+        (written || text.is_empty()) && self.set(name, text)
     }
 
     /// A setting's value as text, by its name; empty where there is none, or where its type cannot
@@ -139,7 +146,13 @@ impl Settings {
     }
 }
 
-fn is_known_type(setting: &Setting) -> bool {
+/// The type that a setting has by what is said of it, or by its name.
+fn type_of(setting: &Setting) -> Option<SettingType> {
+    let by_name = || named(setting.name()).map(|(_, typed, _)| typed.clone());
+    setting.setting_type().cloned().or_else(by_name)
+}
+
+pub(super) fn is_known_type(setting: &Setting) -> bool {
     !matches!(setting.setting_type(), Some(SettingType::Other(_)))
 }
 
@@ -156,167 +169,4 @@ fn key(setting: &Setting) -> (String, String) {
         setting.scope_name().unwrap_or_default().to_string(),
         name.to_string(),
     )
-}
-
-fn size(typed: &SettingType) -> Option<usize> {
-    match typed {
-        SettingType::Int8 | SettingType::Uint8 => Some(1),
-        SettingType::Int16 | SettingType::Uint16 => Some(2),
-        SettingType::Int32 | SettingType::Uint32 => Some(4),
-        _ => None,
-    }
-}
-
-/// The bytes of a text in the form of a type.
-fn encode(text: &str, typed: &SettingType) -> Option<Vec<u8>> {
-    match typed {
-        SettingType::String => Some(text.as_bytes().to_vec()),
-        SettingType::UriString => Some(percent_decode(text)),
-        SettingType::Ipv4 => {
-            let parts: Option<Vec<u8>> = text.split('.').map(|part| part.parse().ok()).collect();
-            parts.filter(|parts| parts.len() == 4)
-        }
-        SettingType::Hex => hex(text, Some(':')),
-        SettingType::HexHyp => hex(text, Some('-')),
-        SettingType::HexRaw => hex(text, None),
-        typed => size(typed).and_then(|size| Some(last_bytes(integer(text)?, size))),
-    }
-}
-
-/// A text in the form of a type.
-fn decode(bytes: &[u8], typed: &SettingType) -> String {
-    let joined = |between: &str| {
-        bytes
-            .iter()
-            .map(|b| format!("{b:02x}"))
-            .collect::<Vec<_>>()
-            .join(between)
-    };
-    match typed {
-        SettingType::String => String::from_utf8_lossy(bytes).into_owned(),
-        SettingType::UriString => percent_encode(bytes),
-        SettingType::Ipv4 => match bytes {
-            [a, b, c, d, ..] => format!("{a}.{b}.{c}.{d}"),
-            _ => String::new(),
-        },
-        SettingType::Int8 | SettingType::Int16 | SettingType::Int32 => {
-            number(bytes).map_or_else(String::new, |number| number.to_string())
-        }
-        SettingType::Uint8 | SettingType::Uint16 | SettingType::Uint32 => {
-            unsigned(bytes).map_or_else(String::new, |number| format!("{number:#x}"))
-        }
-        SettingType::Hex => joined(":"),
-        SettingType::HexHyp => joined("-"),
-        SettingType::HexRaw => joined(""),
-        SettingType::Uuid if bytes.len() == 16 => {
-            let raw = joined("");
-            let ends = [0, 8, 12, 16, 20, 32];
-            let parts = ends.windows(2).map(|end| match end {
-                [from, to] => raw.get(*from..*to).unwrap_or_default(),
-                _ => "",
-            });
-            parts.collect::<Vec<_>>().join("-")
-        }
-        _ => String::new(),
-    }
-}
-
-/// A number as C's `strtoul` with base 0 reads it, the whole text.
-pub(super) fn integer(text: &str) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
-    let lower = digits
-        .strip_prefix("0x")
-        .or_else(|| digits.strip_prefix("0X"));
-    let value = match (lower, digits.strip_prefix('0')) {
-        (Some(hex), _) => u32::from_str_radix(hex, 16).ok()?,
-        (None, Some(octal)) if !octal.is_empty() => u32::from_str_radix(octal, 8).ok()?,
-        _ => digits.parse().ok()?,
-    };
-    if digits.contains(['+', '-']) {
-        return None;
-    }
-    Some(if negative {
-        -i64::from(value)
-    } else {
-        i64::from(value)
-    })
-}
-
-fn unsigned(bytes: &[u8]) -> Option<u32> {
-    let wide = bytes.iter().try_fold(0_u32, |value, b| {
-        value.checked_mul(256).map(|value| value | u32::from(*b))
-    });
-    wide.filter(|_| !bytes.is_empty())
-}
-
-/// Big-endian, its sign that of the first byte.
-fn number(bytes: &[u8]) -> Option<i64> {
-    let value = i64::from(unsigned(bytes)?);
-    let negative = bytes.first().is_some_and(|first| *first >= 0x80);
-    let bits = u32::try_from(bytes.len().min(4)).ok()? * 8;
-    Some(if negative {
-        value - (1_i64 << bits)
-    } else {
-        value
-    })
-}
-
-fn last_bytes(value: i64, size: usize) -> Vec<u8> {
-    let bytes = value.to_be_bytes();
-    bytes.get(bytes.len() - size..).unwrap_or_default().to_vec()
-}
-
-fn hex(text: &str, between: Option<char>) -> Option<Vec<u8>> {
-    let digits: Vec<char> = text.chars().collect();
-    let mut bytes = Vec::new();
-    let mut left = digits.as_slice();
-    while let [high, low, rest @ ..] = left {
-        let byte = high.to_digit(16)? * 16 + low.to_digit(16)?;
-        bytes.push(u8::try_from(byte).ok()?);
-        left = match (between, rest) {
-            (_, []) => rest,
-            (None, rest) => rest,
-            (Some(between), [first, more @ ..]) if *first == between && !more.is_empty() => more,
-            _ => return None,
-        };
-    }
-    left.is_empty().then_some(bytes)
-}
-
-fn percent_encode(bytes: &[u8]) -> String {
-    let mut out = String::new();
-    for b in bytes {
-        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~' | b'+') {
-            out.push(char::from(*b));
-        } else {
-            out.push_str(&format!("%{b:02X}"));
-        }
-    }
-    out
-}
-
-pub(super) fn percent_decode(text: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    let mut left = text.as_bytes();
-    while let Some((first, rest)) = left.split_first() {
-        let decoded = match (first, rest) {
-            (b'%', [high, low, ..]) => {
-                let digit = |b: &u8| char::from(*b).to_digit(16);
-                digit(high)
-                    .zip(digit(low))
-                    .and_then(|(h, l)| u8::try_from(h * 16 + l).ok())
-            }
-            _ => None,
-        };
-        out.push(decoded.unwrap_or(*first));
-        left = if decoded.is_some() {
-            rest.get(2..).unwrap_or_default()
-        } else {
-            rest
-        };
-    }
-    out
 }

@@ -24,7 +24,7 @@ impl Numbers {
 }
 
 const NAMES: [&str; 4] = ["v0", "v1", "v2", "net9/v0"];
-const TYPES: [&str; 14] = [
+const TYPES: [&str; 19] = [
     "",
     "",
     "",
@@ -39,8 +39,13 @@ const TYPES: [&str; 14] = [
     ":hexhyp",
     ":hexraw",
     ":uristring",
+    ":base64",
+    ":ipv6",
+    ":uuid",
+    ":busdevfn",
+    ":dnssl",
 ];
-const VALUES: [&str; 24] = [
+const VALUES: [&str; 30] = [
     "5",
     "0",
     "-3",
@@ -65,8 +70,14 @@ const VALUES: [&str; 24] = [
     "a${v0}b",
     "|| x",
     "4294967295",
+    "AQID",
+    "/w==",
+    "AQ I D",
+    "AQ=",
+    "fe80::1",
+    "::",
 ];
-const SHOWN: [&str; 14] = [
+const SHOWN: [&str; 19] = [
     "",
     "",
     "",
@@ -81,6 +92,11 @@ const SHOWN: [&str; 14] = [
     ":ipv4",
     ":int16",
     ":nonsense",
+    ":base64",
+    ":ipv6",
+    ":uuid",
+    ":busdevfn",
+    ":dnssl",
 ];
 
 fn expansion(numbers: &mut Numbers) -> String {
@@ -137,6 +153,32 @@ fn line(numbers: &mut Numbers, case: u32) -> String {
     line
 }
 
+/// A value's bytes as each type shows them, one to a line: the console cuts at 80 columns.
+fn forms(numbers: &mut Numbers, case: u32) -> String {
+    let byte = [
+        "00", "00", "00", "01", "2c", "7f", "80", "ff", "41", "3a", "c3",
+    ];
+    let bytes = |numbers: &mut Numbers, len: usize| -> String {
+        (0..len).map(|_| numbers.of(&byte)).collect()
+    };
+    let names = [
+        "0161", "03666f6f", "00", "00", "c000", "c002", "0162", "4000", "026362",
+    ];
+    let mut text = format!("set w:hexraw {}\n", bytes(numbers, 16));
+    for typed in ["uuid", "ipv6", "base64", "ipv4"] {
+        text += &format!("echo @{case} {typed} ${{w:{typed}}}\n");
+    }
+    let len = 1 + numbers.below(7);
+    text += &format!("set w:hexraw {}\n", bytes(numbers, len));
+    for typed in ["uristring", "busdevfn", "base64", "int32", "uint32"] {
+        text += &format!("echo @{case} {typed} ${{w:{typed}}}\n");
+    }
+    let names: String = (0..1 + numbers.below(6))
+        .map(|_| numbers.of(&names))
+        .collect();
+    text + &format!("set w:hexraw {names}\necho @{case} dnssl ${{w:dnssl}}\n")
+}
+
 fn script() -> String {
     let mut numbers = Numbers(0x2019_0125);
     let mut text = String::from("#!ipxe\nset n v2\n");
@@ -145,6 +187,7 @@ fn script() -> String {
         for _ in 0..2 + numbers.below(4) {
             text += &line(&mut numbers, case);
         }
+        text += &forms(&mut numbers, case);
         text +=
             &format!(":l{case} echo @{case} ends [${{v0}}] [${{v1}}] [${{v2}}] [${{net9/v0}}]\n");
     }

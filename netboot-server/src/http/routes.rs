@@ -14,7 +14,7 @@ use netboot_image::{Digest, FileRef, StoreError};
 
 use super::body::Body;
 use super::entity::{self, Content, Entity};
-use crate::events::Kind;
+use crate::events::{Kind, shown};
 use crate::failure::Chain;
 use crate::script;
 use crate::service::Shared;
@@ -65,7 +65,8 @@ pub(super) async fn answer<B>(
     let method = request.method().clone();
     // The store and the neighbour table are read from files.
     let found = tokio::task::spawn_blocking(move || {
-        let machine = asked_mac(&query).or_else(|| shared_there.identify(client.ip()));
+        // A MAC address in a URL says whose script is wanted, and not who asks.
+        let (asked, seen) = (asked_mac(&query), shared_there.identify(client.ip()));
         let found = normal_path(&raw_path).and_then(|path| {
             if method != Method::GET && method != Method::HEAD {
                 return Err(Refusal::new(
@@ -76,12 +77,12 @@ pub(super) async fn answer<B>(
             let asker = Asker {
                 client,
                 local,
-                machine,
+                machine: asked.or(seen),
                 path: &path,
             };
             find(&shared_there, &asker).map(|entity| (path, entity))
         });
-        (raw_path, machine, found)
+        (raw_path, seen.or(asked), found)
     })
     .await;
     let (path, machine, found) = match found {
@@ -154,15 +155,6 @@ fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
         headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
     response
-}
-
-/// A path as it may stand in a log: short, and without control characters.
-fn shown(path: &str) -> String {
-    const LONGEST: usize = 200;
-    path.chars()
-        .take(LONGEST)
-        .flat_map(char::escape_debug)
-        .collect()
 }
 
 /// The path with percent signs decoded and `//` folded in place, since firmware fails on a

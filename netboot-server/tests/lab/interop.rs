@@ -1,12 +1,18 @@
 //! Clients that others wrote ask this server, in network namespaces.
 
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::path::Path;
-use std::process::Output;
+use std::process;
 
+use netboot_dhcp::Timestamp;
+use netboot_dhcp::client::{Client, Output, Profile};
+use netboot_dhcp::value::Arch;
+use netboot_dhcp::wire::MessageView;
 use netboot_server::lab::Namespace;
 use tempfile::TempDir;
 
-use crate::server::{INSTALLER, Server, add_debian};
+use crate::server::{INSTALLER, MAC, PATIENCE, Server, add_debian};
 
 const CONFIG: &str = r#"
     [netboot.server]
@@ -45,6 +51,12 @@ impl Cable {
         let servers = Namespace::new().expect("a network namespace; this test needs root");
         let clients = Namespace::new().expect("a network namespace");
         servers.link("eth1", &clients, "eth0").expect("a veth pair");
+        // Link-local addresses at once, not after a second of looking for another owner.
+        for (namespace, interface) in [(&servers, "eth1"), (&clients, "eth0")] {
+            let setting = format!("/proc/sys/net/ipv6/conf/{interface}/accept_dad");
+            let written = namespace.run(|| std::fs::write(setting, "0"));
+            written.expect("IPv6 in the kernel");
+        }
         for (namespace, words) in [
             (&servers, "addr add 192.168.100.1/24 dev eth1"),
             (&servers, "link set eth1 up"),
@@ -67,7 +79,7 @@ impl Cable {
     }
 
     /// Runs a client to its end, as a shell has it, in the scratch folder; gives both its outputs.
-    fn run(&self, line: &str) -> (Output, String) {
+    fn run(&self, line: &str) -> (process::Output, String) {
         let line = format!("cd {} && {line}", self.scratch.path().display());
         let output = self
             .clients
@@ -293,4 +305,68 @@ fn the_guides_check_commands_work_word_for_word() {
     ));
     let summed = cable.succeed("sha256sum -c SHA256SUMS");
     assert_eq!(summed, "bzImage: OK\ninitrd: OK\nmanifest.json: OK\n");
+}
+
+/// DISCOVER to ACK as iPXE asks, over a socket in the clients' namespace.
+fn ipxe_gets_its_lease(cable: &Cable) {
+    let socket = cable.clients.run(|| {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None)
+            .expect("a socket");
+        socket.bind_device(Some(b"eth0")).expect("the interface");
+        socket.set_broadcast(true).expect("broadcast");
+        let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
+        socket.bind(&any.into()).expect("port 68");
+        UdpSocket::from(socket)
+    });
+    let profile = Profile::ipxe(MAC.parse().expect("a MAC address"), Arch::X86_BIOS);
+    let mut client = Client::new(Timestamp(0), profile, 0x5eed);
+    let mut buffer = [0; 2048];
+    loop {
+        match client
+            .poll_output(Timestamp(0))
+            .expect("a message that fits")
+        {
+            Output::Transmit(message) => {
+                let sent = socket.send_to(&message.bytes, message.destination);
+                sent.expect("the cable is plugged in");
+            }
+            Output::Wait(_) => {
+                let (length, from) = socket.recv_from(&mut buffer).expect("an answer");
+                let SocketAddr::V4(from) = from else {
+                    unreachable!("an IPv4 socket")
+                };
+                let message = MessageView::parse(&buffer[..length]).expect("a DHCP message");
+                client.handle_input(Timestamp(0), from, &message);
+            }
+            Output::Done(_) => return,
+            Output::Failed(failure) => panic!("{failure}"),
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root and the Debian package debian-installer-12-netboot-amd64"]
+fn ipxe_is_told_that_there_is_no_ipv6_router() {
+    let cable = Cable::new(Address::None);
+    let icmp = cable.clients.run(|| {
+        let (kind, protocol) = (socket2::Type::RAW, socket2::Protocol::ICMPV6);
+        let socket = socket2::Socket::new(socket2::Domain::IPV6, kind, Some(protocol))
+            .expect("a raw socket");
+        socket.bind_device(Some(b"eth0")).expect("the interface");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket
+    });
+    ipxe_gets_its_lease(&cable);
+    let mut packet = [0; 256];
+    let length = loop {
+        let length = (&icmp)
+            .read(&mut packet)
+            .expect("a router advertisement in time");
+        if packet[0] == 134 {
+            break length;
+        }
+    };
+    // Type and code, the checksum, then a router lifetime of zero and no option behind the header.
+    assert_eq!(packet[..2], [134, 0]);
+    assert_eq!(packet[4..length], [0; 12]);
 }

@@ -169,8 +169,8 @@ pub(crate) fn lease(site: &Site, last: u8) -> Bound {
 pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
     let began = Instant::now();
     profile.server_port = site.ports.dhcp;
-    profile.timeout_ms = 500;
-    profile.tries = 60;
+    // Long, so that a busy machine does not make it ask twice.
+    profile.timeout_ms = 10_000;
     let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client))
         .expect("the site's own port");
     let now = || {
@@ -190,10 +190,10 @@ pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
             Output::Wait(until) => {
                 let wait = Duration::from_millis(until.millis_since(now()).max(1));
                 socket.set_read_timeout(Some(wait)).expect("a time");
-                if let Ok((length, _)) = socket.recv_from(&mut bytes)
+                if let Ok((length, SocketAddr::V4(from))) = socket.recv_from(&mut bytes)
                     && let Ok(message) = MessageView::parse(&bytes[..length])
                 {
-                    client.handle_input(now(), &message);
+                    client.handle_input(now(), from, &message);
                 }
             }
             Output::Done(bound) => return bound,

@@ -196,3 +196,33 @@ impl fmt::Display for Cap {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_and_caps_say_in_words_what_happened() {
+        let error = io::Error::from(io::ErrorKind::StorageFull);
+        for (shown, expected) in [
+            (
+                Failure::Transfer(&TransferError::TooLong).to_string(),
+                "the transfer exceeded its time limit",
+            ),
+            (
+                Failure::Write(&error).to_string(),
+                "the file cannot be written: no storage space",
+            ),
+            (
+                Failure::Superseded.to_string(),
+                "the client asked again for this or something else",
+            ),
+            (
+                Cap::Transfers.to_string(),
+                "too many transfers at once, not answered",
+            ),
+        ] {
+            assert_eq!(shown, expected);
+        }
+    }
+}

@@ -111,7 +111,8 @@ pub type Observer = dyn Fn(&Event<'_>) + Send + Sync;
 /// ```
 pub struct Server<S> {
     listener: Listener,
-    settings: Settings,
+    // Apart, since a server is moved about until it serves.
+    settings: Box<Settings>,
     source: S,
     observer: Arc<Observer>,
 }
@@ -157,7 +158,7 @@ impl<S: Source> Server<S> {
     fn new(listener: Listener, settings: Settings, source: S) -> Self {
         Self {
             listener,
-            settings,
+            settings: Box::new(settings),
             source,
             observer: Arc::new(|_| {}),
         }
@@ -194,7 +195,7 @@ impl<S: Source> Server<S> {
         let shared = Arc::new(Shared {
             listener: self.listener,
             offload: Offload::new()?,
-            settings: self.settings,
+            settings: *self.settings,
             source: self.source,
             observer: self.observer,
             buffers: transfer::Buffers::default(),

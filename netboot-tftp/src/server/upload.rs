@@ -96,7 +96,16 @@ impl Upload {
             folder.rename_to_free_name(own, &name)?;
         }
         temporary.name = None;
-        temporary.folder.sync()
+        match temporary.folder.sync() {
+            // Some file systems have no such call for directories; the file itself is on the disk.
+            Err(error)
+                if [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported]
+                    .contains(&error.kind()) =>
+            {
+                Ok(())
+            }
+            synced => synced,
+        }
     }
 }
 

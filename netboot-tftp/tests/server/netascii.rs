@@ -5,7 +5,7 @@ use netboot_tftp::client::{Client, Content};
 use netboot_tftp::server::{Directory, Memory, Settings, Writing};
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running};
+use crate::support::{Bare, PATIENCE, Running, unhurried};
 
 /// Lines of every length up to 200, with a CR here and there.
 fn text(len: usize) -> Vec<u8> {
@@ -40,7 +40,11 @@ async fn a_block_that_is_sent_again_is_the_same_block() {
     // Large enough that the way back to a block goes by a mark far behind the start.
     let file = text(400_000);
     let files = Memory::from_iter([("text", file)]);
-    let server = Running::start(Settings::default(), files);
+    let settings = Settings {
+        transfer: unhurried(),
+        ..Settings::default()
+    };
+    let server = Running::start(settings, files);
     let client = Bare::new().await;
     let request = b"\x00\x01text\0netascii\0blksize\x001000\0windowsize\x004\0";
     client.send(server.addr, request).await;

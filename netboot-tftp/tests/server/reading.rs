@@ -181,6 +181,31 @@ async fn an_error_of_the_client_ends_its_transfer_at_once() {
 }
 
 #[tokio::test]
+async fn a_client_that_goes_without_its_last_ack_is_no_failure_but_one_that_was_never_heard_is() {
+    let settings = Settings {
+        transfer: TransferSettings {
+            initial_rto: Duration::from_millis(20),
+            max_retries: 1,
+            ..TransferSettings::default()
+        },
+        ..Settings::default()
+    };
+    let server = Running::start(settings, files());
+    let (gone, never) = (Bare::new().await, Bare::new().await);
+    gone.send(server.addr, b"\x00\x01small\0octet\0tsize\x000\0")
+        .await;
+    let (_, tid) = gone.recv().await;
+    gone.send(tid, &[0, 4, 0, 0]).await;
+    assert_eq!(gone.recv().await.0, b"\x00\x03\x00\x01hello");
+    server.event("unconfirmed 0").await;
+    assert_eq!(server.count("failed"), 0);
+    never.send(server.addr, b"\x00\x01small\0octet\0").await;
+    server
+        .event("failed no answer from the peer after 1 retries")
+        .await;
+}
+
+#[tokio::test]
 async fn what_is_no_request_is_dropped_and_told() {
     let server = Running::start(Settings::default(), files());
     let client = Bare::new().await;

@@ -5,7 +5,7 @@ use netboot_tftp::client::{Client, Content};
 use netboot_tftp::server::{Directory, Settings, Writing};
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, files};
+use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 fn single_port() -> Settings {
     Settings {
@@ -19,9 +19,16 @@ fn single_port() -> Settings {
     }
 }
 
+fn unhurried_single_port() -> Settings {
+    Settings {
+        transfer: unhurried(),
+        ..single_port()
+    }
+}
+
 #[tokio::test]
 async fn every_answer_leaves_from_the_port_that_was_asked() {
-    let server = Running::start(single_port(), files());
+    let server = Running::start(unhurried_single_port(), files());
     let client = Bare::new().await;
     let request = b"\x00\x01big\0octet\0windowsize\x002\0";
     client.send(server.addr, request).await;
@@ -42,7 +49,7 @@ async fn every_answer_leaves_from_the_port_that_was_asked() {
 
 #[tokio::test]
 async fn another_request_from_the_same_port_takes_the_place_of_the_first() {
-    let server = Running::start(single_port(), files());
+    let server = Running::start(unhurried_single_port(), files());
     let client = Bare::new().await;
     client.send(server.addr, b"\x00\x01big\0octet\0").await;
     assert_eq!(client.recv().await.0[..4], [0, 3, 0, 1]);

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use netboot_tftp::TransferSettings;
 use netboot_tftp::server::{Cap, Event, Failure, Memory, Server, Settings, Source};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
@@ -12,6 +13,17 @@ use tokio::time::timeout;
 
 /// A test that hangs has failed; this says so before the harness loses patience.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Timers that never run out within a test: each packet then comes once, however slow the machine is.
+pub(crate) fn unhurried() -> TransferSettings {
+    let hour = Duration::from_secs(3600);
+    TransferSettings {
+        initial_rto: hour,
+        min_rto: hour,
+        max_rto: hour,
+        ..TransferSettings::default()
+    }
+}
 
 /// A server in a task, and its events as short lines.
 pub(crate) struct Running {

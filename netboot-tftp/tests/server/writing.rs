@@ -9,7 +9,7 @@ use netboot_tftp::{ErrorCode, Limits, Options, TransferError, TransferSettings};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, files};
+use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 fn inbox(settings: Settings, change: impl FnOnce(&mut Writing)) -> (TempDir, Running) {
     let root = tempfile::tempdir().unwrap();
@@ -17,6 +17,13 @@ fn inbox(settings: Settings, change: impl FnOnce(&mut Writing)) -> (TempDir, Run
     change(&mut writing);
     let directory = Directory::new(root.path()).unwrap().writable(writing);
     (root, Running::start(settings, directory))
+}
+
+fn unhurried_settings() -> Settings {
+    Settings {
+        transfer: unhurried(),
+        ..Settings::default()
+    }
 }
 
 fn entries(directory: &Path) -> usize {
@@ -74,7 +81,7 @@ async fn a_file_of_a_client_is_read_as_it_is_sent() {
 
 #[tokio::test]
 async fn the_last_block_is_acknowledged_when_the_file_has_its_name() {
-    let (root, server) = inbox(Settings::default(), |_| {});
+    let (root, server) = inbox(unhurried_settings(), |_| {});
     let client = Bare::new().await;
     client.send(server.addr, b"\x00\x02dir\0octet\0").await;
     let (answer, tid) = client.recv().await;
@@ -103,7 +110,7 @@ async fn writes_that_are_complete_are_in_nobodys_way() {
         max_transfers_per_client: 2,
         transfer: TransferSettings {
             dally: Duration::from_secs(3600),
-            ..TransferSettings::default()
+            ..unhurried()
         },
         ..Settings::default()
     };
@@ -151,7 +158,7 @@ async fn a_write_that_ends_early_leaves_nothing() {
 
 #[tokio::test]
 async fn a_server_that_is_dropped_leaves_no_half_of_a_file() {
-    let (root, server) = inbox(Settings::default(), |_| {});
+    let (root, server) = inbox(unhurried_settings(), |_| {});
     let client = Bare::new().await;
     client.send(server.addr, b"\x00\x02f\0octet\0").await;
     let (_, tid) = client.recv().await;

@@ -3,19 +3,17 @@
 //! DHCP, TFTP and HTTP put in what happened; the log, and whoever watches, read it out. A reader
 //! that falls behind the ring is told how many events it missed.
 
-use std::collections::{BTreeMap, VecDeque};
+mod boots;
+mod ring;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netboot_dhcp::MacAddr;
 use serde::Serialize;
-use tokio::sync::watch;
 
-/// How many events the ring holds.
-pub const RING: usize = 4096;
-/// How many machines' boots are told apart; the one heard of longest ago is forgotten first.
-pub const MACHINES: usize = 4096;
+pub use boots::MACHINES;
+pub use ring::{Events, RING, Read, Reader};
 
 /// One step.
 #[derive(Debug, Clone, Serialize)]
@@ -51,6 +49,8 @@ pub enum Kind {
         host_name: Option<String>,
         /// What it was told to boot.
         boot_file: Option<String>,
+        /// Why a DHCPNAK says no.
+        refusal: Option<String>,
         /// Who spoke.
         stage: Stage,
     },
@@ -84,6 +84,8 @@ pub enum Kind {
         windowsize: u16,
         /// Datagrams sent again.
         retransmissions: u64,
+        /// Whether the client acknowledged the last of them.
+        confirmed: bool,
     },
     /// A client asked only how large a file is (`tsize`, then ERROR 8).
     TftpSizeProbe {
@@ -173,6 +175,7 @@ impl fmt::Display for Event {
                 address,
                 host_name,
                 boot_file,
+                refusal,
                 ..
             } => {
                 write!(f, "{message}({interface})")?;
@@ -185,6 +188,9 @@ impl fmt::Display for Event {
                 }
                 if let Some(file) = boot_file {
                     write!(f, " boots {file}")?;
+                }
+                if let Some(refusal) = refusal {
+                    write!(f, " {refusal}")?;
                 }
                 Ok(())
             }
@@ -204,12 +210,19 @@ impl fmt::Display for Event {
                 blksize,
                 windowsize,
                 retransmissions,
-            } => write!(
-                f,
-                "TFTP {} {client} sent {name}: {bytes} bytes in {elapsed_ms} ms, blksize {blksize}, \
-                 windowsize {windowsize}, {retransmissions} retransmitted",
-                machine()
-            ),
+                confirmed,
+            } => {
+                write!(
+                    f,
+                    "TFTP {} {client} sent {name}: {bytes} bytes in {elapsed_ms} ms, blksize \
+                     {blksize}, windowsize {windowsize}, {retransmissions} retransmitted",
+                    machine()
+                )?;
+                if !confirmed {
+                    f.write_str(", the last not acknowledged")?;
+                }
+                Ok(())
+            }
             Kind::TftpSizeProbe {
                 client,
                 name,
@@ -262,6 +275,15 @@ impl fmt::Display for Event {
     }
 }
 
+/// A stranger's text as it may stand in an event: short, and without control characters.
+pub(crate) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    text.chars()
+        .take(LONGEST)
+        .flat_map(char::escape_debug)
+        .collect()
+}
+
 struct Machine(Option<MacAddr>);
 
 impl fmt::Display for Machine {
@@ -269,200 +291,6 @@ impl fmt::Display for Machine {
         match self.0 {
             Some(mac) => write!(f, "{mac}"),
             None => f.write_str("(unknown machine)"),
-        }
-    }
-}
-
-/// The ring, shared by everybody who writes to it or reads from it.
-#[derive(Debug, Clone)]
-pub struct Events {
-    shared: Arc<Shared>,
-}
-
-#[derive(Debug)]
-struct Shared {
-    ring: Mutex<Ring>,
-    last: watch::Sender<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Ring {
-    events: VecDeque<Arc<Event>>,
-    last: u64,
-    boots: Boots,
-}
-
-/// The running number of each machine's boots.
-#[derive(Debug, Default)]
-struct Boots {
-    of: BTreeMap<MacAddr, Boot>,
-}
-
-#[derive(Debug, Default)]
-struct Boot {
-    id: u64,
-    heard: u64,
-    progress: Progress,
-}
-
-/// How far a boot has come; a machine that asks from further back was powered on again.
-#[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Progress {
-    /// It asked for an address.
-    #[default]
-    Asked,
-    /// It has one.
-    Leased,
-    /// It has its boot script.
-    Scripted,
-}
-
-impl Boots {
-    fn id(&mut self, machine: MacAddr, seq: u64, kind: &Kind) -> u64 {
-        if !self.of.contains_key(&machine) && self.of.len() >= MACHINES {
-            let oldest = self.of.iter().min_by_key(|(_, boot)| boot.heard);
-            if let Some(mac) = oldest.map(|(mac, _)| *mac) {
-                self.of.remove(&mac);
-            }
-        }
-        let boot = self.of.entry(machine).or_default();
-        if boot.id == 0 || boot.progress.is_behind(kind) {
-            boot.id += 1;
-            boot.progress = Progress::Asked;
-        }
-        boot.progress.advance(kind);
-        boot.heard = seq;
-        boot.id
-    }
-}
-
-impl Progress {
-    /// Whether a message comes from a stage that this boot has passed: firmware asks before it has
-    /// an address, iPXE before it has its script.
-    fn is_behind(&self, kind: &Kind) -> bool {
-        match kind {
-            Kind::Dhcp { message, stage, .. } if message == "DHCPDISCOVER" => match stage {
-                Stage::Firmware => *self > Self::Asked,
-                Stage::Ipxe => *self > Self::Leased,
-                Stage::Server | Stage::System => false,
-            },
-            _ => false,
-        }
-    }
-
-    fn advance(&mut self, kind: &Kind) {
-        match kind {
-            Kind::Dhcp { message, .. } if message == "DHCPACK" && *self == Self::Asked => {
-                *self = Self::Leased;
-            }
-            Kind::Script { .. } => *self = Self::Scripted,
-            _ => {}
-        }
-    }
-}
-
-/// What a reader gets.
-#[derive(Debug, Clone)]
-pub enum Read {
-    /// The next event.
-    Event(Arc<Event>),
-    /// So many events were dropped before this reader came to them.
-    Missed(u64),
-}
-
-impl Default for Events {
-    fn default() -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                ring: Mutex::default(),
-                last: watch::Sender::new(0),
-            }),
-        }
-    }
-}
-
-impl Events {
-    /// Puts an event in. `at` is the host's clock.
-    pub fn emit(&self, at: jiff::Timestamp, machine: Option<MacAddr>, kind: Kind) {
-        let mut ring = self.lock();
-        let seq = ring.last + 1;
-        let boot_id = machine.map_or(0, |mac| ring.boots.id(mac, seq, &kind));
-        if ring.events.len() >= RING {
-            ring.events.pop_front();
-        }
-        ring.events.push_back(Arc::new(Event {
-            seq,
-            at,
-            boot_id,
-            machine,
-            kind,
-        }));
-        ring.last = seq;
-        drop(ring);
-        self.shared.last.send_replace(seq);
-    }
-
-    /// A reader of what comes from now on.
-    #[must_use]
-    pub fn reader(&self) -> Reader {
-        Reader {
-            next: self.lock().last + 1,
-            wake: self.shared.last.subscribe(),
-            shared: Arc::clone(&self.shared),
-        }
-    }
-
-    /// A reader of what the ring still holds, and of what comes.
-    #[must_use]
-    pub fn replay(&self) -> Reader {
-        Reader {
-            next: 1,
-            ..self.reader()
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Ring> {
-        lock(&self.shared)
-    }
-}
-
-fn lock(shared: &Shared) -> MutexGuard<'_, Ring> {
-    shared.ring.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Reads the stream at its own pace.
-#[derive(Debug)]
-pub struct Reader {
-    next: u64,
-    wake: watch::Receiver<u64>,
-    shared: Arc<Shared>,
-}
-
-impl Reader {
-    /// What is there now, without waiting.
-    pub fn try_next(&mut self) -> Option<Read> {
-        let ring = lock(&self.shared);
-        let first = ring.events.front()?.seq;
-        if self.next < first {
-            let missed = first - self.next;
-            self.next = first;
-            return Some(Read::Missed(missed));
-        }
-        let index = usize::try_from(self.next - first).ok()?;
-        let event = Arc::clone(ring.events.get(index)?);
-        self.next += 1;
-        Some(Read::Event(event))
-    }
-
-    /// The next event, waited for. Cancel-safe.
-    pub async fn next(&mut self) -> Read {
-        loop {
-            self.wake.mark_unchanged();
-            if let Some(read) = self.try_next() {
-                return read;
-            }
-            // `shared` holds the sender, so this cannot fail while `self` lives.
-            let _ = self.wake.changed().await;
         }
     }
 }
@@ -486,6 +314,7 @@ mod tests {
             address: None,
             host_name: None,
             boot_file: None,
+            refusal: None,
             stage,
         }
     }
@@ -561,6 +390,7 @@ mod tests {
                 address: Some(Ipv4Addr::new(192, 168, 100, 150)),
                 host_name: Some("netboot-client".into()),
                 boot_file: None,
+                refusal: None,
                 stage: Stage::Server,
             },
         };

@@ -1,0 +1,172 @@
+//! The kinds of images: what a machine does with one, and which files or address that takes.
+
+use super::ImageFile;
+
+/// What a machine does with an image.
+///
+/// A manifest of a kind that a later version knows is [`ManifestError::Kind`](crate::ManifestError::Kind) for this one.
+///
+/// ```
+/// use netboot_image::{Boot, Manifest};
+///
+/// let manifest = Manifest::from_json(br#"{
+///     "version": "1.0", "name": "elsewhere", "generation": 1, "created": "2026-11-23T05:26:58Z",
+///     "kind": "chain", "url": "http://boot.example/menu.ipxe"
+/// }"#)?;
+/// let Boot::Chain(chain) = manifest.boot() else { unreachable!() };
+/// assert_eq!(chain.url(), "http://boot.example/menu.ipxe");
+/// assert_eq!((manifest.files().count(), manifest.architecture()), (0, None));
+/// # Ok::<(), netboot_image::ManifestError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Boot {
+    /// Loads a Linux kernel and its initial RAM disks. In JSON: `"kind": "linux"`.
+    Linux(LinuxBoot),
+    /// Starts an EFI program, such as a boot loader, a memory test or a unified kernel. `"kind": "efi"`.
+    Efi(EfiBoot),
+    /// Goes on with what is at another address. `"kind": "chain"`.
+    Chain(ChainBoot),
+    /// Boots from a disc image, as from a drive. `"kind": "iso"`.
+    Iso(IsoBoot),
+}
+
+/// A Linux kernel, its initial RAM disks and its command line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinuxBoot {
+    pub(crate) kernel: ImageFile,
+    pub(crate) kernel_version: Option<String>,
+    pub(crate) cmdline_limit: u32,
+    pub(crate) initrds: Vec<ImageFile>,
+    pub(crate) cmdline: Vec<String>,
+}
+
+/// An EFI program.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EfiBoot {
+    pub(crate) program: ImageFile,
+}
+
+/// The address of a boot script or boot program that is not in the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChainBoot {
+    pub(crate) url: String,
+}
+
+/// A disc image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IsoBoot {
+    pub(crate) disc: ImageFile,
+}
+
+impl Boot {
+    /// The word for it in a manifest: `linux`, `efi`, `chain` or `iso`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Linux(_) => "linux",
+            Self::Efi(_) => "efi",
+            Self::Chain(_) => "chain",
+            Self::Iso(_) => "iso",
+        }
+    }
+
+    /// The files that it loads, in order.
+    pub(super) fn files(&self) -> impl Iterator<Item = &ImageFile> {
+        let (first, rest) = match self {
+            Self::Linux(linux) => (Some(&linux.kernel), linux.initrds.as_slice()),
+            Self::Efi(efi) => (Some(&efi.program), &[][..]),
+            Self::Chain(_) => (None, &[][..]),
+            Self::Iso(iso) => (Some(&iso.disc), &[][..]),
+        };
+        first.into_iter().chain(rest)
+    }
+}
+
+impl LinuxBoot {
+    /// The most initial RAM disks of one image.
+    pub const MAX_INITRDS: usize = 32;
+
+    /// The kernel.
+    #[must_use]
+    pub fn kernel(&self) -> &ImageFile {
+        &self.kernel
+    }
+
+    /// The kernel's own account of its version, as far as its header has it: `6.1.0-49-amd64 (…) #1 SMP …`.
+    #[must_use]
+    pub fn kernel_version(&self) -> Option<&str> {
+        self.kernel_version.as_deref()
+    }
+
+    /// The longest command line that the kernel takes, in bytes; it cuts what is longer without a word. Whoever adds
+    /// arguments must count against it.
+    #[must_use]
+    pub fn cmdline_limit(&self) -> u32 {
+        self.cmdline_limit
+    }
+
+    /// The initial RAM disks, in the order in which the kernel unpacks them.
+    #[must_use]
+    pub fn initrds(&self) -> &[ImageFile] {
+        &self.initrds
+    }
+
+    /// The kernel command line, one argument an item. An argument holds white space only between double quotes, and
+    /// no control characters.
+    #[must_use]
+    pub fn cmdline(&self) -> &[String] {
+        &self.cmdline
+    }
+}
+
+impl EfiBoot {
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &ImageFile {
+        &self.program
+    }
+}
+
+impl ChainBoot {
+    /// The longest address, in bytes.
+    pub const MAX_URL: usize = 2048;
+
+    /// The schemes that an address may have: those that iPXE loads from.
+    pub const SCHEMES: [&str; 5] = ["http", "https", "tftp", "ftp", "nfs"];
+
+    /// The address: absolute, of one of the [`SCHEMES`](Self::SCHEMES), without white space or iPXE settings.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// What is wrong with an address, if anything.
+    pub(super) fn fault(url: &str) -> Option<&'static str> {
+        let known = url.split_once("://").filter(|(scheme, _)| {
+            Self::SCHEMES
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(scheme))
+        });
+        match known {
+            _ if url.len() > Self::MAX_URL => Some("is longer than 2048 bytes"),
+            _ if !url.bytes().all(|byte| byte.is_ascii_graphic()) => {
+                Some("holds white space or what is not ASCII")
+            }
+            _ if url.contains("${") => Some("holds an iPXE setting"),
+            None => Some("is not an absolute http, https, tftp, ftp or nfs URL"),
+            Some((_, rest)) if rest.starts_with(['/', '?', '#']) || rest.is_empty() => {
+                Some("names no host")
+            }
+            Some(_) => None,
+        }
+    }
+}
+
+impl IsoBoot {
+    /// The disc image.
+    #[must_use]
+    pub fn disc(&self) -> &ImageFile {
+        &self.disc
+    }
+}

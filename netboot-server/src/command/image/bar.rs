@@ -1,0 +1,42 @@
+//! A progress bar on standard error, where that is a terminal, and nothing anywhere else.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// How far something is that takes long; it vanishes with the value.
+pub(super) struct Bar {
+    bar: ProgressBar,
+}
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let bar = ProgressBar::new(0);
+        let shown = "{msg} [{wide_bar}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
+        // The text is a constant, and a bar of another look is no reason to stop.
+        bar.set_style(
+            ProgressStyle::with_template(shown).unwrap_or_else(|_| ProgressStyle::default_bar()),
+        );
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self { bar }
+    }
+
+    /// `what` is under way: `done` bytes of `total`, where that is known.
+    pub(super) fn show(&self, what: String, done: u64, total: Option<u64>) {
+        self.bar.set_message(what);
+        self.bar.set_length(total.unwrap_or(done));
+        // Several threads call this, and not in the order of their counts.
+        self.bar.set_position(done.max(self.bar.position()));
+    }
+
+    /// Something else begins.
+    pub(super) fn restart(&self) {
+        self.bar.reset();
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

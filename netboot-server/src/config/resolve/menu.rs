@@ -1,0 +1,126 @@
+//! The menu and what images are called in it.
+
+use std::collections::BTreeMap;
+
+use netboot_image::ImageName;
+
+use super::super::document::{self, Place, Table};
+use super::super::given::Wanted;
+use super::super::problem::Problems;
+use super::super::{Image, Menu, MenuAction, MenuItem};
+use super::text::{check_text, check_url};
+use super::{command_line, right};
+
+const DEFAULT_TITLE: &str = "Network boot";
+const DEFAULT_MENU_TIMEOUT_S: u16 = 30;
+
+pub(super) fn resolve_menu(written: document::Menu, problems: &mut Problems) -> Menu {
+    let place = &written.place;
+    if let Some(title) = &written.title {
+        check_text(title, place.key("title"), problems);
+    }
+    let items = written.items.map(|items| {
+        let items = items.into_iter().enumerate();
+        let items = items.filter_map(|(index, item)| {
+            resolve_item(item.0, &place.index("items", index), problems)
+        });
+        items.collect::<Vec<_>>()
+    });
+    if let (Some(default), Some(items)) = (&written.default, &items)
+        && !items.iter().any(|item| item.action.is_called(default))
+    {
+        problems.error(
+            place.key("default"),
+            format!("{default:?} is none of the items"),
+            "name an image among the items, `local` or `shell`",
+        );
+    }
+    Menu {
+        title: written.title.unwrap_or_else(|| DEFAULT_TITLE.into()),
+        default: written.default,
+        timeout_s: right(written.timeout, place.key("timeout"), problems)
+            .map_or(DEFAULT_MENU_TIMEOUT_S, |timeout| timeout.0),
+        unknown: right(written.unknown, place.key("unknown"), problems).unwrap_or_default(),
+        items,
+    }
+}
+
+impl MenuAction {
+    /// Whether `menu.default` means this item by the name.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        match self {
+            Self::Image(image) => image.as_str() == name,
+            Self::Chain(url) => url == name,
+            Self::Local => name == "local",
+            Self::Shell => name == "shell",
+        }
+    }
+}
+
+pub(super) fn resolve_item(
+    written: document::MenuItem,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<MenuItem> {
+    let document::MenuItem {
+        label,
+        image,
+        chain,
+        local,
+        shell,
+    } = written;
+    if let Some(label) = &label {
+        check_text(label, place.key("label"), problems);
+    }
+    let kinds = [
+        image.is_some(),
+        chain.is_some(),
+        local == Some(true),
+        shell == Some(true),
+    ];
+    if kinds.iter().filter(|is| **is).count() != 1 {
+        problems.error(
+            place,
+            "does not say one thing to do",
+            "write exactly one of `image`, `chain`, `local = true` and `shell = true`",
+        );
+        return None;
+    }
+    let action = match (image, chain, local) {
+        (Some(image), _, _) => MenuAction::Image(image.check(place.key("image"), problems)?),
+        (None, Some(url), _) => {
+            check_url(&url, place.key("chain"), problems);
+            MenuAction::Chain(url)
+        }
+        (None, None, Some(true)) => MenuAction::Local,
+        (None, None, _) => MenuAction::Shell,
+    };
+    Some(MenuItem { label, action })
+}
+
+pub(super) fn resolve_images(
+    written: BTreeMap<String, Table<document::Image>>,
+    problems: &mut Problems,
+) -> BTreeMap<ImageName, Image> {
+    let mut images = BTreeMap::new();
+    for (name, Table(image)) in written {
+        let place = &image.place;
+        if let Some(label) = &image.label {
+            check_text(label, place.key("label"), problems);
+        }
+        let cmdline = command_line(image.cmdline, place, problems);
+        match name.parse::<ImageName>() {
+            Ok(name) => {
+                let label = image.label;
+                images.insert(name, Image { label, cmdline });
+            }
+            Err(error) => problems.error(
+                place,
+                format!("{name:?} is no image name: {error}"),
+                format!("write {}", ImageName::WANTED),
+            ),
+        }
+    }
+    images
+}

@@ -1,0 +1,160 @@
+//! From the document to the configuration: what is missing is derived, what cannot be is a problem.
+
+mod menu;
+mod network;
+mod target;
+mod text;
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use netboot_dhcp::server::Subnet;
+
+use super::document::{self, Netboot, Place, Table};
+use super::given::{Given, Wanted};
+use super::problem::Problems;
+use super::{Config, DEFAULT_STATE_DIR, Ports};
+use crate::cmdline;
+use menu::{resolve_images, resolve_menu};
+use network::resolve_network;
+use target::{resolve_groups, resolve_targets};
+
+/// What is known of this host's interfaces.
+#[derive(Debug, Clone, Default)]
+pub struct Host {
+    addresses: Vec<(String, Ipv4Addr, u8)>,
+}
+
+impl Host {
+    /// This host as it is now; nothing is known where the system will not say.
+    #[must_use]
+    pub fn here() -> Self {
+        let mut host = Self::default();
+        for interface in nix::ifaddrs::getifaddrs().into_iter().flatten() {
+            let address = interface.address.as_ref().and_then(|a| a.as_sockaddr_in());
+            let netmask = interface.netmask.as_ref().and_then(|a| a.as_sockaddr_in());
+            if let (Some(address), Some(netmask)) = (address, netmask) {
+                let prefix = u8::try_from(netmask.ip().to_bits().count_ones()).unwrap_or(32);
+                host = host.with(&interface.interface_name, address.ip(), prefix);
+            }
+        }
+        host
+    }
+
+    /// The same host with one more address.
+    #[must_use]
+    pub fn with(mut self, interface: &str, address: Ipv4Addr, prefix: u8) -> Self {
+        self.addresses.push((interface.to_owned(), address, prefix));
+        self
+    }
+
+    fn subnet(&self, interface: &str, address: Ipv4Addr) -> Option<Subnet> {
+        self.addresses
+            .iter()
+            .find(|(name, here, _)| name == interface && *here == address)
+            .and_then(|&(_, here, prefix)| Subnet::new(here, prefix))
+    }
+}
+
+/// Gives the configuration, which holds only where no error was added to the problems.
+pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) -> Config {
+    let Netboot {
+        place,
+        state_dir,
+        server,
+        networks,
+        ports,
+        menu,
+        images,
+        groups,
+        targets,
+    } = netboot;
+    let mut written: Vec<document::Network> =
+        server.into_iter().map(|server| server.0.into()).collect();
+    written.extend(networks.into_iter().map(|network| network.0));
+    if written.is_empty() && !problems.is_unread(&place.key("networks").0) {
+        problems.error(
+            &place,
+            "says nothing of a server or a network",
+            "add `server` with ip, interface and dhcp_range, or `networks`, or name a second file with --config that has it",
+        );
+    }
+    let count = written.len();
+    let mut networks = Vec::new();
+    for network in written {
+        if let Some(network) = resolve_network(network, &networks, host, problems) {
+            networks.push(network);
+        }
+    }
+    let ports = resolve_ports(table(ports), problems);
+    let menu = resolve_menu(table(menu), problems);
+    let images = resolve_images(images, problems);
+    let groups = resolve_groups(groups, problems);
+    // Where a network is missing, an address may be meant for that one.
+    let known = (networks.len() == count).then_some(networks.as_slice());
+    let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
+    Config {
+        state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
+        ports,
+        networks,
+        menu,
+        images,
+        targets,
+    }
+}
+
+fn resolve_ports(written: document::Ports, problems: &mut Problems) -> Ports {
+    let default = Ports::default();
+    let place = &written.place;
+    let mut port = |given, key, default| right(given, place.key(key), problems).unwrap_or(default);
+    let ports = Ports {
+        dhcp: port(written.dhcp, "dhcp", default.dhcp),
+        dhcp_client: port(written.dhcp_client, "dhcp_client", default.dhcp_client),
+        tftp: port(written.tftp, "tftp", default.tftp),
+        http: port(written.http, "http", default.http),
+    };
+    if ports.dhcp == ports.tftp {
+        problems.error(
+            place.key("tftp"),
+            format!("{} is the port of DHCP, too", ports.tftp),
+            "give each of them a port of its own",
+        );
+    }
+    ports
+}
+
+fn table<T: Default>(written: Option<Table<T>>) -> T {
+    written.unwrap_or_default().0
+}
+
+fn right<T: Wanted>(
+    given: Option<Given<T>>,
+    place: impl fmt::Display,
+    problems: &mut Problems,
+) -> Option<T> {
+    given.and_then(|given| given.check(place, problems))
+}
+
+fn command_line(
+    written: Option<Given<document::CommandLine>>,
+    owner: &Place,
+    problems: &mut Problems,
+) -> Vec<String> {
+    let place = owner.key("cmdline");
+    let words = right(written, &place, problems).unwrap_or_default().0;
+    for word in &words {
+        if let Err(error) = cmdline::check_word(word) {
+            problems.error(&place, format!("{word:?} {error}"), error.cure());
+        }
+    }
+    words
+}
+
+fn hosts(subnet: Subnet) -> String {
+    if subnet.prefix() >= 31 {
+        return format!("in {subnet}");
+    }
+    let first = Ipv4Addr::from_bits(subnet.network().to_bits().wrapping_add(1));
+    let last = Ipv4Addr::from_bits(subnet.broadcast().to_bits().wrapping_sub(1));
+    format!("from {first} to {last}")
+}

@@ -1,0 +1,140 @@
+//! What the DHCP logic is told: the configuration in its terms, and the leases on disk.
+
+use std::net::Ipv4Addr;
+
+use netboot_dhcp::Seconds;
+use netboot_dhcp::server::{
+    AddressRange, Allow, Link, Network, NetworkId, Reservation, Server, Settings,
+};
+
+use crate::config::{self, Config};
+use crate::failure::Failure;
+use crate::leases::LeaseStore;
+
+/// The DHCP logic for a configuration, with the leases that are on disk.
+///
+/// # Errors
+///
+/// Where the leases cannot be read, or the settings are not accepted.
+pub(crate) fn new_server(config: &Config, store: &LeaseStore) -> Result<Server, Failure> {
+    let settings = settings(config);
+    let mut server = Server::new(settings).map_err(|errors| {
+        Failure::new(
+            "setting up DHCP",
+            errors,
+            "correct the networks in the configuration",
+        )
+    })?;
+    for lease in store.load()? {
+        let address = lease.address;
+        if let Err(error) = server.restore(lease) {
+            tracing::warn!("the lease of {address} is kept on disk but not used: {error}");
+        }
+    }
+    Ok(server)
+}
+
+/// What the DHCP logic is told. Whatever it would refuse is refused, with its place, where the
+/// configuration is read.
+fn settings(config: &Config) -> Settings {
+    let mut settings = Settings::default();
+    settings.server_port = config.ports.dhcp.get();
+    settings.client_port = config.ports.dhcp_client.get();
+    for (index, network) in config.networks.iter().enumerate() {
+        settings.networks.push(new_network(config, index, network));
+    }
+    settings
+}
+
+fn new_network(config: &Config, index: usize, from: &config::Network) -> Network {
+    let link = match from.interface {
+        Some(_) => Link::Interface(u32::try_from(index).unwrap_or(u32::MAX)),
+        None => Link::Relay,
+    };
+    // Subnets do not overlap, so the network address is a number that outlives a change of order.
+    let id = NetworkId(from.subnet.network().to_bits());
+    let mut network = Network::new(id, link, from.subnet, from.server);
+    let range = |&(start, end): &(Ipv4Addr, Ipv4Addr)| AddressRange::new(start, end);
+    network.ranges = from.ranges.iter().map(range).collect();
+    network.exclude = from.exclude.iter().map(|&one| range(&(one, one))).collect();
+    network.gateways = from.gateway.into_iter().collect();
+    network.dns.clone_from(&from.dns);
+    network.domain.clone_from(&from.domain);
+    network.lease_time = Seconds(u32::try_from(from.lease_time.as_secs()).unwrap_or(u32::MAX));
+    network.allow = match from.allow {
+        config::Allow::Any => Allow::Any,
+        config::Allow::Known => Allow::Known,
+    };
+    network.reservations = config
+        .targets
+        .iter()
+        .map(|target| Reservation {
+            mac: target.mac,
+            address: target.ip.filter(|ip| from.subnet.contains(*ip)),
+            host_name: Some(target.name.clone()),
+        })
+        .collect();
+    network
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{Flags, Host, load_text};
+
+    /// An address of a network of eight, or next to it.
+    fn near(network: u8) -> impl Strategy<Value = String> {
+        (0_u8..=8).prop_map(move |last| format!("10.0.0.{}", network + last))
+    }
+
+    fn network(at: u8) -> impl Strategy<Value = serde_json::Value> {
+        let range =
+            || (near(at), near(at)).prop_map(|(start, end)| json!({ "start": start, "end": end }));
+        (
+            proptest::option::of(proptest::sample::select(vec!["eth0", "eth1"])),
+            near(at),
+            proptest::option::of(near(at)),
+            proptest::collection::vec(range(), 0..3),
+            proptest::collection::vec(near(at), 0..3),
+        )
+            .prop_map(move |(interface, server, gateway, ranges, exclude)| {
+                json!({
+                    "name": format!("n{at}"), "subnet": format!("10.0.0.{at}/29"),
+                    "interface": interface, "server": server, "gateway": gateway,
+                    "ranges": ranges, "exclude": exclude,
+                })
+            })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn what_the_configuration_lets_through_the_dhcp_logic_accepts(
+            first in network(0),
+            second in proptest::option::of(network(8)),
+            reserved in proptest::collection::vec(near(0), 0..3),
+        ) {
+            let targets = reserved.iter().enumerate().map(|(index, ip)| {
+                json!({ "name": format!("t{index}"), "mac": format!("02:00:00:00:00:0{index}"), "ip": ip })
+            });
+            let document = json!({ "netboot": {
+                "networks": std::iter::once(first).chain(second).collect::<Vec<_>>(),
+                "targets": targets.collect::<Vec<_>>(),
+            }});
+            let (config, _) = load_text(
+                "n.json",
+                &document.to_string(),
+                true,
+                &Flags::default(),
+                &Host::default(),
+            );
+            if let Some(config) = config {
+                prop_assert_eq!(settings(&config).check(), Ok(()), "{}", document);
+            }
+        }
+    }
+}

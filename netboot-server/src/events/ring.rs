@@ -1,0 +1,138 @@
+//! The ring that events go through, and its readers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use netboot_dhcp::MacAddr;
+use tokio::sync::watch;
+
+use super::boots::Boots;
+use super::{Event, Kind};
+
+/// How many events the ring holds.
+pub const RING: usize = 4096;
+
+/// The ring, shared by everybody who writes to it or reads from it.
+#[derive(Debug, Clone)]
+pub struct Events {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    ring: Mutex<Ring>,
+    last: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Ring {
+    events: VecDeque<Arc<Event>>,
+    last: u64,
+    boots: Boots,
+}
+
+/// What a reader gets.
+#[derive(Debug, Clone)]
+pub enum Read {
+    /// The next event.
+    Event(Arc<Event>),
+    /// So many events were dropped before this reader came to them.
+    Missed(u64),
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                ring: Mutex::default(),
+                last: watch::Sender::new(0),
+            }),
+        }
+    }
+}
+
+impl Events {
+    /// Puts an event in. `at` is the host's clock.
+    pub fn emit(&self, at: jiff::Timestamp, machine: Option<MacAddr>, kind: Kind) {
+        let mut ring = self.lock();
+        let seq = ring.last + 1;
+        let boot_id = machine.map_or(0, |mac| ring.boots.id(mac, seq, &kind));
+        if ring.events.len() >= RING {
+            ring.events.pop_front();
+        }
+        ring.events.push_back(Arc::new(Event {
+            seq,
+            at,
+            boot_id,
+            machine,
+            kind,
+        }));
+        ring.last = seq;
+        drop(ring);
+        self.shared.last.send_replace(seq);
+    }
+
+    /// A reader of what comes from now on.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        Reader {
+            next: self.lock().last + 1,
+            wake: self.shared.last.subscribe(),
+            shared: Arc::clone(&self.shared),
+        }
+    }
+
+    /// A reader of what the ring still holds, and of what comes.
+    #[must_use]
+    pub fn replay(&self) -> Reader {
+        Reader {
+            next: 1,
+            ..self.reader()
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Ring> {
+        lock(&self.shared)
+    }
+}
+
+fn lock(shared: &Shared) -> MutexGuard<'_, Ring> {
+    shared.ring.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Reads the stream at its own pace.
+#[derive(Debug)]
+pub struct Reader {
+    next: u64,
+    wake: watch::Receiver<u64>,
+    shared: Arc<Shared>,
+}
+
+impl Reader {
+    /// What is there now, without waiting.
+    pub fn try_next(&mut self) -> Option<Read> {
+        let ring = lock(&self.shared);
+        let first = ring.events.front()?.seq;
+        if self.next < first {
+            let missed = first - self.next;
+            self.next = first;
+            return Some(Read::Missed(missed));
+        }
+        let index = usize::try_from(self.next - first).ok()?;
+        let event = Arc::clone(ring.events.get(index)?);
+        self.next += 1;
+        Some(Read::Event(event))
+    }
+
+    /// The next event, waited for. Cancel-safe.
+    pub async fn next(&mut self) -> Read {
+        loop {
+            self.wake.mark_unchanged();
+            if let Some(read) = self.try_next() {
+                return read;
+            }
+            // `shared` holds the sender, so this cannot fail while `self` lives.
+            let _ = self.wake.changed().await;
+        }
+    }
+}
