@@ -1,12 +1,16 @@
-//! The DHCP codec on a PXE DISCOVER and an OFFER, and a whole server turn.
+//! The DHCP codec beside dhcproto, edge-dhcp and smoltcp on the same bytes, and a whole server turn.
+//! Allocations are counted first and printed; smoltcp keeps some options only, edge-dhcp borrows.
 
+use allocation_counter::measure;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use dhcproto::{Decodable as _, Decoder, Encodable as _, Encoder};
 use netboot_dhcp::server::{
     AddressRange, Boot, ClientKey, Incoming, Lease, LeaseState, Link, Network, NetworkId, Outcome,
     Server, Settings,
 };
 use netboot_dhcp::wire::{Encoding, Message, MessageView};
 use netboot_dhcp::{MacAddr, Timestamp};
+use smoltcp::wire::{DhcpPacket, DhcpRepr};
 use std::hint::black_box;
 use std::net::Ipv4Addr;
 
@@ -14,7 +18,19 @@ const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
 /// OVMF's PXE DISCOVER, captured.
 fn discover() -> Vec<u8> {
-    let text = include_str!("../netboot-dhcp/tests/captures/ovmf_pxe_discover.hex");
+    unhex(include_str!(
+        "../netboot-dhcp/tests/captures/ovmf_pxe_discover.hex"
+    ))
+}
+
+/// iPXE's DISCOVER with its feature list, captured.
+fn ipxe_discover() -> Vec<u8> {
+    unhex(include_str!(
+        "../netboot-dhcp/tests/captures/ipxe_bios_discover.hex"
+    ))
+}
+
+fn unhex(text: &str) -> Vec<u8> {
     let digits = text.lines().last().unwrap_or_default().as_bytes();
     let pairs = digits
         .chunks(2)
@@ -64,32 +80,108 @@ fn turn(server: &mut Server, packet: &[u8]) -> Outcome {
     })
 }
 
-fn codec(c: &mut Criterion) {
-    let discover = discover();
-    c.bench_function("dhcp/view and walk DISCOVER", |b| {
-        b.iter(|| {
-            let view = MessageView::parse(black_box(&discover)).unwrap();
-            view.options()
-                .flatten()
-                .map(|option| option.data.len())
-                .sum::<usize>()
+fn walk(packet: &[u8]) -> usize {
+    let view = MessageView::parse(packet).unwrap();
+    view.options()
+        .flatten()
+        .map(|option| option.data.len())
+        .sum()
+}
+
+fn dhcproto_decode(packet: &[u8]) -> dhcproto::v4::Message {
+    dhcproto::v4::Message::decode(&mut Decoder::new(packet)).unwrap()
+}
+
+fn smoltcp_decode(packet: &[u8]) -> bool {
+    let packet = DhcpPacket::new_checked(packet).unwrap();
+    DhcpRepr::parse(&packet).unwrap().broadcast
+}
+
+fn edge_decode(packet: &[u8]) -> usize {
+    let packet = edge_dhcp::Packet::decode(packet).unwrap();
+    packet.options.iter().count()
+}
+
+fn allocations<T>(run: impl FnOnce() -> T) -> u64 {
+    measure(|| {
+        let _ = black_box(run());
+    })
+    .count_total
+}
+
+fn decode(c: &mut Criterion) {
+    for (name, packet) in [
+        ("PXE DISCOVER", discover()),
+        ("iPXE DISCOVER", ipxe_discover()),
+        ("OFFER", offer()),
+    ] {
+        let packet = packet.as_slice();
+        let counts = [
+            ("view", allocations(|| walk(packet))),
+            ("owned", allocations(|| Message::decode(packet))),
+            ("dhcproto", allocations(|| dhcproto_decode(packet))),
+            ("edge-dhcp", allocations(|| edge_decode(packet))),
+            ("smoltcp", allocations(|| smoltcp_decode(packet))),
+        ];
+        for (who, count) in counts {
+            println!("dhcp/decode {name}/{who}: {count} allocations");
+        }
+        let mut group = c.benchmark_group(format!("dhcp/decode {name}"));
+        group.bench_function("view", |b| b.iter(|| walk(black_box(packet))));
+        group.bench_function("owned", |b| {
+            b.iter(|| Message::decode(black_box(packet)).unwrap());
         });
-    });
-    c.bench_function("dhcp/owned decode DISCOVER", |b| {
-        b.iter(|| Message::decode(black_box(&discover)).unwrap());
-    });
-    let Outcome::Reply(offer) = turn(&mut server(0), &discover) else {
+        group.bench_function("dhcproto", |b| {
+            b.iter(|| dhcproto_decode(black_box(packet)))
+        });
+        group.bench_function("edge-dhcp", |b| b.iter(|| edge_decode(black_box(packet))));
+        group.bench_function("smoltcp", |b| b.iter(|| smoltcp_decode(black_box(packet))));
+        group.finish();
+    }
+}
+
+fn offer() -> Vec<u8> {
+    let Outcome::Reply(offer) = turn(&mut server(0), &discover()) else {
         panic!("no offer");
     };
-    let offer = Message::decode(&offer.bytes).unwrap();
-    let mut out = Vec::new();
-    c.bench_function("dhcp/encode OFFER into a reused buffer", |b| {
+    offer.bytes.to_vec()
+}
+
+fn encode(c: &mut Criterion) {
+    let packet = offer();
+    let mut group = c.benchmark_group("dhcp/encode OFFER into a reused buffer");
+    let ours = Message::decode(&packet).unwrap();
+    let mut out = Vec::with_capacity(1_500);
+    let encoding = Encoding::default();
+    let count = allocations(|| ours.encode(&encoding, &mut out).unwrap());
+    println!("dhcp/encode OFFER: {count} allocations");
+    group.bench_function("owned", |b| {
+        b.iter(|| black_box(&ours).encode(&encoding, &mut out).unwrap());
+    });
+    let theirs = dhcproto_decode(&packet);
+    let mut out = Vec::with_capacity(1_500);
+    group.bench_function("dhcproto", |b| {
         b.iter(|| {
-            black_box(&offer)
-                .encode(&Encoding::default(), &mut out)
-                .unwrap()
+            out.clear();
+            black_box(&theirs)
+                .encode(&mut Encoder::new(&mut out))
+                .unwrap();
         });
     });
+    let theirs = edge_dhcp::Packet::decode(&packet).unwrap();
+    let mut out = [0; 1_500];
+    group.bench_function("edge-dhcp", |b| {
+        b.iter(|| black_box(&theirs).encode(&mut out).unwrap().len());
+    });
+    let read = DhcpPacket::new_checked(packet.as_slice()).unwrap();
+    let theirs = DhcpRepr::parse(&read).unwrap();
+    group.bench_function("smoltcp", |b| {
+        b.iter(|| {
+            let mut packet = DhcpPacket::new_unchecked(&mut out[..]);
+            black_box(&theirs).emit(&mut packet).unwrap();
+        });
+    });
+    group.finish();
 }
 
 fn turns(c: &mut Criterion) {
@@ -110,5 +202,5 @@ fn turns(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, codec, turns);
+criterion_group!(benches, decode, encode, turns);
 criterion_main!(benches);

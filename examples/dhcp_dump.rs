@@ -1,15 +1,35 @@
-//! Reads DHCP messages as hex, one a line, on standard input, and writes one JSON line for each: its
-//! header, every option raw and, where the type is known, as a value, and the message encoded again.
+//! Dumps DHCP messages: those of a capture (pcap or pcapng) that is named, or else one a line in hex on
+//! standard input. Each becomes one JSON line: its header, every option raw and, where the type is
+//! known, as a value, and the message encoded again.
 
-use netboot_dhcp::value::{Key, Value, key};
+use etherparse::{SlicedPacket, TransportSlice};
+use netboot_dhcp::Seconds;
+use netboot_dhcp::value::{ClasslessRoute, Enterprise, Key, Value, ipxe, key};
 use netboot_dhcp::wire::{Encoding, Message, MessageView, OptionCode, RawOption};
+use pcap_parser::traits::PcapNGPacketBlock as _;
+use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 use serde_json::{Value as Json, json};
+use std::error::Error;
 use std::fmt::Display;
-use std::io::{self, BufRead as _, Write as _};
+use std::fs::File;
+use std::io::{self, BufRead as _, Write};
 use std::net::Ipv4Addr;
+use std::path::Path;
 
-fn main() -> io::Result<()> {
+/// The longest frame that is read.
+const BUFFER: usize = 256 << 10;
+/// DHCP's ports, and the boot servers'.
+const PORTS: [u16; 3] = [67, 68, 4011];
+
+fn main() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
+    match std::env::args_os().nth(1) {
+        Some(path) => capture(Path::new(&path), &mut out),
+        None => lines(&mut out),
+    }
+}
+
+fn lines(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     for line in io::stdin().lock().lines() {
         let line = line?;
         let line = line.trim();
@@ -18,17 +38,78 @@ fn main() -> io::Result<()> {
         }
         let dumped = match unhex(line) {
             Some(bytes) => dump(&bytes),
-            None => json!({ "ok": false, "error": "not an even run of hex digits" }),
+            None => fault("not an even run of hex digits"),
         };
         writeln!(out, "{dumped}")?;
     }
     Ok(())
 }
 
+fn capture(path: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let failed = |error: &dyn Display| format!("{}: {error}", path.display());
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    let mut reader = create_reader(BUFFER, file).map_err(|error| failed(&error))?;
+    let mut links = Vec::new();
+    loop {
+        match reader.next() {
+            Ok((length, block)) => {
+                match block {
+                    PcapBlockOwned::LegacyHeader(header) => links = vec![header.network],
+                    PcapBlockOwned::Legacy(frame) => {
+                        dump_frame(links.first(), frame.data, out)?;
+                    }
+                    PcapBlockOwned::NG(Block::SectionHeader(_)) => links.clear(),
+                    PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
+                        links.push(interface.linktype);
+                    }
+                    PcapBlockOwned::NG(Block::EnhancedPacket(frame)) => {
+                        let link = usize::try_from(frame.if_id).ok();
+                        let link = link.and_then(|link| links.get(link));
+                        dump_frame(link, frame.packet_data(), out)?;
+                    }
+                    PcapBlockOwned::NG(_) => {}
+                }
+                reader.consume(length);
+            }
+            Err(PcapError::Eof) => return Ok(()),
+            Err(PcapError::Incomplete(_)) => {
+                reader.refill().map_err(|error| failed(&error))?;
+            }
+            Err(error) => return Err(failed(&error).into()),
+        }
+    }
+}
+
+/// Dumps the message in a frame, if there is one.
+fn dump_frame(link: Option<&Linktype>, frame: &[u8], out: &mut impl Write) -> io::Result<()> {
+    let packet = match link {
+        Some(&Linktype::ETHERNET) => SlicedPacket::from_ethernet(frame).ok(),
+        Some(&Linktype::LINUX_SLL) => SlicedPacket::from_linux_sll(frame).ok(),
+        Some(&(Linktype::RAW | Linktype::IPV4)) => SlicedPacket::from_ip(frame).ok(),
+        Some(&Linktype(number)) => {
+            let dumped = fault(format_args!("link type {number} is not read"));
+            return writeln!(out, "{dumped}");
+        }
+        None => None,
+    };
+    let Some(TransportSlice::Udp(udp)) = packet.and_then(|packet| packet.transport) else {
+        return Ok(());
+    };
+    let of_dhcp = |port| PORTS.contains(&port);
+    if of_dhcp(udp.source_port()) && of_dhcp(udp.destination_port()) {
+        writeln!(out, "{}", dump(udp.payload()))?;
+    }
+    Ok(())
+}
+
+fn fault(error: impl Display) -> Json {
+    json!({ "ok": false, "error": error.to_string() })
+}
+
 fn dump(bytes: &[u8]) -> Json {
     let view = match MessageView::parse(bytes) {
         Ok(view) => view,
-        Err(error) => return json!({ "ok": false, "error": error.to_string() }),
+        Err(error) => return fault(error),
     };
     let mut encoding = Encoding::default();
     encoding.min_len = bytes.len();
@@ -66,27 +147,57 @@ fn dump_option(option: &RawOption<'_>) -> Json {
     })
 }
 
-/// The option's bytes as the value that its code has, where this crate has a type for it.
+const ADDRESS: [Key<Ipv4Addr>; 6] = [
+    key::SUBNET_MASK,
+    key::SWAP_SERVER,
+    key::BROADCAST_ADDRESS,
+    key::ROUTER_REQUEST,
+    key::REQUESTED_ADDRESS,
+    key::SERVER_ID,
+];
+const ADDRESSES: [Key<Vec<Ipv4Addr>>; 9] = [
+    key::ROUTERS,
+    key::TIME_SERVERS,
+    key::NAME_SERVERS,
+    key::DNS_SERVERS,
+    key::LOG_SERVERS,
+    key::NTP_SERVERS,
+    key::NETBIOS_NAME_SERVERS,
+    key::SMTP_SERVERS,
+    key::TFTP_SERVER_ADDRESS,
+];
+const TEXT: [Key<netboot_dhcp::value::Text>; 10] = [
+    key::HOST_NAME,
+    key::DOMAIN_NAME,
+    key::ROOT_PATH,
+    key::NIS_DOMAIN,
+    key::MESSAGE,
+    key::TFTP_SERVER_NAME,
+    key::BOOT_FILE_NAME,
+    key::PXELINUX_CONFIG,
+    key::PXELINUX_PATH_PREFIX,
+    key::WPAD,
+];
+const TIME: [Key<Seconds>; 5] = [
+    key::LEASE_TIME,
+    key::RENEWAL_TIME,
+    key::REBINDING_TIME,
+    key::IPV6_ONLY_PREFERRED,
+    key::PXELINUX_REBOOT_TIME,
+];
+
+/// The option's bytes as the value that its code has, where this program shows its type.
 fn typed(code: OptionCode, data: &[u8]) -> Option<Result<Json, String>> {
-    let one = |key: Key<_>| show(key, data, |address: Ipv4Addr| json!(address));
-    let list = |key: Key<_>| show(key, data, |addresses: Vec<Ipv4Addr>| json!(addresses));
+    let shown = in_list(&ADDRESS, code, data, |address| json!(address))
+        .or_else(|| in_list(&ADDRESSES, code, data, |addresses| json!(addresses)))
+        .or_else(|| in_list(&TEXT, code, data, text))
+        .or_else(|| in_list(&TIME, code, data, |time| json!(time.0)));
+    if shown.is_some() {
+        return shown;
+    }
     Some(match code {
-        OptionCode::SUBNET_MASK => one(key::SUBNET_MASK),
-        OptionCode::BROADCAST_ADDRESS => one(key::BROADCAST_ADDRESS),
-        OptionCode::REQUESTED_ADDRESS => one(key::REQUESTED_ADDRESS),
-        OptionCode::SERVER_ID => one(key::SERVER_ID),
-        OptionCode::ROUTERS => list(key::ROUTERS),
-        OptionCode::DNS_SERVERS => list(key::DNS_SERVERS),
-        OptionCode::TFTP_SERVER_ADDRESS => list(key::TFTP_SERVER_ADDRESS),
-        OptionCode::HOST_NAME => show(key::HOST_NAME, data, text),
-        OptionCode::DOMAIN_NAME => show(key::DOMAIN_NAME, data, text),
-        OptionCode::ROOT_PATH => show(key::ROOT_PATH, data, text),
-        OptionCode::MESSAGE => show(key::MESSAGE, data, text),
-        OptionCode::TFTP_SERVER_NAME => show(key::TFTP_SERVER_NAME, data, text),
-        OptionCode::BOOT_FILE_NAME => show(key::BOOT_FILE_NAME, data, text),
-        OptionCode::LEASE_TIME => show(key::LEASE_TIME, data, |time| json!(time.0)),
-        OptionCode::RENEWAL_TIME => show(key::RENEWAL_TIME, data, |time| json!(time.0)),
-        OptionCode::REBINDING_TIME => show(key::REBINDING_TIME, data, |time| json!(time.0)),
+        OptionCode::TIME_OFFSET => show(key::TIME_OFFSET, data, |offset| json!(offset)),
+        OptionCode::INTERFACE_MTU => show(key::INTERFACE_MTU, data, |mtu| json!(mtu)),
         OptionCode::MESSAGE_TYPE => show(key::MESSAGE_TYPE, data, text),
         OptionCode::MAX_MESSAGE_SIZE => show(key::MAX_MESSAGE_SIZE, data, |size| json!(size)),
         OptionCode::PARAMETER_LIST => show(key::PARAMETER_LIST, data, |list| {
@@ -103,12 +214,36 @@ fn typed(code: OptionCode, data: &[u8]) -> Option<Result<Json, String>> {
         OptionCode::CLIENT_ARCH => show(key::CLIENT_ARCH, data, |archs| {
             json!(archs.iter().map(|arch| arch.0).collect::<Vec<_>>())
         }),
+        OptionCode::CLIENT_NDI => show(key::CLIENT_NDI, data, |interface| {
+            json!([interface.kind, interface.major, interface.minor])
+        }),
         OptionCode::MACHINE_ID => show(key::MACHINE_ID, data, text),
+        OptionCode::DOMAIN_SEARCH => show(key::DOMAIN_SEARCH, data, |names| {
+            json!(names.iter().collect::<Vec<_>>())
+        }),
+        OptionCode::CLASSLESS_ROUTES => show(key::CLASSLESS_ROUTES, data, routes),
+        OptionCode::MS_CLASSLESS_ROUTES => show(key::MS_CLASSLESS_ROUTES, data, routes),
+        OptionCode::VI_VENDOR_CLASS => show(key::VI_VENDOR_CLASS, data, enterprises),
+        OptionCode::VI_VENDOR_SPECIFIC => show(key::VI_VENDOR_SPECIFIC, data, enterprises),
         OptionCode::VENDOR_SPECIFIC => show(key::VENDOR_SPECIFIC, data, sub_options),
         OptionCode::RELAY_AGENT => show(key::RELAY_AGENT, data, sub_options),
-        OptionCode::IPXE => show(key::IPXE, data, sub_options),
+        OptionCode::IPXE => show(key::IPXE, data, |options| {
+            let features = ipxe::features(&options).filter_map(ipxe::feature);
+            let features = features.collect::<Vec<_>>();
+            json!({ "features": features, "sub_options": sub_options(options) })
+        }),
         _ => return None,
     })
+}
+
+fn in_list<T: Value>(
+    keys: &[Key<T>],
+    code: OptionCode,
+    data: &[u8],
+    json: impl FnOnce(T) -> Json,
+) -> Option<Result<Json, String>> {
+    let key = keys.iter().find(|key| key.code() == code)?;
+    Some(show(*key, data, json))
 }
 
 fn show<T: Value>(_key: Key<T>, data: &[u8], json: impl FnOnce(T) -> Json) -> Result<Json, String> {
@@ -117,6 +252,19 @@ fn show<T: Value>(_key: Key<T>, data: &[u8], json: impl FnOnce(T) -> Json) -> Re
 
 fn text(value: impl Display) -> Json {
     json!(value.to_string())
+}
+
+fn routes(routes: Vec<ClasslessRoute>) -> Json {
+    let text =
+        |one: ClasslessRoute| format!("{}/{} by {}", one.destination(), one.prefix(), one.router());
+    json!(routes.into_iter().map(text).collect::<Vec<_>>())
+}
+
+fn enterprises(parts: Vec<Enterprise>) -> Json {
+    let parts = parts.iter();
+    parts
+        .map(|part| json!([part.number(), hex(part.data())]))
+        .collect()
 }
 
 fn sub_options(options: netboot_dhcp::value::SubOptions) -> Json {

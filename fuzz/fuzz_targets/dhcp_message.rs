@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use netboot_dhcp::value::{Key, Value, key};
+use netboot_dhcp::value::{Key, Value, key, pxe};
 use netboot_dhcp::wire::{Encoding, Message, MessageView};
 
 fuzz_target!(|data: &[u8]| {
@@ -53,12 +53,25 @@ fn read_values(view: &MessageView<'_>) {
     back(view, key::CLIENT_ARCH);
     back(view, key::CLIENT_NDI);
     back(view, key::MACHINE_ID);
-    let _ = (view.read(key::HOST_NAME), view.read(key::LEASE_TIME));
+    back(view, key::POLICY_FILTER);
+    back(view, key::MTU_PLATEAU);
+    back(view, key::VI_VENDOR_CLASS);
+    back(view, key::VI_VENDOR_SPECIFIC);
     let _ = (
-        view.read(key::VENDOR_SPECIFIC),
-        view.read(key::IPXE),
-        view.read(key::RELAY_AGENT),
+        view.read(key::CLASSLESS_ROUTES),
+        view.read(key::DOMAIN_SEARCH),
+        view.read(key::FORWARDING),
     );
+    let _ = (view.read(key::HOST_NAME), view.read(key::LEASE_TIME));
+    let _ = (view.read(key::IPXE), view.read(key::RELAY_AGENT));
+    if let Ok(Some(vendor)) = view.read(key::VENDOR_SPECIFIC) {
+        let _ = (
+            vendor.read::<Vec<pxe::BootServer>>(pxe::BOOT_SERVERS),
+            vendor.read::<Vec<pxe::MenuItem>>(pxe::BOOT_MENU),
+            vendor.read::<pxe::MenuPrompt>(pxe::MENU_PROMPT),
+            vendor.read::<pxe::BootItem>(pxe::BOOT_ITEM),
+        );
+    }
 }
 
 /// A value that could be read is written as it was.

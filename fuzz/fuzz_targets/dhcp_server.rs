@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use netboot_dhcp::server::{
-    AddressRange, Boot, EffectResult, Incoming, Link, Network, NetworkId, Outcome, Server, Settings,
+    AddressRange, Boot, EffectResult, Incoming, Link, Mode, Network, NetworkId, Outcome, Requester,
+    Server, Settings,
 };
 use netboot_dhcp::{Timestamp, wire::MessageView};
 use std::net::Ipv4Addr;
@@ -19,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
         let Ok(message) = MessageView::parse(packet) else {
             continue;
         };
-        let mut outcome = handle(&mut server, now, message);
+        let mut outcome = handle(&mut server, now, message, *fate);
         while let Outcome::Needs(_, pending) = outcome {
             outcome = server.resume(now, pending, result(*fate));
         }
@@ -35,12 +36,20 @@ fn server() -> Server {
     let subnet = "10.0.0.0/24".parse().unwrap();
     let mut network = Network::new(NetworkId(1), Link::Interface(1), subnet, ip(1));
     network.ranges = vec![AddressRange::new(ip(10), ip(12))];
-    let mut settings = Settings::new(vec![network]);
+    network.rapid_commit = true;
+    let mut far = Network::new(
+        NetworkId(2),
+        Link::Relay,
+        "10.1.0.0/24".parse().unwrap(),
+        ip(1),
+    );
+    far.mode = Mode::Proxy;
+    let mut settings = Settings::new(vec![network, far]);
     settings.probe = true;
     Server::new(settings).unwrap()
 }
 
-fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>) -> Outcome {
+fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>, fate: u8) -> Outcome {
     let incoming = Incoming {
         message,
         source: "0.0.0.0:68".parse().unwrap(),
@@ -51,7 +60,7 @@ fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>) -> Outc
         file: Some("ipxe.efi".into()),
         ..Boot::default()
     };
-    server.handle(now, &incoming, &mut |machine| {
+    let mut policy = |machine: &Requester<'_>| {
         let _ = (
             machine.archs(),
             machine.uuid(),
@@ -59,7 +68,11 @@ fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>) -> Outc
             machine.host_name(),
         );
         boot.clone()
-    })
+    };
+    if fate >= 128 {
+        return server.handle_boot_server(now, &incoming, &mut policy);
+    }
+    server.handle(now, &incoming, &mut policy)
 }
 
 fn result(fate: u8) -> EffectResult {

@@ -103,8 +103,11 @@ impl Offer {
                 .copied();
             value.map(|value| value != 0)
         });
-        // Type, number of addresses, and then the addresses.
-        let listed = sub(pxe::BOOT_SERVERS).and_then(|list| list.get(3..)?.first_chunk::<4>());
+        let listed = vendor.as_ref().and_then(|vendor| {
+            vendor
+                .read::<Vec<pxe::BootServer>>(pxe::BOOT_SERVERS)
+                .ok()?
+        });
         Self {
             address: specified(message.yiaddr()),
             server,
@@ -117,7 +120,7 @@ impl Offer {
                 < place(OptionCode::VENDOR_SPECIFIC),
             long_enough: message.bytes().len() >= crate::wire::MIN_MESSAGE_LEN,
             control: sub(pxe::DISCOVERY_CONTROL).and_then(|control| control.first().copied()),
-            listed: listed.map(|address| Ipv4Addr::from(*address)),
+            listed: listed.and_then(|servers| servers.first()?.addresses().first().copied()),
             pi_menu: menu.is_some_and(|menu| menu.windows(text.len()).any(|part| part == text)),
             no_proxy: no_proxy.unwrap_or_default(),
         }

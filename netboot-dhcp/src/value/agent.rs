@@ -1,5 +1,5 @@
 //! Option 82: the registered sub-options that relay agents add (IANA "DHCP Relay Agent Sub-Option
-//! Codes").
+//! Codes"), for [`SubOptions::read`](super::SubOptions::read).
 
 /// 1: the circuit that the request came in by, in the agent's own words (RFC 3046 section 3.1).
 pub const CIRCUIT_ID: u8 = 1;
@@ -7,7 +7,7 @@ pub const CIRCUIT_ID: u8 = 1;
 pub const REMOTE_ID: u8 = 2;
 /// 4: the cable modem's device class, 4 bytes (RFC 3256).
 pub const DOCSIS_DEVICE_CLASS: u8 = 4;
-/// 5: an address of the client's link, where `giaddr` is not one (RFC 3527).
+/// 5: an address of the client's link, where `giaddr` is not one, an `Ipv4Addr` (RFC 3527).
 pub const LINK_SELECTION: u8 = 5;
 /// 6: the subscriber, a text (RFC 3993).
 pub const SUBSCRIBER_ID: u8 = 6;
@@ -15,13 +15,13 @@ pub const SUBSCRIBER_ID: u8 = 6;
 pub const RADIUS_ATTRIBUTES: u8 = 7;
 /// 8: a digest over the message (RFC 4030). It is not checked here.
 pub const AUTHENTICATION: u8 = 8;
-/// 9: further sub-options by enterprise number (RFC 4243), as
-/// [`VendorOptions`](super::VendorOptions) reads them.
+/// 9: what vendors add by their enterprise numbers (RFC 4243), a list of
+/// [`Enterprise`](super::Enterprise).
 pub const VENDOR_SPECIFIC: u8 = 9;
-/// 10: flags; bit 7 says that the agent got the request by unicast (RFC 5010).
+/// 10: flags, a `u8`; bit 7 says that the agent got the request by unicast (RFC 5010).
 pub const FLAGS: u8 = 10;
-/// 11: the address that the server is to go by in option 54, so that renewals pass the agent
-/// (RFC 5107).
+/// 11: the address that the server is to go by in option 54, so that renewals pass the agent,
+/// an `Ipv4Addr` (RFC 5107).
 pub const SERVER_ID_OVERRIDE: u8 = 11;
 /// 12: the agent's own identifier (RFC 6925).
 pub const RELAY_ID: u8 = 12;

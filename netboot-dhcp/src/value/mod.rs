@@ -8,6 +8,8 @@
 pub mod agent;
 mod arch;
 mod class;
+mod domain;
+mod enterprise;
 mod identity;
 pub mod ipxe;
 pub mod key;
@@ -15,14 +17,18 @@ mod message_type;
 mod plain;
 pub mod pxe;
 pub mod raspberry_pi;
+mod route;
 mod sub;
 
 pub use arch::Arch;
 pub use class::{UserClass, UserClassForm, VendorClass, VendorClassKind};
+pub use domain::{DomainNameError, DomainSearch};
+pub use enterprise::Enterprise;
 pub use identity::{ClientId, MachineId, NetworkInterface};
 pub use key::Key;
 pub use message_type::MessageType;
 pub use plain::{Parameters, Text};
+pub use route::{AddressPair, ClasslessRoute};
 pub use sub::{SubOptions, SubOptionsError};
 
 use crate::wire::OptionCode;
@@ -113,6 +119,19 @@ pub enum ValueError {
     Truncated {
         /// Where in the value the item begins.
         offset: usize,
+    },
+    /// An item inside the value is none of its type: a prefix length above 32, a domain name with
+    /// other bytes than names have.
+    #[error("the item at byte {offset} is not of its type")]
+    Item {
+        /// Where in the value the item begins.
+        offset: usize,
+    },
+    /// A flag that is neither 0 nor 1.
+    #[error("the flag is {found}, neither 0 nor 1")]
+    Flag {
+        /// The byte that there is.
+        found: u8,
     },
 }
 

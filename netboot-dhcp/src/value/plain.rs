@@ -26,6 +26,46 @@ macro_rules! number {
 number!(u8, 1);
 number!(u16, 2);
 number!(u32, 4);
+number!(i32, 4);
+
+/// A flag: 0 or 1.
+impl Value for bool {
+    const LEN: Option<usize> = Some(1);
+
+    fn decode(data: &[u8]) -> Result<Self, ValueError> {
+        match u8::decode(data)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            found => Err(ValueError::Flag { found }),
+        }
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+}
+
+/// No bytes: an option that says all by being there.
+impl Value for () {
+    const LEN: Option<usize> = Some(0);
+
+    fn decode(data: &[u8]) -> Result<Self, ValueError> {
+        exactly::<0>(data).map(|[]| ())
+    }
+
+    fn encode(&self, _out: &mut Vec<u8>) {}
+}
+
+/// At least one number.
+impl Value for Vec<u16> {
+    fn decode(data: &[u8]) -> Result<Self, ValueError> {
+        items::<2, _>(data, u16::from_be_bytes)
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend(self.iter().flat_map(|one| one.to_be_bytes()));
+    }
+}
 
 impl Value for Seconds {
     const LEN: Option<usize> = Some(4);
@@ -164,6 +204,16 @@ mod tests {
             Text::decode(b"ab\xffc"),
             Err(ValueError::NotUtf8 { offset: 2 })
         );
+    }
+
+    #[test]
+    fn flag_is_one_byte_of_0_or_1() {
+        assert_eq!(bool::decode(&[1]), Ok(true));
+        assert_eq!(bool::decode(&[2]), Err(ValueError::Flag { found: 2 }));
+        assert!(bool::decode(&[]).is_err());
+        assert_eq!(<()>::decode(&[]), Ok(()));
+        assert!(<()>::decode(&[0]).is_err());
+        assert_eq!(i32::decode(&[0xff, 0xff, 0xf1, 0xf0]), Ok(-3600));
     }
 
     #[test]

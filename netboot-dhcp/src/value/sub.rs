@@ -77,6 +77,15 @@ impl SubOptions {
             .map(|(_, data)| data)
     }
 
+    /// The first sub-option of this code as a typed value, or `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// It is there, and its bytes are not such a value.
+    pub fn read<T: Value>(&self, code: u8) -> Result<Option<T>, ValueError> {
+        self.get(code).map(T::decode).transpose()
+    }
+
     /// Adds one at the end.
     ///
     /// # Errors

@@ -144,6 +144,7 @@ struct World {
     answerers: Vec<Answerer>,
     arrivals: BTreeMap<(Timestamp, usize), (SocketAddrV4, Vec<u8>)>,
     sent: usize,
+    replies: Vec<Reply>,
     jitter: Vec<u8>,
 }
 
@@ -169,6 +170,7 @@ impl World {
             answerers,
             arrivals: BTreeMap::new(),
             sent: 0,
+            replies: Vec::new(),
             jitter: jitter.to_vec(),
         }
     }
@@ -212,6 +214,7 @@ impl World {
             let jitter = self.jitter.get(self.sent % self.jitter.len().max(1));
             let delay = 1 + u64::from(reply.delay_ms) + u64::from(jitter.copied().unwrap_or(0));
             self.sent += 1;
+            self.replies.push(reply.clone());
             self.arrivals.insert(
                 (now.after_ms(delay), self.sent),
                 (
@@ -260,6 +263,19 @@ fn relayed(bytes: &[u8]) -> Vec<u8> {
     message.giaddr = RELAY;
     message.options.push(OptionCode::RELAY_AGENT, &[1, 1, 9]);
     message.to_bytes().unwrap().to_vec()
+}
+
+/// Every reply that the machines get in every mode.
+pub(crate) fn replies() -> Vec<Reply> {
+    let mut replies = Vec::new();
+    for site in SITES {
+        for (profile, _) in machines() {
+            let mut world = World::new(site, &[0]);
+            world.boot(profile).unwrap();
+            replies.append(&mut world.replies);
+        }
+    }
+    replies
 }
 
 proptest! {

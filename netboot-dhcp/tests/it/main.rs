@@ -13,4 +13,5 @@ mod replies;
 mod rules;
 #[cfg(feature = "serde")]
 mod stored;
+mod tshark;
 mod wire;

@@ -2,7 +2,9 @@
 
 use netboot_dhcp::HardwareAddr;
 use netboot_dhcp::server::{Firmware, Subnet};
-use netboot_dhcp::value::{SubOptions, UserClass, Value};
+use netboot_dhcp::value::{
+    AddressPair, ClasslessRoute, DomainSearch, Enterprise, SubOptions, UserClass, Value, pxe,
+};
 use netboot_dhcp::wire::{Encoding, Message, MessageView, OptionCode};
 use proptest::prelude::*;
 use std::net::Ipv4Addr;
@@ -44,6 +46,15 @@ fn hostile() -> impl Strategy<Value = Vec<u8>> {
         bytes.extend(tail);
         bytes
     })
+}
+
+/// What can be read is written with the same bytes.
+fn written_back<T: Value>(data: &[u8]) {
+    if let Ok(value) = T::decode(data) {
+        let mut out = Vec::new();
+        value.encode(&mut out);
+        assert_eq!(out, data);
+    }
 }
 
 proptest! {
@@ -124,6 +135,40 @@ proptest! {
         let mut out = Vec::new();
         options.encode(&mut out);
         prop_assert_eq!(SubOptions::decode(&out).unwrap(), options);
+    }
+
+    #[test]
+    fn any_bytes_that_are_a_list_are_written_as_they_were(data in prop::collection::vec(any::<u8>(), 0..80)) {
+        written_back::<Vec<AddressPair>>(&data);
+        written_back::<Vec<Enterprise>>(&data);
+        written_back::<Vec<pxe::BootServer>>(&data);
+        written_back::<Vec<pxe::MenuItem>>(&data);
+        written_back::<Vec<u16>>(&data);
+        written_back::<i32>(&data);
+        for vendor in Vec::<Enterprise>::decode(&data).unwrap_or_default() {
+            let _ = (vendor.classes(), vendor.sub_options());
+        }
+    }
+
+    #[test]
+    fn routes_come_back(routes in prop::collection::vec((any::<u32>(), 0..=32_u8, any::<u32>()), 1..8)) {
+        let address = Ipv4Addr::from_bits;
+        let route = |(to, prefix, by)| ClasslessRoute::new(address(to), prefix, address(by)).unwrap();
+        let routes: Vec<_> = routes.into_iter().map(route).collect();
+        let mut out = Vec::new();
+        routes.encode(&mut out);
+        prop_assert_eq!(Vec::<ClasslessRoute>::decode(&out), Ok(routes));
+    }
+
+    #[test]
+    fn any_bytes_are_domain_names_of_bounded_length_or_an_error(data in prop::collection::vec(prop_oneof![0..4_u8, Just(b'a'), 0xc0..0xc1_u8, any::<u8>()], 0..60)) {
+        let _ = Vec::<ClasslessRoute>::decode(&data);
+        if let Ok(names) = DomainSearch::decode(&data) {
+            prop_assert!(names.iter().all(|name| (1..=253).contains(&name.len())));
+            let mut out = Vec::new();
+            names.encode(&mut out);
+            prop_assert_eq!(DomainSearch::decode(&out), Ok(names));
+        }
     }
 
     #[test]
