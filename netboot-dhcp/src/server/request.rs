@@ -1,4 +1,4 @@
-//! What the server keeps of a message: the few facts that rules and replies need, read in one walk.
+//! What the server keeps of a message: the few facts that rules and replies need, read once.
 
 use super::{Allow, ClientKey, Firmware, Network, Refusal, Reservation, ReturnPath, SilenceReason};
 use crate::HardwareAddr;

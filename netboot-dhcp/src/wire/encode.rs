@@ -105,28 +105,19 @@ fn write(message: &Message, encoding: &Encoding, out: &mut Vec<u8>) -> Result<()
 }
 
 fn write_header(message: &Message, out: &mut Vec<u8>) {
-    let mut header = [0; HEADER_LEN];
-    let mut at = 0;
-    let mut put = |bytes: &[u8]| {
-        // The fields below come to exactly HEADER_LEN bytes.
-        for (slot, byte) in header.iter_mut().skip(at).zip(bytes) {
-            *slot = *byte;
-        }
-        at += bytes.len();
-    };
-    put(&[message.op, message.htype, message.hlen, message.hops]);
-    put(&message.xid.to_be_bytes());
-    put(&message.secs.to_be_bytes());
-    put(&message.flags.to_be_bytes());
-    put(&message.ciaddr.octets());
-    put(&message.yiaddr.octets());
-    put(&message.siaddr.octets());
-    put(&message.giaddr.octets());
-    put(&message.chaddr);
-    put(&message.sname);
-    put(&message.file);
-    put(&MAGIC_COOKIE);
-    out.extend_from_slice(&header);
+    out.reserve(HEADER_LEN);
+    out.extend([message.op, message.htype, message.hlen, message.hops]);
+    out.extend(message.xid.to_be_bytes());
+    out.extend(message.secs.to_be_bytes());
+    out.extend(message.flags.to_be_bytes());
+    out.extend(message.ciaddr.octets());
+    out.extend(message.yiaddr.octets());
+    out.extend(message.siaddr.octets());
+    out.extend(message.giaddr.octets());
+    out.extend_from_slice(&message.chaddr);
+    out.extend_from_slice(&message.sname);
+    out.extend_from_slice(&message.file);
+    out.extend(MAGIC_COOKIE);
 }
 
 /// Appends an option, in fragments of 255 bytes where it is longer (RFC 3396 section 5).
