@@ -426,6 +426,11 @@ fn the_demo_prints_each_step_and_leaves_nothing_behind() {
     assert_eq!(lines.len(), steps.len(), "{}", done.out);
     for (line, step) in lines.iter().zip(steps) {
         assert!(line.starts_with(step), "{step}\n{}", done.out);
+        let transfer = ["  DHCP ", "  TFTP ", "  HTTP "]
+            .iter()
+            .any(|p| step.starts_with(p));
+        let measured = line.contains(" bytes  [") && line.ends_with(" ms]");
+        assert_eq!(measured, transfer, "{line}");
     }
     assert_eq!(entries(temporary.path()), Vec::<String>::new());
 }

@@ -238,6 +238,7 @@ impl Simulated<'_> {
         };
         let mut client = Client::new(virtual_now(), profile, xid);
         let mut buffer = vec![0; 2048];
+        let mut exchanged = 0;
         let bound = loop {
             match client
                 .poll_output(virtual_now())
@@ -246,7 +247,7 @@ impl Simulated<'_> {
                 Output::Transmit(transmit) => {
                     // Loopback has no broadcast; the server listens on the address itself.
                     let to = SocketAddrV4::new(SERVER, transmit.destination.port());
-                    socket
+                    exchanged += socket
                         .send_to(&transmit.bytes, to)
                         .await
                         .map_err(|error| failed(&error))?;
@@ -256,6 +257,7 @@ impl Simulated<'_> {
                     let received = tokio::time::timeout(wait, socket.recv_from(&mut buffer)).await;
                     if let Ok(received) = received {
                         let (length, from) = received.map_err(|error| failed(&error))?;
+                        exchanged += length;
                         let bytes = buffer.get(..length).unwrap_or_default();
                         if let (Ok(message), SocketAddr::V4(from)) =
                             (MessageView::parse(bytes), from)
@@ -269,7 +271,7 @@ impl Simulated<'_> {
             }
         };
         out(format_args!(
-            "  DHCP      {who}: {} from {}, boots {}  [{}]\n",
+            "  DHCP      {who}: {} from {}, boots {}: {exchanged} bytes  [{}]\n",
             bound.address,
             bound.server,
             bound.file.as_deref().unwrap_or("nothing"),
