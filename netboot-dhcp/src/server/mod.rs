@@ -11,7 +11,9 @@ mod addressing;
 mod answer;
 mod boot;
 mod check;
+mod clients;
 mod effect;
+mod found;
 mod lease;
 mod outcome;
 mod pool;
@@ -20,6 +22,7 @@ mod ranges;
 mod request;
 mod rules;
 mod settings;
+mod slot;
 
 pub use addressing::{Destination, ReturnPath};
 pub use boot::{Boot, Firmware, Requester};
@@ -41,6 +44,7 @@ use crate::value::MessageType;
 use crate::wire::BOOTREQUEST;
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::net::Ipv4Addr;
+use found::Found;
 use pool::Pool;
 use request::Request;
 use thiserror::Error;
@@ -243,7 +247,8 @@ impl Server {
         boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
     ) -> Outcome {
         let view = &incoming.message;
-        let mut transaction = Transaction::of(incoming);
+        let found = Found::of(view);
+        let mut transaction = Transaction::of(incoming, &found);
         let silent = |reason, transaction| {
             Outcome::Silent(Silence {
                 reason,
@@ -253,14 +258,13 @@ impl Server {
         if view.op() != BOOTREQUEST {
             return silent(SilenceReason::NotARequest, transaction);
         }
-        let Some(kind) = view.message_type() else {
+        let Some(kind) = found.kind() else {
             return silent(SilenceReason::NoMessageType, transaction);
         };
-        let mut request = match Request::read(view, kind, &self.settings.pxe_classes) {
+        let mut request = match Request::read(view, kind, &found, &self.settings.pxe_classes) {
             Ok(request) => request,
             Err(reason) => return silent(reason, transaction),
         };
-        transaction.host_name.clone_from(&request.host_name);
         let Some(at) = self.network_of(now, &request, incoming) else {
             return silent(SilenceReason::NoNetwork, transaction);
         };

@@ -24,24 +24,6 @@ pub(super) struct Turn<'a> {
     pub(super) pool: &'a mut Pool,
 }
 
-impl Transaction {
-    pub(super) fn of(incoming: &Incoming<'_>) -> Self {
-        let view = &incoming.message;
-        let relay = view.giaddr();
-        let address = view.ciaddr();
-        Self {
-            xid: view.xid(),
-            request: view.message_type().unwrap_or(MessageType(0)),
-            interface: incoming.interface,
-            hardware: view.hardware(),
-            network: None,
-            address: (!address.is_unspecified()).then_some(address),
-            host_name: None,
-            relay: (!relay.is_unspecified()).then_some(relay),
-        }
-    }
-}
-
 impl Turn<'_> {
     pub(super) fn handle(
         &mut self,

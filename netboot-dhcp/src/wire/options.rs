@@ -5,8 +5,7 @@
 //! more than 255 bytes is split as it is added. The list is kept in the form of the wire, so that
 //! decoding and encoding copy it whole.
 
-use super::view::join;
-use super::{Area, MessageView, OptionCode, tlv};
+use super::{Area, HEADER_LEN, MessageView, OptionCode, join, tlv};
 use crate::value::{Key, ReadError, Value};
 use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
@@ -107,22 +106,19 @@ impl Options {
         }
     }
 
+    /// Adds an occurrence with a typed value, like [`Self::push`].
+    pub fn add<T: Value>(&mut self, key: Key<T>, value: &T) {
+        self.push_with(key.code(), |out| value.encode(out));
+    }
+
     /// Gives the option a typed value, like [`Self::set`].
     pub fn put<T: Value>(&mut self, key: Key<T>, value: &T) {
-        let code = key.code();
-        let is_new = !self.contains(code) && code.is_option();
-        let start = self.field.len();
-        // A place for the length, which is known afterwards.
-        self.field.extend([code.0, 0]);
-        value.encode(&mut self.field);
-        let len = u8::try_from(self.field.len() - start - 2);
-        match (len, self.field.get_mut(start + 1)) {
-            (Ok(len), Some(place)) if is_new => *place = len,
-            _ => {
-                let value = self.field.split_off(start + 2);
-                self.field.truncate(start);
-                self.set(code, &value);
-            }
+        if self.contains(key.code()) {
+            let mut data = Vec::new();
+            value.encode(&mut data);
+            self.set(key.code(), &data);
+        } else {
+            self.add(key, value);
         }
     }
 
@@ -131,10 +127,27 @@ impl Options {
         self.replace(code, None)
     }
 
+    /// Adds an occurrence whose value `write` appends.
+    pub(crate) fn push_with(&mut self, code: OptionCode, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.field.len();
+        // The length takes its place when it is known.
+        self.field.extend([code.0, 0]);
+        write(&mut self.field);
+        let len = u8::try_from(self.field.len() - start - 2);
+        match (len, self.field.get_mut(start + 1)) {
+            (Ok(len), Some(place)) if code.is_option() => *place = len,
+            _ => {
+                let value = self.field.split_off(start + 2);
+                self.field.truncate(start);
+                self.push(code, &value);
+            }
+        }
+    }
+
     /// A message's options, malformed ones left out.
     pub(super) fn of(view: &MessageView<'_>) -> Self {
         let bytes = view.bytes();
-        let mut options = Self::with_capacity(0, bytes.len() - super::HEADER_LEN);
+        let mut options = Self::with_capacity(0, bytes.len() - HEADER_LEN);
         // Options that lie end to end are copied at once.
         let (mut area, mut run) = (Area::Options, 0..0);
         for option in view.options().flatten() {
