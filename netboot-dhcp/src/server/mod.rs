@@ -11,18 +11,17 @@ mod addressing;
 mod answer;
 mod boot;
 mod check;
-mod clients;
 mod effect;
 mod found;
 mod lease;
 mod outcome;
 mod pool;
 mod proxy;
-mod ranges;
+mod reply;
 mod request;
 mod rules;
 mod settings;
-mod slot;
+mod subnet;
 
 pub use addressing::{Destination, ReturnPath};
 pub use boot::{Boot, Firmware, Requester};
@@ -32,10 +31,8 @@ pub use outcome::{
     Effect, EffectResult, Incoming, Outcome, Pending, Refusal, Reply, Silence, SilenceReason,
     Transaction,
 };
-pub use settings::{
-    AddressRange, Allow, ExtraOption, Link, Mode, Network, ParseSubnetError, Reservation, Settings,
-    Subnet,
-};
+pub use settings::{Allow, ExtraOption, Link, Mode, Network, Reservation, Settings};
+pub use subnet::{AddressRange, ParseSubnetError, Subnet};
 
 pub(crate) use effect::Work;
 

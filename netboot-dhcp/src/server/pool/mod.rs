@@ -6,14 +6,20 @@
 //! the number of addresses: each has at most a lease and a hold, and a client is remembered only
 //! through one of them.
 
-use super::clients::Clients;
-use super::ranges::{Cursor, Ranges};
-use super::slot::{Hold, Slot};
+mod clients;
+mod holds;
+mod ranges;
+mod slot;
+
 use super::{ClientKey, Lease, LeaseState, Network};
 use crate::Timestamp;
+use alloc::boxed::Box;
 use alloc::collections::btree_map::{BTreeMap, Entry};
 use alloc::collections::btree_set::BTreeSet;
+use clients::Clients;
 use core::net::Ipv4Addr;
+use ranges::{Cursor, Ranges};
+use slot::Slot;
 
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
@@ -66,29 +72,11 @@ impl Pool {
     }
 
     pub(super) fn lease(&self, address: Ipv4Addr) -> Option<&Lease> {
-        self.slots.get(&address.to_bits())?.lease.as_ref()
+        self.slots.get(&address.to_bits())?.lease.as_deref()
     }
 
     pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
-        self.slots.values().filter_map(|slot| slot.lease.as_ref())
-    }
-
-    /// Whether `address` is kept back for `client`.
-    pub(super) fn is_held_for(
-        &self,
-        address: Ipv4Addr,
-        client: &ClientKey,
-        now: Timestamp,
-    ) -> bool {
-        self.slots
-            .get(&address.to_bits())
-            .is_some_and(|slot| slot.is_held_for(client, now))
-    }
-
-    /// How many addresses are kept back, those whose time is over included.
-    #[cfg(test)]
-    pub(super) fn hold_count(&self) -> usize {
-        self.holds.len()
+        self.slots.values().filter_map(|slot| slot.lease.as_deref())
     }
 
     /// An address that `client` can have.
@@ -116,30 +104,6 @@ impl Pool {
             })
     }
 
-    /// Keeps `address` for `client` until `until`. At the cap, the hold that ends first gives way.
-    pub(super) fn hold(&mut self, address: Ipv4Addr, client: &ClientKey, until: Timestamp) {
-        let address = address.to_bits();
-        let before = self.clients.insert(client.clone(), address);
-        if let Some(other) = before.filter(|other| *other != address) {
-            self.drop_hold(other, client);
-        }
-        let client = Some(client.clone());
-        self.keep(address, Hold { client, until });
-    }
-
-    /// Keeps `address` from everybody until `until`.
-    pub(super) fn block(&mut self, address: Ipv4Addr, until: Timestamp) {
-        let client = None;
-        self.keep(address.to_bits(), Hold { client, until });
-    }
-
-    /// Forgets what is kept back for `client`.
-    pub(super) fn release_hold(&mut self, client: &ClientKey) {
-        if let Some(address) = self.clients.get(client) {
-            self.drop_hold(address, client);
-        }
-    }
-
     /// Takes a lease as the store has it; an older version than the known one changes nothing.
     /// Returns whether it was taken.
     pub(super) fn record(&mut self, lease: Lease) -> bool {
@@ -157,7 +121,7 @@ impl Pool {
             if slot.hold.as_ref().and_then(|hold| hold.client.as_ref()) == Some(&client) {
                 slot.hold = None;
             }
-            slot.lease.replace(lease)
+            slot.lease.replace(Box::new(lease))
         });
         if let Some(before) = before {
             self.clients.remove(before.client, address);
@@ -194,37 +158,6 @@ impl Pool {
         let other = self.clients.get(&client).and_then(updated);
         if other <= updated(address) {
             self.clients.insert(client, address);
-        }
-    }
-
-    fn keep(&mut self, address: u32, hold: Hold) {
-        if self.holds.len() >= self.max_holds {
-            let slot = self.slots.get(&address);
-            let replaced = slot.and_then(Slot::held_until);
-            let victim = self.holds.first().filter(|_| replaced.is_none());
-            if let Some((_, victim)) = victim.copied() {
-                self.set_hold(victim, None);
-            }
-        }
-        self.set_hold(address, Some(hold));
-    }
-
-    fn drop_hold(&mut self, address: u32, client: &ClientKey) {
-        let slot = self.slots.get(&address);
-        let hold = slot.and_then(|slot| slot.hold.as_ref());
-        if hold.is_some_and(|hold| hold.client.as_ref() == Some(client)) {
-            self.set_hold(address, None);
-        }
-    }
-
-    /// Exchanges a hold, and forgets the client of the one before if nothing else keeps it.
-    fn set_hold(&mut self, address: u32, hold: Option<Hold>) {
-        let stranger = self.change(address, |slot| {
-            let client = core::mem::replace(&mut slot.hold, hold)?.client?;
-            (!slot.is_of(&client)).then_some(client)
-        });
-        if let Some(client) = stranger {
-            self.clients.remove(client, address);
         }
     }
 
@@ -374,7 +307,7 @@ mod tests {
         pool.hold(address(10), &client(1), LATER);
         pool.hold(address(11), &client(2), LATER.after_ms(1));
         pool.hold(address(12), &client(3), LATER.after_ms(2));
-        assert_eq!(pool.hold_count(), 2);
+        assert_eq!(pool.holds.len(), 2);
         assert!(!pool.is_held_for(address(10), &client(1), NOW));
         assert_eq!(pool.address_of(&client(1)), None, "nor is its client kept");
         assert!(pool.is_held_for(address(11), &client(2), NOW));

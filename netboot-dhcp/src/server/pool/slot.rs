@@ -1,11 +1,13 @@
 //! One address of a pool: its lease, and for whom it is kept back.
 
-use super::{ClientKey, Lease, LeaseState};
 use crate::Timestamp;
+use crate::server::{ClientKey, Lease, LeaseState};
+use alloc::boxed::Box;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
-    pub(super) lease: Option<Lease>,
+    /// In a box, so that an address that was only ever offered takes little memory.
+    pub(super) lease: Option<Box<Lease>>,
     pub(super) hold: Option<Hold>,
 }
 

@@ -1,6 +1,6 @@
 //! Which address each client of a pool has, had or was offered last.
 
-use super::ClientKey;
+use crate::server::ClientKey;
 use alloc::collections::btree_map::{BTreeMap, Entry};
 
 /// Each message is looked up here. Clients are ordered by a number first, which compares faster than

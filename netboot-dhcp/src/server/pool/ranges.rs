@@ -1,6 +1,6 @@
 //! The addresses of a network that are given to anybody.
 
-use super::Network;
+use crate::server::Network;
 use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
