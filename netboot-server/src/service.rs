@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Config, Network};
 use crate::events::{Events, Kind};
 use crate::failure::Failure;
+use crate::handed_out::HandedOut;
 use crate::leases::LeaseStore;
 use crate::malformed::Malformed;
 use crate::policy::{self, Machine};
@@ -39,6 +40,7 @@ pub(crate) struct Shared {
     pub(crate) leases: LeaseStore,
     pub(crate) digests: Digests,
     dhcp: Mutex<DhcpServer>,
+    handed_out: HandedOut,
     /// The number of the world whose menu is in the file for people.
     menu_written: AtomicU64,
 }
@@ -54,6 +56,12 @@ impl Shared {
         };
         let decision = policy::decide(&world, &machine);
         let written = script::write(&world, &decision, asker)?;
+        let named = script::named(&world, &decision);
+        self.handed_out.note(
+            jiff::Timestamp::now(),
+            self.worlds.store(),
+            named.into_iter(),
+        );
         // A MAC address in a URL is anybody's claim; the address that it came from is not.
         self.emit(
             self.identify(asker.address).or(asker.mac),
@@ -146,6 +154,7 @@ impl Service {
             leases,
             digests: Digests::default(),
             dhcp: Mutex::new(dhcp),
+            handed_out: HandedOut::default(),
             menu_written: AtomicU64::new(0),
         });
         shared.keep_menu_file(&shared.worlds.current());
