@@ -41,9 +41,11 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
                 }
             }
         };
+        let mut told = std::pin::pin!(super::told_to_end());
         tokio::select! {
             never = log.write() => match never {},
             () = service.stop() => {}
+            () = &mut told => tracing::info!("stopped before downloads were done"),
         }
         log.write_rest();
         ended.map(|()| ExitCode::SUCCESS)
