@@ -23,8 +23,9 @@ impl HandedOut {
         &self,
         now: Timestamp,
         store: &Store,
-        manifests: impl Iterator<Item = &'m Manifest>,
+        manifests: impl IntoIterator<Item = &'m Manifest>,
     ) {
+        let manifests = manifests.into_iter();
         for manifest in manifests.filter(|manifest| self.is_due(now, manifest)) {
             let noted = store.mark_handed_out(now.into(), manifest.name(), manifest.generation());
             if let Err(error) = noted {

@@ -2,9 +2,9 @@
 //!
 //! Where the file system can share extents, nothing is copied (`FICLONE`) and the clone is hashed. Elsewhere this thread
 //! reads and writes and a second one hashes the same bytes, out of a ring of [`PIECES`] buffers that go to and fro
-//! between them; the kernel writes to the disk meanwhile. So it costs the slower of the two, the memory is bounded whatever the file's length, and the digest is
-//! that of what was written. A hard link to the source would cost less still, but whoever owns the source could go on
-//! writing to it.
+//! between them; the kernel writes to the disk meanwhile. So it costs the slower of the two, the memory is bounded
+//! whatever the file's length, and the digest is that of what was written. A hard link to the source would cost less
+//! still, but whoever owns the source could go on writing to it.
 
 use std::fs::File;
 use std::io::{self, Read};
