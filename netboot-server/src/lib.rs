@@ -19,6 +19,7 @@ pub mod policy;
 pub mod programs;
 pub mod script;
 mod service;
+mod simulated;
 mod tftp;
 pub mod world;
 
