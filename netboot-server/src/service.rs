@@ -14,9 +14,11 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::config::{Config, Network};
+use crate::api::Access;
+use crate::config::Config;
 use crate::events::{Events, Kind};
 use crate::failure::Failure;
+use crate::http::{Downloads, Listener, Tree};
 use crate::leases::LeaseStore;
 use crate::malformed::Malformed;
 use crate::policy::{self, Machine};
@@ -38,6 +40,9 @@ pub(crate) struct Shared {
     pub(crate) malformed: Malformed,
     pub(crate) leases: LeaseStore,
     pub(crate) digests: Digests,
+    pub(crate) downloads: Arc<Downloads>,
+    /// When the service started, by the host's clock.
+    pub(crate) started: jiff::Timestamp,
     dhcp: Mutex<DhcpServer>,
     /// The number of the world whose menu is in the file for people.
     menu_written: AtomicU64,
@@ -115,6 +120,7 @@ enum Endpoint {
     Dhcp { network: usize, interface: String },
     Tftp(Ipv4Addr),
     Http(Ipv4Addr),
+    Admin(SocketAddr),
 }
 
 /// Why an endpoint does not listen.
@@ -145,6 +151,8 @@ impl Service {
             events,
             leases,
             digests: Digests::default(),
+            downloads: Arc::default(),
+            started: jiff::Timestamp::now(),
             dhcp: Mutex::new(dhcp),
             menu_written: AtomicU64::new(0),
         });
@@ -159,7 +167,7 @@ impl Service {
             failed,
         };
         let mut listening = Vec::new();
-        for endpoint in endpoints(&config.networks) {
+        for endpoint in endpoints(&config) {
             match endpoint.bind(&service.shared) {
                 Ok(bound) => listening.push((endpoint, Some(bound))),
                 Err(BindError::NotYet(why)) => {
@@ -186,7 +194,7 @@ impl Service {
                             }
                         },
                     };
-                    tracing::info!("{endpoint}: listening");
+                    tracing::info!("{endpoint}: {}", endpoint.state());
                     bound.serve(Arc::clone(&shared), stop.clone()).await;
                     if stop.is_cancelled() {
                         return;
@@ -226,8 +234,9 @@ impl Service {
     }
 }
 
-/// One DHCP endpoint an interface, one TFTP and one HTTP endpoint an address.
-fn endpoints(networks: &[Network]) -> Vec<Endpoint> {
+/// One DHCP endpoint an interface, one TFTP and one HTTP endpoint an address, and one for the API.
+fn endpoints(config: &Config) -> Vec<Endpoint> {
+    let networks = &config.networks;
     let direct = networks.iter().enumerate();
     let mut all: Vec<Endpoint> = direct
         .filter_map(|(network, settings)| {
@@ -238,13 +247,15 @@ fn endpoints(networks: &[Network]) -> Vec<Endpoint> {
     let addresses: BTreeSet<Ipv4Addr> = networks.iter().map(|network| network.server).collect();
     all.extend(addresses.iter().copied().map(Endpoint::Tftp));
     all.extend(addresses.iter().copied().map(Endpoint::Http));
+    all.extend(config.admin_listen.map(Endpoint::Admin));
     all
 }
 
 enum Bound {
     Dhcp(dhcp::Socket),
     Tftp(Box<netboot_tftp::server::Server<tftp::Files>>),
-    Http(tokio::net::TcpListener),
+    Http(Listener),
+    Admin(Listener),
 }
 
 impl Bound {
@@ -256,7 +267,10 @@ impl Bound {
                     tracing::error!("TFTP stopped: {error}");
                 }
             }
-            Self::Http(listener) => http::serve(listener, shared, stop).await,
+            Self::Http(listener) => http::serve(listener, Tree::Boot, shared, stop).await,
+            Self::Admin(listener) => {
+                http::serve(listener, Tree::Api(Access::Read), shared, stop).await;
+            }
         }
     }
 }
@@ -267,6 +281,7 @@ impl std::fmt::Display for Endpoint {
             Self::Dhcp { interface, .. } => write!(f, "DHCP on {interface}"),
             Self::Tftp(address) => write!(f, "TFTP on {address}"),
             Self::Http(address) => write!(f, "HTTP on {address}"),
+            Self::Admin(address) => write!(f, "API and metrics on {address}"),
         }
     }
 }
@@ -302,10 +317,14 @@ impl Endpoint {
             }
             Self::Http(address) => {
                 let port = config.ports.http.get();
-                http::bind(SocketAddr::from((*address, port)))
+                Listener::bind(SocketAddr::from((*address, port)))
                     .map(Bound::Http)
                     .map_err(|error| self.explain(&error, port))
             }
+            // Machines boot without it, so that whatever keeps it away is waited for.
+            Self::Admin(address) => Listener::bind(*address).map(Bound::Admin).map_err(|error| {
+                BindError::NotYet(format!("{error} (`admin_listen` says where, or \"off\")"))
+            }),
         }
     }
 
@@ -328,6 +347,13 @@ impl Endpoint {
                 Err(BindError::NotYet(_)) => {}
                 Err(BindError::Failed(failure)) => return Err(failure),
             }
+        }
+    }
+
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Admin(_) => "serving",
+            _ => "listening",
         }
     }
 

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::document::{self, CommandLine, LeaseTime, MenuTimeout, Table};
 use super::given::Given;
+use super::listen::AdminListen;
 use super::{Config, MenuAction};
 
 #[derive(Serialize)]
@@ -52,6 +53,7 @@ fn document(config: &Config) -> document::Netboot {
     document::Netboot {
         state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
         ports: Some(Table(ports(config.ports))),
+        admin_listen: Some(Given::Right(AdminListen(config.admin_listen))),
         networks: config.networks.iter().map(network).map(Table).collect(),
         menu: Some(Table(menu(config))),
         images: config

@@ -308,6 +308,7 @@ impl Netboot {
             server,
             networks,
             ports,
+            admin_listen,
             menu,
             images,
             groups,
@@ -317,6 +318,7 @@ impl Netboot {
         self.state_dir = state_dir.or(self.state_dir.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
+        self.admin_listen = admin_listen.or(self.admin_listen.take());
         self.menu = menu.or(self.menu.take());
         self.networks.extend(networks);
         self.images.extend(images);
