@@ -63,6 +63,9 @@ fn the_documents_tell_of_networks_machines_leases_and_images() {
         (&json!(1), &json!(1))
     );
     assert_eq!(status["downloads"], json!([]));
+    let dhcp = json!({ "name": "DHCP on lo", "listening": true });
+    assert_eq!(status["endpoints"][0], dhcp);
+    assert_eq!(status["endpoints"].as_array().map(Vec::len), Some(4));
 
     let machines = document(&site, "/api/v1/machines");
     let machines = machines.as_array().expect("a list");

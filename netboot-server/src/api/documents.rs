@@ -20,6 +20,8 @@ pub(super) struct Status {
     started: jiff::Timestamp,
     /// The number of the world: it grows with each change of configuration, images or programs.
     world: u64,
+    /// What listens, or is waited for.
+    endpoints: Vec<Endpoint>,
     networks: Vec<Network>,
     images: usize,
     targets: usize,
@@ -29,6 +31,13 @@ pub(super) struct Status {
     events: u64,
     /// Downloads under way over HTTP.
     downloads: Vec<Download>,
+}
+
+#[derive(Debug, Serialize)]
+struct Endpoint {
+    /// As `DHCP on eth1`.
+    name: String,
+    listening: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -64,6 +73,7 @@ pub(super) fn status(shared: &Shared) -> Status {
         version: env!("CARGO_PKG_VERSION"),
         started: shared.started,
         world: world.number(),
+        endpoints: endpoints(shared),
         networks: networks(shared, world.config()),
         images: world.images().count(),
         targets: world.config().targets.len(),
@@ -71,6 +81,16 @@ pub(super) fn status(shared: &Shared) -> Status {
         events: shared.events.last(),
         downloads: downloads(shared),
     }
+}
+
+fn endpoints(shared: &Shared) -> Vec<Endpoint> {
+    let listeners = shared.listeners();
+    let states = listeners.states();
+    let endpoints = states.map(|(endpoint, listening)| Endpoint {
+        name: endpoint.to_string(),
+        listening,
+    });
+    endpoints.collect()
 }
 
 fn networks(shared: &Shared, config: &Config) -> Vec<Network> {

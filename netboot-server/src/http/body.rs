@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -33,6 +34,7 @@ pub(crate) struct Body {
     sent: u64,
     on_end: Option<OnEnd>,
     shown: Option<Shown>,
+    held: Option<Arc<()>>,
 }
 
 enum Source {
@@ -52,6 +54,7 @@ impl Body {
             sent: 0,
             on_end: None,
             shown: None,
+            held: None,
         }
     }
 
@@ -68,6 +71,7 @@ impl Body {
             sent: 0,
             on_end: None,
             shown: None,
+            held: None,
         })
     }
 
@@ -79,6 +83,7 @@ impl Body {
             sent: 0,
             on_end: None,
             shown: None,
+            held: None,
         }
     }
 
@@ -95,6 +100,12 @@ impl Body {
     /// Shows how far it is, for as long as it is there.
     pub(super) fn show(mut self, shown: Shown) -> Self {
         self.shown = Some(shown);
+        self
+    }
+
+    /// Holds this until all of it is out or the connection is gone.
+    pub(super) fn holding(mut self, held: Arc<()>) -> Self {
+        self.held = Some(held);
         self
     }
 

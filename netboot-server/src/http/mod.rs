@@ -49,6 +49,8 @@ const MAX_HEAD: usize = 16 << 10;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long downloads may go on after the service was told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a connection without a download may then take to send what is left of its last answer.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// Which URLs a listener has.
 #[derive(Debug, Clone, Copy)]
@@ -133,13 +135,15 @@ impl Connection {
     }
 
     async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+        // Each body that is not out yet holds it, too.
+        let under_way = Arc::new(());
         let service = service_fn(|request| async {
             let request = request;
             let answer = match self.tree {
                 Tree::Boot => routes::answer(&self.shared, self.client, self.local, &request).await,
                 Tree::Api(access) => api::answer(&self.shared, access, &self.stop, &request).await,
             };
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(answer.map(|body| body.holding(Arc::clone(&under_way))))
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -152,7 +156,13 @@ impl Connection {
             ended = served.as_mut() => ended,
             () = self.stop.cancelled() => {
                 served.as_mut().graceful_shutdown();
-                served.await
+                let idle = Arc::strong_count(&under_way) == 1;
+                // A request that is only half there would keep it open until its time is over.
+                let grace = if idle { FLUSH } else { GRACE };
+                let Ok(ended) = tokio::time::timeout(grace, served).await else {
+                    return;
+                };
+                ended
             }
         };
         if let Err(error) = ended
