@@ -37,7 +37,8 @@ pub(crate) struct Socket {
     /// The interface's number; one that is made anew under the same name has another, and this
     /// socket hears nothing from it.
     index: c_uint,
-    pub(super) network: usize,
+    /// Its number in the DHCP logic's terms.
+    pub(super) number: u32,
 }
 
 pub(super) struct Datagram {
@@ -52,7 +53,7 @@ impl Socket {
     /// # Errors
     ///
     /// Those of the socket calls.
-    pub(crate) fn bind(interface: &str, network: usize, port: u16) -> io::Result<Self> {
+    pub(crate) fn bind(interface: &str, number: u32, port: u16) -> io::Result<Self> {
         let index = if_nametoindex(interface)?;
         let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
         socket.bind_device(Some(interface.as_bytes()))?;
@@ -68,7 +69,7 @@ impl Socket {
             no_router: NoRouter::open(interface).ok(),
             interface: interface.to_owned(),
             index,
-            network,
+            number,
         })
     }
 

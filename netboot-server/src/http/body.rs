@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
@@ -29,6 +30,7 @@ pub(crate) struct Body {
     left: u64,
     sent: u64,
     on_end: Option<OnEnd>,
+    held: Option<Arc<()>>,
 }
 
 enum Source {
@@ -46,6 +48,7 @@ impl Body {
             source: Source::Bytes(bytes),
             sent: 0,
             on_end: None,
+            held: None,
         }
     }
 
@@ -61,7 +64,14 @@ impl Body {
             left: length,
             sent: 0,
             on_end: None,
+            held: None,
         })
+    }
+
+    /// Holds this until all of it is out or the connection is gone.
+    pub(crate) fn holding(mut self, held: Arc<()>) -> Self {
+        self.held = Some(held);
+        self
     }
 
     /// Calls this once when all of it is out or the connection is gone.

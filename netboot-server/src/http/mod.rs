@@ -42,6 +42,8 @@ const MAX_HEAD: usize = 16 << 10;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long downloads may go on after the service was told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a connection without a download may then take to send what is left of its last answer.
+const FLUSH: Duration = Duration::from_secs(1);
 
 /// Binds to an address, also while connections of an earlier run are still closing.
 ///
@@ -167,11 +169,13 @@ async fn connection(
     // Where the system refuses either, the connection is only slower to be sent or to be given up.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
+    // Each body that is not out yet holds it, too.
+    let under_way = Arc::new(());
     let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
+        let (shared, under_way) = (Arc::clone(&shared), Arc::clone(&under_way));
         async move {
             let answer = routes::answer(&shared, client, local, &request).await;
-            Ok::<_, Infallible>(answer)
+            Ok::<_, Infallible>(answer.map(|body| body.holding(under_way)))
         }
     });
     let served = http1::Builder::new()
@@ -185,7 +189,12 @@ async fn connection(
         ended = served.as_mut() => ended,
         () = stop.cancelled() => {
             served.as_mut().graceful_shutdown();
-            served.await
+            let idle = Arc::strong_count(&under_way) == 1;
+            // A request that is only half there would keep it open until its time is over.
+            let Ok(ended) = tokio::time::timeout(if idle { FLUSH } else { GRACE }, served).await else {
+                return;
+            };
+            ended
         }
     };
     if let Err(error) = ended

@@ -1,0 +1,162 @@
+//! One thing that listens: how it is bound, how it serves, and why it cannot.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::SocketAddrV4;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{dhcp, http, tftp};
+
+/// How often an interface or address that is not there yet is looked for.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// Something that listens. Two that are equal are the same one before and after a reload.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Endpoint {
+    /// DHCP on an interface.
+    Dhcp { interface: String, port: u16 },
+    /// TFTP on an address.
+    Tftp(SocketAddrV4),
+    /// HTTP on an address.
+    Http(SocketAddrV4),
+}
+
+/// Why an endpoint does not listen.
+pub(super) enum BindError {
+    /// What it needs is not there yet.
+    NotYet(&'static str),
+    /// It cannot.
+    Failed(Failure),
+}
+
+/// An endpoint that is bound and does not serve yet.
+pub(super) enum Bound {
+    Dhcp(dhcp::Socket),
+    Tftp(Box<netboot_tftp::server::Server<tftp::Files>>),
+    Http(tokio::net::TcpListener),
+}
+
+impl Bound {
+    /// Serves until told to stop, or until what it is bound to is gone.
+    pub(super) async fn serve(self, shared: Arc<Shared>, stop: CancellationToken) {
+        match self {
+            Self::Dhcp(socket) => dhcp::serve(socket, shared, stop).await,
+            Self::Tftp(server) => {
+                if let Err(error) = server.serve(stop.cancelled_owned()).await {
+                    tracing::error!("TFTP stopped: {error}");
+                }
+            }
+            Self::Http(listener) => http::serve(listener, shared, stop).await,
+        }
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dhcp { interface, .. } => write!(f, "DHCP on {interface}"),
+            Self::Tftp(address) => write!(f, "TFTP on {}", address.ip()),
+            Self::Http(address) => write!(f, "HTTP on {}", address.ip()),
+        }
+    }
+}
+
+impl Endpoint {
+    /// What a configuration wants to listen: DHCP once an interface, TFTP and HTTP once an address.
+    pub(super) fn wanted(config: &Config) -> BTreeSet<Self> {
+        let ports = config.ports;
+        let networks = config.networks.iter();
+        networks
+            .flat_map(|network| {
+                let dhcp = network.interface.clone().map(|interface| Self::Dhcp {
+                    interface,
+                    port: ports.dhcp.get(),
+                });
+                let tftp = Self::Tftp(SocketAddrV4::new(network.server, ports.tftp.get()));
+                let http = Self::Http(SocketAddrV4::new(network.server, ports.http.get()));
+                dhcp.into_iter().chain([tftp, http])
+            })
+            .collect()
+    }
+
+    pub(super) fn bind(&self, shared: &Arc<Shared>) -> Result<Bound, BindError> {
+        let bound = match self {
+            Self::Dhcp { interface, port } => {
+                let number = shared.interfaces.number(interface);
+                dhcp::Socket::bind(interface, number, *port).map(Bound::Dhcp)
+            }
+            Self::Tftp(address) => {
+                let folder = shared.worlds.current().config().programs_dir();
+                tftp::Files::new(Arc::clone(shared), &folder)
+                    .and_then(|files| {
+                        let settings = netboot_tftp::server::Settings::default();
+                        netboot_tftp::server::Server::bind((*address).into(), settings, files)
+                    })
+                    .map(|server| {
+                        let shared = Arc::clone(shared);
+                        let server = server.observe(move |event| tftp::observe(&shared, event));
+                        Bound::Tftp(Box::new(server))
+                    })
+            }
+            Self::Http(address) => http::bind((*address).into()).map(Bound::Http),
+        };
+        bound.map_err(|error| self.explain(&error))
+    }
+
+    /// Tries again until it can be bound; `None` where it is told to stop first.
+    pub(super) async fn wait(
+        &self,
+        shared: &Arc<Shared>,
+        stop: &CancellationToken,
+    ) -> Result<Option<Bound>, Failure> {
+        loop {
+            let wait = tokio::time::sleep(WAIT);
+            if stop.run_until_cancelled(wait).await.is_none() {
+                return Ok(None);
+            }
+            match self.bind(shared) {
+                Ok(bound) => return Ok(Some(bound)),
+                Err(BindError::NotYet(_)) => {}
+                Err(BindError::Failed(failure)) => return Err(failure),
+            }
+        }
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Self::Dhcp { port, .. } => *port,
+            Self::Tftp(address) | Self::Http(address) => address.port(),
+        }
+    }
+
+    fn explain(&self, error: &io::Error) -> BindError {
+        use nix::errno::Errno;
+        let port = self.port();
+        let tried = || format!("{self}, port {port}");
+        match error.raw_os_error().map(Errno::from_raw) {
+            Some(Errno::ENODEV) => BindError::NotYet("the interface is not there yet"),
+            Some(Errno::EADDRNOTAVAIL) => BindError::NotYet("no interface has the address yet"),
+            Some(Errno::EADDRINUSE) => BindError::Failed(Failure::new(
+                tried(),
+                "another program has the port",
+                format!("find it with `ss -lntup 'sport = :{port}'` and stop it"),
+            )),
+            Some(Errno::EACCES | Errno::EPERM) => BindError::Failed(Failure::new(
+                tried(),
+                "this user may not",
+                "run it as root, or with the capabilities CAP_NET_BIND_SERVICE and CAP_NET_RAW",
+            )),
+            _ => BindError::Failed(Failure::new(
+                tried(),
+                error,
+                "see what the system says about the interface with `ip addr`",
+            )),
+        }
+    }
+}
