@@ -239,7 +239,7 @@ fn server_without_its_old_records_adopts_what_a_client_had_while_it_is_free() {
     settings.adopt_until = NOW.after_ms(1);
     let mut server = Server::new(settings).unwrap();
     let reboot = |mac, address: Ipv4Addr| Packet::new(3, mac).option(50, &address.octets());
-    let had = ip(150);
+    let had = ip(101);
     assert_eq!(
         yiaddr(run(&mut server, NOW, reboot(MAC, had)), MessageType::ACK),
         had
@@ -253,7 +253,7 @@ fn server_without_its_old_records_adopts_what_a_client_had_while_it_is_free() {
         Refusal::NotAvailable,
         "not in the ranges"
     );
-    let late = run(&mut server, NOW.after_ms(1), reboot(OTHER_MAC, ip(151)));
+    let late = run(&mut server, NOW.after_ms(1), reboot(OTHER_MAC, ip(102)));
     assert_eq!(silence(late), SilenceReason::NoRecord);
 }
 
