@@ -166,6 +166,7 @@ pub(crate) struct Ports {
     pub(crate) tftp: u16,
     pub(crate) http: u16,
     pub(crate) admin: u16,
+    pub(crate) boot_server: u16,
 }
 
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -187,6 +188,7 @@ impl Site {
             "ports": {
                 "dhcp": self.ports.dhcp, "dhcp_client": self.ports.dhcp_client,
                 "tftp": self.ports.tftp, "http": self.ports.http,
+                "boot_server": self.ports.boot_server,
             },
             "admin_listen": format!("127.0.0.1:{}", self.ports.admin),
             "server": {
@@ -291,6 +293,7 @@ pub(crate) fn free_ports() -> Ports {
         tftp: port(),
         http: port(),
         admin: port(),
+        boot_server: port(),
     }
 }
 
