@@ -51,6 +51,7 @@ fn leave_out_nulls(value: &mut serde_json::Value) {
 fn document(config: &Config) -> document::Netboot {
     document::Netboot {
         state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
+        user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
         networks: config.networks.iter().map(network).map(Table).collect(),
         menu: Some(Table(menu(config))),
