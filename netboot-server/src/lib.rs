@@ -7,6 +7,7 @@ mod demo;
 mod dhcp;
 pub mod events;
 mod failure;
+mod handed_out;
 mod http;
 pub mod lab;
 mod leases;

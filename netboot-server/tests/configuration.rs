@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use netboot_dhcp::MacAddr;
-use netboot_server::config::{self, Config, Flags, Host, MenuAction, Problems, Severity};
+use netboot_server::config::{self, Config, Flags, Host, MenuAction, Mode, Problems, Severity};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -401,6 +401,31 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "netboot.ports.tftp | 6767 is the port of DHCP, too",
         ),
         (
+            "ports",
+            json!({ "boot_server": 67 }),
+            "netboot.ports.boot_server | 67 is the port of DHCP, too",
+        ),
+        (
+            "server/mode",
+            json!("relay"),
+            "netboot.server.mode | \"relay\" cannot be read:",
+        ),
+        (
+            "server/mode",
+            json!("proxy"),
+            "netboot.server | is in proxy mode and has ranges, though a proxy gives no addresses",
+        ),
+        (
+            "server/probe",
+            json!("no"),
+            "netboot.server.probe | \"no\" cannot be read:",
+        ),
+        (
+            "server/reply_delay",
+            json!("11s"),
+            "netboot.server.reply_delay | \"11s\" cannot be read: it is more than 10 seconds",
+        ),
+        (
             "server/lease_time",
             json!("1 second"),
             "netboot.server.lease_time | \"1 second\" cannot be read:",
@@ -742,6 +767,30 @@ items = [
     assert_eq!(actions[3].action, MenuAction::Local);
 }
 
+#[test]
+fn a_proxy_needs_no_ranges_and_delays_are_milliseconds_or_text() {
+    let network = |more: &[(&str, Value)]| {
+        let mut network = json!({ "interface": "eth1", "server": "192.168.100.1" });
+        for (key, value) in more {
+            network[*key] = value.clone();
+        }
+        let document = json!({ "netboot": { "networks": [network] } }).to_string();
+        good("n.json", &document).networks.remove(0)
+    };
+    let plain = network(&[]);
+    assert_eq!(plain.mode, Mode::Authoritative);
+    assert_eq!((plain.probe, plain.reply_delay.as_millis()), (true, 0));
+    let proxy = network(&[
+        ("mode", json!("proxy")),
+        ("probe", json!(false)),
+        ("reply_delay", json!("1s")),
+    ]);
+    assert_eq!(proxy.mode, Mode::Proxy);
+    assert_eq!((proxy.probe, proxy.reply_delay.as_millis()), (false, 1000));
+    let delayed = network(&[("reply_delay", json!(250))]);
+    assert_eq!(delayed.reply_delay.as_millis(), 250);
+}
+
 /// Reads both normal forms back.
 fn same_again(config: &Config) {
     let mut forms = vec![("again.json", config.to_json().to_string())];
@@ -859,6 +908,7 @@ fn any_config() -> impl Strategy<Value = Value> {
                     "ranges": [{ "start": "10.0.0.100", "end": "10.0.0.200" }],
                     "exclude": ["10.0.0.150"], "dns": ["10.0.0.1", "9.9.9.9"],
                     "lease_time": 3600, "allow": "known", "domain": "example.org",
+                    "probe": false, "reply_delay": "1s",
                 }],
                 "menu": {
                     "timeout": timeout, "unknown": unknown,

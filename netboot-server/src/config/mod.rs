@@ -63,6 +63,8 @@ pub struct Ports {
     pub tftp: std::num::NonZeroU16,
     /// Where HTTP listens, 80.
     pub http: std::num::NonZeroU16,
+    /// Where PXE clients ask a boot server, 4011.
+    pub boot_server: std::num::NonZeroU16,
 }
 
 impl Default for Ports {
@@ -73,6 +75,7 @@ impl Default for Ports {
             dhcp_client: port(68),
             tftp: port(69),
             http: port(80),
+            boot_server: port(4011),
         }
     }
 }
@@ -102,6 +105,24 @@ pub struct Network {
     pub lease_time: Duration,
     /// Who is served.
     pub allow: Allow,
+    /// Whether this server gives the addresses there.
+    pub mode: Mode,
+    /// Whether an address is asked for by ICMP before it is offered to a machine that has none.
+    pub probe: bool,
+    /// How long an OFFER to firmware is held back, for boot ROMs that are deaf right after they
+    /// asked; at most 10 seconds.
+    pub reply_delay: Duration,
+}
+
+/// What this server is on a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The DHCP server: it gives addresses, and with them what to boot.
+    #[default]
+    Authoritative,
+    /// A proxy beside another DHCP server: it says what to boot and gives no address.
+    Proxy,
 }
 
 /// Who is served on a network.

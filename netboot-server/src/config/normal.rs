@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::document::{self, CommandLine, LeaseTime, MenuTimeout, Table};
+use super::document::{self, CommandLine, LeaseTime, MenuTimeout, ReplyDelay, Table};
 use super::given::Given;
 use super::{Config, MenuAction};
 
@@ -78,6 +78,7 @@ fn ports(ports: super::Ports) -> document::Ports {
         dhcp_client: Some(Given::Right(ports.dhcp_client)),
         tftp: Some(Given::Right(ports.tftp)),
         http: Some(Given::Right(ports.http)),
+        boot_server: Some(Given::Right(ports.boot_server)),
         ..document::Ports::default()
     }
 }
@@ -104,6 +105,9 @@ fn network(network: &super::Network) -> document::Network {
         domain: network.domain.clone(),
         lease_time: Some(Given::Right(LeaseTime(network.lease_time))),
         allow: Some(Given::Right(network.allow)),
+        mode: Some(Given::Right(network.mode)),
+        probe: Some(Given::Right(network.probe)),
+        reply_delay: Some(Given::Right(ReplyDelay(network.reply_delay))),
         ..document::Network::default()
     }
 }

@@ -233,6 +233,9 @@ fn boot_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
 fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     let file = FileRef::from_str(path).map_err(|error| Refusal::not_found(error.to_string()))?;
     let opened = shared.worlds.store().open_file(&file).map_err(|error| {
+        if let StoreError::NotOurs { .. } = error {
+            return Refusal::not_found(format!("no image is called {}", file.name));
+        }
         let status = match error {
             StoreError::NoSuchImage { .. }
             | StoreError::NoSuchGeneration { .. }

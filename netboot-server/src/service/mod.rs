@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Config, Problems};
 use crate::events::{Events, Kind};
 use crate::failure::Failure;
+use crate::handed_out::HandedOut;
 use crate::leases::LeaseStore;
 use crate::malformed::Malformed;
 use crate::policy::{self, Machine};
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) digests: Digests,
     pub(crate) interfaces: dhcp::Interfaces,
     dhcp: Mutex<DhcpServer>,
+    handed_out: HandedOut,
     listeners: Mutex<Listeners>,
     reread: OnceLock<Reread>,
     /// The number of the world whose menu is in the file for people.
@@ -62,6 +64,9 @@ impl Shared {
         };
         let decision = policy::decide(&world, &machine);
         let written = script::write(&world, &decision, asker)?;
+        let named = script::named(&world, &decision);
+        self.handed_out
+            .note(jiff::Timestamp::now(), self.worlds.store(), named);
         // A MAC address in a URL is anybody's claim; the address that it came from is not.
         self.emit(
             self.identify(asker.address).or(asker.mac),
@@ -161,6 +166,7 @@ impl Service {
             digests: Digests::default(),
             interfaces,
             dhcp: Mutex::new(dhcp),
+            handed_out: HandedOut::default(),
             listeners: Mutex::new(listeners),
             reread: OnceLock::new(),
             menu_written: AtomicU64::new(0),

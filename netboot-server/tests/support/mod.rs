@@ -165,6 +165,7 @@ pub(crate) struct Ports {
     pub(crate) dhcp_client: u16,
     pub(crate) tftp: u16,
     pub(crate) http: u16,
+    pub(crate) boot_server: u16,
 }
 
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -186,6 +187,7 @@ impl Site {
             "ports": {
                 "dhcp": self.ports.dhcp, "dhcp_client": self.ports.dhcp_client,
                 "tftp": self.ports.tftp, "http": self.ports.http,
+                "boot_server": self.ports.boot_server,
             },
             "server": {
                 "ip": SERVER, "interface": "lo", "subnet": "127.0.0.0/8",
@@ -288,6 +290,7 @@ pub(crate) fn free_ports() -> Ports {
         dhcp_client: port(),
         tftp: port(),
         http: port(),
+        boot_server: port(),
     }
 }
 

@@ -131,13 +131,20 @@ fn resolve_ports(written: document::Ports, problems: &mut Problems) -> Ports {
         dhcp_client: port(written.dhcp_client, "dhcp_client", default.dhcp_client),
         tftp: port(written.tftp, "tftp", default.tftp),
         http: port(written.http, "http", default.http),
+        boot_server: port(written.boot_server, "boot_server", default.boot_server),
     };
-    if ports.dhcp == ports.tftp {
-        problems.error(
-            place.key("tftp"),
-            format!("{} is the port of DHCP, too", ports.tftp),
-            "give each of them a port of its own",
-        );
+    for (key, first, second, whose) in [
+        ("tftp", ports.tftp, ports.dhcp, "DHCP"),
+        ("boot_server", ports.boot_server, ports.dhcp, "DHCP"),
+        ("boot_server", ports.boot_server, ports.tftp, "TFTP"),
+    ] {
+        if first == second {
+            problems.error(
+                place.key(key),
+                format!("{first} is the port of {whose}, too"),
+                "give each of them a port of its own",
+            );
+        }
     }
     ports
 }
