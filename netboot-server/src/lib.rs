@@ -18,6 +18,7 @@ mod menu_file;
 mod neighbour;
 mod no_router;
 pub mod policy;
+mod process;
 pub mod programs;
 pub mod script;
 mod service;
@@ -25,4 +26,4 @@ mod tftp;
 pub mod world;
 
 pub use failure::Failure;
-pub use service::Service;
+pub use service::{Inherited, Service};

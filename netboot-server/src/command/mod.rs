@@ -4,6 +4,7 @@ mod check;
 mod image;
 mod menu;
 mod serve;
+mod systemd;
 
 use std::fmt;
 use std::io::{ErrorKind, Write};

@@ -40,6 +40,8 @@ pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
 pub struct Config {
     /// The folder of images, boot programs and leases.
     pub state_dir: PathBuf,
+    /// The user that the service becomes where it is started as root; `None` stays root.
+    pub user: Option<String>,
     /// The ports of the three protocols.
     pub ports: Ports,
     /// Where the API and metrics are served, [`DEFAULT_ADMIN_LISTEN`]; `None` is nowhere.

@@ -52,6 +52,7 @@ fn leave_out_nulls(value: &mut serde_json::Value) {
 fn document(config: &Config) -> document::Netboot {
     document::Netboot {
         state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
+        user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
         admin_listen: Some(Given::Right(AdminListen(config.admin_listen))),
         networks: config.networks.iter().map(network).map(Table).collect(),

@@ -305,6 +305,7 @@ impl Netboot {
         let Self {
             place,
             state_dir,
+            user,
             server,
             networks,
             ports,
@@ -316,6 +317,7 @@ impl Netboot {
         } = later;
         self.place = place;
         self.state_dir = state_dir.or(self.state_dir.take());
+        self.user = user.or(self.user.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
         self.admin_listen = admin_listen.or(self.admin_listen.take());

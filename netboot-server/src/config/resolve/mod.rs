@@ -62,6 +62,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     let Netboot {
         place,
         state_dir,
+        user,
         server,
         networks,
         ports,
@@ -96,7 +97,9 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     // Where a network is missing, an address may be meant for that one.
     let known = (networks.len() == count).then_some(networks.as_slice());
     let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
+    check_user(user.as_deref(), &place, problems);
     Config {
+        user,
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
         ports,
         admin_listen,
@@ -104,6 +107,22 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         menu,
         images,
         targets,
+    }
+}
+
+/// A name as useradd(8) takes it; whether there is such a user is seen where it is needed.
+fn check_user(user: Option<&str>, place: &Place, problems: &mut Problems) {
+    let is_name = |name: &str| {
+        let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+        first && name.len() <= 32 && name.chars().all(rest)
+    };
+    if let Some(user) = user.filter(|user| !is_name(user)) {
+        problems.error(
+            place.key("user"),
+            format!("{user:?} is no name of a user"),
+            "write the name of a system user such as \"netboot\"",
+        );
     }
 }
 
