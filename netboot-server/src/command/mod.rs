@@ -5,6 +5,7 @@ mod image;
 mod menu;
 mod probe;
 mod serve;
+mod systemd;
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -138,7 +139,7 @@ fn say(text: impl fmt::Display) {
 }
 
 /// Comes when this process is told to end by Ctrl-C or SIGTERM; both are caught from the call on.
-/// Needs a runtime. SIGHUP is left alone, since `nohup` may have.
+/// Needs a runtime.
 pub(crate) fn told_to_end() -> impl Future<Output = ()> {
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     async move {
