@@ -6,10 +6,12 @@ use std::process::ExitCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Where;
+use super::systemd::{self, Watchdog};
 use crate::config::Problem;
 use crate::failure::Failure;
 use crate::log::Log;
-use crate::service::Service;
+use crate::process;
+use crate::service::{Inherited, Service};
 
 pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
     start_log();
@@ -18,14 +20,24 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
         super::say(format_args!("{problems}nothing was started\n"));
         return Ok(ExitCode::FAILURE);
     };
+    let inherited = Inherited::from_environment()?;
+    let files = process::raise_open_files();
+    if let Some(user) = &config.user {
+        process::become_user(user, &config.state_dir)?;
+    }
+    tracing::debug!("this process may open {files} files");
     super::runtime()?.block_on(async {
         let mut told = std::pin::pin!(super::told_to_end());
         let mut hang_ups = signal(SignalKind::hangup()).ok();
         let at = at.clone();
-        let mut service = Service::start(config).await?.reread_by(move || at.load());
+        let mut service = Service::start_with(config, inherited)
+            .await?
+            .reread_by(move || at.load());
         let mut known = problems;
         service.worlds().current().warn(&mut known);
         known.iter().for_each(Problem::log);
+        let mut watchdog = Watchdog::new();
+        systemd::ready(&service);
         let mut log = Log::new(service.events());
         let ended = loop {
             tokio::select! {
@@ -35,12 +47,16 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
                     tracing::info!("stopping");
                     break Ok(());
                 }
+                () = watchdog.due() => watchdog.tell(&service).await,
                 () = next(&mut hang_ups) => {
                     // What came of it is in the log.
+                    systemd::reloading();
                     let _ = service.reload().await;
+                    systemd::ready(&service);
                 }
             }
         };
+        systemd::stopping();
         let mut told = std::pin::pin!(super::told_to_end());
         tokio::select! {
             never = log.write() => match never {},

@@ -2,19 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
-use std::time::Duration;
 
+use netboot_tftp::server::Server as TftpServer;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{Inherited, Shared};
+use crate::api::Access;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::http::{Listener, Tree};
 use crate::{dhcp, http, tftp};
-
-/// How often an interface or address that is not there yet is looked for.
-const WAIT: Duration = Duration::from_secs(1);
 
 /// Something that listens. Two that are equal are the same one before and after a reload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,12 +24,14 @@ pub(crate) enum Endpoint {
     Tftp(SocketAddrV4),
     /// HTTP on an address.
     Http(SocketAddrV4),
+    /// The API and metrics on an address.
+    Admin(SocketAddr),
 }
 
 /// Why an endpoint does not listen.
 pub(super) enum BindError {
     /// What it needs is not there yet.
-    NotYet(&'static str),
+    NotYet(String),
     /// It cannot.
     Failed(Failure),
 }
@@ -38,8 +39,9 @@ pub(super) enum BindError {
 /// An endpoint that is bound and does not serve yet.
 pub(super) enum Bound {
     Dhcp(dhcp::Socket),
-    Tftp(Box<netboot_tftp::server::Server<tftp::Files>>),
-    Http(tokio::net::TcpListener),
+    Tftp(Box<TftpServer<tftp::Files>>),
+    Http(Listener),
+    Admin(Listener),
 }
 
 impl Bound {
@@ -52,7 +54,10 @@ impl Bound {
                     tracing::error!("TFTP stopped: {error}");
                 }
             }
-            Self::Http(listener) => http::serve(listener, shared, stop).await,
+            Self::Http(listener) => http::serve(listener, Tree::Boot, shared, stop).await,
+            Self::Admin(listener) => {
+                http::serve(listener, Tree::Api(Access::Read), shared, stop).await;
+            }
         }
     }
 }
@@ -63,13 +68,15 @@ impl std::fmt::Display for Endpoint {
             Self::Dhcp { interface, .. } => write!(f, "DHCP on {interface}"),
             Self::Tftp(address) => write!(f, "TFTP on {}", address.ip()),
             Self::Http(address) => write!(f, "HTTP on {}", address.ip()),
+            Self::Admin(address) => write!(f, "API and metrics on {address}"),
         }
     }
 }
 
 impl Endpoint {
-    /// What a configuration wants to listen: DHCP once an interface, TFTP and HTTP once an address.
-    pub(super) fn wanted(config: &Config) -> BTreeSet<Self> {
+    /// What a configuration wants to listen: DHCP once an interface, TFTP and HTTP once an
+    /// address, and the API.
+    pub(super) fn wanted(config: &Config, inherited: &Inherited) -> BTreeSet<Self> {
         let ports = config.ports;
         let networks = config.networks.iter();
         networks
@@ -78,60 +85,61 @@ impl Endpoint {
                     interface,
                     port: ports.dhcp.get(),
                 });
-                let tftp = Self::Tftp(SocketAddrV4::new(network.server, ports.tftp.get()));
-                let http = Self::Http(SocketAddrV4::new(network.server, ports.http.get()));
-                dhcp.into_iter().chain([tftp, http])
+                let tftp = SocketAddrV4::new(network.server, ports.tftp.get());
+                let http = SocketAddrV4::new(network.server, ports.http.get());
+                dhcp.into_iter().chain([
+                    Self::Tftp(inherited.covering_datagrams(tftp)),
+                    Self::Http(inherited.covering_streams(http)),
+                ])
             })
+            .chain(config.admin_listen.map(Self::Admin))
             .collect()
     }
 
-    pub(super) fn bind(&self, shared: &Arc<Shared>) -> Result<Bound, BindError> {
-        let bound = match self {
-            Self::Dhcp { interface, port } => {
-                let number = shared.interfaces.number(interface);
-                dhcp::Socket::bind(interface, number, *port).map(Bound::Dhcp)
-            }
-            Self::Tftp(address) => {
-                let folder = shared.worlds.current().config().programs_dir();
-                tftp::Files::new(Arc::clone(shared), &folder)
-                    .and_then(|files| {
-                        let settings = netboot_tftp::server::Settings::default();
-                        netboot_tftp::server::Server::bind((*address).into(), settings, files)
-                    })
-                    .map(|server| {
-                        let shared = Arc::clone(shared);
-                        let server = server.observe(move |event| tftp::observe(&shared, event));
-                        Bound::Tftp(Box::new(server))
-                    })
-            }
-            Self::Http(address) => http::bind((*address).into()).map(Bound::Http),
-        };
-        bound.map_err(|error| self.explain(&error))
-    }
-
-    /// Tries again until it can be bound; `None` where it is told to stop first.
-    pub(super) async fn wait(
+    /// Takes the socket that was inherited for it, else binds one.
+    pub(super) fn bind(
         &self,
         shared: &Arc<Shared>,
-        stop: &CancellationToken,
-    ) -> Result<Option<Bound>, Failure> {
-        loop {
-            let wait = tokio::time::sleep(WAIT);
-            if stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(None);
-            }
-            match self.bind(shared) {
-                Ok(bound) => return Ok(Some(bound)),
-                Err(BindError::NotYet(_)) => {}
-                Err(BindError::Failed(failure)) => return Err(failure),
-            }
-        }
+        inherited: &Inherited,
+    ) -> Result<Bound, BindError> {
+        let bound =
+            match self {
+                Self::Dhcp { interface, port } => {
+                    let number = shared.interfaces.number(interface);
+                    match inherited.on_interface(interface, *port) {
+                        Some(socket) => socket
+                            .and_then(|socket| dhcp::Socket::on(socket.into(), interface, number)),
+                        None => dhcp::Socket::bind(interface, number, *port),
+                    }
+                    .map(Bound::Dhcp)
+                }
+                Self::Tftp(address) => bind_tftp(*address, shared, inherited)
+                    .map(|server| Bound::Tftp(Box::new(server))),
+                Self::Http(address) => match inherited.streams(*address) {
+                    Some(listener) => listener
+                        .and_then(tokio::net::TcpListener::from_std)
+                        .map(Listener::Tcp),
+                    None => Listener::bind((*address).into()),
+                }
+                .map(Bound::Http),
+                Self::Admin(address) => Listener::bind(*address).map(Bound::Admin),
+            };
+        bound.map_err(|error| self.explain(&error))
     }
 
     fn port(&self) -> u16 {
         match self {
             Self::Dhcp { port, .. } => *port,
             Self::Tftp(address) | Self::Http(address) => address.port(),
+            Self::Admin(address) => address.port(),
+        }
+    }
+
+    /// What it does once it is bound.
+    pub(super) fn state(&self) -> &'static str {
+        match self {
+            Self::Admin(_) => "serving",
+            Self::Dhcp { .. } | Self::Tftp(_) | Self::Http(_) => "listening",
         }
     }
 
@@ -140,8 +148,14 @@ impl Endpoint {
         let port = self.port();
         let tried = || format!("{self}, port {port}");
         match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENODEV) => BindError::NotYet("the interface is not there yet"),
-            Some(Errno::EADDRNOTAVAIL) => BindError::NotYet("no interface has the address yet"),
+            // Machines boot without it, so that whatever keeps it away is waited for.
+            _ if matches!(self, Self::Admin(_)) => BindError::NotYet(format!(
+                "{error} (`admin_listen` says where it is, or that it is \"off\")"
+            )),
+            Some(Errno::ENODEV) => BindError::NotYet("the interface is not there yet".into()),
+            Some(Errno::EADDRNOTAVAIL) => {
+                BindError::NotYet("no interface has the address yet".into())
+            }
             Some(Errno::EADDRINUSE) => BindError::Failed(Failure::new(
                 tried(),
                 "another program has the port",
@@ -159,4 +173,20 @@ impl Endpoint {
             )),
         }
     }
+}
+
+fn bind_tftp(
+    address: SocketAddrV4,
+    shared: &Arc<Shared>,
+    inherited: &Inherited,
+) -> io::Result<TftpServer<tftp::Files>> {
+    let folder = shared.worlds.current().config().programs_dir();
+    let files = tftp::Files::new(Arc::clone(shared), &folder)?;
+    let settings = netboot_tftp::server::Settings::default();
+    let server = match inherited.datagrams(address) {
+        Some(socket) => TftpServer::from_socket(socket?, settings, files)?,
+        None => TftpServer::bind(address.into(), settings, files)?,
+    };
+    let shared = Arc::clone(shared);
+    Ok(server.observe(move |event| tftp::observe(&shared, event)))
 }

@@ -3,14 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::Shared;
 use super::endpoint::{BindError, Bound, Endpoint};
+use super::{Inherited, Shared};
+use crate::config::Config;
 use crate::failure::Failure;
+
+/// How often an interface or address that is not there yet is looked for.
+const WAIT: Duration = Duration::from_secs(1);
 
 /// The endpoints that run, each a task of its own.
 #[derive(Debug)]
@@ -19,6 +24,7 @@ pub(crate) struct Listeners {
     tasks: TaskTracker,
     stop: CancellationToken,
     failing: mpsc::Sender<Failure>,
+    inherited: Arc<Inherited>,
 }
 
 #[derive(Debug)]
@@ -37,13 +43,20 @@ impl Listeners {
         tasks: TaskTracker,
         stop: CancellationToken,
         failing: mpsc::Sender<Failure>,
+        inherited: Inherited,
     ) -> Self {
         Self {
             running: BTreeMap::new(),
             tasks,
             stop,
             failing,
+            inherited: Arc::new(inherited),
         }
+    }
+
+    /// What a configuration wants to listen.
+    pub(super) fn wanted(&self, config: &Config) -> BTreeSet<Endpoint> {
+        Endpoint::wanted(config, &self.inherited)
     }
 
     /// Each endpoint, and whether it listens or is waited for.
@@ -60,7 +73,7 @@ impl Listeners {
         shared: &Arc<Shared>,
     ) -> Result<Prepared, Failure> {
         let new = wanted.iter().filter(|one| !self.running.contains_key(one));
-        new.map(|endpoint| match endpoint.bind(shared) {
+        new.map(|endpoint| match endpoint.bind(shared, &self.inherited) {
             Ok(bound) => Ok((endpoint.clone(), Some(bound))),
             Err(BindError::NotYet(why)) => {
                 tracing::warn!("{endpoint}: {why}: waiting for it");
@@ -94,6 +107,7 @@ impl Listeners {
             let task = Task {
                 endpoint: endpoint.clone(),
                 shared: Arc::clone(shared),
+                inherited: Arc::clone(&self.inherited),
                 stop: running.stop.clone(),
                 listening: Arc::clone(&running.listening),
             };
@@ -112,6 +126,7 @@ impl Listeners {
 struct Task {
     endpoint: Endpoint,
     shared: Arc<Shared>,
+    inherited: Arc<Inherited>,
     stop: CancellationToken,
     listening: Arc<AtomicBool>,
 }
@@ -123,12 +138,12 @@ impl Task {
         loop {
             let bound = match first.take() {
                 Some(bound) => bound,
-                None => match endpoint.wait(&self.shared, &self.stop).await? {
+                None => match self.wait().await? {
                     Some(bound) => bound,
                     None => return Ok(()),
                 },
             };
-            tracing::info!("{endpoint}: listening");
+            tracing::info!("{endpoint}: {}", endpoint.state());
             self.listening.store(true, Ordering::Relaxed);
             bound
                 .serve(Arc::clone(&self.shared), self.stop.clone())
@@ -138,6 +153,21 @@ impl Task {
                 return Ok(());
             }
             tracing::warn!("{endpoint}: is gone: waiting for it");
+        }
+    }
+
+    /// Tries again until it can be bound; `None` where it is told to stop first.
+    async fn wait(&self) -> Result<Option<Bound>, Failure> {
+        loop {
+            let wait = tokio::time::sleep(WAIT);
+            if self.stop.run_until_cancelled(wait).await.is_none() {
+                return Ok(None);
+            }
+            match self.endpoint.bind(&self.shared, &self.inherited) {
+                Ok(bound) => return Ok(Some(bound)),
+                Err(BindError::NotYet(_)) => {}
+                Err(BindError::Failed(failure)) => return Err(failure),
+            }
         }
     }
 }

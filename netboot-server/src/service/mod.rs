@@ -2,6 +2,7 @@
 //! policy and one event stream.
 
 mod endpoint;
+mod inherited;
 mod listeners;
 mod reload;
 
@@ -22,6 +23,7 @@ use crate::config::{Config, Problems};
 use crate::events::{Events, Kind};
 use crate::failure::Failure;
 use crate::handed_out::HandedOut;
+use crate::http::Downloads;
 use crate::leases::LeaseStore;
 use crate::malformed::Malformed;
 use crate::policy::{self, Machine};
@@ -29,7 +31,7 @@ use crate::programs::Digests;
 use crate::script::{self, Asker};
 use crate::world::{World, Worlds};
 use crate::{dhcp, menu_file, neighbour};
-use endpoint::Endpoint;
+pub use inherited::Inherited;
 pub(crate) use listeners::Listeners;
 
 /// How long DHCP and TFTP sockets may take to close.
@@ -43,6 +45,9 @@ pub(crate) struct Shared {
     pub(crate) malformed: Malformed,
     pub(crate) leases: LeaseStore,
     pub(crate) digests: Digests,
+    pub(crate) downloads: Arc<Downloads>,
+    /// When the service started, by the host's clock.
+    pub(crate) started: jiff::Timestamp,
     pub(crate) interfaces: dhcp::Interfaces,
     dhcp: Mutex<DhcpServer>,
     handed_out: HandedOut,
@@ -138,6 +143,15 @@ impl Service {
     /// Where the state cannot be opened, a port is taken or not permitted. Nothing is left running
     /// then.
     pub async fn start(config: Config) -> Result<Self, Failure> {
+        Self::start_with(config, Inherited::default()).await
+    }
+
+    /// As [`Service::start`], on sockets that a service manager has bound where it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Service::start`].
+    pub async fn start_with(config: Config, inherited: Inherited) -> Result<Self, Failure> {
         let config = Arc::new(config);
         let worlds = Worlds::new(Arc::clone(&config))?;
         let leases = LeaseStore::open(&config.leases_file())?;
@@ -147,13 +161,15 @@ impl Service {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (failing, failed) = mpsc::channel(1);
-        let listeners = Listeners::new(tasks.clone(), stop.clone(), failing);
+        let listeners = Listeners::new(tasks.clone(), stop.clone(), failing, inherited);
         let shared = Arc::new(Shared {
             worlds,
             malformed: Malformed::new(events.clone()),
             events,
             leases,
             digests: Digests::default(),
+            downloads: Arc::default(),
+            started: jiff::Timestamp::now(),
             interfaces,
             dhcp: Mutex::new(dhcp),
             handed_out: HandedOut::default(),
@@ -162,8 +178,8 @@ impl Service {
             menu_written: AtomicU64::new(0),
         });
         shared.keep_menu_file(&shared.worlds.current());
-        let wanted = Endpoint::wanted(&config);
         let mut listeners = shared.listeners();
+        let wanted = listeners.wanted(&config);
         let prepared = listeners.prepare(&wanted, &shared)?;
         listeners.switch(&wanted, prepared, &shared);
         drop(listeners);
@@ -206,6 +222,19 @@ impl Service {
         let listeners = self.shared.listeners();
         let states = listeners.states();
         states.map(|(one, now)| (one.to_string(), now)).collect()
+    }
+
+    /// Shows that the service is alive: that decisions can be made and DHCP is held by nobody for
+    /// long. Does not come back where one of them is not so.
+    pub async fn alive(&self) {
+        let shared = Arc::clone(&self.shared);
+        let looked = tokio::task::spawn_blocking(move || {
+            drop(shared.worlds.current());
+            drop(shared.dhcp());
+        });
+        if looked.await.is_err() {
+            std::future::pending().await
+        }
     }
 
     /// The event stream.

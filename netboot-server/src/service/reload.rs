@@ -2,7 +2,6 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
-use super::endpoint::Endpoint;
 use super::listeners::Listeners;
 use super::{Reread, Shared};
 use crate::config::{Config, Problems};
@@ -59,7 +58,7 @@ impl Shared {
                 "restart the service for that",
             ));
         }
-        let wanted = Endpoint::wanted(&config);
+        let wanted = listeners.wanted(&config);
         let prepared = listeners.prepare(&wanted, self)?;
         dhcp::reconfigure(self, &config)?;
         self.worlds.reconfigure(Arc::new(config));
