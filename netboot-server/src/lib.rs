@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod api;
 mod cmdline;
 pub mod command;
 pub mod config;
@@ -7,6 +8,7 @@ mod demo;
 mod dhcp;
 pub mod events;
 mod failure;
+mod handed_out;
 mod http;
 pub mod lab;
 mod leases;
@@ -16,11 +18,13 @@ mod menu_file;
 mod neighbour;
 mod no_router;
 pub mod policy;
+mod process;
 pub mod programs;
 pub mod script;
 mod service;
+mod simulated;
 mod tftp;
 pub mod world;
 
 pub use failure::Failure;
-pub use service::Service;
+pub use service::{Inherited, Service};

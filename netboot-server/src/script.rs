@@ -85,6 +85,22 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker) -> Result<String
     script.render()
 }
 
+/// The images that the script of a decision names.
+pub(crate) fn named<'w>(world: &'w World, decision: &Decision) -> Vec<&'w Manifest> {
+    match (&decision.boot, &world.config().menu.items) {
+        (Boot::Image(name, _), _) => world.image(name).into_iter().collect(),
+        (Boot::Menu, None) => world.images().collect(),
+        (Boot::Menu, Some(items)) => items
+            .iter()
+            .filter_map(|item| match &item.action {
+                MenuAction::Image(image) => world.image(image),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn unwritable(what: impl Into<String>, error: &RenderError) -> Notice {
     Notice::new(what.into()).line(error.to_string().replace("${", "$ {"))
 }

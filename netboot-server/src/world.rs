@@ -200,6 +200,17 @@ impl Worlds {
         &self.store
     }
 
+    /// Changes to another configuration with the same state folder; images and programs stay.
+    pub(crate) fn reconfigure(&self, config: Arc<Config>) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = &current.world;
+        let mut world = World::new(config, Vec::new(), old.programs.clone());
+        world.number = old.number + 1;
+        world.images.clone_from(&old.images);
+        world.broken.clone_from(&old.broken);
+        current.world = Arc::new(world);
+    }
+
     /// The world as it is now. It costs a few `stat` calls where nothing has changed; where the
     /// store cannot be looked at, the last world stays.
     #[must_use]

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ChangeCounter, Lock, Staging, Store, StoreError, link_target, read_dir, rename, sync_dir,
+    ChangeCounter, Lock, Staging, Store, StoreError, link_target, open_own, read_dir, rename,
+    sync_dir,
 };
 use crate::{Generation, ImageName, Manifest};
 
@@ -118,10 +119,30 @@ impl Store {
     ) -> Result<Vec<Generation>, StoreError> {
         let staging = self.stage()?;
         let lock = self.lock()?;
+        let gone = self.prunable(now, name, keep)?;
+        if !gone.is_empty() {
+            let counter = self.change_counter()?;
+            self.mark_used(name, &gone)?;
+            self.discard(&lock, &staging, name, &gone)?;
+            counter.count()?;
+        }
+        Ok(gone)
+    }
+
+    /// The generations that [`prune`](Self::prune) would remove, oldest first. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchImage`], or that the store cannot be read.
+    pub fn prunable(
+        &self,
+        now: SystemTime,
+        name: &ImageName,
+        keep: Keep,
+    ) -> Result<Vec<Generation>, StoreError> {
         let current = self.current(name)?;
         let numbers = self.generations(name)?;
         let old = numbers.len().saturating_sub(keep.newest);
-        let mut gone = Vec::new();
+        let mut unneeded = Vec::new();
         for generation in numbers.into_iter().take(old) {
             let dir = self.generation_dir(name, generation);
             let used = fs::metadata(&dir).and_then(|found| found.modified());
@@ -130,16 +151,10 @@ impl Store {
                 .duration_since(used)
                 .is_ok_and(|idle| idle >= keep.handed_out);
             if idle && current != Some(generation) {
-                gone.push(generation);
+                unneeded.push(generation);
             }
         }
-        if !gone.is_empty() {
-            let counter = self.change_counter()?;
-            self.mark_used(name, &gone)?;
-            self.discard(&lock, &staging, name, &gone)?;
-            counter.count()?;
-        }
-        Ok(gone)
+        Ok(unneeded)
     }
 
     /// The generations of an image that are in the store, oldest first.
@@ -229,7 +244,7 @@ impl Store {
         };
         let dir = self.generations_dir(name);
         let mark = dir.join(format!("{}.gone", highest.number()));
-        File::create(&mark).map_err(|source| StoreError::io("create", &mark, source))?;
+        open_own(&mark)?;
         self.hand_over(&mark)?;
         for entry in self.entries(name)? {
             let earlier = entry.strip_suffix(".gone").and_then(read_number);
@@ -331,7 +346,12 @@ impl Store {
     }
 
     fn entries(&self, name: &ImageName) -> Result<Vec<String>, StoreError> {
-        match read_dir(&self.generations_dir(name)) {
+        let dir = self.generations_dir(name);
+        if fs::symlink_metadata(&dir).is_ok_and(|found| !found.is_dir()) {
+            // What a link leads to is not for pruning.
+            return Err(StoreError::NotOurs { path: dir });
+        }
+        match read_dir(&dir) {
             Ok(paths) => Ok(paths
                 .iter()
                 .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))

@@ -3,7 +3,9 @@
 mod check;
 mod image;
 mod menu;
+mod probe;
 mod serve;
+mod systemd;
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -54,6 +56,8 @@ enum Action {
         #[arg(long)]
         mac: Option<netboot_dhcp::MacAddr>,
     },
+    /// Boot a simulated machine against a server that runs, and say what it would boot
+    Probe(probe::Arguments),
     /// Go through the whole chain on this machine
     Demo(demo::Arguments),
 }
@@ -106,6 +110,7 @@ pub fn main() -> ExitCode {
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Menu { at, mac } => menu::run(&at, mac),
+        Action::Probe(arguments) => probe::run(&arguments),
         Action::Demo(arguments) => demo::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
@@ -134,7 +139,7 @@ fn say(text: impl fmt::Display) {
 }
 
 /// Comes when this process is told to end by Ctrl-C or SIGTERM; both are caught from the call on.
-/// Needs a runtime. SIGHUP is left alone, since `nohup` may have.
+/// Needs a runtime.
 pub(crate) fn told_to_end() -> impl Future<Output = ()> {
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     async move {

@@ -18,7 +18,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::given::{Given, Wanted};
-use super::{Allow, Unknown};
+use super::listen::AdminListen;
+use super::{Allow, Mode, Unknown};
 
 /// Where in which file a table stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,9 +71,11 @@ pub(super) struct Netboot {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) state_dir: Option<String>,
+    pub(super) user: Option<String>,
     pub(super) server: Option<Table<Server>>,
     pub(super) networks: Vec<Table<Network>>,
     pub(super) ports: Option<Table<Ports>>,
+    pub(super) admin_listen: Option<Given<AdminListen>>,
     pub(super) menu: Option<Table<Menu>>,
     pub(super) images: BTreeMap<String, Table<Image>>,
     pub(super) groups: BTreeMap<String, Table<Group>>,
@@ -89,6 +92,7 @@ pub(super) struct Ports {
     pub(super) dhcp_client: Option<Given<NonZeroU16>>,
     pub(super) tftp: Option<Given<NonZeroU16>>,
     pub(super) http: Option<Given<NonZeroU16>>,
+    pub(super) boot_server: Option<Given<NonZeroU16>>,
 }
 
 /// The short form of one network.
@@ -105,6 +109,9 @@ pub(super) struct Server {
     pub(super) dns: Option<Given<Vec<Ipv4Addr>>>,
     pub(super) domain: Option<String>,
     pub(super) lease_time: Option<Given<LeaseTime>>,
+    pub(super) mode: Option<Given<Mode>>,
+    pub(super) probe: Option<Given<bool>>,
+    pub(super) reply_delay: Option<Given<ReplyDelay>>,
 }
 
 /// One network.
@@ -124,6 +131,9 @@ pub(super) struct Network {
     pub(super) domain: Option<String>,
     pub(super) lease_time: Option<Given<LeaseTime>>,
     pub(super) allow: Option<Given<Allow>>,
+    pub(super) mode: Option<Given<Mode>>,
+    pub(super) probe: Option<Given<bool>>,
+    pub(super) reply_delay: Option<Given<ReplyDelay>>,
 }
 
 /// Addresses from the first to the last, both included.
@@ -199,6 +209,10 @@ pub(super) struct Target {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LeaseTime(pub(super) Duration);
 
+/// How long an OFFER to firmware is held back: milliseconds, or text such as `1s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReplyDelay(pub(super) Duration);
+
 /// Seconds until the default item is taken; 0 waits for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(transparent)]
@@ -232,6 +246,18 @@ impl Wanted for Subnet {
 
 impl Wanted for LeaseTime {
     const WANTED: &'static str = "a time such as \"12h\", \"30m\" or a number of seconds";
+}
+
+impl Wanted for ReplyDelay {
+    const WANTED: &'static str = "a time such as \"1s\" or a number of milliseconds";
+}
+
+impl Wanted for bool {
+    const WANTED: &'static str = "true or false";
+}
+
+impl Wanted for Mode {
+    const WANTED: &'static str = "\"authoritative\" or \"proxy\"";
 }
 
 impl Wanted for MenuTimeout {
@@ -276,6 +302,35 @@ impl<'de> Deserialize<'de> for LeaseTime {
             ));
         }
         Ok(Self(Duration::from_secs(duration.as_secs())))
+    }
+}
+
+impl<'de> Deserialize<'de> for ReplyDelay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "it is neither text nor a number")]
+        enum Written {
+            Millis(u32),
+            Text(String),
+        }
+        let delay = match Written::deserialize(deserializer)? {
+            Written::Millis(millis) => Duration::from_millis(millis.into()),
+            Written::Text(text) => text
+                .parse::<jiff::SignedDuration>()
+                .map_err(serde::de::Error::custom)?
+                .try_into()
+                .map_err(serde::de::Error::custom)?,
+        };
+        if delay > Duration::from_secs(10) {
+            return Err(serde::de::Error::custom("it is more than 10 seconds"));
+        }
+        Ok(Self(delay))
+    }
+}
+
+impl Serialize for ReplyDelay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

@@ -6,13 +6,14 @@
 
 mod document;
 mod given;
+mod listen;
 mod normal;
 mod problem;
 mod read;
 mod resolve;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
 use serde::{Deserialize, Serialize};
 
+pub use listen::DEFAULT_ADMIN_LISTEN;
 pub use problem::{Problem, Problems, Severity};
 pub use resolve::Host;
 
@@ -38,8 +40,12 @@ pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
 pub struct Config {
     /// The folder of images, boot programs and leases.
     pub state_dir: PathBuf,
+    /// The user that the service becomes where it is started as root; `None` stays root.
+    pub user: Option<String>,
     /// The ports of the three protocols.
     pub ports: Ports,
+    /// Where the API and metrics are served, [`DEFAULT_ADMIN_LISTEN`]; `None` is nowhere.
+    pub admin_listen: Option<SocketAddr>,
     /// The networks that are served, at least one.
     pub networks: Vec<Network>,
     /// The menu.
@@ -61,6 +67,8 @@ pub struct Ports {
     pub tftp: std::num::NonZeroU16,
     /// Where HTTP listens, 80.
     pub http: std::num::NonZeroU16,
+    /// Where PXE clients ask a boot server, 4011.
+    pub boot_server: std::num::NonZeroU16,
 }
 
 impl Default for Ports {
@@ -71,6 +79,7 @@ impl Default for Ports {
             dhcp_client: port(68),
             tftp: port(69),
             http: port(80),
+            boot_server: port(4011),
         }
     }
 }
@@ -100,6 +109,24 @@ pub struct Network {
     pub lease_time: Duration,
     /// Who is served.
     pub allow: Allow,
+    /// Whether this server gives the addresses there.
+    pub mode: Mode,
+    /// Whether an address is asked for by ICMP before it is offered to a machine that has none.
+    pub probe: bool,
+    /// How long an OFFER to firmware is held back, for boot ROMs that are deaf right after they
+    /// asked; at most 10 seconds.
+    pub reply_delay: Duration,
+}
+
+/// What this server is on a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The DHCP server: it gives addresses, and with them what to boot.
+    #[default]
+    Authoritative,
+    /// A proxy beside another DHCP server: it says what to boot and gives no address.
+    Proxy,
 }
 
 /// Who is served on a network.

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::document::{self, CommandLine, LeaseTime, MenuTimeout, Table};
+use super::document::{self, CommandLine, LeaseTime, MenuTimeout, ReplyDelay, Table};
 use super::given::Given;
+use super::listen::AdminListen;
 use super::{Config, MenuAction};
 
 #[derive(Serialize)]
@@ -51,7 +52,9 @@ fn leave_out_nulls(value: &mut serde_json::Value) {
 fn document(config: &Config) -> document::Netboot {
     document::Netboot {
         state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
+        user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
+        admin_listen: Some(Given::Right(AdminListen(config.admin_listen))),
         networks: config.networks.iter().map(network).map(Table).collect(),
         menu: Some(Table(menu(config))),
         images: config
@@ -77,6 +80,7 @@ fn ports(ports: super::Ports) -> document::Ports {
         dhcp_client: Some(Given::Right(ports.dhcp_client)),
         tftp: Some(Given::Right(ports.tftp)),
         http: Some(Given::Right(ports.http)),
+        boot_server: Some(Given::Right(ports.boot_server)),
         ..document::Ports::default()
     }
 }
@@ -103,6 +107,9 @@ fn network(network: &super::Network) -> document::Network {
         domain: network.domain.clone(),
         lease_time: Some(Given::Right(LeaseTime(network.lease_time))),
         allow: Some(Given::Right(network.allow)),
+        mode: Some(Given::Right(network.mode)),
+        probe: Some(Given::Right(network.probe)),
+        reply_delay: Some(Given::Right(ReplyDelay(network.reply_delay))),
         ..document::Network::default()
     }
 }

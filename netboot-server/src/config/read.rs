@@ -305,9 +305,11 @@ impl Netboot {
         let Self {
             place,
             state_dir,
+            user,
             server,
             networks,
             ports,
+            admin_listen,
             menu,
             images,
             groups,
@@ -315,8 +317,10 @@ impl Netboot {
         } = later;
         self.place = place;
         self.state_dir = state_dir.or(self.state_dir.take());
+        self.user = user.or(self.user.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
+        self.admin_listen = admin_listen.or(self.admin_listen.take());
         self.menu = menu.or(self.menu.take());
         self.networks.extend(networks);
         self.images.extend(images);

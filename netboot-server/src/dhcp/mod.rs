@@ -24,7 +24,7 @@ use crate::script::Asker;
 use crate::service::Shared;
 use crate::world::World;
 
-pub(crate) use settings::new_server;
+pub(crate) use settings::{Interfaces, new_server, reconfigure};
 pub(crate) use socket::Socket;
 use socket::{Datagram, LOOK};
 
@@ -70,7 +70,7 @@ async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
             message,
             source: datagram.source,
             destination: datagram.destination,
-            interface: u32::try_from(socket.network).unwrap_or(u32::MAX),
+            interface: socket.number,
         };
         let mut boot_file = None;
         let mut stage = Stage::System;

@@ -13,6 +13,7 @@ use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, FileRef, StoreError};
 
 use super::body::Body;
+use super::downloads::Download;
 use super::entity::{self, Content, Entity};
 use crate::events::{Kind, shown};
 use crate::failure::Chain;
@@ -103,6 +104,13 @@ pub(super) async fn answer<B>(
             let status = response.status().as_u16();
             let shared = Arc::clone(shared);
             response.map(|body| {
+                let body = if body.is_file() {
+                    let path = shown(&path);
+                    let download = Download::new(client, machine, path, body.left(), began);
+                    body.show(shared.downloads.show(download))
+                } else {
+                    body
+                };
                 body.on_end(move |sent| {
                     shared.emit(
                         machine,
@@ -233,6 +241,9 @@ fn boot_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
 fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     let file = FileRef::from_str(path).map_err(|error| Refusal::not_found(error.to_string()))?;
     let opened = shared.worlds.store().open_file(&file).map_err(|error| {
+        if let StoreError::NotOurs { .. } = error {
+            return Refusal::not_found(format!("no image is called {}", file.name));
+        }
         let status = match error {
             StoreError::NoSuchImage { .. }
             | StoreError::NoSuchGeneration { .. }

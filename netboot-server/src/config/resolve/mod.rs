@@ -12,6 +12,7 @@ use netboot_dhcp::server::Subnet;
 
 use super::document::{self, Netboot, Place, Table};
 use super::given::{Given, Wanted};
+use super::listen::resolve_admin_listen;
 use super::problem::Problems;
 use super::{Config, DEFAULT_STATE_DIR, Ports};
 use crate::cmdline;
@@ -61,9 +62,11 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     let Netboot {
         place,
         state_dir,
+        user,
         server,
         networks,
         ports,
+        admin_listen,
         menu,
         images,
         groups,
@@ -87,19 +90,39 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         }
     }
     let ports = resolve_ports(table(ports), problems);
+    let admin_listen = resolve_admin_listen(admin_listen, &place.key("admin_listen").0, problems);
     let menu = resolve_menu(table(menu), problems);
     let images = resolve_images(images, problems);
     let groups = resolve_groups(groups, problems);
     // Where a network is missing, an address may be meant for that one.
     let known = (networks.len() == count).then_some(networks.as_slice());
     let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
+    check_user(user.as_deref(), &place, problems);
     Config {
+        user,
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
         ports,
+        admin_listen,
         networks,
         menu,
         images,
         targets,
+    }
+}
+
+/// A name as useradd(8) takes it; whether there is such a user is seen where it is needed.
+fn check_user(user: Option<&str>, place: &Place, problems: &mut Problems) {
+    let is_name = |name: &str| {
+        let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+        first && name.len() <= 32 && name.chars().all(rest)
+    };
+    if let Some(user) = user.filter(|user| !is_name(user)) {
+        problems.error(
+            place.key("user"),
+            format!("{user:?} is no name of a user"),
+            "write the name of a system user such as \"netboot\"",
+        );
     }
 }
 
@@ -112,13 +135,20 @@ fn resolve_ports(written: document::Ports, problems: &mut Problems) -> Ports {
         dhcp_client: port(written.dhcp_client, "dhcp_client", default.dhcp_client),
         tftp: port(written.tftp, "tftp", default.tftp),
         http: port(written.http, "http", default.http),
+        boot_server: port(written.boot_server, "boot_server", default.boot_server),
     };
-    if ports.dhcp == ports.tftp {
-        problems.error(
-            place.key("tftp"),
-            format!("{} is the port of DHCP, too", ports.tftp),
-            "give each of them a port of its own",
-        );
+    for (key, first, second, whose) in [
+        ("tftp", ports.tftp, ports.dhcp, "DHCP"),
+        ("boot_server", ports.boot_server, ports.dhcp, "DHCP"),
+        ("boot_server", ports.boot_server, ports.tftp, "TFTP"),
+    ] {
+        if first == second {
+            problems.error(
+                place.key(key),
+                format!("{first} is the port of {whose}, too"),
+                "give each of them a port of its own",
+            );
+        }
     }
     ports
 }
