@@ -2,7 +2,8 @@
 
 use crate::packet::*;
 use netboot_dhcp::server::{
-    Boot, Destination, Effect, LeaseState, NetworkId, Outcome, Refusal, SilenceReason,
+    Boot, Destination, Effect, LeaseState, NetworkId, Outcome, Refusal, Server, Settings,
+    SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::{MacAddr, Seconds, Timestamp};
