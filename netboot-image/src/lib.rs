@@ -1,7 +1,6 @@
 #![doc = include_str!("../README.md")]
 
 mod boot_line;
-mod copy;
 mod digest;
 #[cfg(all(unix, feature = "store"))]
 mod import;
@@ -15,8 +14,7 @@ mod store;
 mod sums;
 
 pub use boot_line::{BootLine, BootLineError, split_cmdline};
-pub use copy::{CopyError, Hasher, copy};
-pub use digest::{Digest, DigestError};
+pub use digest::{CopyError, Digest, DigestError, Hasher, copy};
 #[cfg(all(unix, feature = "store"))]
 pub use import::{Import, ImportError};
 pub use kernel::{Kernel, KernelError, KernelFormat, Looks};

@@ -11,8 +11,6 @@ extern crate alloc;
 #[cfg(feature = "tokio")]
 pub mod client;
 #[cfg(feature = "tokio")]
-mod clock;
-#[cfg(feature = "tokio")]
 mod content;
 mod encode;
 mod name;

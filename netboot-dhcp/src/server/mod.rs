@@ -38,7 +38,6 @@ pub use subnet::{AddressRange, ParseSubnetError, Subnet};
 pub(crate) use effect::Work;
 
 use crate::Timestamp;
-use crate::value::MessageType;
 use crate::wire::BOOTREQUEST;
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::net::Ipv4Addr;

@@ -9,7 +9,6 @@ mod faults;
 mod generations;
 mod import;
 mod kinds;
-mod planted;
 mod publish;
 mod read;
 mod signatures;

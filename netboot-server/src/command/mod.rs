@@ -2,8 +2,8 @@
 
 mod check;
 mod image;
+mod machine;
 mod menu;
-mod probe;
 mod serve;
 mod systemd;
 
@@ -56,8 +56,15 @@ enum Action {
         #[arg(long)]
         mac: Option<netboot_dhcp::MacAddr>,
     },
-    /// Boot a simulated machine against a server that runs, and say what it would boot
-    Probe(probe::Arguments),
+    /// Say that a machine is installed, or is to be installed again
+    Machine {
+        /// The target's name
+        name: String,
+        #[command(subcommand)]
+        word: machine::Word,
+        #[command(flatten)]
+        at: Where,
+    },
     /// Go through the whole chain on this machine
     Demo(demo::Arguments),
 }
@@ -110,7 +117,7 @@ pub fn main() -> ExitCode {
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Menu { at, mac } => menu::run(&at, mac),
-        Action::Probe(arguments) => probe::run(&arguments),
+        Action::Machine { name, word, at } => machine::run(&at, &name, word),
         Action::Demo(arguments) => demo::run(&arguments),
     };
     done.unwrap_or_else(|failure| {

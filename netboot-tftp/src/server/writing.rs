@@ -4,7 +4,8 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::clock::Clock;
+use tokio::time::Instant;
+
 use crate::netascii::{Decoder, TransferMode};
 use crate::packet::ErrorCode;
 use crate::receiver::{Received, Receiver, ReceiverOutput};
@@ -28,13 +29,13 @@ pub(crate) async fn run<S>(
         receiver,
         upload: Some(upload),
         decoder: (mode == TransferMode::Netascii).then(Decoder::default),
-        clock: Clock::start(),
+        started: Instant::now(),
         unwritable: None,
     };
     let mut was_complete = false;
     loop {
         let deadline = match driver.send_what_is_due().await {
-            Turn::Wait(deadline) => driver.clock.at(deadline),
+            Turn::Wait(deadline) => driver.started + deadline,
             Turn::End(end, stats) => return (end, stats),
         };
         let complete = driver.receiver.is_complete();
@@ -47,7 +48,7 @@ pub(crate) async fn run<S>(
             () = driver.line.ready() => {}
             () = tokio::time::sleep_until(deadline) => continue,
             () = control.superseded.notified() => {
-                let stats = driver.receiver.stats_at(driver.clock.now());
+                let stats = driver.receiver.stats_at(driver.started.elapsed());
                 let complete = driver.receiver.is_complete();
                 return (if complete { End::Done } else { End::Superseded }, stats);
             }
@@ -67,7 +68,7 @@ struct Driver<'a, 'b, S> {
     /// `None` once it has been published or given up.
     upload: Option<Upload>,
     decoder: Option<Decoder>,
-    clock: Clock,
+    started: Instant,
     unwritable: Option<io::Error>,
 }
 
@@ -81,7 +82,7 @@ impl<S> Driver<'_, '_, S> {
     async fn send_what_is_due(&mut self) -> Turn {
         let mut buffer = [0; 512];
         loop {
-            let now = self.clock.now();
+            let now = self.started.elapsed();
             match self.receiver.poll_output(now, &mut buffer) {
                 Ok(ReceiverOutput::Transmit(transmit)) => self.line.send(transmit, &buffer).await,
                 Ok(ReceiverOutput::Wait(deadline)) => return Turn::Wait(deadline),
@@ -107,7 +108,7 @@ impl<S> Driver<'_, '_, S> {
     /// Writes what came, and answers as often as the receiver wants to: the next window may be among it.
     async fn take_what_came(&mut self, buffer: &mut [u8]) -> Option<Turn> {
         while let Some(bytes) = self.line.take(buffer) {
-            let received = self.receiver.handle_input(self.clock.now(), bytes);
+            let received = self.receiver.handle_input(self.started.elapsed(), bytes);
             if let Received::Data { payload, .. } = received
                 && let Err(error) = self.write(payload).await
             {
