@@ -17,4 +17,5 @@ mod rules;
 #[cfg(feature = "serde")]
 mod stored;
 mod tshark;
+mod values;
 mod wire;

@@ -391,3 +391,41 @@ fn overload_leaves_used_fields_alone() {
     assert_eq!(out[292..296], [52, 1, 2, 255]);
     assert_eq!(out[44..46], [225, 50]);
 }
+
+#[test]
+fn option_made_longer_than_its_overloaded_field_is_an_error_that_says_so() {
+    let mut bytes = Packet::discover(MAC)
+        .option(52, &[2])
+        .at(44, &[17, 1, b's', 255])
+        .end();
+    bytes.resize(300, 0);
+    let mut message = Message::decode(&bytes).unwrap();
+    message.options.set(OptionCode::ROOT_PATH, &[b'r'; 61]);
+    let out = message.to_bytes().unwrap();
+    assert_eq!((out[44], out[45], out[107]), (17, 61, 255));
+    message.options.set(OptionCode::ROOT_PATH, &[b'r'; 62]);
+    let out = message.to_bytes().unwrap();
+    assert_eq!(out[107], b'r', "full to the last byte, without END");
+    message.options.set(OptionCode::ROOT_PATH, &[b'r'; 63]);
+    let (area, need, capacity) = (Area::Sname, 66, 64);
+    assert_eq!(
+        encode(&message, 1_000, true),
+        Err(EncodeError::AreaTooLong {
+            area,
+            need,
+            capacity
+        })
+    );
+}
+
+#[test]
+fn typed_value_above_255_bytes_is_split_like_any_other() {
+    let addresses = vec![Ipv4Addr::new(10, 0, 0, 1); 64];
+    let mut message = Message::request(1, MAC.into());
+    message.options.put(key::ROUTERS, &addresses);
+    assert_eq!(message.options.len(), 2);
+    let out = message.to_bytes().unwrap();
+    assert_eq!((out[240], out[241], out[497], out[498]), (3, 255, 3, 1));
+    assert_eq!(view(&out).read(key::ROUTERS), Ok(Some(addresses)));
+    assert_eq!(Message::decode(&out).unwrap(), message);
+}
