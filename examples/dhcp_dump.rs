@@ -51,7 +51,7 @@ fn capture(path: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     frames(file, out).map_err(|error| failed(&error).into())
 }
 
-fn frames(file: impl Read + 'static, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+fn frames(file: impl Read + Send + 'static, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let failed = |error: &dyn Display| error.to_string();
     let mut reader = create_reader(BUFFER, file).map_err(|error| failed(&error))?;
     let mut links = Vec::new();
