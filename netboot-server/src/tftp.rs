@@ -63,7 +63,7 @@ impl Files {
             http_port: self.shared.worlds.current().config().ports.http.get(),
         };
         self.shared
-            .boot_script(&asker, path)
+            .boot_script(&asker, asker.mac, path)
             .map(|script| Content::Bytes(script.into()))
             .map_err(|error| Refusal::not_found().with_detail(error))
     }

@@ -1,9 +1,10 @@
 //! What each URL on the boot network means.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,8 +16,10 @@ use netboot_image::{Digest, FileRef, StoreError};
 use super::body::Body;
 use super::downloads::Download;
 use super::entity::{self, Content, Entity};
+use super::transfer::Sent;
 use crate::events::{Kind, shown};
 use crate::failure::Chain;
+use crate::neighbour;
 use crate::script;
 use crate::service::Shared;
 
@@ -24,6 +27,8 @@ use crate::service::Shared;
 pub(crate) const MENU: &str = "/boot.ipxe";
 /// The script that a signed iPXE asks for beside itself.
 pub(crate) const AUTOEXEC: &str = "/autoexec.ipxe";
+/// Says that HTTP is served.
+const HEALTH: &str = "/healthz";
 
 /// A request that gets no entity.
 #[derive(Debug)]
@@ -43,103 +48,184 @@ impl Refusal {
     }
 }
 
+/// One end of a connection and the other.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) client: SocketAddr,
+    pub(super) local: SocketAddr,
+    /// The machine behind the client's address by the neighbour table, once it was looked up: it
+    /// stays the same for as long as the connection does.
+    neighbour: OnceLock<Option<MacAddr>>,
+}
+
+impl Ends {
+    pub(super) fn new(client: SocketAddr, local: SocketAddr) -> Self {
+        let neighbour = OnceLock::new();
+        Self {
+            client,
+            local,
+            neighbour,
+        }
+    }
+
+    /// The machine behind the client's address: by its lease, then by the neighbour table.
+    fn machine(&self, shared: &Shared) -> Option<MacAddr> {
+        let address = self.client.ip();
+        let look = || neighbour::mac_of(address);
+        shared
+            .lease_holder(address)
+            .or_else(|| *self.neighbour.get_or_init(look))
+    }
+}
+
 /// Who asks, and where.
 struct Asker<'r> {
-    client: SocketAddr,
-    local: SocketAddr,
-    machine: Option<MacAddr>,
+    ends: &'r Ends,
+    /// The machine behind the client's address.
+    seen: Option<MacAddr>,
+    /// The machine that the query names. That says whose script is wanted, and not who asks.
+    asked: Option<MacAddr>,
     path: &'r str,
 }
 
 /// Answers one request; what became of it is in the event stream when its body is out.
 pub(super) async fn answer<B>(
     shared: &Arc<Shared>,
-    client: SocketAddr,
-    local: SocketAddr,
+    ends: &Arc<Ends>,
     request: &Request<B>,
 ) -> Response<Body> {
     #[expect(clippy::disallowed_methods, reason = "a request takes real time")]
     let began = Instant::now();
-    let raw_path = request.uri().path().to_owned();
-    let shared_there = Arc::clone(shared);
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let method = request.method().clone();
-    // The store and the neighbour table are read from files.
-    let found = tokio::task::spawn_blocking(move || {
-        // A MAC address in a URL says whose script is wanted, and not who asks.
-        let (asked, seen) = (asked_mac(&query), shared_there.identify(client.ip()));
-        let found = normal_path(&raw_path).and_then(|path| {
-            if method != Method::GET && method != Method::HEAD {
-                return Err(Refusal::new(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "only GET and HEAD are served",
-                ));
-            }
-            let asker = Asker {
-                client,
-                local,
-                machine: asked.or(seen),
-                path: &path,
-            };
-            find(&shared_there, &asker).map(|entity| (path, entity))
-        });
-        (raw_path, seen.or(asked), found)
-    })
-    .await;
-    let (path, machine, found) = match found {
-        Ok((_, machine, Ok((path, entity)))) => (path, machine, Ok(entity)),
-        Ok((raw_path, machine, Err(refusal))) => (raw_path, machine, Err(refusal)),
-        Err(error) => {
-            let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-            (String::new(), None, Err(refusal))
+    let asked = request.uri().query().and_then(asked_mac);
+    let seen = ends.machine(shared);
+    let path = normal_path(request.uri().path());
+    let found = match &path {
+        Ok(path) if is_served(request.method()) => {
+            find_anywhere(shared, ends, seen, asked, path).await
         }
+        Ok(_) => Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "only GET and HEAD are served",
+        )),
+        Err(why) => Err(Refusal::new(StatusCode::BAD_REQUEST, *why)),
     };
+    let path = path.unwrap_or_else(|_| Cow::Owned(request.uri().path().to_owned()));
     let response = found.and_then(|entity| {
         entity::respond(entity, request.method(), request.headers())
             .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     });
-    let client = client.ip().to_canonical();
+    let told = Told {
+        shared: Arc::clone(shared),
+        machine: seen.or(asked),
+        client: ends.client.ip().to_canonical(),
+        path: shown(&path),
+        began,
+    };
     match response {
-        Ok(response) => {
-            let status = response.status().as_u16();
-            let shared = Arc::clone(shared);
-            response.map(|body| {
-                let body = if body.is_file() {
-                    let path = shown(&path);
-                    let download = Download::new(client, machine, path, body.left(), began);
-                    body.show(shared.downloads.show(download))
-                } else {
-                    body
-                };
-                body.on_end(move |sent| {
-                    shared.emit(
-                        machine,
-                        Kind::HttpSent {
-                            client,
-                            path: shown(&path),
-                            status,
-                            bytes: sent.bytes,
-                            elapsed_ms: u64::try_from(began.elapsed().as_millis())
-                                .unwrap_or(u64::MAX),
-                            complete: sent.complete,
-                        },
-                    );
-                })
-            })
-        }
+        Ok(response) => told.of(response),
         Err(refusal) => {
             let response = refused(&refusal, request.method());
-            shared.emit(
-                machine,
-                Kind::HttpRefused {
-                    client,
-                    path: shown(&path),
-                    status: refusal.status.as_u16(),
-                    why: refusal.why,
-                },
-            );
+            told.refused(refusal);
             response
         }
+    }
+}
+
+fn is_served(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// What a path names. Files are looked for where waiting for a disk holds nobody up.
+async fn find_anywhere(
+    shared: &Arc<Shared>,
+    ends: &Arc<Ends>,
+    seen: Option<MacAddr>,
+    asked: Option<MacAddr>,
+    path: &str,
+) -> Result<Entity, Refusal> {
+    if matches!(path, MENU | AUTOEXEC | HEALTH) {
+        let asker = Asker {
+            ends,
+            seen,
+            asked,
+            path,
+        };
+        return find(shared, &asker);
+    }
+    let (shared, ends, path) = (Arc::clone(shared), Arc::clone(ends), path.to_owned());
+    let found = tokio::task::spawn_blocking(move || {
+        let asker = Asker {
+            ends: &ends,
+            seen,
+            asked,
+            path: &path,
+        };
+        find(&shared, &asker)
+    });
+    found.await.unwrap_or_else(|error| {
+        Err(Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            error.to_string(),
+        ))
+    })
+}
+
+/// What the event stream is told of a request.
+struct Told {
+    shared: Arc<Shared>,
+    machine: Option<MacAddr>,
+    client: IpAddr,
+    path: String,
+    began: Instant,
+}
+
+impl Told {
+    fn of(self, response: Response<Body>) -> Response<Body> {
+        let status = response.status().as_u16();
+        response.map(|body| {
+            let shown = body.is_file().then(|| {
+                self.shared.downloads.show(Download::new(
+                    self.client,
+                    self.machine,
+                    self.path.clone(),
+                    body.left(),
+                    self.began,
+                ))
+            });
+            body.tell(|transfer| {
+                if let Some(shown) = shown {
+                    transfer.show(shown);
+                }
+                transfer.on_end(move |sent| self.sent(status, sent));
+            })
+        })
+    }
+
+    fn sent(self, status: u16, sent: Sent) {
+        let elapsed = self.began.elapsed();
+        self.shared.emit(
+            self.machine,
+            Kind::HttpSent {
+                client: self.client,
+                path: self.path,
+                status,
+                bytes: sent.bytes,
+                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                complete: sent.complete,
+            },
+        );
+    }
+
+    fn refused(self, refusal: Refusal) {
+        self.shared.emit(
+            self.machine,
+            Kind::HttpRefused {
+                client: self.client,
+                path: self.path,
+                status: refusal.status.as_u16(),
+                why: refusal.why,
+            },
+        );
     }
 }
 
@@ -167,26 +253,33 @@ fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
 
 /// The path with percent signs decoded and `//` folded in place, since firmware fails on a
 /// redirect; one that leads up or out is refused.
-fn normal_path(raw: &str) -> Result<String, Refusal> {
-    let bad = |why| Refusal::new(StatusCode::BAD_REQUEST, why);
+fn normal_path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     let path = percent_encoding::percent_decode_str(raw)
         .decode_utf8()
-        .map_err(|_| bad("the path is not UTF-8"))?;
+        .map_err(|_| "the path is not UTF-8")?;
     if path.chars().any(|c| c.is_control() || c == '\\') {
-        return Err(bad("the path holds a control character or a backslash"));
+        return Err("the path holds a control character or a backslash");
     }
-    let mut normal = String::with_capacity(path.len());
-    for part in path.split('/').filter(|part| !part.is_empty()) {
+    let mut is_normal = path.len() == 1 || !path.ends_with('/');
+    for part in path.split('/').skip(1) {
         if part == "." || part == ".." {
-            return Err(bad("the path leads out of where it starts"));
+            return Err("the path leads out of where it starts");
         }
+        is_normal &= !part.is_empty() || path.len() == 1;
+    }
+    if is_normal && path.starts_with('/') {
+        return Ok(path);
+    }
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    let mut normal = String::with_capacity(path.len());
+    for part in parts {
         normal.push('/');
         normal.push_str(part);
     }
     if normal.is_empty() {
         normal.push('/');
     }
-    Ok(normal)
+    Ok(Cow::Owned(normal))
 }
 
 fn asked_mac(query: &str) -> Option<MacAddr> {
@@ -198,7 +291,7 @@ fn asked_mac(query: &str) -> Option<MacAddr> {
 fn find(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
     match asker.path {
         MENU | AUTOEXEC => boot_script(shared, asker),
-        "/healthz" => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
+        HEALTH => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
         path => {
             if let Some(file) = path.strip_prefix("/images/") {
                 image_file(shared, file)
@@ -222,13 +315,13 @@ fn text(text: String, media_type: &'static str) -> Entity {
 
 fn boot_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
     let asker_there = script::Asker {
-        mac: asker.machine,
-        address: asker.client.ip().to_canonical(),
-        server: asker.local.ip().to_canonical(),
-        http_port: asker.local.port(),
+        mac: asker.asked.or(asker.seen),
+        address: asker.ends.client.ip().to_canonical(),
+        server: asker.ends.local.ip().to_canonical(),
+        http_port: asker.ends.local.port(),
     };
     let written = shared
-        .boot_script(&asker_there, asker.path)
+        .boot_script(&asker_there, asker.seen, asker.path)
         .map_err(|error| {
             Refusal::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -291,7 +384,9 @@ fn state(shared: &Shared, asker: &Asker<'_>, file: &str) -> Result<Entity, Refus
     let nothing = || Refusal::not_found("no state of that name is for this machine");
     let name = file.strip_suffix(".json").ok_or_else(nothing)?;
     let world = shared.worlds.current();
-    let holder = shared.lease_holder(asker.client.ip()).ok_or_else(nothing)?;
+    let holder = shared
+        .lease_holder(asker.ends.client.ip())
+        .ok_or_else(nothing)?;
     let (_, target) = world.target(holder).ok_or_else(nothing)?;
     let meant = target.name == name || MacAddr::from_str(name) == Ok(target.mac);
     let state = target
@@ -329,8 +424,7 @@ mod tests {
             "/%00",
             "/%ff",
         ] {
-            let refused = normal_path(raw).err().map(|refusal| refusal.status);
-            assert_eq!(refused, Some(StatusCode::BAD_REQUEST), "{raw}");
+            assert!(normal_path(raw).is_err(), "{raw}");
         }
     }
 

@@ -58,8 +58,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The boot script for who asks, told to the event stream under the path it was asked by.
-    pub(crate) fn boot_script(&self, asker: &Asker, path: &str) -> Result<String, RenderError> {
+    /// The boot script for who asks, told to the event stream under the path it was asked by, with
+    /// the machine that was seen behind the address.
+    pub(crate) fn boot_script(
+        &self,
+        asker: &Asker,
+        seen: Option<MacAddr>,
+        path: &str,
+    ) -> Result<String, RenderError> {
         let world = self.worlds.current();
         self.keep_menu_file(&world);
         let machine = Machine {
@@ -73,7 +79,7 @@ impl Shared {
             .note(jiff::Timestamp::now(), self.worlds.store(), named);
         // A MAC address in a URL is anybody's claim; the address that it came from is not.
         self.emit(
-            self.identify(asker.address).or(asker.mac),
+            seen.or(asker.mac),
             Kind::Script {
                 client: asker.address,
                 path: path.to_owned(),
