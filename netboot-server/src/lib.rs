@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod api;
 mod cmdline;
 pub mod command;
 pub mod config;

@@ -431,6 +431,17 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "netboot.server.lease_time | \"1 second\" cannot be read:",
         ),
         (
+            "admin_listen",
+            json!("localhost:9069"),
+            "netboot.admin_listen | \"localhost:9069\" cannot be read: invalid socket address syntax | \
+             write an address and port such as \"127.0.0.1:9069\", or \"off\"",
+        ),
+        (
+            "admin_listen",
+            json!("127.0.0.1:0"),
+            "netboot.admin_listen | \"127.0.0.1:0\" cannot be read: 0 is no port",
+        ),
+        (
             "state_dir",
             json!(""),
             "netboot.state_dir | is empty | write a folder",
@@ -768,6 +779,30 @@ items = [
 }
 
 #[test]
+fn the_api_listens_on_loopback_unless_told_otherwise() {
+    let admin_listen = |document: &str| good("n.json", document).admin_listen;
+    assert_eq!(admin_listen(GUIDE), Some(config::DEFAULT_ADMIN_LISTEN));
+    assert!(config::DEFAULT_ADMIN_LISTEN.ip().is_loopback());
+    for (written, address) in [
+        ("off", None),
+        ("127.0.0.2:80", Some(([127, 0, 0, 2], 80).into())),
+    ] {
+        let document = guide_with("admin_listen", json!(written));
+        let (config, problems) = read_json(&document);
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        assert_eq!(config.admin_listen, address);
+        same_again(&config);
+    }
+    let open = guide_with("admin_listen", json!("192.168.100.1:9069"));
+    let (_, problems) = read_json(&open);
+    let told = "whoever reaches 192.168.100.1:9069 can read leases, events and metrics there";
+    assert!(
+        problems.iter().any(|problem| problem.what == told),
+        "{problems}"
+    );
+}
+
+#[test]
 fn a_proxy_needs_no_ranges_and_delays_are_milliseconds_or_text() {
     let network = |more: &[(&str, Value)]| {
         let mut network = json!({ "interface": "eth1", "server": "192.168.100.1" });
@@ -846,7 +881,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         1 => any::<String>(),
         9 => proptest::sample::select(vec![
-            "state_dir", "server", "networks", "ports", "menu", "images", "groups", "targets", "ip",
+            "state_dir", "server", "networks", "ports", "admin_listen", "menu", "images", "groups", "targets", "ip",
             "interface", "dhcp_range", "start", "end", "subnet", "gateway", "dns", "lease_time",
             "ranges", "exclude", "name", "mac", "config", "cmdline", "state", "items", "image",
             "chain", "local", "shell", "label", "timeout", "unknown", "default", "title",

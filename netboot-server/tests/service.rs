@@ -605,7 +605,8 @@ fn each_step_of_a_boot_is_one_line_with_the_machine() {
         .iter()
         .filter_map(|line| line.split_once("  INFO "))
         .map(|(_, line)| without_times(line))
-        .filter(|line| !line.starts_with("netboot.") && !line.contains("listening"))
+        .filter(|line| !line.starts_with("netboot."))
+        .filter(|line| !line.ends_with(": listening") && !line.ends_with(": serving"))
         .collect();
     let script = format!(
         "http://127.0.0.1:{}/boot.ipxe?mac=02-00-00-00-00-01",

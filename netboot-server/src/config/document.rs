@@ -18,6 +18,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::given::{Given, Wanted};
+use super::listen::AdminListen;
 use super::{Allow, Mode, Unknown};
 
 /// Where in which file a table stands.
@@ -74,6 +75,7 @@ pub(super) struct Netboot {
     pub(super) server: Option<Table<Server>>,
     pub(super) networks: Vec<Table<Network>>,
     pub(super) ports: Option<Table<Ports>>,
+    pub(super) admin_listen: Option<Given<AdminListen>>,
     pub(super) menu: Option<Table<Menu>>,
     pub(super) images: BTreeMap<String, Table<Image>>,
     pub(super) groups: BTreeMap<String, Table<Group>>,

@@ -6,13 +6,14 @@
 
 mod document;
 mod given;
+mod listen;
 mod normal;
 mod problem;
 mod read;
 mod resolve;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
 use serde::{Deserialize, Serialize};
 
+pub use listen::DEFAULT_ADMIN_LISTEN;
 pub use problem::{Problem, Problems, Severity};
 pub use resolve::Host;
 
@@ -42,6 +44,8 @@ pub struct Config {
     pub user: Option<String>,
     /// The ports of the three protocols.
     pub ports: Ports,
+    /// Where the API and metrics are served, [`DEFAULT_ADMIN_LISTEN`]; `None` is nowhere.
+    pub admin_listen: Option<SocketAddr>,
     /// The networks that are served, at least one.
     pub networks: Vec<Network>,
     /// The menu.

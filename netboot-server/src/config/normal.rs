@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::document::{self, CommandLine, LeaseTime, MenuTimeout, ReplyDelay, Table};
 use super::given::Given;
+use super::listen::AdminListen;
 use super::{Config, MenuAction};
 
 #[derive(Serialize)]
@@ -53,6 +54,7 @@ fn document(config: &Config) -> document::Netboot {
         state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
         user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
+        admin_listen: Some(Given::Right(AdminListen(config.admin_listen))),
         networks: config.networks.iter().map(network).map(Table).collect(),
         menu: Some(Table(menu(config))),
         images: config

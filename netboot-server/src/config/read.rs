@@ -309,6 +309,7 @@ impl Netboot {
             server,
             networks,
             ports,
+            admin_listen,
             menu,
             images,
             groups,
@@ -319,6 +320,7 @@ impl Netboot {
         self.user = user.or(self.user.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
+        self.admin_listen = admin_listen.or(self.admin_listen.take());
         self.menu = menu.or(self.menu.take());
         self.networks.extend(networks);
         self.images.extend(images);

@@ -153,6 +153,7 @@ fn configure(scratch: &Path) -> Result<Config, Failure> {
                 "tftp": port(tftp.local_addr())?,
                 "http": port(http.local_addr())?,
             },
+            "admin_listen": "off",
             "server": {
                 "ip": SERVER,
                 "interface": "lo",

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netboot_dhcp::MacAddr;
 use serde::Serialize;
 
-pub use boots::MACHINES;
+pub use boots::{MACHINES, Progress, Summary};
 pub use ring::{Events, RING, Read, Reader};
 
 /// One step.
@@ -163,6 +163,31 @@ pub enum Stage {
     Ipxe,
     /// A system that runs.
     System,
+}
+
+/// What a path over HTTP names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Resource {
+    /// A boot script.
+    Script,
+    /// A boot program.
+    Program,
+    /// A file of an image.
+    Image,
+    /// Anything else.
+    Other,
+}
+
+impl Resource {
+    pub(crate) fn of(path: &str) -> Self {
+        let ending = path.rsplit_once('.').map(|(_, ending)| ending);
+        match ending {
+            _ if path.starts_with("/images/") => Self::Image,
+            Some("ipxe" | "cfg") => Self::Script,
+            Some("efi" | "kpxe" | "pxe" | "0") => Self::Program,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl fmt::Display for Event {

@@ -13,6 +13,7 @@ use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, FileRef, StoreError};
 
 use super::body::Body;
+use super::downloads::Download;
 use super::entity::{self, Content, Entity};
 use crate::events::{Kind, shown};
 use crate::failure::Chain;
@@ -103,6 +104,13 @@ pub(super) async fn answer<B>(
             let status = response.status().as_u16();
             let shared = Arc::clone(shared);
             response.map(|body| {
+                let body = if body.is_file() {
+                    let path = shown(&path);
+                    let download = Download::new(client, machine, path, body.left(), began);
+                    body.show(shared.downloads.show(download))
+                } else {
+                    body
+                };
                 body.on_end(move |sent| {
                     shared.emit(
                         machine,

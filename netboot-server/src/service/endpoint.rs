@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddrV4;
+use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
 use netboot_tftp::server::Server as TftpServer;
 use tokio_util::sync::CancellationToken;
 
 use super::{Inherited, Shared};
+use crate::api::Access;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::http::{Listener, Tree};
 use crate::{dhcp, http, tftp};
 
 /// Something that listens. Two that are equal are the same one before and after a reload.
@@ -22,12 +24,14 @@ pub(crate) enum Endpoint {
     Tftp(SocketAddrV4),
     /// HTTP on an address.
     Http(SocketAddrV4),
+    /// The API and metrics on an address.
+    Admin(SocketAddr),
 }
 
 /// Why an endpoint does not listen.
 pub(super) enum BindError {
     /// What it needs is not there yet.
-    NotYet(&'static str),
+    NotYet(String),
     /// It cannot.
     Failed(Failure),
 }
@@ -36,7 +40,8 @@ pub(super) enum BindError {
 pub(super) enum Bound {
     Dhcp(dhcp::Socket),
     Tftp(Box<TftpServer<tftp::Files>>),
-    Http(tokio::net::TcpListener),
+    Http(Listener),
+    Admin(Listener),
 }
 
 impl Bound {
@@ -49,7 +54,10 @@ impl Bound {
                     tracing::error!("TFTP stopped: {error}");
                 }
             }
-            Self::Http(listener) => http::serve(listener, shared, stop).await,
+            Self::Http(listener) => http::serve(listener, Tree::Boot, shared, stop).await,
+            Self::Admin(listener) => {
+                http::serve(listener, Tree::Api(Access::Read), shared, stop).await;
+            }
         }
     }
 }
@@ -60,12 +68,14 @@ impl std::fmt::Display for Endpoint {
             Self::Dhcp { interface, .. } => write!(f, "DHCP on {interface}"),
             Self::Tftp(address) => write!(f, "TFTP on {}", address.ip()),
             Self::Http(address) => write!(f, "HTTP on {}", address.ip()),
+            Self::Admin(address) => write!(f, "API and metrics on {address}"),
         }
     }
 }
 
 impl Endpoint {
-    /// What a configuration wants to listen: DHCP once an interface, TFTP and HTTP once an address.
+    /// What a configuration wants to listen: DHCP once an interface, TFTP and HTTP once an
+    /// address, and the API.
     pub(super) fn wanted(config: &Config, inherited: &Inherited) -> BTreeSet<Self> {
         let ports = config.ports;
         let networks = config.networks.iter();
@@ -82,6 +92,7 @@ impl Endpoint {
                     Self::Http(inherited.covering_streams(http)),
                 ])
             })
+            .chain(config.admin_listen.map(Self::Admin))
             .collect()
     }
 
@@ -105,10 +116,13 @@ impl Endpoint {
                 Self::Tftp(address) => bind_tftp(*address, shared, inherited)
                     .map(|server| Bound::Tftp(Box::new(server))),
                 Self::Http(address) => match inherited.streams(*address) {
-                    Some(listener) => listener.and_then(tokio::net::TcpListener::from_std),
-                    None => http::bind((*address).into()),
+                    Some(listener) => listener
+                        .and_then(tokio::net::TcpListener::from_std)
+                        .map(Listener::Tcp),
+                    None => Listener::bind((*address).into()),
                 }
                 .map(Bound::Http),
+                Self::Admin(address) => Listener::bind(*address).map(Bound::Admin),
             };
         bound.map_err(|error| self.explain(&error))
     }
@@ -117,6 +131,15 @@ impl Endpoint {
         match self {
             Self::Dhcp { port, .. } => *port,
             Self::Tftp(address) | Self::Http(address) => address.port(),
+            Self::Admin(address) => address.port(),
+        }
+    }
+
+    /// What it does once it is bound.
+    pub(super) fn state(&self) -> &'static str {
+        match self {
+            Self::Admin(_) => "serving",
+            Self::Dhcp { .. } | Self::Tftp(_) | Self::Http(_) => "listening",
         }
     }
 
@@ -125,8 +148,14 @@ impl Endpoint {
         let port = self.port();
         let tried = || format!("{self}, port {port}");
         match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::ENODEV) => BindError::NotYet("the interface is not there yet"),
-            Some(Errno::EADDRNOTAVAIL) => BindError::NotYet("no interface has the address yet"),
+            // Machines boot without it, so that whatever keeps it away is waited for.
+            _ if matches!(self, Self::Admin(_)) => BindError::NotYet(format!(
+                "{error} (`admin_listen` says where it is, or that it is \"off\")"
+            )),
+            Some(Errno::ENODEV) => BindError::NotYet("the interface is not there yet".into()),
+            Some(Errno::EADDRNOTAVAIL) => {
+                BindError::NotYet("no interface has the address yet".into())
+            }
             Some(Errno::EADDRINUSE) => BindError::Failed(Failure::new(
                 tried(),
                 "another program has the port",

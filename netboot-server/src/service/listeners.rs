@@ -143,7 +143,7 @@ impl Task {
                     None => return Ok(()),
                 },
             };
-            tracing::info!("{endpoint}: listening");
+            tracing::info!("{endpoint}: {}", endpoint.state());
             self.listening.store(true, Ordering::Relaxed);
             bound
                 .serve(Arc::clone(&self.shared), self.stop.clone())

@@ -23,6 +23,7 @@ use crate::config::{Config, Problems};
 use crate::events::{Events, Kind};
 use crate::failure::Failure;
 use crate::handed_out::HandedOut;
+use crate::http::Downloads;
 use crate::leases::LeaseStore;
 use crate::malformed::Malformed;
 use crate::policy::{self, Machine};
@@ -44,6 +45,9 @@ pub(crate) struct Shared {
     pub(crate) malformed: Malformed,
     pub(crate) leases: LeaseStore,
     pub(crate) digests: Digests,
+    pub(crate) downloads: Arc<Downloads>,
+    /// When the service started, by the host's clock.
+    pub(crate) started: jiff::Timestamp,
     pub(crate) interfaces: dhcp::Interfaces,
     dhcp: Mutex<DhcpServer>,
     handed_out: HandedOut,
@@ -164,6 +168,8 @@ impl Service {
             events,
             leases,
             digests: Digests::default(),
+            downloads: Arc::default(),
+            started: jiff::Timestamp::now(),
             interfaces,
             dhcp: Mutex::new(dhcp),
             handed_out: HandedOut::default(),

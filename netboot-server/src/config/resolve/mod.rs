@@ -12,6 +12,7 @@ use netboot_dhcp::server::Subnet;
 
 use super::document::{self, Netboot, Place, Table};
 use super::given::{Given, Wanted};
+use super::listen::resolve_admin_listen;
 use super::problem::Problems;
 use super::{Config, DEFAULT_STATE_DIR, Ports};
 use crate::cmdline;
@@ -65,6 +66,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         server,
         networks,
         ports,
+        admin_listen,
         menu,
         images,
         groups,
@@ -88,6 +90,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         }
     }
     let ports = resolve_ports(table(ports), problems);
+    let admin_listen = resolve_admin_listen(admin_listen, &place.key("admin_listen").0, problems);
     let menu = resolve_menu(table(menu), problems);
     let images = resolve_images(images, problems);
     let groups = resolve_groups(groups, problems);
@@ -99,6 +102,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         user,
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
         ports,
+        admin_listen,
         networks,
         menu,
         images,
