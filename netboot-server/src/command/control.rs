@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 
 use crate::failure::{Chain, Failure};
+use crate::service::control;
 
 /// The control socket of the server that runs on a state folder, where one does.
 #[derive(Debug, Clone)]
@@ -26,7 +27,7 @@ pub(super) struct Answer {
 impl Control {
     /// That of this state folder; nothing is opened yet.
     pub(super) fn of(state_dir: &std::path::Path) -> Self {
-        Self(state_dir.join(crate::control::NAME))
+        Self(control::path(state_dir))
     }
 
     /// Asks for a document. `None` where no server runs.
@@ -66,7 +67,9 @@ impl Control {
         if answer.status.is_success() {
             return Ok(answer.document);
         }
-        let why = answer.document["error"].as_str().unwrap_or("it does not say why");
+        let why = answer.document["error"]
+            .as_str()
+            .unwrap_or("it does not say why");
         Err(self.failed_with(why))
     }
 

@@ -63,5 +63,9 @@ fn show(event: &Value, arguments: &Arguments) -> Result<(), Failure> {
         return out(format_args!("({missed} events were too many to show)\n"));
     }
     let text = |key: &str| event[key].as_str().unwrap_or_default();
-    out(format_args!("{} {}\n", super::status::clock(text("at")), text("line")))
+    out(format_args!(
+        "{} {}\n",
+        super::status::clock(text("at")),
+        text("line")
+    ))
 }

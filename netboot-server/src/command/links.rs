@@ -30,12 +30,16 @@ mod tests {
     #[test]
     fn a_link_is_written_out_and_keeps_its_arguments() {
         for (called, meant) in [
-            ("/usr/bin/netboot-logs --mac x", "netboot events --follow --mac x"),
+            (
+                "/usr/bin/netboot-logs --mac x",
+                "netboot events --follow --mac x",
+            ),
             ("netboot-generate a b", "netboot image generate a b"),
             ("/usr/bin/netboot status", "/usr/bin/netboot status"),
             ("", ""),
         ] {
-            let words = |line: &str| -> Vec<OsString> { line.split_whitespace().map(Into::into).collect() };
+            let words =
+                |line: &str| -> Vec<OsString> { line.split_whitespace().map(Into::into).collect() };
             assert_eq!(written_out(words(called)), words(meant));
         }
     }

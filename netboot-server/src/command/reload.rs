@@ -32,7 +32,12 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
 /// As `netboot check` says it.
 fn say_problem(problem: &Value) {
     let text = |key: &str| problem[key].as_str().unwrap_or_default();
-    say(format_args!("{}: {}: {}\n", text("severity"), text("place"), text("what")));
+    say(format_args!(
+        "{}: {}: {}\n",
+        text("severity"),
+        text("place"),
+        text("what")
+    ));
     if !text("cure").is_empty() {
         say(format_args!("  cure: {}\n", text("cure")));
     }
