@@ -22,6 +22,7 @@ mod process;
 pub mod programs;
 pub mod script;
 mod service;
+mod simulated;
 mod tftp;
 pub mod world;
 

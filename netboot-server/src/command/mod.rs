@@ -7,6 +7,7 @@ mod image;
 mod links;
 mod manual;
 mod menu;
+mod probe;
 mod reload;
 mod serve;
 mod status;
@@ -70,6 +71,8 @@ enum Action {
     Events(events::Arguments),
     /// Have the server take its configuration anew, whole or not at all
     Reload(Where),
+    /// Boot a simulated machine against a server that runs, and say what it would boot
+    Probe(probe::Arguments),
     /// Go through the whole chain on this machine
     Demo(demo::Arguments),
     /// Print what a shell completes this command by
@@ -137,6 +140,7 @@ pub fn main() -> ExitCode {
         Action::Status(arguments) => status::run(&arguments),
         Action::Events(arguments) => events::run(&arguments),
         Action::Reload(at) => reload::run(&at),
+        Action::Probe(arguments) => probe::run(&arguments),
         Action::Demo(arguments) => demo::run(&arguments),
         Action::Completions { shell } => manual::completions(shell),
         Action::Man { dir } => manual::man(dir.as_deref()),
