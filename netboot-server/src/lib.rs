@@ -26,6 +26,7 @@ pub mod programs;
 pub mod script;
 mod scripts;
 mod service;
+mod simulated;
 mod sightings;
 mod tftp;
 pub mod world;

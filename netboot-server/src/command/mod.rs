@@ -4,6 +4,7 @@ mod check;
 mod image;
 mod machine;
 mod menu;
+mod probe;
 mod serve;
 mod systemd;
 
@@ -56,6 +57,8 @@ enum Action {
         #[arg(long)]
         mac: Option<netboot_dhcp::MacAddr>,
     },
+    /// Boot a simulated machine against a server that runs, and say what it would boot
+    Probe(probe::Arguments),
     /// Say that a machine is installed, or is to be installed again
     Machine {
         /// The target's name
@@ -117,6 +120,7 @@ pub fn main() -> ExitCode {
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Menu { at, mac } => menu::run(&at, mac),
+        Action::Probe(arguments) => probe::run(&arguments),
         Action::Machine { name, word, at } => machine::run(&at, &name, word),
         Action::Demo(arguments) => demo::run(&arguments),
     };
