@@ -155,7 +155,10 @@ impl Query<'_> {
     fn machine(&self) -> Result<crate::policy::Machine, Refusal> {
         Ok(crate::policy::Machine {
             mac: self.parsed("mac")?,
+            uuid: self.parsed("uuid")?,
+            circuit: self.parsed("circuit")?,
             arch: self.parsed("arch")?.map(netboot_dhcp::value::Arch),
+            network: None,
         })
     }
 }

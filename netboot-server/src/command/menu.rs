@@ -9,7 +9,7 @@ use super::{Where, out, say};
 use crate::Failure;
 use crate::menu_file;
 use crate::policy::{self, Machine};
-use crate::script::{self, Asker};
+use crate::script::{self, Asker, Origin, Trust};
 use crate::world::World;
 
 pub(super) fn run(at: &Where, mac: Option<MacAddr>, update: bool) -> Result<ExitCode, Failure> {
@@ -22,15 +22,17 @@ pub(super) fn run(at: &Where, mac: Option<MacAddr>, update: bool) -> Result<Exit
     };
     let http_port = config.ports.http.get();
     let world = World::look(config);
-    let decision = policy::decide(&world, &Machine { mac, arch: None });
-    let reserved = decision
-        .target
-        .and_then(|index| world.config().targets.get(index)?.ip);
+    let machine = mac.map(Machine::with_mac).unwrap_or_default();
+    let decision = policy::decide(&world, &machine);
+    let reserved = decision.target_in(&world).and_then(|target| target.ip);
     let asker = Asker {
         mac,
         address: IpAddr::V4(reserved.unwrap_or(network.server)),
-        server: IpAddr::V4(network.server),
-        http_port,
+        origin: Origin {
+            server: IpAddr::V4(network.server),
+            http_port,
+        },
+        trust: Trust::PERSON,
     };
     let script = script::write(&world, &decision, &asker).map_err(|error| {
         Failure::new(

@@ -5,6 +5,7 @@ mod control;
 mod events;
 mod image;
 mod links;
+mod machine;
 mod manual;
 mod menu;
 mod probe;
@@ -73,6 +74,15 @@ enum Action {
     Reload(Where),
     /// Boot a simulated machine against a server that runs, and say what it would boot
     Probe(probe::Arguments),
+    /// Say that a machine is installed, or is to be installed again
+    Machine {
+        /// The target's name
+        name: String,
+        #[command(subcommand)]
+        word: machine::Word,
+        #[command(flatten)]
+        at: Where,
+    },
     /// Go through the whole chain on this machine
     Demo(demo::Arguments),
     /// Print what a shell completes this command by
@@ -141,6 +151,7 @@ pub fn main() -> ExitCode {
         Action::Events(arguments) => events::run(&arguments),
         Action::Reload(at) => reload::run(&at),
         Action::Probe(arguments) => probe::run(&arguments),
+        Action::Machine { name, word, at } => machine::run(&at, &name, word),
         Action::Demo(arguments) => demo::run(&arguments),
         Action::Completions { shell } => manual::completions(shell),
         Action::Man { dir } => manual::man(dir.as_deref()),
