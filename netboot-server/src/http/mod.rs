@@ -39,12 +39,11 @@ use routes::Ends;
 pub(crate) use body::Body;
 pub(crate) use downloads::Downloads;
 pub(crate) use listener::Listener;
-pub(crate) use routes::MENU;
 
 /// Connections that are served at once; more wait in the system's queue.
-const MAX_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 4096;
 /// Connections that one address may have at once; more are closed, so that no stranger can take all.
-const MAX_OF_ONE_CLIENT: usize = 256;
+const MAX_OF_ONE_CLIENT: usize = 768;
 /// How long a client may acknowledge nothing of what the system still has for it.
 const STALL: Duration = Duration::from_secs(120);
 /// Header lines of a request; more are refused with 431.
@@ -147,7 +146,7 @@ impl Connection {
     async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, due: Option<Due>) {
         // Each body that is not out yet holds it, too.
         let under_way = Arc::new(());
-        let ends = Arc::new(Ends::new(self.client, self.local));
+        let ends = Ends::new(self.client, self.local);
         let service = service_fn(|request| async {
             let request = request;
             let answer = match self.tree {

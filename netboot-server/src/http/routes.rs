@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -17,30 +18,41 @@ use super::body::Body;
 use super::downloads::Download;
 use super::entity::{self, Content, Entity};
 use super::transfer::Sent;
+use crate::asking::Claim;
 use crate::events::{Kind, shown};
 use crate::failure::Chain;
+use crate::install::ReportError;
 use crate::neighbour;
-use crate::script;
+use crate::policy::{Served, served};
+use crate::script::Origin;
 use crate::service::Shared;
-
-/// The boot script: the menu, or with `?mac=…` that machine's.
-pub(crate) const MENU: &str = "/boot.ipxe";
-/// The script that a signed iPXE asks for beside itself.
-pub(crate) const AUTOEXEC: &str = "/autoexec.ipxe";
-/// Says that HTTP is served.
-const HEALTH: &str = "/healthz";
 
 /// A request that gets no entity.
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
     why: String,
+    /// The methods that are served, where it was another.
+    allow: Option<&'static str>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        let why = why.into();
-        Self { status, why }
+        Self {
+            status,
+            why: why.into(),
+            allow: None,
+        }
+    }
+
+    fn method(allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("only {} is served here", allow.replace(", ", " and ")),
+            )
+        }
     }
 
     fn not_found(why: impl Into<String>) -> Self {
@@ -80,47 +92,55 @@ impl Ends {
 
 /// Who asks, and where.
 struct Asker<'r> {
-    ends: &'r Ends,
+    client: IpAddr,
+    local: SocketAddr,
     /// The machine behind the client's address.
     seen: Option<MacAddr>,
-    /// The machine that the query names. That says whose script is wanted, and not who asks.
-    asked: Option<MacAddr>,
+    /// A MAC address in a URL says whose script is wanted, and not who asks.
+    claim: &'r Claim,
     path: &'r str,
 }
 
 /// Answers one request; what became of it is in the event stream when its body is out.
 pub(super) async fn answer<B>(
     shared: &Arc<Shared>,
-    ends: &Arc<Ends>,
+    ends: &Ends,
     request: &Request<B>,
 ) -> Response<Body> {
     #[expect(clippy::disallowed_methods, reason = "a request takes real time")]
     let began = Instant::now();
-    let asked = request.uri().query().and_then(asked_mac);
+    let query = request.uri().query().unwrap_or_default();
+    let claim = Claim::from_query(query);
     let seen = ends.machine(shared);
-    let path = normal_path(request.uri().path());
-    let found = match &path {
-        Ok(path) if is_served(request.method()) => {
-            find_anywhere(shared, ends, seen, asked, path).await
-        }
-        Ok(_) => Err(Refusal::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "only GET and HEAD are served",
-        )),
-        Err(why) => Err(Refusal::new(StatusCode::BAD_REQUEST, *why)),
+    let client = ends.client.ip().to_canonical();
+    let told = |path: &str| Told {
+        shared: Arc::clone(shared),
+        machine: seen.or(claim.mac),
+        client,
+        path: shown(path),
+        began,
     };
-    let path = path.unwrap_or_else(|_| Cow::Owned(request.uri().path().to_owned()));
+    let (told, found) = match normal_path(request.uri().path()) {
+        Ok(path) => {
+            let asker = Asker {
+                client,
+                local: ends.local,
+                seen,
+                claim: &claim,
+                path: &path,
+            };
+            let found = find_by(request.method(), shared, &asker, query).await;
+            (told(&path), found)
+        }
+        Err(why) => {
+            let refusal = Refusal::new(StatusCode::BAD_REQUEST, why);
+            (told(request.uri().path()), Err(refusal))
+        }
+    };
     let response = found.and_then(|entity| {
         entity::respond(entity, request.method(), request.headers())
             .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     });
-    let told = Told {
-        shared: Arc::clone(shared),
-        machine: seen.or(asked),
-        client: ends.client.ip().to_canonical(),
-        path: shown(&path),
-        began,
-    };
     match response {
         Ok(response) => told.of(response),
         Err(refusal) => {
@@ -131,42 +151,58 @@ pub(super) async fn answer<B>(
     }
 }
 
-fn is_served(method: &Method) -> bool {
-    matches!(*method, Method::GET | Method::HEAD)
+async fn find_by(
+    method: &Method,
+    shared: &Arc<Shared>,
+    asker: &Asker<'_>,
+    query: &str,
+) -> Result<Entity, Refusal> {
+    let report = asker
+        .path
+        .strip_prefix("/machines/")
+        .and_then(|path| path.strip_suffix("/installed"));
+    match (method, report) {
+        (&Method::POST, Some(machine)) => {
+            let (machine, query) = (machine.to_owned(), query.to_owned());
+            where_waiting_is_allowed(shared, move |shared| installed(shared, &machine, &query))
+                .await
+        }
+        (_, Some(_)) => Err(Refusal::method("POST")),
+        // A script is in memory, most often.
+        (&Method::GET | &Method::HEAD, None)
+            if served(asker.path.trim_start_matches('/')).is_some() =>
+        {
+            find(shared, asker)
+        }
+        (&Method::GET | &Method::HEAD, None) => {
+            let (client, local, seen) = (asker.client, asker.local, asker.seen);
+            let (claim, path) = (asker.claim.clone(), asker.path.to_owned());
+            where_waiting_is_allowed(shared, move |shared| {
+                let asker = Asker {
+                    client,
+                    local,
+                    seen,
+                    claim: &claim,
+                    path: &path,
+                };
+                find(shared, &asker)
+            })
+            .await
+        }
+        (_, None) => Err(Refusal::method("GET, HEAD")),
+    }
 }
 
-/// What a path names. Files are looked for where waiting for a disk holds nobody up.
-async fn find_anywhere(
+/// Does what reads or writes files.
+async fn where_waiting_is_allowed(
     shared: &Arc<Shared>,
-    ends: &Arc<Ends>,
-    seen: Option<MacAddr>,
-    asked: Option<MacAddr>,
-    path: &str,
+    find: impl FnOnce(&Shared) -> Result<Entity, Refusal> + Send + 'static,
 ) -> Result<Entity, Refusal> {
-    if matches!(path, MENU | AUTOEXEC | HEALTH) {
-        let asker = Asker {
-            ends,
-            seen,
-            asked,
-            path,
-        };
-        return find(shared, &asker);
-    }
-    let (shared, ends, path) = (Arc::clone(shared), Arc::clone(ends), path.to_owned());
-    let found = tokio::task::spawn_blocking(move || {
-        let asker = Asker {
-            ends: &ends,
-            seen,
-            asked,
-            path: &path,
-        };
-        find(&shared, &asker)
-    });
-    found.await.unwrap_or_else(|error| {
-        Err(Refusal::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            error.to_string(),
-        ))
+    let shared = Arc::clone(shared);
+    let found = tokio::task::spawn_blocking(move || find(&shared)).await;
+    found.unwrap_or_else(|error| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Err(Refusal::new(status, error.to_string()))
     })
 }
 
@@ -245,8 +281,8 @@ fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    if let Some(methods) = refusal.allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(methods));
     }
     response
 }
@@ -282,26 +318,50 @@ fn normal_path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     Ok(Cow::Owned(normal))
 }
 
-fn asked_mac(query: &str) -> Option<MacAddr> {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == "mac")
-        .and_then(|(_, value)| MacAddr::from_str(&value).ok())
-}
-
 fn find(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
     match asker.path {
-        MENU | AUTOEXEC => boot_script(shared, asker),
-        HEALTH => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
+        "/healthz" => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
         path => {
             if let Some(file) = path.strip_prefix("/images/") {
                 image_file(shared, file)
             } else if let Some(name) = path.strip_prefix("/states/") {
                 state(shared, asker, name)
             } else {
-                program(shared, path)
+                program_or_script(shared, asker)
             }
         }
     }
+}
+
+/// A machine's report that it is installed: the one request that changes something here.
+fn installed(shared: &Shared, machine: &str, query: &str) -> Result<Entity, Refusal> {
+    let value = |key: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == key).map(|(_, value)| value)
+    };
+    let number = value("number").and_then(|number| number.parse().ok());
+    let (Some(number), Some(token)) = (number, value("token")) else {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "the report has no number or no token",
+        ));
+    };
+    let state = shared
+        .report_install(machine, number, &token)
+        .map_err(|error| {
+            let status = match &error {
+                ReportError::Over(_) => StatusCode::CONFLICT,
+                ReportError::Store(failure) => {
+                    tracing::error!("{failure}");
+                    let why = "the report cannot be kept now";
+                    return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why);
+                }
+                ReportError::Token | ReportError::NoTarget(_) => StatusCode::FORBIDDEN,
+            };
+            Refusal::new(status, error.to_string())
+        })?;
+    let said = format!("{machine} is installed, by install {}\n", state.number);
+    Ok(text(said, "text/plain; charset=utf-8"))
 }
 
 fn text(text: String, media_type: &'static str) -> Entity {
@@ -313,22 +373,45 @@ fn text(text: String, media_type: &'static str) -> Entity {
     }
 }
 
-fn boot_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
-    let asker_there = script::Asker {
-        mac: asker.asked.or(asker.seen),
-        address: asker.ends.client.ip().to_canonical(),
-        server: asker.ends.local.ip().to_canonical(),
-        http_port: asker.ends.local.port(),
+/// A program of that name, else a script.
+fn program_or_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
+    let world = shared.worlds.recent();
+    let name = asker.path.trim_start_matches('/');
+    let stage = shared.second_stage(&world, asker.client, name);
+    let name = stage.as_deref().unwrap_or(name);
+    match (world.programs().path(name), served(name)) {
+        (Some(path), _) => program(shared, name, path),
+        (None, Some(language)) => script(shared, asker, language),
+        (None, None) => Err(Refusal::not_found("there is nothing of that name")),
+    }
+}
+
+fn script(shared: &Shared, asker: &Asker<'_>, language: Served) -> Result<Entity, Refusal> {
+    let origin = Origin {
+        server: asker.local.ip().to_canonical(),
+        http_port: asker.local.port(),
     };
-    let written = shared
-        .boot_script(&asker_there, asker.seen, asker.path)
+    let script = shared
+        .script(
+            language,
+            asker.client,
+            asker.seen,
+            asker.claim,
+            origin,
+            asker.path,
+        )
         .map_err(|error| {
             Refusal::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!("the boot script cannot be written: {}", Chain(&error)),
             )
         })?;
-    Ok(text(written, "text/plain; charset=utf-8"))
+    Ok(Entity {
+        digest: Some(script.digest.clone()),
+        content: Content::Bytes(script.text.clone()),
+        media_type: "text/plain; charset=utf-8",
+        immutable: false,
+    })
 }
 
 fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
@@ -358,11 +441,7 @@ fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     })
 }
 
-fn program(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
-    let nothing = || Refusal::not_found("there is nothing of that name");
-    let name = path.strip_prefix('/').ok_or_else(nothing)?;
-    let world = shared.worlds.current();
-    let path = world.programs().path(name).ok_or_else(nothing)?;
+fn program(shared: &Shared, name: &str, path: &Path) -> Result<Entity, Refusal> {
     let opened = File::open(path).and_then(|mut file| {
         let (length, digest) = shared.digests.of(path, &mut file)?;
         Ok((file, length, digest))
@@ -384,11 +463,14 @@ fn state(shared: &Shared, asker: &Asker<'_>, file: &str) -> Result<Entity, Refus
     let nothing = || Refusal::not_found("no state of that name is for this machine");
     let name = file.strip_suffix(".json").ok_or_else(nothing)?;
     let world = shared.worlds.current();
-    let holder = shared
-        .lease_holder(asker.ends.client.ip())
+    let machine = shared
+        .asking_itself(&world, asker.client)
         .ok_or_else(nothing)?;
-    let (_, target) = world.target(holder).ok_or_else(nothing)?;
-    let meant = target.name == name || MacAddr::from_str(name) == Ok(target.mac);
+    let (_, target, _) = world.find(&machine).ok_or_else(nothing)?;
+    let meant = target.name == name
+        || MacAddr::from_str(name)
+            .ok()
+            .is_some_and(|mac| machine.mac == Some(mac));
     let state = target
         .state
         .as_ref()
@@ -426,18 +508,5 @@ mod tests {
         ] {
             assert!(normal_path(raw).is_err(), "{raw}");
         }
-    }
-
-    #[test]
-    fn a_mac_is_read_from_the_query_in_both_its_forms() {
-        let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
-        for query in [
-            "mac=52:54:00:12:34:56",
-            "mac=52%3A54%3A00%3A12%3A34%3A56",
-            "a=b&mac=52-54-00-12-34-56",
-        ] {
-            assert_eq!(asked_mac(query), Some(mac), "{query}");
-        }
-        assert_eq!(asked_mac("mac=nonsense"), None);
     }
 }
