@@ -1,6 +1,7 @@
 //! The `netboot` command: what can be asked of it, and what each of it does.
 
 mod check;
+mod explain;
 mod image;
 mod machine;
 mod menu;
@@ -56,11 +57,18 @@ enum Action {
         #[arg(long)]
         mac: Option<netboot_dhcp::MacAddr>,
     },
+    /// Say what a machine would get at each stage of its boot, and why
+    Explain {
+        #[command(flatten)]
+        machine: explain::Arguments,
+        #[command(flatten)]
+        at: Where,
+    },
     /// Say that a machine is installed, or is to be installed again
     Machine {
         /// The target's name
         name: String,
-        #[command(subcommand)]
+        /// What is said of it
         word: machine::Word,
         #[command(flatten)]
         at: Where,
@@ -117,6 +125,7 @@ pub fn main() -> ExitCode {
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Menu { at, mac } => menu::run(&at, mac),
+        Action::Explain { machine, at } => explain::run(&at, machine),
         Action::Machine { name, word, at } => machine::run(&at, &name, word),
         Action::Demo(arguments) => demo::run(&arguments),
     };
