@@ -8,10 +8,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::agreed::Agreed;
 use crate::encode::Direction;
+use crate::error_code::ErrorCode;
 use crate::netascii::TransferMode;
-use crate::options::{Agreed, Options};
-use crate::packet::{DecodeError, ErrorCode};
+use crate::options::Options;
+use crate::packet::DecodeError;
 use crate::transfer::{Stats, TransferError};
 
 /// One step of the server's work.

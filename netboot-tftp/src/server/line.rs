@@ -8,7 +8,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::Receiver as Inbox;
 
 use crate::encode::encode_error;
-use crate::packet::ErrorCode;
+use crate::error_code::ErrorCode;
 use crate::server::event::{Event, Transfer};
 use crate::server::table::Queued;
 use crate::server::transfer::Shared;

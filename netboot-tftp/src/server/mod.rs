@@ -34,10 +34,12 @@ pub use event::{Cap, Event, Failure, Transfer};
 pub use source::{Memory, Refusal, Request, Source};
 pub use upload::Upload;
 
+use crate::agreed::Limits;
 use crate::encode::{Direction, encode_error};
+use crate::error_code::ErrorCode;
 use crate::netascii::TransferMode;
-use crate::options::{Limits, Options};
-use crate::packet::{DATA_HEADER_LEN, ErrorCode, Packet, RequestView};
+use crate::options::Options;
+use crate::packet::{DATA_HEADER_LEN, Packet, RequestView};
 use crate::server::reading::MAX_ANSWER_LEN;
 use crate::server::table::{Admission, Control, Queued, Table};
 use crate::server::transfer::{Job, Shared};

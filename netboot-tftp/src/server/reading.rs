@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::content::Reader;
-use crate::packet::{DATA_HEADER_LEN, ErrorCode};
+use crate::error_code::ErrorCode;
+use crate::packet::DATA_HEADER_LEN;
 use crate::sender::{Sender, SenderOutput};
 use crate::server::line::Line;
 use crate::server::table::Control;

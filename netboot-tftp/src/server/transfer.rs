@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver as Inbox;
 
+use crate::agreed::{Agreed, Limits};
 use crate::content::{Content, Reader};
 use crate::encode::{Direction, encode_error};
 use crate::netascii::TransferMode;
-use crate::options::{Agreed, Limits, Options};
+use crate::options::Options;
 use crate::packet::DATA_HEADER_LEN;
 use crate::receiver::Receiver;
 use crate::sender::Sender;

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::error_code::ErrorCode;
 use crate::netascii::{Decoder, TransferMode};
-use crate::packet::ErrorCode;
 use crate::receiver::{Received, Receiver, ReceiverOutput};
 use crate::server::line::Line;
 use crate::server::table::Control;
