@@ -47,6 +47,8 @@ pub(crate) async fn run<S>(
         };
         let stalled = driver.sender.is_stalled();
         control.stalled.store(stalled, Ordering::Relaxed);
+        let unanswered = !driver.line.heard && driver.sender.stats_at(now).timeouts > 0;
+        control.unanswered.store(unanswered, Ordering::Relaxed);
         // A timer that rings too early now and then costs less than one that is put off with each block.
         if timer.is_elapsed() || deadline < timer.deadline() {
             timer.as_mut().reset(deadline);
@@ -56,7 +58,8 @@ pub(crate) async fn run<S>(
             () = driver.line.ready() => true,
             () = &mut timer => false,
             () = &mut superseded => {
-                return (End::Superseded, driver.sender.stats_at(driver.clock.now()));
+                let end = End::of_superseded(control);
+                return (end, driver.sender.stats_at(driver.clock.now()));
             }
         };
     }
@@ -120,6 +123,8 @@ impl<S> Driver<'_, '_, S> {
                 SenderOutput::Done(stats) => return Turn::End(End::Done, stats),
                 SenderOutput::Failed(error, stats) => return Turn::End(self.end(error), stats),
             }
+            // A window may be as long as its limits say; the other transfers go on meanwhile.
+            tokio::task::consume_budget().await;
             now = self.clock.now();
         }
     }
