@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+mod asking;
 mod cmdline;
 pub mod command;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod events;
 mod failure;
 mod handed_out;
 mod http;
+pub mod install;
 pub mod lab;
 mod leases;
 pub mod log;
@@ -17,11 +19,14 @@ mod malformed;
 mod menu_file;
 mod neighbour;
 mod no_router;
+pub mod platform;
 pub mod policy;
 mod process;
 pub mod programs;
 pub mod script;
+mod scripts;
 mod service;
+mod sightings;
 mod simulated;
 mod tftp;
 pub mod world;

@@ -140,7 +140,8 @@ fn downloads(shared: &Shared) -> Vec<Download> {
 /// `/api/v1/machines`: every target, and every machine that was heard of lately.
 #[derive(Debug, Serialize)]
 pub(super) struct MachineDocument {
-    mac: MacAddr,
+    /// Absent for a target that is known otherwise, and was not heard of.
+    mac: Option<MacAddr>,
     /// The target's name.
     name: Option<String>,
     /// The image it is to boot.
@@ -155,6 +156,7 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
     let world = shared.worlds.current();
     let now = now();
     let mut machines: BTreeMap<MacAddr, MachineDocument> = BTreeMap::new();
+    let mut others = Vec::new();
     let blank = |mac| MachineDocument {
         mac,
         name: None,
@@ -163,14 +165,20 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
         boot: None,
     };
     for target in &world.config().targets {
-        let machine = machines
-            .entry(target.mac)
-            .or_insert_with(|| blank(target.mac));
-        machine.name = Some(target.name.clone());
-        machine.image = target.image.as_ref().map(ToString::to_string);
+        let machine = MachineDocument {
+            name: Some(target.name.clone()),
+            image: target.image.as_ref().map(ToString::to_string),
+            ..blank(target.mac)
+        };
+        match target.mac {
+            Some(mac) => {
+                machines.insert(mac, machine);
+            }
+            None => others.push(machine),
+        }
     }
     for (mac, boot) in shared.events.boots() {
-        machines.entry(mac).or_insert_with(|| blank(mac)).boot = Some(boot);
+        machines.entry(mac).or_insert_with(|| blank(Some(mac))).boot = Some(boot);
     }
     for lease in shared.dhcp().leases().filter(|lease| lease.is_active(now)) {
         if let ClientKey::Hardware(hardware) = &lease.client
@@ -179,7 +187,7 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
             machine.address = Some(lease.address);
         }
     }
-    machines.into_values().collect()
+    machines.into_values().chain(others).collect()
 }
 
 /// `/api/v1/leases`: every lease that is remembered, also those that are over.
