@@ -375,8 +375,11 @@ fn text(text: String, media_type: &'static str) -> Entity {
 
 /// A program of that name, else a script.
 fn program_or_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
-    let world = shared.worlds.recent();
     let name = asker.path.trim_start_matches('/');
+    let world = match served(name) {
+        Some(_) => shared.worlds.recent(),
+        None => shared.worlds.current(),
+    };
     let stage = shared.second_stage(&world, asker.client, name);
     let name = stage.as_deref().unwrap_or(name);
     match (world.programs().path(name), served(name)) {
