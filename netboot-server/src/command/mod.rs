@@ -3,6 +3,7 @@
 mod check;
 mod control;
 mod events;
+mod explain;
 mod image;
 mod links;
 mod machine;
@@ -66,6 +67,13 @@ enum Action {
         #[arg(long, conflicts_with = "mac")]
         update: bool,
     },
+    /// Say what a machine would get at each stage of its boot, and why
+    Explain {
+        #[command(flatten)]
+        machine: explain::Arguments,
+        #[command(flatten)]
+        at: Where,
+    },
     /// Show what the server does now: services, addresses, downloads, last boots
     Status(status::Arguments),
     /// Show each step of each boot, as the log has it
@@ -78,7 +86,7 @@ enum Action {
     Machine {
         /// The target's name
         name: String,
-        #[command(subcommand)]
+        /// What is said of it
         word: machine::Word,
         #[command(flatten)]
         at: Where,
@@ -146,6 +154,7 @@ pub fn main() -> ExitCode {
         Action::Serve(arguments) => serve::run(&arguments),
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
+        Action::Explain { machine, at } => explain::run(&at, machine),
         Action::Menu { at, mac, update } => menu::run(&at, mac, update),
         Action::Status(arguments) => status::run(&arguments),
         Action::Events(arguments) => events::run(&arguments),
