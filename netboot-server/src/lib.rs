@@ -18,6 +18,7 @@ mod leases;
 pub mod log;
 mod malformed;
 mod menu_file;
+mod metrics;
 mod neighbour;
 mod no_router;
 pub mod platform;

@@ -3,7 +3,7 @@
 //! It is served on `admin_listen`, where it only tells, and on the control socket, where it also
 //! acts.
 
-mod documents;
+pub(crate) mod documents;
 mod events;
 
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::Body;
+use crate::metrics;
 use crate::service::Shared;
 
 /// What may be asked of the API where it listens.
@@ -197,12 +198,9 @@ fn internal(error: impl std::fmt::Display) -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
-fn metrics(_shared: &Shared) -> Response<Body> {
-    respond(
-        StatusCode::OK,
-        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        "# EOF\n",
-    )
+fn metrics(shared: &Shared) -> Response<Body> {
+    let text = shared.metrics.text(shared);
+    respond(StatusCode::OK, metrics::MEDIA_TYPE, text)
 }
 
 fn refused(refusal: &Refusal) -> Response<Body> {

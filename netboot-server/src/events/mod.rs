@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netboot_dhcp::MacAddr;
 use serde::Serialize;
 
+pub(crate) use boots::Step;
 pub use boots::{MACHINES, Progress, Summary};
 pub use ring::{Events, RING, Read, Reader};
 
