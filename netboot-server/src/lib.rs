@@ -16,6 +16,7 @@ pub mod log;
 mod malformed;
 mod menu_file;
 mod neighbour;
+mod nix;
 mod no_router;
 pub mod policy;
 mod process;

@@ -190,13 +190,24 @@ pub enum MenuAction {
     Shell,
 }
 
-/// What an image is called and adds to its command line.
+/// What an image is called, adds to its command line, and is built from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Image {
     /// What people read in the menu, in place of the manifest's label.
     pub label: Option<String>,
     /// Words behind the manifest's command line.
     pub cmdline: Vec<String>,
+    /// What `netboot image generate` builds it from.
+    pub build: Option<Build>,
+}
+
+/// A NixOS configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Build {
+    /// A file for nixpkgs' `nixos-config`; a relative path is in the state folder.
+    Nix(PathBuf),
+    /// A flake reference with the attribute of the configuration: `…#nixosConfigurations.NAME`.
+    Flake(String),
 }
 
 /// One known machine, its group's settings taken in.
@@ -297,6 +308,21 @@ pub fn state_dir(files: &[PathBuf], flags: &Flags) -> (Option<PathBuf>, Problems
         Some(dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into()),
         problems,
     )
+}
+
+/// The state folder and the images that the files name, nothing else in them resolved. No file at
+/// all is none with images.
+pub(crate) fn images(
+    files: &[PathBuf],
+    flags: &Flags,
+) -> (Option<(PathBuf, BTreeMap<ImageName, Image>)>, Problems) {
+    let mut problems = Problems::default();
+    let mut netboot = read_files(files, &mut problems).unwrap_or_default();
+    let dir = netboot.state_dir.take().map(PathBuf::from);
+    let dir = flags.state_dir.clone().or(dir);
+    let images = resolve::images(netboot, &mut problems);
+    let found = (dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()), images);
+    (Some(found).filter(|_| !problems.any_error()), problems)
 }
 
 fn read_files(files: &[PathBuf], problems: &mut Problems) -> Option<document::Netboot> {
