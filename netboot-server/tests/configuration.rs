@@ -99,7 +99,7 @@ fn the_guides_document_is_read_as_it_is() {
         panic!("one target: {:?}", config.targets);
     };
     assert_eq!(target.name, "proxmox-node-01");
-    assert_eq!(target.mac, MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+    assert_eq!(target.mac, Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56])));
     assert_eq!(target.ip, Some(Ipv4Addr::new(192, 168, 100, 101)));
     assert_eq!(
         target.image.as_ref().map(|i| i.as_str()),
@@ -342,7 +342,7 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "targets/0/cmdline",
             json!("quiet x={host}"),
             "netboot.targets[0].cmdline | \"x={host}\" holds the placeholder {host}, which is not \
-             known | use {mac}, {mac-dash}, {ip}, {server}, {name} or {arch}",
+             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch} or {report}",
         ),
         (
             "targets/0/cmdline",
@@ -740,7 +740,8 @@ fn several_files_make_one_configuration() {
     assert_eq!(config.menu.title, "Mine");
     let names: Vec<_> = config.targets.iter().map(|t| t.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
-    assert_eq!(config.targets[0].cmdline, ["quiet", "x={name}"]);
+    let words: Vec<_> = config.words_of(&config.targets[0]).collect();
+    assert_eq!(words, ["quiet", "x={name}"]);
 
     let again = write(
         "again.json",

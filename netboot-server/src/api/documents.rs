@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::config::Config;
 use crate::events::Summary;
-use crate::policy::{self, Machine, Program};
+use crate::explain::Explanation;
+use crate::policy::Machine;
 use crate::service::Shared;
 
 /// `/api/v1/status`: the service as a whole.
@@ -140,7 +141,8 @@ fn downloads(shared: &Shared) -> Vec<Download> {
 /// `/api/v1/machines`: every target, and every machine that was heard of lately.
 #[derive(Debug, Serialize)]
 pub(super) struct MachineDocument {
-    mac: MacAddr,
+    /// Absent for a target that is known otherwise, and was not heard of.
+    mac: Option<MacAddr>,
     /// The target's name.
     name: Option<String>,
     /// The image it is to boot.
@@ -155,6 +157,7 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
     let world = shared.worlds.current();
     let now = now();
     let mut machines: BTreeMap<MacAddr, MachineDocument> = BTreeMap::new();
+    let mut others = Vec::new();
     let blank = |mac| MachineDocument {
         mac,
         name: None,
@@ -163,14 +166,20 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
         boot: None,
     };
     for target in &world.config().targets {
-        let machine = machines
-            .entry(target.mac)
-            .or_insert_with(|| blank(target.mac));
-        machine.name = Some(target.name.clone());
-        machine.image = target.image.as_ref().map(ToString::to_string);
+        let machine = MachineDocument {
+            name: Some(target.name.clone()),
+            image: target.image.as_ref().map(ToString::to_string),
+            ..blank(target.mac)
+        };
+        match target.mac {
+            Some(mac) => {
+                machines.insert(mac, machine);
+            }
+            None => others.push(machine),
+        }
     }
     for (mac, boot) in shared.events.boots() {
-        machines.entry(mac).or_insert_with(|| blank(mac)).boot = Some(boot);
+        machines.entry(mac).or_insert_with(|| blank(Some(mac))).boot = Some(boot);
     }
     for lease in shared.dhcp().leases().filter(|lease| lease.is_active(now)) {
         if let ClientKey::Hardware(hardware) = &lease.client
@@ -179,7 +188,7 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
             machine.address = Some(lease.address);
         }
     }
-    machines.into_values().collect()
+    machines.into_values().chain(others).collect()
 }
 
 /// `/api/v1/leases`: every lease that is remembered, also those that are over.
@@ -236,32 +245,8 @@ pub(super) fn images(shared: &Shared) -> Vec<Box<RawValue>> {
 }
 
 /// `/api/v1/explain?mac=…&arch=…`: what a machine would boot, and why.
-#[derive(Debug, Serialize)]
-pub(super) struct Explanation {
-    /// The decision in a sentence.
-    decision: String,
-    /// The target it is.
-    target: Option<String>,
-    /// What its firmware loads.
-    program: Option<String>,
-    reasons: Vec<String>,
-}
-
 pub(super) fn explain(shared: &Shared, machine: &Machine) -> Explanation {
-    let world = shared.worlds.current();
-    let decision = policy::decide(&world, machine);
-    let target = decision
-        .target
-        .and_then(|index| world.config().targets.get(index));
-    Explanation {
-        decision: decision.to_string(),
-        target: target.map(|target| target.name.clone()),
-        program: match &decision.program {
-            Program::File(name) => Some(name.clone()),
-            Program::Missing(_) | Program::None => None,
-        },
-        reasons: decision.reasons.iter().map(ToString::to_string).collect(),
-    }
+    crate::explain::explain(&shared.worlds.current(), machine)
 }
 
 fn now() -> Timestamp {

@@ -16,10 +16,11 @@ use netboot_image::ImageName;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
 
 use super::given::{Given, Wanted};
 use super::listen::AdminListen;
-use super::{Allow, Mode, Unknown};
+use super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Then, Unknown};
 
 /// Where in which file a table stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -109,10 +110,17 @@ pub(super) struct Server {
     pub(super) dns: Option<Given<Vec<Ipv4Addr>>>,
     pub(super) domain: Option<String>,
     pub(super) lease_time: Option<Given<LeaseTime>>,
+    pub(super) allow: Option<Given<Allow>>,
+    pub(super) identify: Option<Given<Identify>>,
+    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) options: Options,
     pub(super) mode: Option<Given<Mode>>,
     pub(super) probe: Option<Given<bool>>,
     pub(super) reply_delay: Option<Given<ReplyDelay>>,
 }
+
+/// DHCP options by name or number.
+pub(super) type Options = BTreeMap<String, serde_json::Value>;
 
 /// One network.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -131,6 +139,9 @@ pub(super) struct Network {
     pub(super) domain: Option<String>,
     pub(super) lease_time: Option<Given<LeaseTime>>,
     pub(super) allow: Option<Given<Allow>>,
+    pub(super) identify: Option<Given<Identify>>,
+    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) options: Options,
     pub(super) mode: Option<Given<Mode>>,
     pub(super) probe: Option<Given<bool>>,
     pub(super) reply_delay: Option<Given<ReplyDelay>>,
@@ -187,8 +198,19 @@ pub(super) struct Group {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) config: Option<Given<ImageName>>,
-    pub(super) program: Option<String>,
+    pub(super) install: Option<Table<Install>>,
+    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) local: Option<Given<LocalBoot>>,
     pub(super) cmdline: Option<Given<CommandLine>>,
+    pub(super) options: Options,
+}
+
+/// What is installed once, and what comes after it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Install {
+    pub(super) image: Option<Given<ImageName>>,
+    pub(super) then: Option<Given<Then>>,
 }
 
 /// One machine.
@@ -199,11 +221,16 @@ pub(super) struct Target {
     pub(super) place: Place,
     pub(super) name: Option<String>,
     pub(super) mac: Option<Given<MacAddr>>,
+    pub(super) uuid: Option<Given<Uuid>>,
+    pub(super) circuit: Option<Given<Circuit>>,
     pub(super) ip: Option<Given<Ipv4Addr>>,
     pub(super) group: Option<String>,
     pub(super) config: Option<Given<ImageName>>,
-    pub(super) program: Option<String>,
+    pub(super) install: Option<Table<Install>>,
+    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) local: Option<Given<LocalBoot>>,
     pub(super) cmdline: Option<Given<CommandLine>>,
+    pub(super) options: Options,
     pub(super) state: Option<serde_json::Value>,
 }
 
@@ -280,6 +307,31 @@ impl Wanted for Allow {
 
 impl Wanted for Unknown {
     const WANTED: &'static str = "\"menu\", \"local\" or \"silent\"";
+}
+
+impl Wanted for Identify {
+    const WANTED: &'static str = "\"lease\" or \"neighbour\"";
+}
+
+impl Wanted for Then {
+    const WANTED: &'static str = "\"local\" or \"config\"";
+}
+
+impl Wanted for LocalBoot {
+    const WANTED: &'static str = "\"sanboot\" or \"exit\"";
+}
+
+impl Wanted for ProgramChoice {
+    const WANTED: &'static str = "the name of a file in the folder tftp/, such as \"snponly.efi\", or one a platform, such as { bios = \"undionly.kpxe\", x64 = \"snponly.efi\" }";
+}
+
+impl Wanted for Uuid {
+    const WANTED: &'static str = "a UUID such as 4c4c4544-0042-3510-8052-b4c04f4d3232";
+}
+
+impl Wanted for Circuit {
+    const WANTED: &'static str =
+        "the circuit as the relay agent says it, a text or its bytes such as \"0x000401f40003\"";
 }
 
 impl<'de> Deserialize<'de> for LeaseTime {

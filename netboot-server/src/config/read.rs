@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::document::{
-    Group, Image, Menu, MenuItem, Netboot, Network, Place, Ports, Range, Server, Table, Target,
+    Group, Image, Install, Menu, MenuItem, Netboot, Network, Place, Ports, Range, Server, Table,
+    Target,
 };
 use super::problem::Problems;
 
@@ -384,6 +385,7 @@ impl KeyPath {
             ["images", _] => keys::<Image>(),
             ["groups", _] => keys::<Group>(),
             ["targets"] => keys::<Target>(),
+            ["targets", "install"] | ["groups", _, "install"] => keys::<Install>(),
             _ => Vec::new(),
         };
         known

@@ -6,7 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use netboot_dhcp::Seconds;
 use netboot_dhcp::server::{
-    AddressRange, Allow, Link, Network, NetworkId, Reservation, Server, Settings, SettingsErrors,
+    AddressRange, Allow, ExtraOption, Link, Network, NetworkId, Reservation, Server, Settings,
+    SettingsErrors,
 };
 
 use crate::config::{self, Config};
@@ -109,17 +110,25 @@ fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network)
     network.dns.clone_from(&from.dns);
     network.domain.clone_from(&from.domain);
     network.lease_time = Seconds(u32::try_from(from.lease_time.as_secs()).unwrap_or(u32::MAX));
-    network.allow = match from.allow {
-        config::Allow::Any => Allow::Any,
-        config::Allow::Known => Allow::Known,
-    };
+    // Who is known is for the boot policy to say: machines are, too, by UUID and circuit.
+    network.allow = Allow::Any;
+    network.options = from
+        .options
+        .iter()
+        .map(|option| ExtraOption {
+            code: option.code,
+            data: option.data.clone(),
+        })
+        .collect();
     network.reservations = config
         .targets
         .iter()
-        .map(|target| Reservation {
-            mac: target.mac,
-            address: target.ip.filter(|ip| from.subnet.contains(*ip)),
-            host_name: Some(target.name.clone()),
+        .filter_map(|target| {
+            Some(Reservation {
+                mac: target.mac?,
+                address: target.ip.filter(|ip| from.subnet.contains(*ip)),
+                host_name: Some(target.name.clone()),
+            })
         })
         .collect();
     network

@@ -68,6 +68,22 @@ pub enum Kind {
         /// What the machine boots, and why it gets no program.
         why: String,
     },
+    /// A machine that is no target asked on a network that serves targets only.
+    LeftOut {
+        /// What it gets, and why.
+        why: String,
+    },
+    /// A machine is installed, or is to be installed again.
+    Install {
+        /// The target's name.
+        name: String,
+        /// The number of the install.
+        number: u64,
+        /// Whether it is installed; else it is to be installed again.
+        installed: bool,
+        /// Who says so.
+        by: InstallWord,
+    },
     /// A file was sent by TFTP.
     TftpSent {
         /// Who asked.
@@ -151,6 +167,16 @@ pub enum Kind {
     },
 }
 
+/// Who says that a machine is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstallWord {
+    /// The machine, by its one-time token.
+    Machine,
+    /// The operator.
+    Operator,
+}
+
 /// Who spoke DHCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -226,6 +252,24 @@ impl fmt::Display for Event {
             } => write!(f, "{message}({interface}) {} ignored: {why}", machine()),
             Kind::NoProgram { why } => {
                 write!(f, "DHCP {} gets no boot program: {why}", machine())
+            }
+            Kind::LeftOut { why } => write!(f, "DHCP {} is left out: {why}", machine()),
+            Kind::Install {
+                name,
+                number,
+                installed,
+                by,
+            } => {
+                let state = if *installed {
+                    "is installed"
+                } else {
+                    "is to be installed again"
+                };
+                let by = match by {
+                    InstallWord::Machine => "as it reports itself",
+                    InstallWord::Operator => "as the operator says",
+                };
+                write!(f, "install {number}: {name} {state}, {by}")
             }
             Kind::TftpSent {
                 client,

@@ -33,7 +33,6 @@ use listener::Accepted;
 pub(crate) use body::Body;
 pub(crate) use downloads::Downloads;
 pub(crate) use listener::Listener;
-pub(crate) use routes::MENU;
 
 /// Connections that are served at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1024;

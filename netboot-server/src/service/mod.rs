@@ -1,20 +1,19 @@
 //! The service: DHCP, TFTP and HTTP on every network of the configuration, joined by one boot
 //! policy and one event stream.
 
+pub(crate) mod control;
 mod endpoint;
 mod inherited;
 mod listeners;
 mod reload;
 
 use std::fmt;
-use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::Server as DhcpServer;
-use netboot_ipxe::RenderError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,13 +23,14 @@ use crate::events::{Events, Kind};
 use crate::failure::Failure;
 use crate::handed_out::HandedOut;
 use crate::http::Downloads;
+use crate::install::Secret;
 use crate::leases::LeaseStore;
 use crate::malformed::Malformed;
-use crate::policy::{self, Machine};
 use crate::programs::Digests;
-use crate::script::{self, Asker};
+use crate::scripts::Scripts;
+use crate::sightings::Sightings;
 use crate::world::{World, Worlds};
-use crate::{dhcp, menu_file, neighbour};
+use crate::{dhcp, menu_file};
 pub use inherited::Inherited;
 pub(crate) use listeners::Listeners;
 
@@ -45,12 +45,17 @@ pub(crate) struct Shared {
     pub(crate) malformed: Malformed,
     pub(crate) leases: LeaseStore,
     pub(crate) digests: Digests,
+    pub(crate) scripts: Scripts,
+    pub(crate) secret: Secret,
+    pub(crate) sightings: Mutex<Sightings>,
+    /// Whether somebody looks at the world right now on behalf of DHCP.
+    pub(crate) looking: AtomicBool,
     pub(crate) downloads: Arc<Downloads>,
     /// When the service started, by the host's clock.
     pub(crate) started: jiff::Timestamp,
     pub(crate) interfaces: dhcp::Interfaces,
     dhcp: Mutex<DhcpServer>,
-    handed_out: HandedOut,
+    pub(crate) handed_out: HandedOut,
     listeners: Mutex<Listeners>,
     reread: OnceLock<Reread>,
     /// The number of the world whose menu is in the file for people.
@@ -58,32 +63,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// The boot script for who asks, told to the event stream under the path it was asked by.
-    pub(crate) fn boot_script(&self, asker: &Asker, path: &str) -> Result<String, RenderError> {
-        let world = self.worlds.current();
-        self.keep_menu_file(&world);
-        let machine = Machine {
-            mac: asker.mac,
-            arch: None,
-        };
-        let decision = policy::decide(&world, &machine);
-        let written = script::write(&world, &decision, asker)?;
-        let named = script::named(&world, &decision);
-        self.handed_out
-            .note(jiff::Timestamp::now(), self.worlds.store(), named);
-        // A MAC address in a URL is anybody's claim; the address that it came from is not.
-        self.emit(
-            self.identify(asker.address).or(asker.mac),
-            Kind::Script {
-                client: asker.address,
-                path: path.to_owned(),
-                boots: decision.to_string(),
-            },
-        );
-        Ok(written)
-    }
-
-    fn keep_menu_file(&self, world: &World) {
+    pub(crate) fn keep_menu_file(&self, world: &World) {
         if self.menu_written.swap(world.number(), Ordering::Relaxed) != world.number()
             && let Err(failure) = menu_file::write(world)
         {
@@ -94,20 +74,6 @@ impl Shared {
     /// The DHCP logic; held for one message, never across a wait.
     pub(crate) fn dhcp(&self) -> MutexGuard<'_, DhcpServer> {
         self.dhcp.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The machine behind an address: by our lease, then by the system's neighbour table.
-    pub(crate) fn identify(&self, address: IpAddr) -> Option<MacAddr> {
-        self.lease_holder(address)
-            .or_else(|| neighbour::mac_of(address))
-    }
-
-    /// The machine that holds the lease of an address now.
-    pub(crate) fn lease_holder(&self, address: IpAddr) -> Option<MacAddr> {
-        let IpAddr::V4(address) = address.to_canonical() else {
-            return None;
-        };
-        dhcp::holder(&self.dhcp(), address)
     }
 
     /// Puts something that happened now into the event stream.
@@ -168,6 +134,10 @@ impl Service {
             events,
             leases,
             digests: Digests::default(),
+            scripts: Scripts::default(),
+            secret: Secret::open(&config.state_dir)?,
+            sightings: Mutex::default(),
+            looking: AtomicBool::new(false),
             downloads: Arc::default(),
             started: jiff::Timestamp::now(),
             interfaces,

@@ -15,8 +15,9 @@ use netboot_image::ImageName;
 use super::document::{self, Netboot, Place, Table};
 use super::given::{Given, Wanted};
 use super::listen::resolve_admin_listen;
+use super::option::{DhcpOption, OptionError};
 use super::problem::Problems;
-use super::{Config, DEFAULT_STATE_DIR, Ports};
+use super::{Config, DEFAULT_STATE_DIR, Ports, ProgramChoice};
 use crate::cmdline;
 use menu::{resolve_images, resolve_menu};
 use network::resolve_network;
@@ -108,6 +109,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         networks,
         menu,
         images,
+        groups,
         targets,
     }
 }
@@ -188,6 +190,63 @@ fn command_line(
         }
     }
     words
+}
+
+fn resolve_program(
+    written: Option<Given<ProgramChoice>>,
+    owner: &Place,
+    problems: &mut Problems,
+) -> Option<ProgramChoice> {
+    let place = owner.key("program");
+    let choice = right(written, &place, problems)?;
+    for name in choice.names().filter(|name| !is_program_name(name)) {
+        problems.error(
+            &place,
+            format!("{name:?} is no file name"),
+            "write the name of a file in the folder tftp/, such as snponly.efi",
+        );
+    }
+    Some(choice)
+}
+
+/// Names of a file, or of one in a folder below.
+fn is_program_name(name: &str) -> bool {
+    name.split('/').count() <= 2
+        && name.split('/').all(|part| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        })
+}
+
+fn resolve_options(
+    written: document::Options,
+    owner: &Place,
+    problems: &mut Problems,
+) -> Vec<DhcpOption> {
+    let mut options: Vec<DhcpOption> = Vec::new();
+    for (name, value) in written {
+        let place = owner.key("options").key(&name);
+        match DhcpOption::read(&name, value.clone()) {
+            Ok(option) if options.iter().any(|other| other.code == option.code) => problems.error(
+                place,
+                format!("is option {}, which stands here already", option.code),
+                "write each option once",
+            ),
+            Ok(option) => options.push(option),
+            Err(error) => {
+                let what = match &error {
+                    OptionError::Value(_) => format!("{value} {error}"),
+                    _ => error.to_string(),
+                };
+                problems.error(place, what, error.cure());
+            }
+        }
+    }
+    options.sort_by_key(|option| option.code);
+    options
 }
 
 fn hosts(subnet: Subnet) -> String {

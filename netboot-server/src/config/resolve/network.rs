@@ -9,7 +9,7 @@ use super::super::document::{self, Place, Table};
 use super::super::problem::Problems;
 use super::super::{DEFAULT_LEASE_TIME, Mode, Network};
 use super::text::is_domain;
-use super::{Host, hosts, right};
+use super::{Host, hosts, resolve_options, resolve_program, right};
 
 impl From<document::Server> for document::Network {
     fn from(server: document::Server) -> Self {
@@ -25,7 +25,10 @@ impl From<document::Server> for document::Network {
             dns: server.dns,
             domain: server.domain,
             lease_time: server.lease_time,
-            allow: None,
+            allow: server.allow,
+            identify: server.identify,
+            program: server.program,
+            options: server.options,
             mode: server.mode,
             probe: server.probe,
             reply_delay: server.reply_delay,
@@ -74,6 +77,9 @@ pub(super) fn resolve_network(
     let dns = right(written.dns, place.key("dns"), problems).unwrap_or_default();
     let lease_time = right(written.lease_time, place.key("lease_time"), problems);
     let allow = right(written.allow, place.key("allow"), problems).unwrap_or_default();
+    let identify = right(written.identify, place.key("identify"), problems).unwrap_or_default();
+    let program = resolve_program(written.program, place, problems);
+    let options = resolve_options(written.options, place, problems);
     let mode = right(written.mode, place.key("mode"), problems).unwrap_or_default();
     let probe = right(written.probe, place.key("probe"), problems).unwrap_or(true);
     let reply_delay = right(written.reply_delay, place.key("reply_delay"), problems);
@@ -183,6 +189,9 @@ pub(super) fn resolve_network(
         domain: written.domain,
         lease_time: lease_time.map_or(DEFAULT_LEASE_TIME, |time| time.0),
         allow,
+        identify,
+        program,
+        options,
         mode,
         probe,
         reply_delay: reply_delay.map_or(Duration::ZERO, |delay| delay.0),
