@@ -44,7 +44,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Run DHCP, TFTP and HTTP until interrupted
-    Serve(Where),
+    Serve(serve::Arguments),
     /// Say what is wrong with the configuration, all of it at once
     Check {
         #[command(flatten)]
@@ -151,7 +151,7 @@ impl Where {
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Arguments::parse_from(links::written_out(std::env::args_os())).action {
-        Action::Serve(at) => serve::run(&at),
+        Action::Serve(arguments) => serve::run(&arguments),
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Explain { machine, at } => explain::run(&at, machine),
@@ -183,6 +183,11 @@ pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether colours are wanted where there is a terminal: not where `NO_COLOR` is set to anything.
+fn colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Writes to standard error, where there may be nobody to read it.
