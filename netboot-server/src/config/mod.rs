@@ -424,14 +424,16 @@ pub fn state_dir(files: &[PathBuf], flags: &Flags) -> (Option<PathBuf>, Problems
 pub(crate) fn images(
     files: &[PathBuf],
     flags: &Flags,
-) -> (Option<(PathBuf, BTreeMap<ImageName, Image>)>, Problems) {
+) -> Result<(PathBuf, BTreeMap<ImageName, Image>), Problems> {
     let mut problems = Problems::default();
     let mut netboot = read_files(files, &mut problems).unwrap_or_default();
     let dir = netboot.state_dir.take().map(PathBuf::from);
     let dir = flags.state_dir.clone().or(dir);
     let images = resolve::images(netboot, &mut problems);
-    let found = (dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()), images);
-    (Some(found).filter(|_| !problems.any_error()), problems)
+    if problems.any_error() {
+        return Err(problems);
+    }
+    Ok((dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()), images))
 }
 
 fn read_files(files: &[PathBuf], problems: &mut Problems) -> Option<document::Netboot> {

@@ -190,11 +190,8 @@ fn read_version(said: &str) -> Option<((u32, u32), &str)> {
 /// Reads lines to the end, and keeps no more than [`LONGEST`] bytes of each.
 async fn for_each_line(mut said: impl AsyncBufRead + Unpin, mut tell: impl FnMut(String)) {
     let mut line = Vec::new();
-    loop {
-        // What cannot be read is lost; how Nix ended is told all the same.
-        let Ok(chunk) = said.fill_buf().await else {
-            break;
-        };
+    // What cannot be read is lost; how Nix ended is told all the same.
+    while let Ok(chunk) = said.fill_buf().await {
         if chunk.is_empty() {
             break;
         }

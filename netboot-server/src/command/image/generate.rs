@@ -40,10 +40,12 @@ pub(in crate::command) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let (found, problems) = config::images(&arguments.at.config, &arguments.at.flags());
-    let Some((state, images)) = found else {
-        say(&problems);
-        return Ok(ExitCode::FAILURE);
+    let (state, images) = match config::images(&arguments.at.config, &arguments.at.flags()) {
+        Ok(found) => found,
+        Err(problems) => {
+            say(&problems);
+            return Ok(ExitCode::FAILURE);
+        }
     };
     // Nix and the links that it makes need whole paths.
     let state = std::path::absolute(&state).unwrap_or(state);
