@@ -4,4 +4,5 @@
 mod firmware;
 mod interop;
 mod relay;
+mod running;
 mod server;
