@@ -5,6 +5,7 @@ mod firmware;
 mod generated;
 mod interop;
 mod relay;
+mod running;
 mod server;
 #[path = "../support/nix.rs"]
 mod use_nix;
