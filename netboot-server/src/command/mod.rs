@@ -2,6 +2,7 @@
 
 mod check;
 mod control;
+mod doctor;
 mod events;
 mod explain;
 mod image;
@@ -44,7 +45,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Run DHCP, TFTP and HTTP until interrupted
-    Serve(Where),
+    Serve(serve::Arguments),
     /// Say what is wrong with the configuration, all of it at once
     Check {
         #[command(flatten)]
@@ -74,6 +75,8 @@ enum Action {
         #[command(flatten)]
         at: Where,
     },
+    /// Look for what stands in the way: interfaces, ports, firewall, disk, images, other servers
+    Doctor(doctor::Arguments),
     /// Show what the server does now: services, addresses, downloads, last boots
     Status(status::Arguments),
     /// Show each step of each boot, as the log has it
@@ -151,11 +154,12 @@ impl Where {
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Arguments::parse_from(links::written_out(std::env::args_os())).action {
-        Action::Serve(at) => serve::run(&at),
+        Action::Serve(arguments) => serve::run(&arguments),
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Explain { machine, at } => explain::run(&at, machine),
         Action::Menu { at, mac, update } => menu::run(&at, mac, update),
+        Action::Doctor(arguments) => doctor::run(&arguments),
         Action::Status(arguments) => status::run(&arguments),
         Action::Events(arguments) => events::run(&arguments),
         Action::Reload(at) => reload::run(&at),
@@ -183,6 +187,11 @@ pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether colours are wanted where there is a terminal: not where `NO_COLOR` is set to anything.
+fn colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Writes to standard error, where there may be nobody to read it.
