@@ -20,6 +20,7 @@ mod malformed;
 mod menu_file;
 mod metrics;
 mod neighbour;
+mod nix;
 mod no_router;
 pub mod platform;
 pub mod policy;
