@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::config::Config;
 use crate::events::Summary;
-use crate::policy::{self, Machine, Program};
+use crate::explain::Explanation;
+use crate::policy::Machine;
 use crate::service::Shared;
 
 /// `/api/v1/status`: the service as a whole.
@@ -221,12 +222,7 @@ pub(super) fn leases(shared: &Shared) -> Vec<LeaseDocument> {
             .get(&lease.network.0)
             .map_or_else(|| lease.network.0.to_string(), ToString::to_string),
         client: lease.client.to_string(),
-        state: match lease.state {
-            LeaseState::Bound if lease.expires > now => "bound",
-            LeaseState::Bound => "expired",
-            LeaseState::Released => "released",
-            LeaseState::Declined => "declined",
-        },
+        state: lease_state(&lease, now),
         host_name: lease.host_name,
         expires: clock(lease.expires),
         updated: clock(lease.updated),
@@ -244,35 +240,22 @@ pub(super) fn images(shared: &Shared) -> Vec<Box<RawValue>> {
 }
 
 /// `/api/v1/explain?mac=…&arch=…`: what a machine would boot, and why.
-#[derive(Debug, Serialize)]
-pub(super) struct Explanation {
-    /// The decision in a sentence.
-    decision: String,
-    /// The target it is.
-    target: Option<String>,
-    /// What its firmware loads.
-    program: Option<String>,
-    reasons: Vec<String>,
+pub(super) fn explain(shared: &Shared, machine: &Machine) -> Explanation {
+    crate::explain::explain(&shared.worlds.current(), machine)
 }
 
-pub(super) fn explain(shared: &Shared, machine: &Machine) -> Explanation {
-    let world = shared.worlds.current();
-    let decision = policy::decide(&world, machine);
-    let target = decision
-        .target
-        .and_then(|index| world.config().targets.get(index));
-    Explanation {
-        decision: decision.to_string(),
-        target: target.map(|target| target.name.clone()),
-        program: match &decision.program {
-            Program::File(name) => Some(name.clone()),
-            Program::Missing(_) | Program::None => None,
-        },
-        reasons: decision.reasons.iter().map(ToString::to_string).collect(),
+/// What became of a lease.
+pub(crate) fn lease_state(lease: &Lease, now: Timestamp) -> &'static str {
+    match lease.state {
+        LeaseState::Bound if lease.expires > now => "bound",
+        LeaseState::Bound => "expired",
+        LeaseState::Released => "released",
+        LeaseState::Declined => "declined",
     }
 }
 
-fn now() -> Timestamp {
+/// The host's clock, as leases have it.
+pub(crate) fn now() -> Timestamp {
     let millis = jiff::Timestamp::now().as_millisecond();
     Timestamp(u64::try_from(millis).unwrap_or_default())
 }

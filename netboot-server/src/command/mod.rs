@@ -1,10 +1,19 @@
 //! The `netboot` command: what can be asked of it, and what each of it does.
 
 mod check;
+mod control;
+mod doctor;
+mod events;
+mod explain;
 mod image;
+mod links;
 mod machine;
+mod manual;
 mod menu;
+mod probe;
+mod reload;
 mod serve;
+mod status;
 mod systemd;
 
 use std::fmt;
@@ -36,7 +45,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Run DHCP, TFTP and HTTP until interrupted
-    Serve(Where),
+    Serve(serve::Arguments),
     /// Say what is wrong with the configuration, all of it at once
     Check {
         #[command(flatten)]
@@ -55,18 +64,50 @@ enum Action {
         /// The machine whose script it is; without it, the menu
         #[arg(long)]
         mac: Option<netboot_dhcp::MacAddr>,
+        /// Write the menu to configs/boot.ipxe in the state folder, too
+        #[arg(long, conflicts_with = "mac")]
+        update: bool,
     },
+    /// Say what a machine would get at each stage of its boot, and why
+    Explain {
+        #[command(flatten)]
+        machine: explain::Arguments,
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Look for what stands in the way: interfaces, ports, firewall, disk, images, other servers
+    Doctor(doctor::Arguments),
+    /// Show what the server does now: services, addresses, downloads, last boots
+    Status(status::Arguments),
+    /// Show each step of each boot, as the log has it
+    Events(events::Arguments),
+    /// Have the server take its configuration anew, whole or not at all
+    Reload(Where),
+    /// Boot a simulated machine against a server that runs, and say what it would boot
+    Probe(probe::Arguments),
     /// Say that a machine is installed, or is to be installed again
     Machine {
         /// The target's name
         name: String,
-        #[command(subcommand)]
+        /// What is said of it
         word: machine::Word,
         #[command(flatten)]
         at: Where,
     },
     /// Go through the whole chain on this machine
     Demo(demo::Arguments),
+    /// Print what a shell completes this command by
+    #[command(after_help = "Example:\n  netboot completions bash > /etc/bash_completion.d/netboot")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for `man -l`
+    Man {
+        /// Write one page for each command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// Where the configuration and the state are.
@@ -112,13 +153,21 @@ impl Where {
 /// Runs the command that this process was started as.
 #[must_use]
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().action {
-        Action::Serve(at) => serve::run(&at),
+    let done = match Arguments::parse_from(links::written_out(std::env::args_os())).action {
+        Action::Serve(arguments) => serve::run(&arguments),
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
-        Action::Menu { at, mac } => menu::run(&at, mac),
+        Action::Explain { machine, at } => explain::run(&at, machine),
+        Action::Menu { at, mac, update } => menu::run(&at, mac, update),
+        Action::Doctor(arguments) => doctor::run(&arguments),
+        Action::Status(arguments) => status::run(&arguments),
+        Action::Events(arguments) => events::run(&arguments),
+        Action::Reload(at) => reload::run(&at),
+        Action::Probe(arguments) => probe::run(&arguments),
         Action::Machine { name, word, at } => machine::run(&at, &name, word),
         Action::Demo(arguments) => demo::run(&arguments),
+        Action::Completions { shell } => manual::completions(shell),
+        Action::Man { dir } => manual::man(dir.as_deref()),
     };
     done.unwrap_or_else(|failure| {
         say(format_args!("netboot: {failure}\n"));
@@ -138,6 +187,11 @@ pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether colours are wanted where there is a terminal: not where `NO_COLOR` is set to anything.
+fn colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Writes to standard error, where there may be nobody to read it.

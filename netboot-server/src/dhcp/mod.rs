@@ -9,6 +9,7 @@ mod socket;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use netboot_dhcp::server::{
     ClientKey, Effect, EffectResult, Firmware, Incoming, Outcome, Pending, Reply, Server, Silence,
@@ -46,12 +47,15 @@ pub(crate) async fn serve(socket: Socket, shared: Arc<Shared>, stop: Cancellatio
 
 /// A message on its way through the logic.
 struct Turn {
+    began: Instant,
     boot_file: Option<String>,
     stage: Stage,
 }
 
 /// Answers a batch: what needs no store at once, the rest when its leases are on disk.
 async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
+    #[expect(clippy::disallowed_methods, reason = "messages arrive in real time")]
+    let began = Instant::now();
     let mut waiting = Vec::new();
     // Taken once for all of them, and not while the DHCP logic is held.
     let world = shared.world_for_dhcp();
@@ -81,7 +85,11 @@ async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
             boot_file.clone_from(&boot.file);
             boot
         });
-        let turn = Turn { boot_file, stage };
+        let turn = Turn {
+            began,
+            boot_file,
+            stage,
+        };
         tell_request(shared, socket, transaction(&outcome), stage);
         waiting.extend(go_on(socket, shared, turn, outcome).await);
     }
@@ -90,8 +98,15 @@ async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
             .into_iter()
             .map(|(turn, effect, pending)| ((turn, pending), effect))
             .unzip();
-        let store = shared.leases.clone();
-        let results = tokio::task::spawn_blocking(move || store.claim(&effects)).await;
+        let there = Arc::clone(shared);
+        let results = tokio::task::spawn_blocking(move || {
+            #[expect(clippy::disallowed_methods, reason = "a disk takes real time")]
+            let began = Instant::now();
+            let results = there.leases.claim(&effects);
+            there.metrics.leases_committed(began.elapsed());
+            results
+        })
+        .await;
         let results = results.unwrap_or_default();
         let results = results
             .into_iter()
@@ -128,6 +143,8 @@ async fn go_on(
             if turn.stage == Stage::Ipxe && reply.lease.is_some() {
                 say_no_router(socket, &reply);
             }
+            let message = reply.kind.to_string();
+            shared.metrics.dhcp_replied(&message, turn.began.elapsed());
             tell_reply(shared, socket, &reply, turn.boot_file);
         }
         Outcome::Silent(silence) => tell_silence(shared, socket, &silence),

@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netboot_dhcp::MacAddr;
 use serde::Serialize;
 
+pub(crate) use boots::Step;
 pub use boots::{MACHINES, Progress, Summary};
 pub use ring::{Events, RING, Read, Reader};
 
@@ -175,6 +176,21 @@ pub enum InstallWord {
     Machine,
     /// The operator.
     Operator,
+}
+
+impl Kind {
+    /// The address that asked, where that is what is known of who did.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        match self {
+            Self::TftpSent { client, .. }
+            | Self::TftpSizeProbe { client, .. }
+            | Self::TftpFailed { client, .. }
+            | Self::Script { client, .. }
+            | Self::HttpSent { client, .. }
+            | Self::HttpRefused { client, .. } => Some(*client),
+            _ => None,
+        }
+    }
 }
 
 /// Who spoke DHCP.

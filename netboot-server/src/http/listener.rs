@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 /// Connections that the system keeps until they are accepted.
-const BACKLOG: u32 = 1024;
+const BACKLOG: u32 = 4096;
 
 /// Where connections come in.
 #[derive(Debug)]
@@ -14,7 +14,6 @@ pub(crate) enum Listener {
     /// At an address.
     Tcp(TcpListener),
     /// At a path of this host.
-    #[expect(dead_code, reason = "the control socket will be one")]
     Unix(UnixListener),
 }
 

@@ -1,6 +1,7 @@
 //! The service: DHCP, TFTP and HTTP on every network of the configuration, joined by one boot
 //! policy and one event stream.
 
+pub(crate) mod control;
 mod endpoint;
 mod inherited;
 mod listeners;
@@ -25,6 +26,7 @@ use crate::http::Downloads;
 use crate::install::Secret;
 use crate::leases::LeaseStore;
 use crate::malformed::Malformed;
+use crate::metrics::Metrics;
 use crate::programs::Digests;
 use crate::scripts::Scripts;
 use crate::sightings::Sightings;
@@ -42,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) worlds: Worlds,
     pub(crate) events: Events,
     pub(crate) malformed: Malformed,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) leases: LeaseStore,
     pub(crate) digests: Digests,
     pub(crate) scripts: Scripts,
@@ -77,7 +80,9 @@ impl Shared {
 
     /// Puts something that happened now into the event stream.
     pub(crate) fn emit(&self, machine: Option<MacAddr>, kind: Kind) {
-        self.events.emit(jiff::Timestamp::now(), machine, kind);
+        self.metrics.count_event(&kind);
+        let step = self.events.put(jiff::Timestamp::now(), machine, kind);
+        self.metrics.count_step(&step);
     }
 }
 
@@ -123,13 +128,15 @@ impl Service {
         let interfaces = dhcp::Interfaces::default();
         let dhcp = dhcp::new_server(&config, &interfaces, &leases)?;
         let events = Events::default();
+        let metrics = Arc::new(Metrics::default());
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (failing, failed) = mpsc::channel(1);
         let listeners = Listeners::new(tasks.clone(), stop.clone(), failing, inherited);
         let shared = Arc::new(Shared {
             worlds,
-            malformed: Malformed::new(events.clone()),
+            malformed: Malformed::new(events.clone(), Arc::clone(&metrics)),
+            metrics,
             events,
             leases,
             digests: Digests::default(),
