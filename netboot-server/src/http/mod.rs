@@ -6,6 +6,7 @@
 mod body;
 mod clients;
 mod downloads;
+mod encoding;
 mod entity;
 mod listener;
 mod outlet;
@@ -39,6 +40,7 @@ use routes::Ends;
 
 pub(crate) use body::Body;
 pub(crate) use downloads::Downloads;
+pub(crate) use encoding::compress;
 pub(crate) use listener::Listener;
 
 /// Connections that are served at once; more wait in the system's queue.
