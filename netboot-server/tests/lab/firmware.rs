@@ -161,8 +161,7 @@ fn uefi_pxe_loads_shim_and_grub_whose_configuration_boots_its_image() {
     assert_shell_with(&console, token);
     let text = console.text();
     // GRUB's shell took nothing of it, and the kernel has it to the letter.
-    let line =
-        "dollar=$root semicolon=a;reboot brace={x bootif=01-52-54-00-12-34-56 hash=#1";
+    let line = "dollar=$root semicolon=a;reboot brace={x bootif=01-52-54-00-12-34-56 hash=#1";
     let (_, typed) = text.split_once("~ # ").expect("the prompt");
     assert!(typed.contains(line), "another command line:\n{typed}");
     console.power_off();
