@@ -5,10 +5,12 @@ mod network;
 mod target;
 mod text;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::server::Subnet;
+use netboot_image::ImageName;
 
 use super::document::{self, Netboot, Place, Table};
 use super::given::{Given, Wanted};
@@ -110,6 +112,14 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         groups,
         targets,
     }
+}
+
+/// The images of a document, and nothing else of it.
+pub(super) fn images(
+    netboot: Netboot,
+    problems: &mut Problems,
+) -> BTreeMap<ImageName, super::Image> {
+    resolve_images(netboot.images, problems)
 }
 
 /// A name as useradd(8) takes it; whether there is such a user is seen where it is needed.
