@@ -239,6 +239,7 @@ impl Told {
 
     fn sent(self, status: u16, sent: Sent) {
         let elapsed = self.began.elapsed();
+        self.shared.metrics.http_responded(&self.path, elapsed);
         self.shared.emit(
             self.machine,
             Kind::HttpSent {
@@ -356,7 +357,7 @@ fn installed(shared: &Shared, machine: &str, query: &str) -> Result<Entity, Refu
                     let why = "the report cannot be kept now";
                     return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why);
                 }
-                ReportError::Token | ReportError::NoTarget(_) => StatusCode::FORBIDDEN,
+                _ => StatusCode::FORBIDDEN,
             };
             Refusal::new(status, error.to_string())
         })?;
