@@ -58,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) sightings: Mutex<Sightings>,
     /// Whether somebody looks at the world right now on behalf of DHCP.
     pub(crate) looking: AtomicBool,
+    /// When that was begun last, in milliseconds of the clock.
+    pub(crate) looked: AtomicU64,
     pub(crate) downloads: Arc<Downloads>,
     pub(crate) certificate: Certificate,
     /// When the service started, by the host's clock.
@@ -172,6 +174,7 @@ impl Service {
             secret: Secret::open(&config.state_dir)?,
             sightings: Mutex::default(),
             looking: AtomicBool::new(false),
+            looked: AtomicU64::new(0),
             downloads: Arc::default(),
             certificate,
             started: jiff::Timestamp::now(),
