@@ -120,7 +120,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex};
 
     use super::*;
 
@@ -160,6 +160,15 @@ mod tests {
             let sent = send_to_reader_of(bytes_a_second).await;
             assert!(sent.is_ok(), "{bytes_a_second}: {sent:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_layer_below_holds_is_not_held_for_ever() {
+        let (stream, _reader): (_, DuplexStream) = duplex(16);
+        let mut paced = Paced::new(BufWriter::with_capacity(1024, stream));
+        paced.write_all(&[0; 1000]).await.expect("room");
+        let cut = paced.flush().await.map_err(|error| error.kind());
+        assert_eq!(cut, Err(io::ErrorKind::TimedOut));
     }
 
     #[tokio::test(start_paused = true)]
