@@ -146,8 +146,8 @@ fn beside_peers(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The store flushes what it publishes to the disk and `cp` does not: with `TMPDIR` in memory the two do the same, and on
-/// a disk the row with the flush is the one to compare with.
+/// What to compare with is the slower of `cp` and `hash alone`. The store flushes what it publishes to the disk and `cp`
+/// does not: with `TMPDIR` in memory there is nothing to flush, and on a disk the row of `cp` with the flush counts.
 fn importing(criterion: &mut Criterion) {
     let files = Files::new("import");
     let store = Store::create(files.dir.join("images")).expect("a store");

@@ -343,7 +343,10 @@ impl fmt::Display for Hex {
 }
 
 /// The next bytes of a reader, or `None` at its end; an interrupted call is made again.
-fn read_some<'a>(reader: &mut impl Read, chunk: &'a mut [u8]) -> io::Result<Option<&'a [u8]>> {
+pub(crate) fn read_some<'a>(
+    reader: &mut impl Read,
+    chunk: &'a mut [u8],
+) -> io::Result<Option<&'a [u8]>> {
     loop {
         match reader.read(chunk) {
             Ok(0) => return Ok(None),

@@ -154,6 +154,30 @@ impl Store {
         })
     }
 
+    /// The generation that readers get, whether it is whole or not; `None` where no image has the name.
+    ///
+    /// # Errors
+    /// [`StoreError::NotOurs`] where something else stands in the image's place, or that it cannot be looked at.
+    pub fn current(&self, name: &ImageName) -> Result<Option<Generation>, StoreError> {
+        let path = self.link(name);
+        let target = match fs::read_link(&path) {
+            Ok(target) => target,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                return Err(StoreError::NotOurs { path });
+            }
+            Err(error) => return Err(StoreError::io("read the link", &path, error)),
+        };
+        let number = target
+            .file_name()
+            .and_then(|number| number.to_str())
+            .and_then(|number| number.parse().ok());
+        match number {
+            Some(generation) if target == link_target(name, generation) => Ok(Some(generation)),
+            _ => Err(StoreError::NotOurs { path }),
+        }
+    }
+
     /// Makes a directory that all may read, whatever the process's mask, and tells whether it was missing.
     fn make_dir(&self, path: &Path) -> Result<bool, StoreError> {
         match fs::create_dir(path) {
@@ -186,27 +210,6 @@ impl Store {
     fn generation_dir(&self, name: &ImageName, generation: Generation) -> PathBuf {
         self.generations_dir(name)
             .join(generation.number().to_string())
-    }
-
-    /// The generation that the image's link names, `None` without a link.
-    fn current(&self, name: &ImageName) -> Result<Option<Generation>, StoreError> {
-        let path = self.link(name);
-        let target = match fs::read_link(&path) {
-            Ok(target) => target,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                return Err(StoreError::NotOurs { path });
-            }
-            Err(error) => return Err(StoreError::io("read the link", &path, error)),
-        };
-        let number = target
-            .file_name()
-            .and_then(|number| number.to_str())
-            .and_then(|number| number.parse().ok());
-        match number {
-            Some(generation) if target == link_target(name, generation) => Ok(Some(generation)),
-            _ => Err(StoreError::NotOurs { path }),
-        }
     }
 
     /// Waits until no other process or thread changes the tree.

@@ -281,6 +281,63 @@ impl LocalDisk {
     }
 }
 
+/// A disc image, booted from as from a drive.
+///
+/// ```
+/// use netboot_ipxe::{Disc, Ending};
+///
+/// let script = Disc::new("Rescue disc", "http://192.168.100.1/images/rescue/rescue.iso")
+///     .script(Ending::Shell)?
+///     .render()?;
+/// assert!(script.contains(
+///     "sanboot --no-describe http://192.168.100.1/images/rescue/rescue.iso ||"
+/// ));
+/// # Ok::<(), netboot_ipxe::RenderError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disc {
+    pub(crate) what: Arg,
+    pub(crate) url: Arg,
+    pub(crate) retry: Retry,
+    pub(crate) hint: Option<Arg>,
+}
+
+impl Disc {
+    /// `what` is shown on the console; `url` is the disc's, from which blocks are read as they are
+    /// needed.
+    pub fn new(what: impl Into<Arg>, url: impl Into<Arg>) -> Self {
+        Self {
+            what: what.into(),
+            url: url.into(),
+            retry: Retry::default(),
+            hint: None,
+        }
+    }
+
+    /// How often it is tried.
+    #[must_use]
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// What to look at when it fails, for the person at the console. Default: the URL.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<Arg>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A script that boots from it at once.
+    ///
+    /// # Errors
+    ///
+    /// Where a text or the URL cannot be written; the error names it.
+    pub fn script(&self, ending: Ending) -> Result<Script, RenderError> {
+        assemble::single(Single::Disc(self), ending)
+    }
+}
+
 /// Something to say, and nothing to boot: why, and what to do about it.
 ///
 /// ```
@@ -331,6 +388,8 @@ pub enum Action {
     Linux(LinuxBoot),
     /// Goes on with another script or program; the menu comes back when that ends.
     Chain(Chain),
+    /// Boots from a disc image.
+    Disc(Disc),
     /// Boots from the machine's own disk.
     LocalDisk(LocalDisk),
     /// Starts the iPXE shell; its `exit` brings the menu back.

@@ -18,6 +18,9 @@ pub(crate) struct Values<'a> {
     pub name: Option<&'a str>,
     /// `{arch}`, the machine's architecture as iPXE calls it: `x86_64`, `i386`, `arm64`.
     pub arch: Option<&'a str>,
+    /// `{report}`, the URL that a machine POSTs to when it is installed; empty where no install is
+    /// due.
+    pub report: Option<&'a str>,
 }
 
 /// Why a word may not stand in a configuration's command line.
@@ -44,7 +47,7 @@ impl WordError {
     pub(crate) fn cure(&self) -> &'static str {
         match self {
             Self::UnknownPlaceholder(_) => {
-                "use {mac}, {mac-dash}, {ip}, {server}, {name} or {arch}"
+                "use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch} or {report}"
             }
             Self::AltersInit => "leave init= and rdinit= to the image's own command line",
             Self::NotAWord => "write it as several words",
@@ -134,6 +137,7 @@ fn value(name: &str, values: &Values<'_>) -> Result<String, WordError> {
         "server" => values.server.map(|server| server.to_string()),
         "name" => values.name.map(String::from),
         "arch" => values.arch.map(String::from),
+        "report" => values.report.map(String::from),
         _ => return Err(WordError::UnknownPlaceholder(name.into())),
     }
     .unwrap_or_default())
@@ -152,6 +156,7 @@ mod tests {
             server: Some(Ipv4Addr::new(192, 168, 100, 1)),
             name: Some("node-01"),
             arch: Some("x86_64"),
+            report: Some("http://192.168.100.1/machines/node-01/installed"),
         }
     }
 
@@ -163,6 +168,10 @@ mod tests {
             (
                 "x={mac}/{name}/{arch}",
                 "x=52:54:00:12:34:56/node-01/x86_64",
+            ),
+            (
+                "report={report}",
+                "report=http://192.168.100.1/machines/node-01/installed",
             ),
             ("plain", "plain"),
         ] {

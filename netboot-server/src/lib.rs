@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod api;
+mod asking;
 mod cmdline;
 pub mod command;
 pub mod config;
@@ -7,7 +9,9 @@ mod demo;
 mod dhcp;
 pub mod events;
 mod failure;
+mod handed_out;
 mod http;
+pub mod install;
 pub mod lab;
 mod leases;
 pub mod log;
@@ -15,12 +19,16 @@ mod malformed;
 mod menu_file;
 mod neighbour;
 mod no_router;
+pub mod platform;
 pub mod policy;
+mod process;
 pub mod programs;
 pub mod script;
+mod scripts;
 mod service;
+mod sightings;
 mod tftp;
 pub mod world;
 
 pub use failure::Failure;
-pub use service::Service;
+pub use service::{Inherited, Service};

@@ -66,6 +66,7 @@ impl Log {
         let refused = match &event.kind {
             Kind::DhcpIgnored { .. }
             | Kind::NoProgram { .. }
+            | Kind::LeftOut { .. }
             | Kind::HttpRefused { .. }
             | Kind::TftpFailed { .. } => true,
             Kind::Malformed { .. } => return tracing::warn!("{event}"),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::failure::Failure;
 use crate::policy::{self, Machine};
-use crate::script::{self, Asker};
+use crate::script::{self, Asker, Origin, Trust};
 use crate::world::World;
 
 /// Writes the menu of a world.
@@ -31,8 +31,11 @@ pub(crate) fn write(world: &World) -> Result<(), Failure> {
     let asker = Asker {
         mac: None,
         address: IpAddr::V4(network.server),
-        server: IpAddr::V4(network.server),
-        http_port: config.ports.http.get(),
+        origin: Origin {
+            server: IpAddr::V4(network.server),
+            http_port: config.ports.http.get(),
+        },
+        trust: Trust::PERSON,
     };
     let script = script::write(world, &policy::decide(world, &machine), &asker)
         .map_err(|error| failed(&error))?;

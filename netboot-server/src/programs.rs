@@ -1,7 +1,7 @@
 //! The boot programs at hand: iPXE's builds for each kind of firmware.
 //!
-//! They are looked for in the state folder's `tftp/`, which the operator fills, and then where the
-//! distribution's iPXE package puts them.
+//! They are looked for in the state folder's `tftp/`, which the operator fills, in the folders there,
+//! and then where the distribution's packages put them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,14 +13,36 @@ use std::time::SystemTime;
 
 use netboot_image::Digest;
 
+use crate::platform::Platform;
+
 /// Where Linux distributions put iPXE's programs.
 pub const DISTRIBUTION_DIRS: [&str; 3] =
     ["/usr/lib/ipxe", "/usr/share/ipxe", "/usr/lib/ipxe/x86_64"];
 
-/// The programs found, by file name.
+/// What Debian's signed packages (shim-signed, grub-efi-amd64-signed, grub-efi-arm64-signed) bring,
+/// under the names that a shim asks for.
+const SIGNED: [(&str, &str); 4] = [
+    ("shimx64.efi", "/usr/lib/shim/shimx64.efi.signed"),
+    (
+        "grubx64.efi",
+        "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
+    ),
+    ("shimaa64.efi", "/usr/lib/shim/shimaa64.efi.signed"),
+    (
+        "grubaa64.efi",
+        "/usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed",
+    ),
+];
+
+/// The folders in the operator's folder that are looked into; a Raspberry Pi has one of its own.
+const MOST_FOLDERS: usize = 64;
+
+/// The programs found, by file name; those in a folder of the operator's as `FOLDER/NAME`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
     found: BTreeMap<String, PathBuf>,
+    /// The folders in the operator's folder that were looked into.
+    below: Vec<PathBuf>,
 }
 
 /// When the folders last changed; a changed stamp means that [`Programs::scan`] may find others.
@@ -28,31 +50,77 @@ pub struct Programs {
 pub struct Stamp(Vec<Option<SystemTime>>);
 
 impl Programs {
-    /// The files directly in the operator's folder, and those in the distribution's that the
-    /// operator did not put there. A folder that is not there holds none.
+    /// The files in the operator's folder and in the first 64 of its folders, and those in the
+    /// distribution's that the operator did not put there. A folder that is not there holds none.
     #[must_use]
     pub fn scan(folder: &Path) -> Self {
-        let mut found = BTreeMap::new();
-        for (index, folder) in folders(folder).enumerate() {
-            let operators = index == 0;
-            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-                let path = entry.path();
-                if let Ok(name) = entry.file_name().into_string()
-                    && path.is_file()
-                    && !(operators && leads_out(&folder, &path))
-                {
-                    found.entry(name).or_insert(path);
-                }
+        let mut programs = Self::default();
+        let mut below = Vec::new();
+        for (name, path) in entries(folder) {
+            if leads_out(folder, &path) {
+                continue;
+            }
+            if path.is_dir() {
+                below.push((name, path));
+            } else {
+                programs.add(name, path);
             }
         }
-        Self { found }
+        below.sort();
+        below.truncate(MOST_FOLDERS);
+        for (folder_name, path) in below {
+            for (name, file) in entries(&path) {
+                if !leads_out(folder, &file) {
+                    programs.add(format!("{folder_name}/{name}"), file);
+                }
+            }
+            programs.below.push(path);
+        }
+        for folder in DISTRIBUTION_DIRS {
+            for (name, path) in entries(Path::new(folder)) {
+                programs.add(name, path);
+            }
+        }
+        for (name, path) in SIGNED {
+            programs.add(name.to_owned(), path.into());
+        }
+        programs
     }
 
-    /// The folders' stamp now.
+    fn add(&mut self, name: String, path: PathBuf) {
+        if !self.found.contains_key(&name) && path.is_file() {
+            self.found.insert(name, path);
+        }
+    }
+
+    /// The stamp now of the folders that these programs were found in.
     #[must_use]
-    pub fn stamp(folder: &Path) -> Stamp {
-        let changed = |folder: PathBuf| folder.metadata().and_then(|data| data.modified()).ok();
-        Stamp(folders(folder).map(changed).collect())
+    pub fn stamp(&self, folder: &Path) -> Stamp {
+        let changed = |folder: &Path| folder.metadata().and_then(|data| data.modified()).ok();
+        let below = self.below.iter().map(PathBuf::as_path);
+        let distribution = DISTRIBUTION_DIRS.iter().map(Path::new);
+        let folders = std::iter::once(folder).chain(below).chain(distribution);
+        Stamp(folders.map(changed).collect())
+    }
+
+    /// The first of a platform's programs that is at hand. A Raspberry Pi's may be in a folder of
+    /// its serial number, eight hex digits.
+    #[must_use]
+    pub fn for_platform(&self, platform: Platform) -> Option<&str> {
+        let mut names = platform.programs().iter().copied();
+        let is_serial = |folder: &str| {
+            folder.len() == 8 && folder.bytes().all(|digit| digit.is_ascii_hexdigit())
+        };
+        let in_own_folder = |name: &&str| {
+            self.found.keys().any(|found| {
+                found
+                    .split_once('/')
+                    .is_some_and(|(folder, file)| is_serial(folder) && file == *name)
+            })
+        };
+        names.find(|name| {
+            self.has(name) || (platform == Platform::RaspberryPi && in_own_folder(name))
+        })
     }
 
     /// Whether a program of this name is at hand.
@@ -74,6 +142,7 @@ impl<const N: usize> From<[&str; N]> for Programs {
         let found = names.map(|name| (name.to_owned(), Path::new("tftp").join(name)));
         Self {
             found: found.into(),
+            below: Vec::new(),
         }
     }
 }
@@ -137,8 +206,9 @@ fn leads_out(folder: &Path, path: &Path) -> bool {
     }
 }
 
-fn folders(folder: &Path) -> impl Iterator<Item = PathBuf> {
-    std::iter::once(folder.to_owned()).chain(DISTRIBUTION_DIRS.map(PathBuf::from))
+fn entries(folder: &Path) -> impl Iterator<Item = (String, PathBuf)> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())))
 }
 
 #[cfg(test)]
@@ -168,6 +238,45 @@ mod tests {
         assert_eq!(
             programs.path("ipxe.efi"),
             Some(folder.path().join("ipxe.efi").as_path())
+        );
+    }
+
+    #[test]
+    fn a_raspberry_pi_has_its_programs_in_a_folder_of_its_serial_number_or_in_the_root() {
+        for (file, at_hand) in [
+            ("start4.elf", true),
+            ("1a2b3c4d/start4.elf", true),
+            ("1a2b3c4d/config.txt", true),
+            ("somewhere/start4.elf", false),
+            ("1a2b3c4d/readme", false),
+        ] {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let file = folder.path().join(file);
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+            std::fs::write(&file, "program").expect("a file");
+            let programs = Programs::scan(folder.path());
+            let found = programs.for_platform(Platform::RaspberryPi).is_some();
+            assert_eq!(found, at_hand, "{}", file.display());
+        }
+    }
+
+    #[test]
+    fn a_change_in_a_folder_below_changes_the_stamp() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let below = folder.path().join("arm64-efi");
+        std::fs::create_dir(&below).expect("a folder");
+        let programs = Programs::scan(folder.path());
+        let before = programs.stamp(folder.path());
+        assert_eq!(programs.stamp(folder.path()), before);
+        let at = SystemTime::UNIX_EPOCH;
+        let dir = File::open(&below).expect("a folder");
+        dir.set_modified(at).expect("its owner");
+        assert_ne!(programs.stamp(folder.path()), before);
+        std::fs::write(below.join("ipxe.efi"), "program").expect("a file");
+        let programs = Programs::scan(folder.path());
+        assert_eq!(
+            programs.for_platform(Platform::Arm64),
+            Some("arm64-efi/ipxe.efi")
         );
     }
 }

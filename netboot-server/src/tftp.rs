@@ -7,15 +7,18 @@ use std::sync::Arc;
 use netboot_tftp::RelativePath;
 use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
 
+use crate::asking::Claim;
 use crate::events::{Kind, shown};
-use crate::script::Asker;
+use crate::policy::served;
+use crate::script::Origin;
 use crate::service::Shared;
 
-/// Files by TFTP: the operator's, then the distribution's boot programs, then the boot script under
-/// the names that iPXE asks for.
+/// Files by TFTP: the operator's, then the distribution's boot programs, then the scripts under the
+/// names that iPXE and GRUB ask for.
+#[derive(Clone)]
 pub(crate) struct Files {
     shared: Arc<Shared>,
-    directory: Directory,
+    directory: Arc<Directory>,
 }
 
 impl Files {
@@ -25,10 +28,11 @@ impl Files {
     ///
     /// Where the folder cannot be reached.
     pub(crate) fn new(shared: Arc<Shared>, folder: &Path) -> std::io::Result<Self> {
-        let directory = Directory::new(folder)?;
+        let directory = Arc::new(Directory::new(folder)?);
         Ok(Self { shared, directory })
     }
 
+    /// What a name means. Blocks.
     fn find(
         &self,
         name: &[u8],
@@ -38,40 +42,42 @@ impl Files {
         let path = RelativePath::parse(name)
             .map_err(|error| Refusal::access_violation().with_detail(error))?
             .to_string();
+        let address = client.ip().to_canonical();
+        let world = self.shared.worlds.current();
+        let path = self
+            .shared
+            .second_stage(&world, address, &path)
+            .unwrap_or(path);
         let missing = match self.directory.open_file(path.as_bytes()) {
             Ok(content) => return Ok(content),
             Err(refusal) => refusal,
         };
-        let world = self.shared.worlds.current();
         if let Some(program) = world.programs().path(&path) {
             return std::fs::File::open(program)
                 .and_then(Content::from_file)
                 .map_err(|error| Refusal::not_found().with_detail(error));
         }
-        match (path.as_str(), local) {
-            ("autoexec.ipxe" | "boot.ipxe", Some(local)) => self.script(&path, client, local),
-            _ => Err(missing),
-        }
-    }
-
-    fn script(&self, path: &str, client: SocketAddr, local: IpAddr) -> Result<Content, Refusal> {
-        let address = client.ip().to_canonical();
-        let asker = Asker {
-            mac: self.shared.identify(address),
-            address,
+        let (Some(language), Some(local)) = (served(&path), local) else {
+            return Err(missing);
+        };
+        let origin = Origin {
             server: local.to_canonical(),
-            http_port: self.shared.worlds.current().config().ports.http.get(),
+            http_port: world.config().ports.http.get(),
         };
         self.shared
-            .boot_script(&asker, path)
-            .map(|script| Content::Bytes(script.into()))
+            .script(language, address, &Claim::default(), origin, &path)
+            .map(|script| Content::Bytes(script.text.clone()))
             .map_err(|error| Refusal::not_found().with_detail(error))
     }
 }
 
 impl Source for Files {
     async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
-        self.find(request.name, request.client, request.local)
+        let (client, local) = (request.client, request.local);
+        let (files, name) = (self.clone(), request.name.to_vec());
+        // The store, the folder and the neighbour table are read from files.
+        let found = tokio::task::spawn_blocking(move || files.find(&name, client, local)).await;
+        found.unwrap_or_else(|error| Err(Refusal::not_found().with_detail(error)))
     }
 }
 

@@ -1,47 +1,74 @@
-//! The world that decisions are made in: configuration, images and boot programs, as they were at
-//! one moment.
+//! The world that decisions are made in: configuration, images, boot programs and install states, as
+//! they were at one moment.
 //!
 //! A [`World`] never changes; what changes is which one is [`Worlds::current`]. It is numbered, so
 //! that what was made from it can be known to be stale.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use netboot_dhcp::MacAddr;
 use netboot_image::{ImageName, Manifest, Revision, Store, StoreError};
+use uuid::Uuid;
 
-use crate::config::{Config, Problems, Target};
+use crate::config::{Circuit, Config, Install, Problems, ProgramChoice, Target, swapped};
 use crate::failure::{Chain, Failure};
+use crate::install::{InstallStore, Installs, Stamp};
+use crate::platform::Platform;
+use crate::policy::{KnownBy, Machine};
 use crate::programs::{self, Programs};
 
-/// Configuration, images and boot programs at one moment.
+/// Configuration, images, boot programs and install states at one moment.
 #[derive(Debug)]
 pub struct World {
     number: u64,
     config: Arc<Config>,
     by_mac: BTreeMap<MacAddr, usize>,
+    by_uuid: BTreeMap<Uuid, usize>,
+    by_circuit: BTreeMap<Circuit, usize>,
     images: BTreeMap<ImageName, Manifest>,
     broken: Vec<String>,
     programs: Programs,
+    installs: Result<Installs, Failure>,
 }
 
 impl World {
-    /// Puts a world together. Its number is 0.
+    /// Puts a world together in which nothing is installed yet. Its number is 0.
     #[must_use]
     pub fn new(config: Arc<Config>, images: Vec<Manifest>, programs: Programs) -> Self {
-        let targets = config.targets.iter().enumerate();
+        let targets = || config.targets.iter().enumerate();
+        let uuids = targets().filter_map(|(index, target)| Some((target.uuid?, index)));
         Self {
             number: 0,
-            by_mac: targets.map(|(index, target)| (target.mac, index)).collect(),
+            by_mac: targets()
+                .filter_map(|(index, target)| Some((target.mac?, index)))
+                .collect(),
+            // Firmware says it in either order of bytes.
+            by_uuid: uuids
+                .flat_map(|(uuid, index)| [(uuid, index), (swapped(uuid), index)])
+                .collect(),
+            by_circuit: targets()
+                .filter_map(|(index, target)| Some((target.circuit.clone()?, index)))
+                .collect(),
             images: images
                 .into_iter()
                 .map(|manifest| (manifest.name().clone(), manifest))
                 .collect(),
             broken: Vec::new(),
             programs,
+            installs: Ok(Installs::default()),
             config,
         }
+    }
+
+    /// The same world with these install states, or with why they cannot be read: then nothing is
+    /// installed.
+    #[must_use]
+    pub fn with_installs(mut self, installs: Result<Installs, Failure>) -> Self {
+        self.installs = installs;
+        self
     }
 
     /// The world of a configuration as it is now. Only looked at: no folder is made.
@@ -49,7 +76,8 @@ impl World {
     pub fn look(config: Config) -> Self {
         let dir = config.images_dir();
         let programs = Programs::scan(&config.programs_dir());
-        let mut world = Self::new(Arc::new(config), Vec::new(), programs);
+        let installs = InstallStore::new(&config.state_dir).read();
+        let mut world = Self::new(Arc::new(config), Vec::new(), programs).with_installs(installs);
         // A store that is not there yet holds no image.
         if dir.exists()
             && let Err(error) = Store::open(dir).and_then(|store| world.read_images(&store))
@@ -101,27 +129,66 @@ impl World {
         Some((index, self.config.targets.get(index)?))
     }
 
+    /// The install states, where they can be read.
+    #[must_use]
+    pub fn installs(&self) -> Option<&Installs> {
+        self.installs.as_ref().ok()
+    }
+
+    /// The target that a machine is, its position in the configuration, and what tells so: the MAC
+    /// address before the UUID, that before the circuit.
+    #[must_use]
+    pub fn find(&self, machine: &Machine) -> Option<(usize, &Target, KnownBy)> {
+        let by_mac = || Some((*self.by_mac.get(&machine.mac?)?, KnownBy::Mac));
+        let by_uuid = || Some((*self.by_uuid.get(&machine.uuid?)?, KnownBy::Uuid));
+        let by_circuit = || {
+            let circuit = machine.circuit.as_ref()?;
+            Some((*self.by_circuit.get(circuit)?, KnownBy::Circuit))
+        };
+        let (index, by) = by_mac().or_else(by_uuid).or_else(by_circuit)?;
+        Some((index, self.config.targets.get(index)?, by))
+    }
+
+    /// The network that an address is in, by its position in the configuration.
+    #[must_use]
+    pub fn network_of(&self, address: Ipv4Addr) -> Option<usize> {
+        let networks = &self.config.networks;
+        networks.iter().position(|net| net.subnet.contains(address))
+    }
+
     /// Adds a warning for everything that the configuration names and that is not at hand.
     pub fn warn(&self, problems: &mut Problems) {
-        for target in &self.config.targets {
-            if let Some(image) = target.image.as_ref().filter(|i| self.image(i).is_none()) {
+        let add = |image: &ImageName| {
+            format!("run `netboot image add {image} --kernel FILE --initrd FILE`")
+        };
+        let mut missing = |place: String, image: Option<&ImageName>, whose: &str| {
+            if let Some(image) = image.filter(|image| self.image(image).is_none()) {
                 problems.warning(
-                    format!("{}.config", target.place),
+                    place,
                     format!(
-                        "image {image} is not in the store; {} gets a script that says so",
-                        target.name
+                        "image {image} is not in the store; {whose} gets a script that says so"
                     ),
-                    format!("run `netboot image add {image} --kernel FILE --initrd FILE`"),
+                    add(image),
                 );
             }
-            if let Some(program) = target.program.as_ref().filter(|p| !self.programs.has(p)) {
-                problems.warning(
-                    format!("{}.program", target.place),
-                    format!("{program} is not at hand"),
-                    format!("put it into {}", self.config.programs_dir().display()),
-                );
-            }
+        };
+        let install = |install: &Option<Install>| install.as_ref().map(|it| it.image.clone());
+        for (name, group) in &self.config.groups {
+            let (whose, place) = (format!("group {name}"), format!("netboot.groups.{name}"));
+            missing(format!("{place}.config"), group.image.as_ref(), &whose);
+            let image = install(&group.install);
+            missing(format!("{place}.install.image"), image.as_ref(), &whose);
         }
+        for target in &self.config.targets {
+            let (whose, place) = (&target.name, &target.place);
+            missing(format!("{place}.config"), target.image.as_ref(), whose);
+            let image = install(&target.install);
+            missing(format!("{place}.install.image"), image.as_ref(), whose);
+        }
+        if let Err(failure) = &self.installs {
+            problems.warning(&failure.tried, failure.why.clone(), failure.cure.clone());
+        }
+        self.warn_of_programs(problems);
         for broken in &self.broken {
             problems.warning(
                 self.config.images_dir().display(),
@@ -129,29 +196,66 @@ impl World {
                 "add the image again, or remove what stands there",
             );
         }
-        if !self.programs.has("undionly.kpxe") && !self.programs.has("ipxe.efi") {
+    }
+
+    /// Programs that are named and not at hand; and the platforms of PCs that none is at hand for.
+    fn warn_of_programs(&self, problems: &mut Problems) {
+        let folder = self.config.programs_dir();
+        let targets = self.config.targets.iter();
+        let targets = targets.map(|target| (target.place.clone(), &target.program));
+        let groups = self.config.groups.iter();
+        let groups = groups.map(|(name, group)| (format!("netboot.groups.{name}"), &group.program));
+        let networks = self.config.networks.iter();
+        let networks =
+            networks.map(|network| (format!("network {}", network.name), &network.program));
+        for (place, choice) in targets.chain(groups).chain(networks) {
+            for name in choice.iter().flat_map(ProgramChoice::names) {
+                if !self.programs.has(name) {
+                    problems.warning(
+                        format!("{place}.program"),
+                        format!("{name} is not at hand"),
+                        format!("put it into {}", folder.display()),
+                    );
+                }
+            }
+        }
+        let lacking: Vec<_> = Platform::ALL
+            .into_iter()
+            .filter(|&platform| self.programs.for_platform(platform).is_none())
+            .collect();
+        if lacking.contains(&Platform::Bios) && lacking.contains(&Platform::X64) {
             problems.warning(
-                self.config.programs_dir().display(),
+                folder.display(),
                 "no iPXE program is at hand, here or in the distribution's folders",
                 "install the Debian package ipxe, or put undionly.kpxe and ipxe.efi there",
+            );
+        } else if !lacking.is_empty() {
+            let lacking: Vec<_> = lacking.into_iter().map(Platform::name).collect();
+            problems.note(
+                folder.display(),
+                format!("holds no boot program for {}", lacking.join(", ")),
             );
         }
     }
 }
 
-/// The current world, made anew whenever the store or the programs have changed.
+/// The current world, made anew whenever the store, the programs or the install states have changed.
 #[derive(Debug)]
 pub struct Worlds {
     store: Store,
     programs_dir: PathBuf,
-    current: Mutex<Current>,
+    installs: InstallStore,
+    /// What the disk was when it was last looked at; held while it is looked at again.
+    seen: Mutex<Seen>,
+    /// Held to take or exchange it, and not while the disk is looked at.
+    current: Mutex<Arc<World>>,
 }
 
-#[derive(Debug)]
-struct Current {
-    world: Arc<World>,
-    revision: Revision,
-    stamp: programs::Stamp,
+#[derive(Debug, PartialEq)]
+struct Seen {
+    revision: Option<Revision>,
+    programs: programs::Stamp,
+    installs: Stamp,
 }
 
 impl Worlds {
@@ -178,19 +282,23 @@ impl Worlds {
                 "let this user write there, or name another folder with --state-dir",
             )
         })?;
-        let revision = store.revision().map_err(failed)?;
-        let stamp = Programs::stamp(&programs_dir);
-        let mut world = World::new(config, Vec::new(), Programs::scan(&programs_dir));
+        let installs = InstallStore::new(&config.state_dir);
+        let programs = Programs::scan(&programs_dir);
+        let seen = Seen {
+            revision: Some(store.revision().map_err(failed)?),
+            programs: programs.stamp(&programs_dir),
+            installs: installs.stamp(),
+        };
+        let mut world = World::new(config, Vec::new(), programs);
         world.read_images(&store).map_err(failed)?;
+        world.installs = installs.read();
         world.number = 1;
         Ok(Self {
             store,
             programs_dir,
-            current: Mutex::new(Current {
-                world: Arc::new(world),
-                revision,
-                stamp,
-            }),
+            installs,
+            seen: Mutex::new(seen),
+            current: Mutex::new(Arc::new(world)),
         })
     }
 
@@ -200,17 +308,52 @@ impl Worlds {
         &self.store
     }
 
+    /// The store of install states.
+    #[must_use]
+    pub(crate) fn installs(&self) -> &InstallStore {
+        &self.installs
+    }
+
+    /// Changes to another configuration with the same state folder; images, programs and install
+    /// states stay.
+    pub(crate) fn reconfigure(&self, config: Arc<Config>) {
+        // Held, so that no look puts the old configuration back.
+        let _seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.last();
+        let mut world = World::new(config, Vec::new(), old.programs.clone());
+        world.number = old.number + 1;
+        world.images.clone_from(&old.images);
+        world.broken.clone_from(&old.broken);
+        world.installs.clone_from(&old.installs);
+        self.put(world);
+    }
+
+    fn put(&self, world: World) -> Arc<World> {
+        let world = Arc::new(world);
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&world);
+        world
+    }
+
+    /// The world as it was when it was last looked at. It never waits for a disk.
+    #[must_use]
+    pub fn last(&self) -> Arc<World> {
+        Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The world as it is now. It costs a few `stat` calls where nothing has changed; where the
-    /// store cannot be looked at, the last world stays.
+    /// store cannot be looked at, the last images stay. Blocks.
     #[must_use]
     pub fn current(&self) -> Arc<World> {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let revision = self.store.revision().unwrap_or(current.revision);
-        let stamp = Programs::stamp(&self.programs_dir);
-        if revision == current.revision && stamp == current.stamp {
-            return Arc::clone(&current.world);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let old = self.last();
+        let now = Seen {
+            revision: self.store.revision().ok().or(seen.revision),
+            programs: old.programs.stamp(&self.programs_dir),
+            installs: self.installs.stamp(),
+        };
+        if *seen == now {
+            return old;
         }
-        let old = &current.world;
         let mut world = World::new(
             Arc::clone(&old.config),
             Vec::new(),
@@ -221,12 +364,13 @@ impl Worlds {
             world.images.clone_from(&old.images);
             world.broken.push(Chain(&error).to_string());
         }
-        *current = Current {
-            world: Arc::new(world),
-            revision,
-            stamp,
+        world.installs = self.installs.read();
+        // The folders that the new programs were found in.
+        *seen = Seen {
+            programs: world.programs.stamp(&self.programs_dir),
+            ..now
         };
-        Arc::clone(&current.world)
+        self.put(world)
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use netboot_dhcp::MacAddr;
-use netboot_server::config::{self, Config, Flags, Host, MenuAction, Problems, Severity};
+use netboot_server::config::{self, Config, Flags, Host, MenuAction, Mode, Problems, Severity};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -99,7 +99,7 @@ fn the_guides_document_is_read_as_it_is() {
         panic!("one target: {:?}", config.targets);
     };
     assert_eq!(target.name, "proxmox-node-01");
-    assert_eq!(target.mac, MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+    assert_eq!(target.mac, Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56])));
     assert_eq!(target.ip, Some(Ipv4Addr::new(192, 168, 100, 101)));
     assert_eq!(
         target.image.as_ref().map(|i| i.as_str()),
@@ -342,7 +342,7 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "targets/0/cmdline",
             json!("quiet x={host}"),
             "netboot.targets[0].cmdline | \"x={host}\" holds the placeholder {host}, which is not \
-             known | use {mac}, {mac-dash}, {ip}, {server}, {name} or {arch}",
+             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch} or {report}",
         ),
         (
             "targets/0/cmdline",
@@ -401,9 +401,45 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "netboot.ports.tftp | 6767 is the port of DHCP, too",
         ),
         (
+            "ports",
+            json!({ "boot_server": 67 }),
+            "netboot.ports.boot_server | 67 is the port of DHCP, too",
+        ),
+        (
+            "server/mode",
+            json!("relay"),
+            "netboot.server.mode | \"relay\" cannot be read:",
+        ),
+        (
+            "server/mode",
+            json!("proxy"),
+            "netboot.server | is in proxy mode and has ranges, though a proxy gives no addresses",
+        ),
+        (
+            "server/probe",
+            json!("no"),
+            "netboot.server.probe | \"no\" cannot be read:",
+        ),
+        (
+            "server/reply_delay",
+            json!("11s"),
+            "netboot.server.reply_delay | \"11s\" cannot be read: it is more than 10 seconds",
+        ),
+        (
             "server/lease_time",
             json!("1 second"),
             "netboot.server.lease_time | \"1 second\" cannot be read:",
+        ),
+        (
+            "admin_listen",
+            json!("localhost:9069"),
+            "netboot.admin_listen | \"localhost:9069\" cannot be read: invalid socket address syntax | \
+             write an address and port such as \"127.0.0.1:9069\", or \"off\"",
+        ),
+        (
+            "admin_listen",
+            json!("127.0.0.1:0"),
+            "netboot.admin_listen | \"127.0.0.1:0\" cannot be read: 0 is no port",
         ),
         (
             "state_dir",
@@ -684,7 +720,8 @@ fn several_files_make_one_configuration() {
     assert_eq!(config.menu.title, "Mine");
     let names: Vec<_> = config.targets.iter().map(|t| t.name.as_str()).collect();
     assert_eq!(names, ["a", "b"]);
-    assert_eq!(config.targets[0].cmdline, ["quiet", "x={name}"]);
+    let words: Vec<_> = config.words_of(&config.targets[0]).collect();
+    assert_eq!(words, ["quiet", "x={name}"]);
 
     let again = write(
         "again.json",
@@ -742,6 +779,54 @@ items = [
     assert_eq!(actions[3].action, MenuAction::Local);
 }
 
+#[test]
+fn the_api_listens_on_loopback_unless_told_otherwise() {
+    let admin_listen = |document: &str| good("n.json", document).admin_listen;
+    assert_eq!(admin_listen(GUIDE), Some(config::DEFAULT_ADMIN_LISTEN));
+    assert!(config::DEFAULT_ADMIN_LISTEN.ip().is_loopback());
+    for (written, address) in [
+        ("off", None),
+        ("127.0.0.2:80", Some(([127, 0, 0, 2], 80).into())),
+    ] {
+        let document = guide_with("admin_listen", json!(written));
+        let (config, problems) = read_json(&document);
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        assert_eq!(config.admin_listen, address);
+        same_again(&config);
+    }
+    let open = guide_with("admin_listen", json!("192.168.100.1:9069"));
+    let (_, problems) = read_json(&open);
+    let told = "whoever reaches 192.168.100.1:9069 can read leases, events and metrics there";
+    assert!(
+        problems.iter().any(|problem| problem.what == told),
+        "{problems}"
+    );
+}
+
+#[test]
+fn a_proxy_needs_no_ranges_and_delays_are_milliseconds_or_text() {
+    let network = |more: &[(&str, Value)]| {
+        let mut network = json!({ "interface": "eth1", "server": "192.168.100.1" });
+        for (key, value) in more {
+            network[*key] = value.clone();
+        }
+        let document = json!({ "netboot": { "networks": [network] } }).to_string();
+        good("n.json", &document).networks.remove(0)
+    };
+    let plain = network(&[]);
+    assert_eq!(plain.mode, Mode::Authoritative);
+    assert_eq!((plain.probe, plain.reply_delay.as_millis()), (true, 0));
+    let proxy = network(&[
+        ("mode", json!("proxy")),
+        ("probe", json!(false)),
+        ("reply_delay", json!("1s")),
+    ]);
+    assert_eq!(proxy.mode, Mode::Proxy);
+    assert_eq!((proxy.probe, proxy.reply_delay.as_millis()), (false, 1000));
+    let delayed = network(&[("reply_delay", json!(250))]);
+    assert_eq!(delayed.reply_delay.as_millis(), 250);
+}
+
 /// Reads both normal forms back.
 fn same_again(config: &Config) {
     let mut forms = vec![("again.json", config.to_json().to_string())];
@@ -797,7 +882,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         1 => any::<String>(),
         9 => proptest::sample::select(vec![
-            "state_dir", "server", "networks", "ports", "menu", "images", "groups", "targets", "ip",
+            "state_dir", "server", "networks", "ports", "admin_listen", "menu", "images", "groups", "targets", "ip",
             "interface", "dhcp_range", "start", "end", "subnet", "gateway", "dns", "lease_time",
             "ranges", "exclude", "name", "mac", "config", "cmdline", "state", "items", "image",
             "chain", "local", "shell", "label", "timeout", "unknown", "default", "title",
@@ -859,6 +944,7 @@ fn any_config() -> impl Strategy<Value = Value> {
                     "ranges": [{ "start": "10.0.0.100", "end": "10.0.0.200" }],
                     "exclude": ["10.0.0.150"], "dns": ["10.0.0.1", "9.9.9.9"],
                     "lease_time": 3600, "allow": "known", "domain": "example.org",
+                    "probe": false, "reply_delay": "1s",
                 }],
                 "menu": {
                     "timeout": timeout, "unknown": unknown,

@@ -111,6 +111,18 @@ enum Port {
     BootServer,
 }
 
+/// How far a network's addresses are used up: those that are given to anybody, reservations not
+/// counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// The network.
+    pub network: NetworkId,
+    /// How many there are.
+    pub addresses: u64,
+    /// How many of them are leased, offered or in quarantine.
+    pub in_use: u64,
+}
+
 /// A lease of a network that the settings do not have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the lease of {address} is of network {}, which is not configured", .network.0)]
@@ -207,6 +219,17 @@ impl Server {
     /// Every lease that is remembered, by network and address.
     pub fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.pools.iter().flat_map(Pool::leases)
+    }
+
+    /// How far each network's addresses are used up, in the order of the settings. Takes time with
+    /// the number of addresses in use.
+    pub fn usage(&self, now: Timestamp) -> impl Iterator<Item = Usage> {
+        let networks = self.settings.networks.iter();
+        networks.zip(&self.pools).map(move |(network, pool)| Usage {
+            network: network.id,
+            addresses: pool.size(),
+            in_use: pool.in_use(now),
+        })
     }
 
     /// Answers a message that came in on the servers' port, or says why not, or what it needs first.

@@ -80,6 +80,22 @@ impl Pool {
         }
     }
 
+    /// How many addresses are given to anybody.
+    pub(super) fn size(&self) -> u64 {
+        self.ranges.len()
+    }
+
+    /// How many of them nobody else can have at `now`. Takes time with their number.
+    pub(super) fn in_use(&self, now: Timestamp) -> u64 {
+        let later = (now, u32::MAX);
+        self.free_at
+            .range((
+                core::ops::Bound::Excluded(later),
+                core::ops::Bound::Unbounded,
+            ))
+            .count() as u64
+    }
+
     /// Whether `address` is given to anybody.
     pub(super) fn is_dynamic(&self, address: Ipv4Addr) -> bool {
         self.ranges.contains(address.to_bits())

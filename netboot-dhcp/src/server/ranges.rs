@@ -18,6 +18,12 @@ impl Ranges {
         self.0.get(at).copied()
     }
 
+    /// How many addresses they hold.
+    pub(super) fn len(&self) -> u64 {
+        let each = self.0.iter().map(|(start, end)| u64::from(end - start) + 1);
+        each.sum()
+    }
+
     pub(super) fn contains(&self, address: u32) -> bool {
         let at = self.0.partition_point(|(start, _)| *start <= address);
         let range = at.checked_sub(1).and_then(|at| self.0.get(at));

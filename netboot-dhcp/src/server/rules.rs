@@ -177,7 +177,8 @@ impl Turn<'_> {
             lease.is_some_and(|lease| lease.client == *client && lease.is_active(self.now))
         });
         let had = self.pool.address_of(client).is_some();
-        if matches!(state, RequestState::InitReboot(_)) && !had {
+        let adopts = self.now < self.settings.adopt_until;
+        if matches!(state, RequestState::InitReboot(_)) && !had && !adopts {
             return Verdict::Silent(SilenceReason::NoRecord);
         }
         let reserved = self.reserved(request);

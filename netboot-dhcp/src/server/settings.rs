@@ -3,7 +3,7 @@
 use super::NetworkId;
 use crate::value::Value;
 use crate::wire::{BOOT_SERVER_PORT, CLIENT_PORT, OptionCode, SERVER_PORT};
-use crate::{MacAddr, Seconds};
+use crate::{MacAddr, Seconds, Timestamp};
 use alloc::{string::String, vec::Vec};
 use bytes::Bytes;
 use core::fmt;
@@ -39,6 +39,11 @@ pub struct Settings {
     pub boot_server_port: u16,
     /// Further beginnings of option 60 that mean a PXE client, next to `PXEClient`. Default none.
     pub pxe_classes: Vec<String>,
+    /// Until when a client that asks for the address it had (INIT-REBOOT) gets it though no record is
+    /// of it, if the address is one to give and free: for a store of leases that was lost, or that
+    /// begins beside clients with leases of an earlier server. RFC 2131 section 4.3.2 wants silence
+    /// where another server may know the client. Default 0: never.
+    pub adopt_until: Timestamp,
     /// Whether options that do not fit may go into `file` and `sname` (option 52). Default no: some
     /// boot ROMs do not read them there.
     pub overload: bool,
@@ -56,6 +61,7 @@ impl Default for Settings {
             client_port: CLIENT_PORT,
             boot_server_port: BOOT_SERVER_PORT,
             pxe_classes: Vec::new(),
+            adopt_until: Timestamp(0),
             overload: false,
         }
     }

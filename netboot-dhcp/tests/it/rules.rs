@@ -234,6 +234,30 @@ fn init_reboot_is_confirmed_corrected_or_left_to_another_server() {
 }
 
 #[test]
+fn server_without_its_old_records_adopts_what_a_client_had_while_it_is_free() {
+    let mut settings = Settings::new(vec![network()]);
+    settings.adopt_until = NOW.after_ms(1);
+    let mut server = Server::new(settings).unwrap();
+    let reboot = |mac, address: Ipv4Addr| Packet::new(3, mac).option(50, &address.octets());
+    let had = ip(101);
+    assert_eq!(
+        yiaddr(run(&mut server, NOW, reboot(MAC, had)), MessageType::ACK),
+        had
+    );
+    assert_eq!(
+        refusal(run(&mut server, NOW, reboot(OTHER_MAC, had))),
+        Refusal::NotAvailable
+    );
+    assert_eq!(
+        refusal(run(&mut server, NOW, reboot(OTHER_MAC, ip(50)))),
+        Refusal::NotAvailable,
+        "not in the ranges"
+    );
+    let late = run(&mut server, NOW.after_ms(1), reboot(OTHER_MAC, ip(102)));
+    assert_eq!(silence(late), SilenceReason::NoRecord);
+}
+
+#[test]
 fn renewal_extends_the_lease_and_goes_to_the_clients_address() {
     let mut server = server();
     let lease = bind(&mut server, NOW, MAC);

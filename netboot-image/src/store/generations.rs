@@ -118,10 +118,30 @@ impl Store {
     ) -> Result<Vec<Generation>, StoreError> {
         let staging = self.stage()?;
         let lock = self.lock()?;
+        let gone = self.prunable(now, name, keep)?;
+        if !gone.is_empty() {
+            let counter = self.change_counter()?;
+            self.mark_used(name, &gone)?;
+            self.discard(&lock, &staging, name, &gone)?;
+            counter.count()?;
+        }
+        Ok(gone)
+    }
+
+    /// The generations that [`prune`](Self::prune) would remove, oldest first. Nothing is changed.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchImage`], or that the store cannot be read.
+    pub fn prunable(
+        &self,
+        now: SystemTime,
+        name: &ImageName,
+        keep: Keep,
+    ) -> Result<Vec<Generation>, StoreError> {
         let current = self.current(name)?;
         let numbers = self.generations(name)?;
         let old = numbers.len().saturating_sub(keep.newest);
-        let mut gone = Vec::new();
+        let mut unneeded = Vec::new();
         for generation in numbers.into_iter().take(old) {
             let dir = self.generation_dir(name, generation);
             let used = fs::metadata(&dir).and_then(|found| found.modified());
@@ -130,16 +150,10 @@ impl Store {
                 .duration_since(used)
                 .is_ok_and(|idle| idle >= keep.handed_out);
             if idle && current != Some(generation) {
-                gone.push(generation);
+                unneeded.push(generation);
             }
         }
-        if !gone.is_empty() {
-            let counter = self.change_counter()?;
-            self.mark_used(name, &gone)?;
-            self.discard(&lock, &staging, name, &gone)?;
-            counter.count()?;
-        }
-        Ok(gone)
+        Ok(unneeded)
     }
 
     /// The generations of an image that are in the store, oldest first.

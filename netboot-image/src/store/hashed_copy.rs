@@ -1,28 +1,29 @@
 //! Copying a file's content into the store and hashing it at the same time.
 //!
 //! Where the file system can share extents, nothing is copied (`FICLONE`) and the clone is hashed. Elsewhere this thread
-//! copies, within the kernel where that works (`copy_file_range`), and a second one follows at most [`AHEAD`] pieces
-//! behind and hashes what it reads back from the copy, out of the page cache. So it costs about the slower of the two,
-//! the memory is bounded whatever the file's length, and the digest is that of what was written. A hard link to the
-//! source would cost less still, but whoever owns the source could go on writing to it.
+//! reads and writes and a second one hashes the same bytes, out of a ring of [`PIECES`] buffers that go to and fro
+//! between them; the kernel writes to the disk meanwhile. So it costs the slower of the two, the memory is bounded
+//! whatever the file's length, and the digest is that of what was written. A hard link to the source would cost less
+//! still, but whoever owns the source could go on writing to it.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use crate::digest::read_some;
 use crate::{CopyError, Digest, Hasher, copy};
 
-/// Bytes that are copied at a time.
-const PIECE: usize = 1 << 20;
+/// Bytes of a buffer: few enough that what was just read is still in the processor's cache when it is hashed.
+const PIECE: usize = 256 * 1024;
 
-/// Pieces that the copy may be ahead of the hash: few enough for them to be in the page cache still.
-const AHEAD: usize = 8;
+/// Buffers in the ring: enough that neither thread waits for a short delay of the other.
+const PIECES: usize = 4;
 
-/// Bytes that are hashed at a time.
-const CHUNK: usize = 128 * 1024;
+/// Bytes after which what was written begins to go to the disk: large enough for large extents.
+const FLUSHED: u64 = 8 << 20;
 
 /// Where the content comes from.
 pub(super) enum Content {
@@ -30,6 +31,9 @@ pub(super) enum Content {
     File(File),
     Reader(Box<dyn Read + Send>),
 }
+
+/// A buffer, and how much of it is filled.
+type Piece = (Vec<u8>, usize);
 
 /// Copies all of `from` into the file `to`, which is empty, and gives the digest and the length of what `to` has then.
 ///
@@ -39,24 +43,27 @@ pub(super) fn hashed_copy(
     to: &File,
     mut progress: impl FnMut(u64) -> ControlFlow<()>,
 ) -> Result<(Digest, u64), CopyError> {
-    if let Content::File(file) = &from
-        && cloned(file, to)
-    {
-        return copy(to, io::sink(), progress);
+    let from: Box<dyn Read> = match from {
+        Content::File(file) if cloned(&file, to) => return copy(to, io::sink(), progress),
+        Content::File(file) => Box::new(file),
+        Content::Reader(reader) => reader,
+    };
+    let (filled, written) = channel();
+    let (hashed, free) = channel();
+    for _ in 0..PIECES {
+        // The other end is in this function.
+        drop(hashed.send(vec![0; PIECE]));
     }
-    let (copied, pieces) = sync_channel(AHEAD);
     thread::scope(|scope| {
         let hashing = thread::Builder::new()
-            .spawn_scoped(scope, move || hash_pieces(to, &pieces))
+            .spawn_scoped(scope, move || hash_pieces(&written, &hashed))
             .map_err(|source| CopyError::Read { at: 0, source })?;
-        let written = copy_pieces(from, to, copied, &mut progress);
-        let hashed = match hashing.join() {
-            Ok(hashed) => hashed,
+        let copied = copy_pieces(from, to, &free, filled, &mut progress);
+        let hasher = match hashing.join() {
+            Ok(hasher) => hasher,
             Err(panic) => std::panic::resume_unwind(panic),
         };
-        // What the hashing met is told first: it is why the copy ended then.
-        let hasher = hashed?;
-        written?;
+        copied?;
         Ok((hasher.digest(), hasher.len()))
     })
 }
@@ -72,88 +79,61 @@ fn cloned(from: &File, to: &File) -> bool {
     };
 }
 
-/// Copies piece by piece, and sends the length of each when it is there to be read.
+/// Copies piece by piece, and hands each on when it is written.
 fn copy_pieces(
-    mut from: Content,
+    mut from: Box<dyn Read>,
     to: &File,
-    copied: SyncSender<usize>,
+    free: &Receiver<Vec<u8>>,
+    filled: Sender<Piece>,
     progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
 ) -> Result<(), CopyError> {
-    let mut at = 0;
-    let mut done = |at: u64, len: usize| {
-        // When nobody hashes any longer, that thread has the error to tell.
-        if copied.send(len).is_err() || progress(at).is_break() {
-            return Err(CopyError::Cancelled { at });
-        }
-        Ok(())
-    };
-    if let Content::File(file) = &from {
-        while let Some(len) = copy_within_kernel(file, to, at) {
-            at += u64::try_from(len).unwrap_or(u64::MAX);
-            done(at, len)?;
-        }
-    }
-    // What the kernel could not copy, and the end of what it could. An error that it met comes up here again, and says
-    // on which side it was.
-    let mut piece = vec![0; PIECE];
+    let (mut at, mut begun) = (0, 0);
     loop {
-        let read = match &mut from {
-            Content::File(file) => file.read(&mut piece),
-            Content::Reader(reader) => reader.read(&mut piece),
+        // Nobody hashes any longer only when that thread panicked, which is told when it is joined.
+        let Ok(mut buffer) = free.recv() else {
+            return Err(CopyError::Cancelled { at });
         };
-        let bytes = match read {
-            Ok(0) => return Ok(()),
-            Ok(len) => piece.get(..len).ok_or_else(|| CopyError::Read {
-                at,
-                source: io::Error::new(
-                    io::ErrorKind::InvalidData,
-                    "reader claims more bytes than there was room for",
-                ),
-            })?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(source) => return Err(CopyError::Read { at, source }),
+        let read = read_some(&mut from, &mut buffer);
+        let Some(bytes) = read.map_err(|source| CopyError::Read { at, source })? else {
+            return Ok(());
         };
         to.write_all_at(bytes, at)
             .map_err(|source| CopyError::Write { at, source })?;
-        at += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        done(at, bytes.len())?;
-    }
-}
-
-/// Copies the next piece from where `from` is read to `at`, and tells how long it was; nothing at the end, and where the
-/// kernel cannot.
-fn copy_within_kernel(from: &File, to: &File, at: u64) -> Option<usize> {
-    #[cfg(target_os = "linux")]
-    return rustix::io::retry_on_intr(|| {
-        let mut at = at;
-        rustix::fs::copy_file_range(from, None, to, Some(&mut at), PIECE)
-    })
-    .ok()
-    .filter(|len| *len > 0);
-    #[cfg(not(target_os = "linux"))]
-    return {
-        let _ = (from, to, at);
-        None
-    };
-}
-
-/// Hashes the pieces that were copied, one after the other.
-fn hash_pieces(to: &File, pieces: &Receiver<usize>) -> Result<Hasher, CopyError> {
-    let mut hasher = Hasher::new();
-    let mut chunk = vec![0; CHUNK];
-    for piece in pieces {
-        let mut rest = piece;
-        while rest > 0 {
-            let wanted = rest.min(CHUNK);
-            let at = hasher.len();
-            let bytes = chunk.get_mut(..wanted).unwrap_or_default();
-            to.read_exact_at(bytes, at)
-                .map_err(|source| CopyError::Write { at, source })?;
-            hasher.update(bytes);
-            rest -= wanted;
+        let len = bytes.len();
+        at += u64::try_from(len).unwrap_or(u64::MAX);
+        if at - begun >= FLUSHED {
+            begin_flush(to, begun, at - begun);
+            begun = at;
+        }
+        if filled.send((buffer, len)).is_err() || progress(at).is_break() {
+            return Err(CopyError::Cancelled { at });
         }
     }
-    Ok(hasher)
+}
+
+/// Lets the kernel begin to write a part to the disk, so that the flush at the end has little left to wait for. Linux
+/// takes this advice so; what is on its way to the disk stays in the page cache.
+fn begin_flush(to: &File, at: u64, len: u64) {
+    #[cfg(target_os = "linux")]
+    let _ = rustix::fs::fadvise(
+        to,
+        at,
+        std::num::NonZero::new(len),
+        rustix::fs::Advice::DontNeed,
+    );
+    #[cfg(not(target_os = "linux"))]
+    let _ = (to, at, len);
+}
+
+/// Hashes the pieces one after the other, and gives their buffers back.
+fn hash_pieces(written: &Receiver<Piece>, hashed: &Sender<Vec<u8>>) -> Hasher {
+    let mut hasher = Hasher::new();
+    for (buffer, len) in written {
+        hasher.update(buffer.get(..len).unwrap_or_default());
+        // At the end nobody waits for them.
+        drop(hashed.send(buffer));
+    }
+    hasher
 }
 
 #[cfg(test)]
@@ -164,7 +144,7 @@ mod tests {
 
     /// Several pieces and a rest, no two chunks alike.
     fn content() -> Vec<u8> {
-        (0..3 * PIECE + CHUNK + 17)
+        (0..2 * PIECES * PIECE + 17)
             .map(|at| (at / 251 % 256).to_le_bytes()[0])
             .collect()
     }

@@ -25,10 +25,10 @@ type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 impl Store {
     /// Publishes an image as the next generation of its name, whole or not at all.
     ///
-    /// The files are copied into the store or share their extents with it where the file system can, are hashed meanwhile,
-    /// checked and flushed to the disk; then one rename makes
-    /// them current. `now` becomes the manifest's `created`. Content that the store already has is shared with it, once
-    /// what is there was read and found whole. Other writers wait only while names change, not while bytes are copied.
+    /// The files are copied into the store, or share their extents with it where the file system can, and are hashed
+    /// meanwhile, checked and flushed to the disk; then one rename makes them current. `now` becomes the manifest's
+    /// `created`. Content that the store already has is shared with it, once what is there was read and found whole.
+    /// Other writers wait only while names change, not while bytes are copied.
     ///
     /// # Errors
     /// What is wrong with the image, or what the file system refused: the image is then what it was before, and nothing

@@ -95,10 +95,10 @@ fn pruning_keeps_the_newest_and_what_was_current_within_a_day() {
             newest,
             ..Keep::default()
         };
-        let gone = bench
-            .store
-            .prune(now() + HOUR * hours, &name("a"), keep)
-            .expect("pruned");
+        let at = now() + HOUR * hours;
+        let foretold = bench.store.prunable(at, &name("a"), keep);
+        let gone = bench.store.prune(at, &name("a"), keep).expect("pruned");
+        assert_eq!(foretold.expect("foretold"), gone);
         (
             gone.iter().map(|it| it.number()).collect::<Vec<_>>(),
             numbers(&bench.store),

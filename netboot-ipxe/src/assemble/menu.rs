@@ -148,6 +148,7 @@ impl Assembly {
         match &item.action {
             Action::Linux(linux) => self.linux(linux, place, label)?,
             Action::Chain(chain) => self.chain(chain, place, label, Some(home))?,
+            Action::Disc(disc) => self.disc(disc, place, label)?,
             Action::LocalDisk(disk) => self.local_disk(*disk),
             Action::Shell => self.shell(home),
             Action::Notice(notice) => self.notice(notice, place)?,

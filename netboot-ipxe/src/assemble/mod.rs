@@ -27,7 +27,7 @@ use self::{
 use crate::{
     arg::Arg,
     command::{Command, ImageCommand, ImageVerb},
-    entry::{Chain, Ending, LinuxBoot, LocalDisk, Notice, Retry},
+    entry::{Chain, Disc, Ending, LinuxBoot, LocalDisk, Notice, Retry},
     error::{Problem, RenderError, brief},
     menu::Menu,
     script::{Line, Operator, Script},
@@ -43,6 +43,7 @@ pub(crate) fn single(entry: Single<'_>, ending: Ending) -> Result<Script, Render
     match entry {
         Single::Linux(linux) => assembly.linux(linux, &place, label)?,
         Single::Chain(chain) => assembly.chain(chain, &place, label, None)?,
+        Single::Disc(disc) => assembly.disc(disc, &place, label)?,
         Single::LocalDisk(disk) => assembly.local_disk(disk),
         Single::Notice(notice) => assembly.notice(notice, &place)?,
     }
@@ -58,6 +59,7 @@ pub(crate) fn single(entry: Single<'_>, ending: Ending) -> Result<Script, Render
 pub(crate) enum Single<'a> {
     Linux(&'a LinuxBoot),
     Chain(&'a Chain),
+    Disc(&'a Disc),
     LocalDisk(LocalDisk),
     Notice(&'a Notice),
 }
@@ -169,6 +171,23 @@ impl Assembly {
                     .goto(GAVE_UP);
             }
         }
+        Ok(())
+    }
+
+    fn disc(&mut self, disc: &Disc, place: &Place, label: &str) -> Result<(), RenderError> {
+        check_url(&disc.url).map_err(|problem| place.error("URL", problem))?;
+        let hint = disc.hint.as_ref().unwrap_or(&disc.url);
+        self.attempt(place, label, &disc.what, hint, disc.retry)?;
+        // A disc that comes back has not booted either.
+        self.script
+            .command(Command::Sanboot {
+                drive: None,
+                no_describe: true,
+                keep: false,
+                uris: [disc.url.clone()].into(),
+            })
+            .or_nothing()
+            .goto(FAILED);
         Ok(())
     }
 

@@ -2,13 +2,15 @@
 
 mod add;
 mod bar;
+mod generations;
+mod list;
 mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use netboot_image::{ImageName, Manifest, Signer, Store, StoreError};
+use netboot_image::{ImageName, Signer, Store, StoreError};
 
 use super::{Where, out, say};
 use crate::failure::{Chain, Failure};
@@ -18,13 +20,7 @@ pub(super) enum Action {
     /// Put an image into the store, as the next generation of NAME
     Add(Box<add::Arguments>),
     /// List the images
-    List {
-        /// As JSON: the manifests, and what cannot be used
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        at: Where,
-    },
+    List(list::Arguments),
     /// Read every file of the images and compare it with its digest
     Verify(verify::Arguments),
     /// Sign an image that is in the store, as the next generation of NAME
@@ -36,6 +32,10 @@ pub(super) enum Action {
         #[command(flatten)]
         at: Where,
     },
+    /// Make an earlier generation of an image the current one
+    Rollback(generations::Rollback),
+    /// Remove the generations that nobody needs any longer
+    Prune(generations::Prune),
     /// Take images out of the store, with all their generations
     Remove {
         /// The images
@@ -78,9 +78,11 @@ impl Signing {
 pub(super) fn run(action: &Action) -> Result<ExitCode, Failure> {
     match action {
         Action::Add(arguments) => add::run(arguments),
-        Action::List { json, at } => with_state(at, |dir| list(dir, *json)),
+        Action::List(arguments) => list::run(arguments),
         Action::Verify(arguments) => verify::run(arguments),
         Action::Sign { name, by, at } => with_state(at, |dir| add::sign(dir, name, by)),
+        Action::Rollback(arguments) => generations::roll_back(arguments),
+        Action::Prune(arguments) => generations::prune(arguments),
         Action::Remove { name, at } => with_state(at, |dir| remove(dir, name)),
     }
 }
@@ -107,52 +109,8 @@ fn open(dir: PathBuf) -> Result<Store, Failure> {
     ))
 }
 
-fn list(dir: PathBuf, json: bool) -> Result<ExitCode, Failure> {
-    let shown = dir.display().to_string();
-    let listing = open(dir)?.list().map_err(failed(
-        format!("reading the image store {shown}"),
-        "let this user read it",
-    ))?;
-    let code = if listing.problems.is_empty() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    };
-    if json {
-        let problems = listing.problems.iter().map(|problem| {
-            serde_json::json!({ "name": problem.name, "error": Chain(&problem.error).to_string() })
-        });
-        let listed = serde_json::json!({
-            "images": listing.images.iter().map(as_json).collect::<Vec<_>>(),
-            "problems": problems.collect::<Vec<_>>(),
-        });
-        out(format_args!("{listed:#}\n"))?;
-        return Ok(code);
-    }
-    for manifest in &listing.images {
-        let bytes: u64 = manifest.files().map(|file| file.size()).sum();
-        out(format_args!(
-            "{} {}  {}  {}  {bytes} bytes  {}\n",
-            manifest.name(),
-            manifest.generation(),
-            manifest.boot().kind(),
-            manifest.architecture().map_or("any", |it| it.as_str()),
-            manifest.label()
-        ))?;
-    }
-    for problem in &listing.problems {
-        say(format_args!(
-            "netboot: {} cannot be used: {}\n",
-            problem.name,
-            Chain(&problem.error)
-        ));
-    }
-    Ok(code)
-}
-
-/// The manifest as it stands in `manifest.json`.
-fn as_json(manifest: &Manifest) -> serde_json::Value {
-    serde_json::from_str(&manifest.to_json()).unwrap_or_default()
+fn now() -> std::time::SystemTime {
+    jiff::Timestamp::now().into()
 }
 
 fn remove(dir: PathBuf, names: &[ImageName]) -> Result<ExitCode, Failure> {

@@ -8,7 +8,7 @@ use netboot_dhcp::MacAddr;
 use super::{Where, out, say};
 use crate::Failure;
 use crate::policy::{self, Machine};
-use crate::script::{self, Asker};
+use crate::script::{self, Asker, Origin, Trust};
 use crate::world::World;
 
 pub(super) fn run(at: &Where, mac: Option<MacAddr>) -> Result<ExitCode, Failure> {
@@ -21,15 +21,17 @@ pub(super) fn run(at: &Where, mac: Option<MacAddr>) -> Result<ExitCode, Failure>
     };
     let http_port = config.ports.http.get();
     let world = World::look(config);
-    let decision = policy::decide(&world, &Machine { mac, arch: None });
-    let reserved = decision
-        .target
-        .and_then(|index| world.config().targets.get(index)?.ip);
+    let machine = mac.map(Machine::with_mac).unwrap_or_default();
+    let decision = policy::decide(&world, &machine);
+    let reserved = decision.target_in(&world).and_then(|target| target.ip);
     let asker = Asker {
         mac,
         address: IpAddr::V4(reserved.unwrap_or(network.server)),
-        server: IpAddr::V4(network.server),
-        http_port,
+        origin: Origin {
+            server: IpAddr::V4(network.server),
+            http_port,
+        },
+        trust: Trust::PERSON,
     };
     let script = script::write(&world, &decision, &asker).map_err(|error| {
         Failure::new(

@@ -2,8 +2,10 @@
 
 mod check;
 mod image;
+mod machine;
 mod menu;
 mod serve;
+mod systemd;
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -53,6 +55,15 @@ enum Action {
         /// The machine whose script it is; without it, the menu
         #[arg(long)]
         mac: Option<netboot_dhcp::MacAddr>,
+    },
+    /// Say that a machine is installed, or is to be installed again
+    Machine {
+        /// The target's name
+        name: String,
+        #[command(subcommand)]
+        word: machine::Word,
+        #[command(flatten)]
+        at: Where,
     },
     /// Go through the whole chain on this machine
     Demo(demo::Arguments),
@@ -106,6 +117,7 @@ pub fn main() -> ExitCode {
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Menu { at, mac } => menu::run(&at, mac),
+        Action::Machine { name, word, at } => machine::run(&at, &name, word),
         Action::Demo(arguments) => demo::run(&arguments),
     };
     done.unwrap_or_else(|failure| {
@@ -134,7 +146,7 @@ fn say(text: impl fmt::Display) {
 }
 
 /// Comes when this process is told to end by Ctrl-C or SIGTERM; both are caught from the call on.
-/// Needs a runtime. SIGHUP is left alone, since `nohup` may have.
+/// Needs a runtime.
 pub(crate) fn told_to_end() -> impl Future<Output = ()> {
     let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     async move {

@@ -3,11 +3,15 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
 use super::Where;
-use crate::config::{Problems, Severity};
+use super::systemd::{self, Watchdog};
+use crate::config::Problem;
 use crate::failure::Failure;
 use crate::log::Log;
-use crate::service::Service;
+use crate::process;
+use crate::service::{Inherited, Service};
 
 pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
     start_log();
@@ -16,24 +20,48 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
         super::say(format_args!("{problems}nothing was started\n"));
         return Ok(ExitCode::FAILURE);
     };
+    let inherited = Inherited::from_environment()?;
+    let files = process::raise_open_files();
+    if let Some(user) = &config.user {
+        process::become_user(user, &config.state_dir)?;
+    }
+    tracing::debug!("this process may open {files} files");
     super::runtime()?.block_on(async {
         let mut told = std::pin::pin!(super::told_to_end());
-        let mut service = Service::start(config).await?;
+        let mut hang_ups = signal(SignalKind::hangup()).ok();
+        let at = at.clone();
+        let mut service = Service::start_with(config, inherited)
+            .await?
+            .reread_by(move || at.load());
         let mut known = problems;
         service.worlds().current().warn(&mut known);
-        say(&known);
+        known.iter().for_each(Problem::log);
+        let mut watchdog = Watchdog::new();
+        systemd::ready(&service);
         let mut log = Log::new(service.events());
-        let ended = tokio::select! {
-            never = log.write() => match never {},
-            failure = service.failed() => Err(failure),
-            () = &mut told => {
-                tracing::info!("stopping");
-                Ok(())
+        let ended = loop {
+            tokio::select! {
+                never = log.write() => match never {},
+                failure = service.failed() => break Err(failure),
+                () = &mut told => {
+                    tracing::info!("stopping");
+                    break Ok(());
+                }
+                () = watchdog.due() => watchdog.tell(&service).await,
+                () = next(&mut hang_ups) => {
+                    // What came of it is in the log.
+                    systemd::reloading();
+                    let _ = service.reload().await;
+                    systemd::ready(&service);
+                }
             }
         };
+        systemd::stopping();
+        let mut told = std::pin::pin!(super::told_to_end());
         tokio::select! {
             never = log.write() => match never {},
             () = service.stop() => {}
+            () = &mut told => tracing::info!("stopped before downloads were done"),
         }
         log.write_rest();
         ended.map(|()| ExitCode::SUCCESS)
@@ -54,12 +82,11 @@ fn start_log() {
         .init();
 }
 
-fn say(problems: &Problems) {
-    for problem in problems.iter() {
-        let line = format!("{}: {}", problem.place, problem.what);
-        match problem.severity {
-            Severity::Note => tracing::info!("{line}"),
-            Severity::Warning | Severity::Error => tracing::warn!("{line}; {}", problem.cure),
-        }
+async fn next(signals: &mut Option<Signal>) {
+    if let Some(signals) = signals
+        && signals.recv().await.is_some()
+    {
+        return;
     }
+    std::future::pending().await
 }

@@ -16,9 +16,11 @@ use netboot_image::ImageName;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
 
 use super::given::{Given, Wanted};
-use super::{Allow, Unknown};
+use super::listen::AdminListen;
+use super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Then, Unknown};
 
 /// Where in which file a table stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,9 +72,11 @@ pub(super) struct Netboot {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) state_dir: Option<String>,
+    pub(super) user: Option<String>,
     pub(super) server: Option<Table<Server>>,
     pub(super) networks: Vec<Table<Network>>,
     pub(super) ports: Option<Table<Ports>>,
+    pub(super) admin_listen: Option<Given<AdminListen>>,
     pub(super) menu: Option<Table<Menu>>,
     pub(super) images: BTreeMap<String, Table<Image>>,
     pub(super) groups: BTreeMap<String, Table<Group>>,
@@ -89,6 +93,7 @@ pub(super) struct Ports {
     pub(super) dhcp_client: Option<Given<NonZeroU16>>,
     pub(super) tftp: Option<Given<NonZeroU16>>,
     pub(super) http: Option<Given<NonZeroU16>>,
+    pub(super) boot_server: Option<Given<NonZeroU16>>,
 }
 
 /// The short form of one network.
@@ -105,7 +110,17 @@ pub(super) struct Server {
     pub(super) dns: Option<Given<Vec<Ipv4Addr>>>,
     pub(super) domain: Option<String>,
     pub(super) lease_time: Option<Given<LeaseTime>>,
+    pub(super) allow: Option<Given<Allow>>,
+    pub(super) identify: Option<Given<Identify>>,
+    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) options: Options,
+    pub(super) mode: Option<Given<Mode>>,
+    pub(super) probe: Option<Given<bool>>,
+    pub(super) reply_delay: Option<Given<ReplyDelay>>,
 }
+
+/// DHCP options by name or number.
+pub(super) type Options = BTreeMap<String, serde_json::Value>;
 
 /// One network.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
@@ -124,6 +139,12 @@ pub(super) struct Network {
     pub(super) domain: Option<String>,
     pub(super) lease_time: Option<Given<LeaseTime>>,
     pub(super) allow: Option<Given<Allow>>,
+    pub(super) identify: Option<Given<Identify>>,
+    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) options: Options,
+    pub(super) mode: Option<Given<Mode>>,
+    pub(super) probe: Option<Given<bool>>,
+    pub(super) reply_delay: Option<Given<ReplyDelay>>,
 }
 
 /// Addresses from the first to the last, both included.
@@ -175,8 +196,19 @@ pub(super) struct Group {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) config: Option<Given<ImageName>>,
-    pub(super) program: Option<String>,
+    pub(super) install: Option<Table<Install>>,
+    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) local: Option<Given<LocalBoot>>,
     pub(super) cmdline: Option<Given<CommandLine>>,
+    pub(super) options: Options,
+}
+
+/// What is installed once, and what comes after it.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Install {
+    pub(super) image: Option<Given<ImageName>>,
+    pub(super) then: Option<Given<Then>>,
 }
 
 /// One machine.
@@ -187,17 +219,26 @@ pub(super) struct Target {
     pub(super) place: Place,
     pub(super) name: Option<String>,
     pub(super) mac: Option<Given<MacAddr>>,
+    pub(super) uuid: Option<Given<Uuid>>,
+    pub(super) circuit: Option<Given<Circuit>>,
     pub(super) ip: Option<Given<Ipv4Addr>>,
     pub(super) group: Option<String>,
     pub(super) config: Option<Given<ImageName>>,
-    pub(super) program: Option<String>,
+    pub(super) install: Option<Table<Install>>,
+    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) local: Option<Given<LocalBoot>>,
     pub(super) cmdline: Option<Given<CommandLine>>,
+    pub(super) options: Options,
     pub(super) state: Option<serde_json::Value>,
 }
 
 /// How long an address is lent: seconds, or text such as `12h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LeaseTime(pub(super) Duration);
+
+/// How long an OFFER to firmware is held back: milliseconds, or text such as `1s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ReplyDelay(pub(super) Duration);
 
 /// Seconds until the default item is taken; 0 waits for ever.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -234,6 +275,18 @@ impl Wanted for LeaseTime {
     const WANTED: &'static str = "a time such as \"12h\", \"30m\" or a number of seconds";
 }
 
+impl Wanted for ReplyDelay {
+    const WANTED: &'static str = "a time such as \"1s\" or a number of milliseconds";
+}
+
+impl Wanted for bool {
+    const WANTED: &'static str = "true or false";
+}
+
+impl Wanted for Mode {
+    const WANTED: &'static str = "\"authoritative\" or \"proxy\"";
+}
+
 impl Wanted for MenuTimeout {
     const WANTED: &'static str = "whole seconds from 0 (wait for ever) to 65535";
 }
@@ -252,6 +305,31 @@ impl Wanted for Allow {
 
 impl Wanted for Unknown {
     const WANTED: &'static str = "\"menu\", \"local\" or \"silent\"";
+}
+
+impl Wanted for Identify {
+    const WANTED: &'static str = "\"lease\" or \"neighbour\"";
+}
+
+impl Wanted for Then {
+    const WANTED: &'static str = "\"local\" or \"config\"";
+}
+
+impl Wanted for LocalBoot {
+    const WANTED: &'static str = "\"sanboot\" or \"exit\"";
+}
+
+impl Wanted for ProgramChoice {
+    const WANTED: &'static str = "the name of a file in the folder tftp/, such as \"snponly.efi\", or one a platform, such as { bios = \"undionly.kpxe\", x64 = \"snponly.efi\" }";
+}
+
+impl Wanted for Uuid {
+    const WANTED: &'static str = "a UUID such as 4c4c4544-0042-3510-8052-b4c04f4d3232";
+}
+
+impl Wanted for Circuit {
+    const WANTED: &'static str =
+        "the circuit as the relay agent says it, a text or its bytes such as \"0x000401f40003\"";
 }
 
 impl<'de> Deserialize<'de> for LeaseTime {
@@ -276,6 +354,35 @@ impl<'de> Deserialize<'de> for LeaseTime {
             ));
         }
         Ok(Self(Duration::from_secs(duration.as_secs())))
+    }
+}
+
+impl<'de> Deserialize<'de> for ReplyDelay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "it is neither text nor a number")]
+        enum Written {
+            Millis(u32),
+            Text(String),
+        }
+        let delay = match Written::deserialize(deserializer)? {
+            Written::Millis(millis) => Duration::from_millis(millis.into()),
+            Written::Text(text) => text
+                .parse::<jiff::SignedDuration>()
+                .map_err(serde::de::Error::custom)?
+                .try_into()
+                .map_err(serde::de::Error::custom)?,
+        };
+        if delay > Duration::from_secs(10) {
+            return Err(serde::de::Error::custom("it is more than 10 seconds"));
+        }
+        Ok(Self(delay))
+    }
+}
+
+impl Serialize for ReplyDelay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

@@ -4,15 +4,19 @@
 //! [`load`] reads the files and gives a [`Config`] only where nothing in them is wrong; whatever is
 //! wrong is in the [`Problems`], each with its place, the value and the cure.
 
+mod circuit;
 mod document;
 mod given;
+mod listen;
 mod normal;
+mod option;
 mod problem;
+mod program;
 mod read;
 mod resolve;
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -20,8 +24,14 @@ use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
+pub(crate) use circuit::from_hex;
+pub use circuit::{Circuit, ParseCircuitError};
+pub use listen::DEFAULT_ADMIN_LISTEN;
+pub use option::DhcpOption;
 pub use problem::{Problem, Problems, Severity};
+pub use program::ProgramChoice;
 pub use resolve::Host;
 
 /// Where configuration is looked for when none is named, in this order.
@@ -38,14 +48,20 @@ pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
 pub struct Config {
     /// The folder of images, boot programs and leases.
     pub state_dir: PathBuf,
+    /// The user that the service becomes where it is started as root; `None` stays root.
+    pub user: Option<String>,
     /// The ports of the three protocols.
     pub ports: Ports,
+    /// Where the API and metrics are served, [`DEFAULT_ADMIN_LISTEN`]; `None` is nowhere.
+    pub admin_listen: Option<SocketAddr>,
     /// The networks that are served, at least one.
     pub networks: Vec<Network>,
     /// The menu.
     pub menu: Menu,
     /// What images are called and add to their command lines.
     pub images: BTreeMap<ImageName, Image>,
+    /// What several machines share.
+    pub groups: BTreeMap<String, Group>,
     /// The machines that are known.
     pub targets: Vec<Target>,
 }
@@ -61,6 +77,8 @@ pub struct Ports {
     pub tftp: std::num::NonZeroU16,
     /// Where HTTP listens, 80.
     pub http: std::num::NonZeroU16,
+    /// Where PXE clients ask a boot server, 4011.
+    pub boot_server: std::num::NonZeroU16,
 }
 
 impl Default for Ports {
@@ -71,6 +89,7 @@ impl Default for Ports {
             dhcp_client: port(68),
             tftp: port(69),
             http: port(80),
+            boot_server: port(4011),
         }
     }
 }
@@ -100,6 +119,30 @@ pub struct Network {
     pub lease_time: Duration,
     /// Who is served.
     pub allow: Allow,
+    /// By what a machine is known that asks for what is only its own.
+    pub identify: Identify,
+    /// The boot programs of its machines, in place of the defaults.
+    pub program: Option<ProgramChoice>,
+    /// Further DHCP options, for machines that ask for them.
+    pub options: Vec<DhcpOption>,
+    /// Whether this server gives the addresses there.
+    pub mode: Mode,
+    /// Whether an address is asked for by ICMP before it is offered to a machine that has none.
+    pub probe: bool,
+    /// How long an OFFER to firmware is held back, for boot ROMs that are deaf right after they
+    /// asked; at most 10 seconds.
+    pub reply_delay: Duration,
+}
+
+/// What this server is on a network.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The DHCP server: it gives addresses, and with them what to boot.
+    #[default]
+    Authoritative,
+    /// A proxy beside another DHCP server: it says what to boot and gives no address.
+    Proxy,
 }
 
 /// Who is served on a network.
@@ -111,6 +154,18 @@ pub enum Allow {
     Any,
     /// Targets only.
     Known,
+}
+
+/// By what a machine is known that asks for its `state`, or reports an install.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Identify {
+    /// By the lease of the address that it asks from.
+    #[default]
+    Lease,
+    /// By the lease, else by the system's neighbour table: where another server gives the
+    /// addresses.
+    Neighbour,
 }
 
 /// What a machine gets that is no target.
@@ -172,21 +227,81 @@ pub struct Image {
     pub cmdline: Vec<String>,
 }
 
-/// One known machine, its group's settings taken in.
+/// What several machines share. What a target says itself wins; command lines are put together.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Group {
+    /// The image that they boot.
+    pub image: Option<ImageName>,
+    /// What is installed on them once.
+    pub install: Option<Install>,
+    /// The boot programs that their firmware gets.
+    pub program: Option<ProgramChoice>,
+    /// How they boot their local disk.
+    pub local: Option<LocalBoot>,
+    /// Words behind the image's command line.
+    pub cmdline: Vec<String>,
+    /// Further DHCP options.
+    pub options: Vec<DhcpOption>,
+}
+
+/// What is installed on a machine once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Install {
+    /// The image that installs.
+    pub image: ImageName,
+    /// What the machine boots when it is installed.
+    pub then: Then,
+}
+
+/// What a machine boots when it is installed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Then {
+    /// Its local disk.
+    #[default]
+    Local,
+    /// What it would boot without an install: its `config`, else the menu.
+    Config,
+}
+
+/// How a machine is told to boot its local disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LocalBoot {
+    /// By iPXE from the first BIOS drive: `sanboot --no-describe --drive 0x80`.
+    Sanboot,
+    /// By the firmware, which goes on in its boot order: `exit 1`.
+    Exit,
+}
+
+/// One known machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// Its host name.
     pub name: String,
-    /// Its MAC address.
-    pub mac: MacAddr,
+    /// Its MAC address. One of MAC address, UUID and circuit is there, and any of them that a
+    /// machine shows makes it this target.
+    pub mac: Option<MacAddr>,
+    /// Its UUID, as its firmware prints it or as option 97 has it.
+    pub uuid: Option<Uuid>,
+    /// The circuit of the relay agent's option 82 that it is on.
+    pub circuit: Option<Circuit>,
     /// The address that is kept for it.
     pub ip: Option<Ipv4Addr>,
-    /// The image it boots; without one it gets the menu.
+    /// Which of the groups it is in.
+    pub group: Option<String>,
+    /// The image it boots; without one, its group's, else it gets the menu.
     pub image: Option<ImageName>,
-    /// The boot program its firmware gets, in place of the default for its architecture.
-    pub program: Option<String>,
-    /// Words behind the image's command line: the group's, then its own.
+    /// What is installed on it once, before anything else.
+    pub install: Option<Install>,
+    /// The boot program that its firmware gets.
+    pub program: Option<ProgramChoice>,
+    /// How it boots its local disk; by default as its platform does.
+    pub local: Option<LocalBoot>,
+    /// Words behind its group's command line.
     pub cmdline: Vec<String>,
+    /// Further DHCP options.
+    pub options: Vec<DhcpOption>,
     /// What operation-dbus on the machine asks for, served at `/states/`.
     pub state: Option<serde_json::Value>,
     /// Where it stands in the configuration.
@@ -204,6 +319,20 @@ impl Config {
     #[must_use]
     pub fn programs_dir(&self) -> PathBuf {
         self.state_dir.join("tftp")
+    }
+
+    /// The group that a target is in.
+    #[must_use]
+    pub fn group_of(&self, target: &Target) -> Option<&Group> {
+        self.groups.get(target.group.as_ref()?)
+    }
+
+    /// The words that a target adds to an image's command line: its group's, then its own.
+    pub fn words_of<'c>(&'c self, target: &'c Target) -> impl Iterator<Item = &'c String> {
+        let group = self.group_of(target).into_iter();
+        group
+            .flat_map(|group| &group.cmdline)
+            .chain(&target.cmdline)
     }
 
     /// The lease database.
@@ -230,6 +359,13 @@ impl Config {
     pub fn to_json(&self) -> serde_json::Value {
         normal::to_json(self)
     }
+}
+
+/// The same UUID with its first three groups in the other order of bytes: firmware says it in
+/// either.
+#[must_use]
+pub(crate) fn swapped(uuid: Uuid) -> Uuid {
+    Uuid::from_bytes(uuid.to_bytes_le())
 }
 
 /// What the command line says in place of, or beside, a file.

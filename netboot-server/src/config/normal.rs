@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::document::{self, CommandLine, LeaseTime, MenuTimeout, Table};
+use super::document::{self, CommandLine, LeaseTime, MenuTimeout, ReplyDelay, Table};
 use super::given::Given;
+use super::listen::AdminListen;
 use super::{Config, MenuAction};
 
 #[derive(Serialize)]
@@ -51,7 +52,9 @@ fn leave_out_nulls(value: &mut serde_json::Value) {
 fn document(config: &Config) -> document::Netboot {
     document::Netboot {
         state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
+        user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
+        admin_listen: Some(Given::Right(AdminListen(config.admin_listen))),
         networks: config.networks.iter().map(network).map(Table).collect(),
         menu: Some(Table(menu(config))),
         images: config
@@ -66,6 +69,11 @@ fn document(config: &Config) -> document::Netboot {
                 (name.to_string(), Table(image))
             })
             .collect(),
+        groups: config
+            .groups
+            .iter()
+            .map(|(name, of)| (name.clone(), Table(group(of))))
+            .collect(),
         targets: config.targets.iter().map(target).map(Table).collect(),
         ..document::Netboot::default()
     }
@@ -77,6 +85,7 @@ fn ports(ports: super::Ports) -> document::Ports {
         dhcp_client: Some(Given::Right(ports.dhcp_client)),
         tftp: Some(Given::Right(ports.tftp)),
         http: Some(Given::Right(ports.http)),
+        boot_server: Some(Given::Right(ports.boot_server)),
         ..document::Ports::default()
     }
 }
@@ -103,6 +112,12 @@ fn network(network: &super::Network) -> document::Network {
         domain: network.domain.clone(),
         lease_time: Some(Given::Right(LeaseTime(network.lease_time))),
         allow: Some(Given::Right(network.allow)),
+        identify: Some(Given::Right(network.identify)),
+        program: network.program.clone().map(Given::Right),
+        options: options(&network.options),
+        mode: Some(Given::Right(network.mode)),
+        probe: Some(Given::Right(network.probe)),
+        reply_delay: Some(Given::Right(ReplyDelay(network.reply_delay))),
         ..document::Network::default()
     }
 }
@@ -145,17 +160,49 @@ fn menu(config: &Config) -> document::Menu {
     }
 }
 
+fn group(group: &super::Group) -> document::Group {
+    document::Group {
+        config: group.image.clone().map(Given::Right),
+        install: group.install.as_ref().map(install),
+        program: group.program.clone().map(Given::Right),
+        local: group.local.map(Given::Right),
+        cmdline: words(&group.cmdline),
+        options: options(&group.options),
+        ..document::Group::default()
+    }
+}
+
 fn target(target: &super::Target) -> document::Target {
     document::Target {
         name: Some(target.name.clone()),
-        mac: Some(Given::Right(target.mac)),
+        mac: target.mac.map(Given::Right),
+        uuid: target.uuid.map(Given::Right),
+        circuit: target.circuit.clone().map(Given::Right),
         ip: target.ip.map(Given::Right),
+        group: target.group.clone(),
         config: target.image.clone().map(Given::Right),
-        program: target.program.clone(),
+        install: target.install.as_ref().map(install),
+        program: target.program.clone().map(Given::Right),
+        local: target.local.map(Given::Right),
         cmdline: words(&target.cmdline),
+        options: options(&target.options),
         state: target.state.clone(),
         ..document::Target::default()
     }
+}
+
+fn install(install: &super::Install) -> Table<document::Install> {
+    Table(document::Install {
+        image: Some(Given::Right(install.image.clone())),
+        then: Some(Given::Right(install.then)),
+    })
+}
+
+fn options(options: &[super::DhcpOption]) -> document::Options {
+    let written = options.iter();
+    written
+        .map(|option| (option.name(), option.written.clone()))
+        .collect()
 }
 
 fn words(words: &[String]) -> Option<Given<CommandLine>> {

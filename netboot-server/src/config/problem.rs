@@ -26,6 +26,18 @@ pub struct Problem {
     pub cure: String,
 }
 
+impl Problem {
+    /// Puts it into the log.
+    pub(crate) fn log(&self) {
+        let line = format!("{}: {}", self.place, self.what);
+        match self.severity {
+            Severity::Note => tracing::info!("{line}"),
+            Severity::Warning => tracing::warn!("{line}; {}", self.cure),
+            Severity::Error => tracing::error!("{line}; {}", self.cure),
+        }
+    }
+}
+
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity {

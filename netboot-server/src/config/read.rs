@@ -8,7 +8,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::document::{
-    Group, Image, Menu, MenuItem, Netboot, Network, Place, Ports, Range, Server, Table, Target,
+    Group, Image, Install, Menu, MenuItem, Netboot, Network, Place, Ports, Range, Server, Table,
+    Target,
 };
 use super::problem::Problems;
 
@@ -305,9 +306,11 @@ impl Netboot {
         let Self {
             place,
             state_dir,
+            user,
             server,
             networks,
             ports,
+            admin_listen,
             menu,
             images,
             groups,
@@ -315,8 +318,10 @@ impl Netboot {
         } = later;
         self.place = place;
         self.state_dir = state_dir.or(self.state_dir.take());
+        self.user = user.or(self.user.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
+        self.admin_listen = admin_listen.or(self.admin_listen.take());
         self.menu = menu.or(self.menu.take());
         self.networks.extend(networks);
         self.images.extend(images);
@@ -380,6 +385,7 @@ impl KeyPath {
             ["images", _] => keys::<Image>(),
             ["groups", _] => keys::<Group>(),
             ["targets"] => keys::<Target>(),
+            ["targets", "install"] | ["groups", _, "install"] => keys::<Install>(),
             _ => Vec::new(),
         };
         known

@@ -136,7 +136,8 @@ fn configure(scratch: &Path) -> Result<Config, Failure> {
     let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
     let udp = || std::net::UdpSocket::bind(any);
     // All held until all are known, so that they differ.
-    let (dhcp, client, tftp) = (
+    let (dhcp, client, boot_server, tftp) = (
+        udp().map_err(failed)?,
         udp().map_err(failed)?,
         udp().map_err(failed)?,
         udp().map_err(failed)?,
@@ -148,9 +149,11 @@ fn configure(scratch: &Path) -> Result<Config, Failure> {
             "ports": {
                 "dhcp": port(dhcp.local_addr())?,
                 "dhcp_client": port(client.local_addr())?,
+                "boot_server": port(boot_server.local_addr())?,
                 "tftp": port(tftp.local_addr())?,
                 "http": port(http.local_addr())?,
             },
+            "admin_listen": "off",
             "server": {
                 "ip": SERVER,
                 "interface": "lo",

@@ -3,6 +3,7 @@
 //! Datagrams are taken in batches. The leases of a batch are claimed with one flush to the disk,
 //! and only then do its ACKs leave.
 
+mod boot;
 mod settings;
 mod socket;
 
@@ -10,21 +11,17 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netboot_dhcp::server::{
-    Boot, ClientKey, Effect, EffectResult, Firmware, Incoming, Outcome, Pending, Reply, Requester,
-    Server, Silence, Transaction,
+    ClientKey, Effect, EffectResult, Firmware, Incoming, Outcome, Pending, Reply, Server, Silence,
+    Transaction,
 };
 use netboot_dhcp::wire::MessageView;
 use netboot_dhcp::{MacAddr, Timestamp};
 use tokio_util::sync::CancellationToken;
 
 use crate::events::{Kind, Stage};
-use crate::http;
-use crate::policy::{self, Machine, Program};
-use crate::script::Asker;
 use crate::service::Shared;
-use crate::world::World;
 
-pub(crate) use settings::new_server;
+pub(crate) use settings::{Interfaces, new_server, reconfigure};
 pub(crate) use socket::Socket;
 use socket::{Datagram, LOOK};
 
@@ -56,8 +53,8 @@ struct Turn {
 /// Answers a batch: what needs no store at once, the rest when its leases are on disk.
 async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
     let mut waiting = Vec::new();
-    // Looked at once for all of them, and not while the DHCP logic is held.
-    let world = shared.worlds.current();
+    // Taken once for all of them, and not while the DHCP logic is held.
+    let world = shared.world_for_dhcp();
     for datagram in batch {
         let message = match MessageView::parse(&datagram.bytes) {
             Ok(message) => message,
@@ -70,7 +67,7 @@ async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
             message,
             source: datagram.source,
             destination: datagram.destination,
-            interface: u32::try_from(socket.network).unwrap_or(u32::MAX),
+            interface: socket.number,
         };
         let mut boot_file = None;
         let mut stage = Stage::System;
@@ -80,7 +77,7 @@ async fn answer(socket: &Socket, shared: &Arc<Shared>, batch: Vec<Datagram>) {
                 Firmware::Ipxe => Stage::Ipxe,
                 _ => Stage::System,
             };
-            let boot = decide(shared, &world, requester);
+            let boot = boot::decide(shared, &world, requester);
             boot_file.clone_from(&boot.file);
             boot
         });
@@ -199,48 +196,6 @@ fn tell_silence(shared: &Shared, socket: &Socket, silence: &Silence) {
             why: silence.reason.to_string(),
         },
     );
-}
-
-/// What the boot policy says, in DHCP's terms.
-fn decide(shared: &Shared, world: &World, requester: &Requester<'_>) -> Boot {
-    let machine = Machine {
-        mac: requester.mac(),
-        arch: requester.archs().first().copied(),
-    };
-    let decision = policy::decide(world, &machine);
-    let asker = Asker {
-        mac: machine.mac,
-        address: Ipv4Addr::UNSPECIFIED.into(),
-        server: requester.server.into(),
-        http_port: world.config().ports.http.get(),
-    };
-    let file = match (requester.firmware, &decision.boot, &decision.program) {
-        (_, policy::Boot::Nothing, _) | (Firmware::Other, ..) => None,
-        (Firmware::Ipxe, ..) => Some(asker.url(&script_path(machine.mac))),
-        (Firmware::HttpClient, _, Program::File(name)) => Some(asker.url(&format!("/{name}"))),
-        (_, _, Program::File(name)) => Some(name.clone()),
-        (_, _, Program::Missing(_) | Program::None) => {
-            let why = decision.to_string();
-            shared.emit(machine.mac, Kind::NoProgram { why });
-            None
-        }
-    };
-    let name = decision
-        .target
-        .and_then(|index| world.config().targets.get(index))
-        .map(|target| target.name.clone());
-    Boot {
-        file,
-        host_name: name,
-        ..Boot::default()
-    }
-}
-
-fn script_path(mac: Option<MacAddr>) -> String {
-    match mac {
-        Some(mac) => format!("{}?mac={}", http::MENU, mac.dashed()),
-        None => http::MENU.to_owned(),
-    }
 }
 
 /// The machine that holds an address's lease now.

@@ -1,30 +1,31 @@
 //! What the DHCP logic is told: the configuration in its terms, and the leases on disk.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::sync::{Mutex, PoisonError};
 
 use netboot_dhcp::Seconds;
 use netboot_dhcp::server::{
-    AddressRange, Allow, Link, Network, NetworkId, Reservation, Server, Settings,
+    AddressRange, Allow, ExtraOption, Link, Network, NetworkId, Reservation, Server, Settings,
+    SettingsErrors,
 };
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::leases::LeaseStore;
+use crate::service::Shared;
 
 /// The DHCP logic for a configuration, with the leases that are on disk.
 ///
 /// # Errors
 ///
 /// Where the leases cannot be read, or the settings are not accepted.
-pub(crate) fn new_server(config: &Config, store: &LeaseStore) -> Result<Server, Failure> {
-    let settings = settings(config);
-    let mut server = Server::new(settings).map_err(|errors| {
-        Failure::new(
-            "setting up DHCP",
-            errors,
-            "correct the networks in the configuration",
-        )
-    })?;
+pub(crate) fn new_server(
+    config: &Config,
+    interfaces: &Interfaces,
+    store: &LeaseStore,
+) -> Result<Server, Failure> {
+    let mut server = Server::new(settings(config, interfaces)).map_err(|why| refused(&why))?;
     for lease in store.load()? {
         let address = lease.address;
         if let Err(error) = server.restore(lease) {
@@ -34,21 +35,69 @@ pub(crate) fn new_server(config: &Config, store: &LeaseStore) -> Result<Server, 
     Ok(server)
 }
 
+/// Changes the DHCP logic to another configuration. Leases stay; those of networks that were not
+/// served before are taken from the store.
+///
+/// # Errors
+///
+/// As [`new_server`]; then nothing has changed.
+pub(crate) fn reconfigure(shared: &Shared, config: &Config) -> Result<(), Failure> {
+    let settings = settings(config, &shared.interfaces);
+    let stored = shared.leases.load()?;
+    let mut server = shared.dhcp();
+    let networks = server.settings().networks.iter();
+    let known: BTreeSet<NetworkId> = networks.map(|network| network.id).collect();
+    server.reconfigure(settings).map_err(|why| refused(&why))?;
+    for lease in stored {
+        if !known.contains(&lease.network) {
+            // One of a network that is not served is kept on disk.
+            let _ = server.restore(lease);
+        }
+    }
+    Ok(())
+}
+
+fn refused(why: &SettingsErrors) -> Failure {
+    Failure::new(
+        "setting up DHCP",
+        why,
+        "correct the networks in the configuration",
+    )
+}
+
+/// The number of each interface in the DHCP logic's terms, by its name; it stays the same for as
+/// long as the service runs.
+#[derive(Debug, Default)]
+pub(crate) struct Interfaces(Mutex<Vec<String>>);
+
+impl Interfaces {
+    pub(crate) fn number(&self, name: &str) -> u32 {
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = names.iter().position(|known| known == name);
+        let at = at.unwrap_or_else(|| {
+            names.push(name.to_owned());
+            names.len() - 1
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+}
+
 /// What the DHCP logic is told. Whatever it would refuse is refused, with its place, where the
 /// configuration is read.
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config, interfaces: &Interfaces) -> Settings {
     let mut settings = Settings::default();
     settings.server_port = config.ports.dhcp.get();
     settings.client_port = config.ports.dhcp_client.get();
-    for (index, network) in config.networks.iter().enumerate() {
-        settings.networks.push(new_network(config, index, network));
+    for network in &config.networks {
+        let network = new_network(config, interfaces, network);
+        settings.networks.push(network);
     }
     settings
 }
 
-fn new_network(config: &Config, index: usize, from: &config::Network) -> Network {
-    let link = match from.interface {
-        Some(_) => Link::Interface(u32::try_from(index).unwrap_or(u32::MAX)),
+fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network) -> Network {
+    let link = match &from.interface {
+        Some(name) => Link::Interface(interfaces.number(name)),
         None => Link::Relay,
     };
     // Subnets do not overlap, so the network address is a number that outlives a change of order.
@@ -61,17 +110,25 @@ fn new_network(config: &Config, index: usize, from: &config::Network) -> Network
     network.dns.clone_from(&from.dns);
     network.domain.clone_from(&from.domain);
     network.lease_time = Seconds(u32::try_from(from.lease_time.as_secs()).unwrap_or(u32::MAX));
-    network.allow = match from.allow {
-        config::Allow::Any => Allow::Any,
-        config::Allow::Known => Allow::Known,
-    };
+    // Who is known is for the boot policy to say: machines are, too, by UUID and circuit.
+    network.allow = Allow::Any;
+    network.options = from
+        .options
+        .iter()
+        .map(|option| ExtraOption {
+            code: option.code,
+            data: option.data.clone(),
+        })
+        .collect();
     network.reservations = config
         .targets
         .iter()
-        .map(|target| Reservation {
-            mac: target.mac,
-            address: target.ip.filter(|ip| from.subnet.contains(*ip)),
-            host_name: Some(target.name.clone()),
+        .filter_map(|target| {
+            Some(Reservation {
+                mac: target.mac?,
+                address: target.ip.filter(|ip| from.subnet.contains(*ip)),
+                host_name: Some(target.name.clone()),
+            })
         })
         .collect();
     network
@@ -133,7 +190,7 @@ mod tests {
                 &Host::default(),
             );
             if let Some(config) = config {
-                prop_assert_eq!(settings(&config).check(), Ok(()), "{}", document);
+                prop_assert_eq!(settings(&config, &Interfaces::default()).check(), Ok(()), "{}", document);
             }
         }
     }

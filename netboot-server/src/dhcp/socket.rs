@@ -12,7 +12,7 @@ use nix::sys::socket::{
     ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, sendmsg, setsockopt,
     sockopt,
 };
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -37,7 +37,8 @@ pub(crate) struct Socket {
     /// The interface's number; one that is made anew under the same name has another, and this
     /// socket hears nothing from it.
     index: c_uint,
-    pub(super) network: usize,
+    /// Its number in the DHCP logic's terms.
+    pub(super) number: u32,
 }
 
 pub(super) struct Datagram {
@@ -52,23 +53,37 @@ impl Socket {
     /// # Errors
     ///
     /// Those of the socket calls.
-    pub(crate) fn bind(interface: &str, network: usize, port: u16) -> io::Result<Self> {
-        let index = if_nametoindex(interface)?;
+    pub(crate) fn bind(interface: &str, number: u32, port: u16) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
-        socket.bind_device(Some(interface.as_bytes()))?;
+        let bound = Self::on(socket, interface, number)?;
+        let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        SockRef::from(&bound.socket).bind(&address.into())?;
+        Ok(bound)
+    }
+
+    /// Takes a socket that is bound to a port, or is about to be, for this interface only.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket calls.
+    pub(crate) fn on(socket: socket2::Socket, interface: &str, number: u32) -> io::Result<Self> {
+        let index = if_nametoindex(interface)?;
+        let device = socket.device().ok().flatten();
+        if device.as_deref() != Some(interface.as_bytes()) {
+            socket.bind_device(Some(interface.as_bytes()))?;
+        }
         socket.set_broadcast(true)?;
         // The system may grant less; more than a burst is then lost and asked again.
         let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
         setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
         socket.set_nonblocking(true)?;
-        socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port).into())?;
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
             // Where it may not be opened, iPXE waits as it does elsewhere.
             no_router: NoRouter::open(interface).ok(),
             interface: interface.to_owned(),
             index,
-            network,
+            number,
         })
     }
 

@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netboot_dhcp::MacAddr;
 use serde::Serialize;
 
-pub use boots::MACHINES;
+pub use boots::{MACHINES, Progress, Summary};
 pub use ring::{Events, RING, Read, Reader};
 
 /// One step.
@@ -67,6 +67,22 @@ pub enum Kind {
     NoProgram {
         /// What the machine boots, and why it gets no program.
         why: String,
+    },
+    /// A machine that is no target asked on a network that serves targets only.
+    LeftOut {
+        /// What it gets, and why.
+        why: String,
+    },
+    /// A machine is installed, or is to be installed again.
+    Install {
+        /// The target's name.
+        name: String,
+        /// The number of the install.
+        number: u64,
+        /// Whether it is installed; else it is to be installed again.
+        installed: bool,
+        /// Who says so.
+        by: InstallWord,
     },
     /// A file was sent by TFTP.
     TftpSent {
@@ -151,6 +167,16 @@ pub enum Kind {
     },
 }
 
+/// Who says that a machine is installed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InstallWord {
+    /// The machine, by its one-time token.
+    Machine,
+    /// The operator.
+    Operator,
+}
+
 /// Who spoke DHCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,6 +189,31 @@ pub enum Stage {
     Ipxe,
     /// A system that runs.
     System,
+}
+
+/// What a path over HTTP names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Resource {
+    /// A boot script.
+    Script,
+    /// A boot program.
+    Program,
+    /// A file of an image.
+    Image,
+    /// Anything else.
+    Other,
+}
+
+impl Resource {
+    pub(crate) fn of(path: &str) -> Self {
+        let ending = path.rsplit_once('.').map(|(_, ending)| ending);
+        match ending {
+            _ if path.starts_with("/images/") => Self::Image,
+            Some("ipxe" | "cfg") => Self::Script,
+            Some("efi" | "kpxe" | "pxe" | "0") => Self::Program,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl fmt::Display for Event {
@@ -201,6 +252,24 @@ impl fmt::Display for Event {
             } => write!(f, "{message}({interface}) {} ignored: {why}", machine()),
             Kind::NoProgram { why } => {
                 write!(f, "DHCP {} gets no boot program: {why}", machine())
+            }
+            Kind::LeftOut { why } => write!(f, "DHCP {} is left out: {why}", machine()),
+            Kind::Install {
+                name,
+                number,
+                installed,
+                by,
+            } => {
+                let state = if *installed {
+                    "is installed"
+                } else {
+                    "is to be installed again"
+                };
+                let by = match by {
+                    InstallWord::Machine => "as it reports itself",
+                    InstallWord::Operator => "as the operator says",
+                };
+                write!(f, "install {number}: {name} {state}, {by}")
             }
             Kind::TftpSent {
                 client,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use netboot_dhcp::MacAddr;
 use tokio::sync::watch;
 
-use super::boots::Boots;
+use super::boots::{Boots, Step, Summary};
 use super::{Event, Kind};
 
 /// How many events the ring holds.
@@ -54,22 +54,40 @@ impl Default for Events {
 impl Events {
     /// Puts an event in. `at` is the host's clock.
     pub fn emit(&self, at: jiff::Timestamp, machine: Option<MacAddr>, kind: Kind) {
+        self.put(at, machine, kind);
+    }
+
+    /// Puts an event in and says what it means for its machine's boot.
+    pub(crate) fn put(&self, at: jiff::Timestamp, machine: Option<MacAddr>, kind: Kind) -> Step {
         let mut ring = self.lock();
         let seq = ring.last + 1;
-        let boot_id = machine.map_or(0, |mac| ring.boots.id(mac, seq, &kind));
+        let step = machine.map_or_else(Step::default, |mac| ring.boots.step(mac, seq, at, &kind));
         if ring.events.len() >= RING {
             ring.events.pop_front();
         }
         ring.events.push_back(Arc::new(Event {
             seq,
             at,
-            boot_id,
+            boot_id: step.boot_id,
             machine,
             kind,
         }));
         ring.last = seq;
         drop(ring);
         self.shared.last.send_replace(seq);
+        step
+    }
+
+    /// The number of the last event; 0 where there was none.
+    #[must_use]
+    pub fn last(&self) -> u64 {
+        self.lock().last
+    }
+
+    /// The last boot of each machine that was heard of lately.
+    #[must_use]
+    pub fn boots(&self) -> Vec<(MacAddr, Summary)> {
+        self.lock().boots.summaries().collect()
     }
 
     /// A reader of what comes from now on.
@@ -85,9 +103,17 @@ impl Events {
     /// A reader of what the ring still holds, and of what comes.
     #[must_use]
     pub fn replay(&self) -> Reader {
+        self.after(0)
+    }
+
+    /// A reader of what comes behind the event of this number, as far as the ring holds it.
+    #[must_use]
+    pub fn after(&self, seq: u64) -> Reader {
+        let reader = self.reader();
         Reader {
-            next: 1,
-            ..self.reader()
+            // A number of an earlier run may be ahead of this one's.
+            next: seq.saturating_add(1).min(reader.next),
+            ..reader
         }
     }
 

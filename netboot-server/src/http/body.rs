@@ -1,13 +1,17 @@
-//! Response bodies: bytes in memory, or a part of a file; both tell how they ended.
+//! Response bodies: bytes in memory, a part of a file, or pieces as they come.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+
+use super::downloads::Shown;
 
 /// How much of a file is read at a time, in bytes. One such piece is in memory for each download.
 const PIECE: usize = 256 << 10;
@@ -29,12 +33,15 @@ pub(crate) struct Body {
     left: u64,
     sent: u64,
     on_end: Option<OnEnd>,
+    shown: Option<Shown>,
+    held: Option<Arc<()>>,
 }
 
 enum Source {
     Bytes(Bytes),
     File(File),
     Reading(JoinHandle<io::Result<(File, Bytes)>>),
+    Live(mpsc::Receiver<Bytes>),
 }
 
 impl Body {
@@ -46,6 +53,8 @@ impl Body {
             source: Source::Bytes(bytes),
             sent: 0,
             on_end: None,
+            shown: None,
+            held: None,
         }
     }
 
@@ -61,11 +70,47 @@ impl Body {
             left: length,
             sent: 0,
             on_end: None,
+            shown: None,
+            held: None,
         })
     }
 
+    /// Pieces as they come, until their sender is dropped.
+    pub(crate) fn live(pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self {
+            source: Source::Live(pieces),
+            left: u64::MAX,
+            sent: 0,
+            on_end: None,
+            shown: None,
+            held: None,
+        }
+    }
+
+    /// Whether it is of a file.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.source, Source::File(_) | Source::Reading(_))
+    }
+
+    /// How many bytes are still to go out.
+    pub(super) fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// Shows how far it is, for as long as it is there.
+    pub(super) fn show(mut self, shown: Shown) -> Self {
+        self.shown = Some(shown);
+        self
+    }
+
+    /// Holds this until all of it is out or the connection is gone.
+    pub(super) fn holding(mut self, held: Arc<()>) -> Self {
+        self.held = Some(held);
+        self
+    }
+
     /// Calls this once when all of it is out or the connection is gone.
-    pub(crate) fn on_end(mut self, on_end: impl FnOnce(Sent) + Send + 'static) -> Self {
+    pub(super) fn on_end(mut self, on_end: impl FnOnce(Sent) + Send + 'static) -> Self {
         self.on_end = Some(Box::new(on_end));
         self
     }
@@ -106,10 +151,18 @@ impl HttpBody for Body {
                         Err(error) => return Poll::Ready(Some(Err(error))),
                     }
                 }
+                Source::Live(mut pieces) => {
+                    let received = pieces.poll_recv(context);
+                    self.source = Source::Live(pieces);
+                    return received.map(|piece| piece.map(|piece| Ok(Frame::data(piece))));
+                }
             };
             let length = piece.len() as u64;
             self.left = self.left.saturating_sub(length);
             self.sent += length;
+            if let Some(shown) = &self.shown {
+                shown.download.add(length);
+            }
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
     }
@@ -119,7 +172,10 @@ impl HttpBody for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left)
+        match self.source {
+            Source::Live(_) => SizeHint::default(),
+            _ => SizeHint::with_exact(self.left),
+        }
     }
 }
 

@@ -1,30 +1,38 @@
-//! HTTP on the boot network: connections, their limits, and the end of them.
+//! HTTP: connections, their limits, and the end of them.
 //!
-//! What a URL means is in `routes`, how an entity is given in `entity`, how bytes go out in `body`.
+//! What a URL on the boot network means is in `routes`, how an entity is given in `entity`, how
+//! bytes go out in `body`. The API's URLs are in `crate::api`.
 
 mod body;
+mod clients;
+mod downloads;
 mod entity;
+mod listener;
 mod routes;
 
-use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::api::{self, Access};
 use crate::events::Kind;
 use crate::service::Shared;
+use clients::Clients;
+use listener::Accepted;
 
-pub(crate) use routes::MENU;
+pub(crate) use body::Body;
+pub(crate) use downloads::Downloads;
+pub(crate) use listener::Listener;
 
 /// Connections that are served at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 1024;
@@ -32,8 +40,6 @@ const MAX_CONNECTIONS: usize = 1024;
 const MAX_OF_ONE_CLIENT: usize = 256;
 /// How long a client may take nothing of what it is sent.
 const STALL: Duration = Duration::from_secs(300);
-/// Connections that the system keeps until they are accepted.
-const BACKLOG: u32 = 1024;
 /// Header lines of a request; more are refused with 431.
 const MAX_HEADERS: usize = 64;
 /// Bytes of a request's head; more are refused with 431.
@@ -42,35 +48,38 @@ const MAX_HEAD: usize = 16 << 10;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long downloads may go on after the service was told to stop.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a connection without a download may then take to send what is left of its last answer.
+const FLUSH: Duration = Duration::from_secs(1);
 
-/// Binds to an address, also while connections of an earlier run are still closing.
-///
-/// # Errors
-///
-/// Those of the socket calls: the port is taken or not permitted, the address is not here.
-pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    socket.listen(BACKLOG)
+/// Which URLs a listener has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Tree {
+    /// Those of the boot network.
+    Boot,
+    /// Those of the API, with what may be asked of it.
+    Api(Access),
 }
 
 /// Accepts connections until told to stop, then lets those that are open finish within a grace
 /// time.
-pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: CancellationToken) {
+pub(crate) async fn serve(
+    listener: Listener,
+    tree: Tree,
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+) {
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
-    let clients = Arc::new(Clients::default());
-    while let Some((stream, client)) = accept(&listener, &stop).await {
+    let clients = Arc::new(Clients::new(MAX_OF_ONE_CLIENT));
+    while let Some(accepted) = listener.accept(&stop).await {
         let Some(Ok(place)) = stop
             .run_until_cancelled(Arc::clone(&free).acquire_owned())
             .await
         else {
             break;
+        };
+        let Some((client, local)) = accepted.addresses() else {
+            continue;
         };
         let address = client.ip().to_canonical();
         let Some(counted) = clients.count(address) else {
@@ -85,10 +94,15 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
             );
             continue;
         };
-        let shared = Arc::clone(&shared);
-        let stop = stop.clone();
+        let connection = Connection {
+            tree,
+            client,
+            local,
+            shared: Arc::clone(&shared),
+            stop: stop.clone(),
+        };
         connections.spawn(async move {
-            connection(stream, client, shared, stop).await;
+            connection.accept(accepted).await;
             drop((place, counted));
         });
     }
@@ -97,100 +111,63 @@ pub(crate) async fn serve(listener: TcpListener, shared: Arc<Shared>, stop: Canc
     let _ = tokio::time::timeout(GRACE, connections.wait()).await;
 }
 
-/// How many connections each address has.
-#[derive(Debug, Default)]
-struct Clients(Mutex<BTreeMap<IpAddr, usize>>);
-
-impl Clients {
-    /// Counts one more until it is dropped; `None` where there are too many.
-    fn count(self: &Arc<Self>, client: IpAddr) -> Option<Counted> {
-        let mut all = self.lock();
-        let of_client = all.entry(client).or_default();
-        if *of_client >= MAX_OF_ONE_CLIENT {
-            return None;
-        }
-        *of_client += 1;
-        Some(Counted {
-            clients: Arc::clone(self),
-            client,
-        })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<IpAddr, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[derive(Debug)]
-struct Counted {
-    clients: Arc<Clients>,
-    client: IpAddr,
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut all = self.clients.lock();
-        if let Some(of_client) = all.get_mut(&self.client) {
-            *of_client = of_client.saturating_sub(1);
-            if *of_client == 0 {
-                all.remove(&self.client);
-            }
-        }
-    }
-}
-
-async fn accept(
-    listener: &TcpListener,
-    stop: &CancellationToken,
-) -> Option<(TcpStream, SocketAddr)> {
-    loop {
-        match stop.run_until_cancelled(listener.accept()).await? {
-            Ok(accepted) => return Some(accepted),
-            // Out of descriptors, or a connection that was gone before it was taken.
-            Err(error) => {
-                tracing::warn!("accepting an HTTP connection: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-async fn connection(
-    stream: TcpStream,
+struct Connection {
+    tree: Tree,
     client: SocketAddr,
+    local: SocketAddr,
     shared: Arc<Shared>,
     stop: CancellationToken,
-) {
-    let Ok(local) = stream.local_addr() else {
-        return;
-    };
-    // Where the system refuses either, the connection is only slower to be sent or to be given up.
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
-    let service = service_fn(|request| {
-        let shared = Arc::clone(&shared);
-        async move {
-            let answer = routes::answer(&shared, client, local, &request).await;
-            Ok::<_, Infallible>(answer)
+}
+
+impl Connection {
+    async fn accept(self, accepted: Accepted) {
+        match accepted {
+            Accepted::Tcp(stream, _) => {
+                // Where the system refuses either, the connection is only slower to be sent or to
+                // be given up.
+                let _ = stream.set_nodelay(true);
+                let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
+                self.run(stream).await;
+            }
+            Accepted::Unix(stream) => self.run(stream).await,
         }
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut served = std::pin::pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = stop.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
+    }
+
+    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+        // Each body that is not out yet holds it, too.
+        let under_way = Arc::new(());
+        let service = service_fn(|request| async {
+            let request = request;
+            let answer = match self.tree {
+                Tree::Boot => routes::answer(&self.shared, self.client, self.local, &request).await,
+                Tree::Api(access) => api::answer(&self.shared, access, &self.stop, &request).await,
+            };
+            Ok::<_, Infallible>(answer.map(|body| body.holding(Arc::clone(&under_way))))
+        });
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut served = std::pin::pin!(served);
+        let ended = tokio::select! {
+            ended = served.as_mut() => ended,
+            () = self.stop.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                let idle = Arc::strong_count(&under_way) == 1;
+                // A request that is only half there would keep it open until its time is over.
+                let grace = if idle { FLUSH } else { GRACE };
+                let Ok(ended) = tokio::time::timeout(grace, served).await else {
+                    return;
+                };
+                ended
+            }
+        };
+        if let Err(error) = ended
+            && (error.is_parse() || error.is_parse_too_large())
+        {
+            self.shared.malformed.count("HTTP", || error.to_string());
         }
-    };
-    if let Err(error) = ended
-        && (error.is_parse() || error.is_parse_too_large())
-    {
-        shared.malformed.count("HTTP", || error.to_string());
     }
 }

@@ -1,7 +1,8 @@
 //! What each URL on the boot network means.
 
 use std::fs::File;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,28 +14,42 @@ use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, FileRef, StoreError};
 
 use super::body::Body;
+use super::downloads::Download;
 use super::entity::{self, Content, Entity};
+use crate::asking::Claim;
 use crate::events::{Kind, shown};
 use crate::failure::Chain;
-use crate::script;
+use crate::install::ReportError;
+use crate::policy::{Served, served};
+use crate::script::Origin;
 use crate::service::Shared;
-
-/// The boot script: the menu, or with `?mac=…` that machine's.
-pub(crate) const MENU: &str = "/boot.ipxe";
-/// The script that a signed iPXE asks for beside itself.
-pub(crate) const AUTOEXEC: &str = "/autoexec.ipxe";
 
 /// A request that gets no entity.
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
     why: String,
+    /// The methods that are served, where it was another.
+    allow: Option<&'static str>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        let why = why.into();
-        Self { status, why }
+        Self {
+            status,
+            why: why.into(),
+            allow: None,
+        }
+    }
+
+    fn method(allow: &'static str) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                format!("only {} is served here", allow.replace(", ", " and ")),
+            )
+        }
     }
 
     fn not_found(why: impl Into<String>) -> Self {
@@ -44,9 +59,9 @@ impl Refusal {
 
 /// Who asks, and where.
 struct Asker<'r> {
-    client: SocketAddr,
+    client: IpAddr,
     local: SocketAddr,
-    machine: Option<MacAddr>,
+    claim: &'r Claim,
     path: &'r str,
 }
 
@@ -66,23 +81,31 @@ pub(super) async fn answer<B>(
     // The store and the neighbour table are read from files.
     let found = tokio::task::spawn_blocking(move || {
         // A MAC address in a URL says whose script is wanted, and not who asks.
-        let (asked, seen) = (asked_mac(&query), shared_there.identify(client.ip()));
+        let (claim, seen) = (
+            Claim::from_query(&query),
+            shared_there.identify(client.ip()),
+        );
         let found = normal_path(&raw_path).and_then(|path| {
-            if method != Method::GET && method != Method::HEAD {
-                return Err(Refusal::new(
-                    StatusCode::METHOD_NOT_ALLOWED,
-                    "only GET and HEAD are served",
-                ));
+            let report = path
+                .strip_prefix("/machines/")
+                .and_then(|path| path.strip_suffix("/installed"));
+            match (&method, report) {
+                (&Method::POST, Some(machine)) => {
+                    return installed(&shared_there, machine, &query).map(|entity| (path, entity));
+                }
+                (_, Some(_)) => return Err(Refusal::method("POST")),
+                (&Method::GET | &Method::HEAD, None) => {}
+                (_, None) => return Err(Refusal::method("GET, HEAD")),
             }
             let asker = Asker {
-                client,
+                client: client.ip().to_canonical(),
                 local,
-                machine: asked.or(seen),
+                claim: &claim,
                 path: &path,
             };
             find(&shared_there, &asker).map(|entity| (path, entity))
         });
-        (raw_path, seen.or(asked), found)
+        (raw_path, seen.or(claim.mac), found)
     })
     .await;
     let (path, machine, found) = match found {
@@ -103,6 +126,13 @@ pub(super) async fn answer<B>(
             let status = response.status().as_u16();
             let shared = Arc::clone(shared);
             response.map(|body| {
+                let body = if body.is_file() {
+                    let path = shown(&path);
+                    let download = Download::new(client, machine, path, body.left(), began);
+                    body.show(shared.downloads.show(download))
+                } else {
+                    body
+                };
                 body.on_end(move |sent| {
                     shared.emit(
                         machine,
@@ -151,8 +181,8 @@ fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
         header::CONTENT_TYPE,
         HeaderValue::from_static("text/plain; charset=utf-8"),
     );
-    if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
-        headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    if let Some(methods) = refusal.allow {
+        headers.insert(header::ALLOW, HeaderValue::from_static(methods));
     }
     response
 }
@@ -181,15 +211,8 @@ fn normal_path(raw: &str) -> Result<String, Refusal> {
     Ok(normal)
 }
 
-fn asked_mac(query: &str) -> Option<MacAddr> {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(key, _)| key == "mac")
-        .and_then(|(_, value)| MacAddr::from_str(&value).ok())
-}
-
 fn find(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
     match asker.path {
-        MENU | AUTOEXEC => boot_script(shared, asker),
         "/healthz" => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
         path => {
             if let Some(file) = path.strip_prefix("/images/") {
@@ -197,10 +220,41 @@ fn find(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
             } else if let Some(name) = path.strip_prefix("/states/") {
                 state(shared, asker, name)
             } else {
-                program(shared, path)
+                program_or_script(shared, asker)
             }
         }
     }
+}
+
+/// A machine's report that it is installed: the one request that changes something here.
+fn installed(shared: &Shared, machine: &str, query: &str) -> Result<Entity, Refusal> {
+    let value = |key: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == key).map(|(_, value)| value)
+    };
+    let number = value("number").and_then(|number| number.parse().ok());
+    let (Some(number), Some(token)) = (number, value("token")) else {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "the report has no number or no token",
+        ));
+    };
+    let state = shared
+        .report_install(machine, number, &token)
+        .map_err(|error| {
+            let status = match &error {
+                ReportError::Over(_) => StatusCode::CONFLICT,
+                ReportError::Store(failure) => {
+                    tracing::error!("{failure}");
+                    let why = "the report cannot be kept now";
+                    return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why);
+                }
+                ReportError::Token | ReportError::NoTarget(_) => StatusCode::FORBIDDEN,
+            };
+            Refusal::new(status, error.to_string())
+        })?;
+    let said = format!("{machine} is installed, by install {}\n", state.number);
+    Ok(text(said, "text/plain; charset=utf-8"))
 }
 
 fn text(text: String, media_type: &'static str) -> Entity {
@@ -212,27 +266,46 @@ fn text(text: String, media_type: &'static str) -> Entity {
     }
 }
 
-fn boot_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
-    let asker_there = script::Asker {
-        mac: asker.machine,
-        address: asker.client.ip().to_canonical(),
+/// A program of that name, else a script.
+fn program_or_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
+    let world = shared.worlds.current();
+    let name = asker.path.trim_start_matches('/');
+    let stage = shared.second_stage(&world, asker.client, name);
+    let name = stage.as_deref().unwrap_or(name);
+    match (world.programs().path(name), served(name)) {
+        (Some(path), _) => program(shared, name, path),
+        (None, Some(language)) => script(shared, asker, language),
+        (None, None) => Err(Refusal::not_found("there is nothing of that name")),
+    }
+}
+
+fn script(shared: &Shared, asker: &Asker<'_>, language: Served) -> Result<Entity, Refusal> {
+    let origin = Origin {
         server: asker.local.ip().to_canonical(),
         http_port: asker.local.port(),
     };
-    let written = shared
-        .boot_script(&asker_there, asker.path)
+    let script = shared
+        .script(language, asker.client, asker.claim, origin, asker.path)
         .map_err(|error| {
             Refusal::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 format!("the boot script cannot be written: {}", Chain(&error)),
             )
         })?;
-    Ok(text(written, "text/plain; charset=utf-8"))
+    Ok(Entity {
+        digest: Some(script.digest.clone()),
+        content: Content::Bytes(script.text.clone()),
+        media_type: "text/plain; charset=utf-8",
+        immutable: false,
+    })
 }
 
 fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     let file = FileRef::from_str(path).map_err(|error| Refusal::not_found(error.to_string()))?;
     let opened = shared.worlds.store().open_file(&file).map_err(|error| {
+        if let StoreError::NotOurs { .. } = error {
+            return Refusal::not_found(format!("no image is called {}", file.name));
+        }
         let status = match error {
             StoreError::NoSuchImage { .. }
             | StoreError::NoSuchGeneration { .. }
@@ -254,11 +327,7 @@ fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     })
 }
 
-fn program(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
-    let nothing = || Refusal::not_found("there is nothing of that name");
-    let name = path.strip_prefix('/').ok_or_else(nothing)?;
-    let world = shared.worlds.current();
-    let path = world.programs().path(name).ok_or_else(nothing)?;
+fn program(shared: &Shared, name: &str, path: &Path) -> Result<Entity, Refusal> {
     let opened = File::open(path).and_then(|mut file| {
         let (length, digest) = shared.digests.of(path, &mut file)?;
         Ok((file, length, digest))
@@ -280,9 +349,14 @@ fn state(shared: &Shared, asker: &Asker<'_>, file: &str) -> Result<Entity, Refus
     let nothing = || Refusal::not_found("no state of that name is for this machine");
     let name = file.strip_suffix(".json").ok_or_else(nothing)?;
     let world = shared.worlds.current();
-    let holder = shared.lease_holder(asker.client.ip()).ok_or_else(nothing)?;
-    let (_, target) = world.target(holder).ok_or_else(nothing)?;
-    let meant = target.name == name || MacAddr::from_str(name) == Ok(target.mac);
+    let machine = shared
+        .asking_itself(&world, asker.client)
+        .ok_or_else(nothing)?;
+    let (_, target, _) = world.find(&machine).ok_or_else(nothing)?;
+    let meant = target.name == name
+        || MacAddr::from_str(name)
+            .ok()
+            .is_some_and(|mac| machine.mac == Some(mac));
     let state = target
         .state
         .as_ref()
@@ -321,18 +395,5 @@ mod tests {
             let refused = normal_path(raw).err().map(|refusal| refusal.status);
             assert_eq!(refused, Some(StatusCode::BAD_REQUEST), "{raw}");
         }
-    }
-
-    #[test]
-    fn a_mac_is_read_from_the_query_in_both_its_forms() {
-        let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
-        for query in [
-            "mac=52:54:00:12:34:56",
-            "mac=52%3A54%3A00%3A12%3A34%3A56",
-            "a=b&mac=52-54-00-12-34-56",
-        ] {
-            assert_eq!(asked_mac(query), Some(mac), "{query}");
-        }
-        assert_eq!(asked_mac("mac=nonsense"), None);
     }
 }

@@ -35,14 +35,19 @@ impl Answer {
 pub(crate) struct Connection(BufReader<TcpStream>);
 
 impl Connection {
-    /// Connects from an address of the loopback network.
+    /// Connects to the boot network's port from an address of the loopback network.
     pub(crate) fn from(site: &Site, from: Ipv4Addr) -> Self {
+        Self::to(from, site.ports.http)
+    }
+
+    /// Connects to a port of the server's from an address of the loopback network.
+    pub(crate) fn to(from: Ipv4Addr, port: u16) -> Self {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)
             .expect("a socket");
         let address = |ip, port| socket2::SockAddr::from(SocketAddr::from((ip, port)));
         socket.bind(&address(from, 0)).expect("a loopback address");
         socket
-            .connect(&address(SERVER, site.ports.http))
+            .connect(&address(SERVER, port))
             .expect("a server that listens");
         let stream = TcpStream::from(socket);
         stream.set_read_timeout(Some(PATIENCE)).expect("a time");
@@ -102,6 +107,27 @@ impl Connection {
     /// Waits for the first byte of an answer.
     pub(crate) fn begun(&mut self) {
         assert!(!self.0.fill_buf().expect("an answer").is_empty());
+    }
+
+    /// Reads the head of an answer whose body has no stated end, and its first line.
+    pub(crate) fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            self.0.read_line(&mut line).expect("a header line");
+        }
+        self.chunk()
+    }
+
+    /// The next chunk of a body, as text.
+    pub(crate) fn chunk(&mut self) -> String {
+        let mut size = String::new();
+        self.0.read_line(&mut size).expect("a chunk's size");
+        let size = usize::from_str_radix(size.trim_end(), 16).expect("a number");
+        let mut chunk = vec![0; size + 2];
+        self.0.read_exact(&mut chunk).expect("a chunk");
+        chunk.truncate(size);
+        String::from_utf8(chunk).expect("text")
     }
 
     /// What comes until the server closes or resets.

@@ -165,6 +165,8 @@ pub(crate) struct Ports {
     pub(crate) dhcp_client: u16,
     pub(crate) tftp: u16,
     pub(crate) http: u16,
+    pub(crate) admin: u16,
+    pub(crate) boot_server: u16,
 }
 
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -186,7 +188,9 @@ impl Site {
             "ports": {
                 "dhcp": self.ports.dhcp, "dhcp_client": self.ports.dhcp_client,
                 "tftp": self.ports.tftp, "http": self.ports.http,
+                "boot_server": self.ports.boot_server,
             },
+            "admin_listen": format!("127.0.0.1:{}", self.ports.admin),
             "server": {
                 "ip": SERVER, "interface": "lo", "subnet": "127.0.0.0/8",
                 "dhcp_range": { "start": "127.0.0.100", "end": "127.0.0.200" },
@@ -288,6 +292,8 @@ pub(crate) fn free_ports() -> Ports {
         dhcp_client: port(),
         tftp: port(),
         http: port(),
+        admin: port(),
+        boot_server: port(),
     }
 }
 

@@ -11,7 +11,7 @@ use netboot_image::{
 };
 
 use super::bar::Bar;
-use super::{Signing, Where, failed, open, out, with_state};
+use super::{Signing, Where, failed, now, open, out, with_state};
 use crate::cmdline;
 use crate::failure::{Chain, Failure};
 
@@ -153,9 +153,8 @@ fn publish(
     ) -> Result<Published, StoreError>,
 ) -> Result<ExitCode, Failure> {
     let bar = Bar::new();
-    let now = std::time::UNIX_EPOCH + now_since_epoch();
     let mut current = String::new();
-    let published = publish(now, &mut |progress| {
+    let published = publish(now(), &mut |progress| {
         if let Progress::Copied { file, done, total } = progress {
             if current != file {
                 file.clone_into(&mut current);
@@ -193,11 +192,4 @@ fn publish(
         ))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn now_since_epoch() -> std::time::Duration {
-    jiff::Timestamp::now()
-        .as_duration()
-        .try_into()
-        .unwrap_or_default()
 }

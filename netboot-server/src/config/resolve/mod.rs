@@ -12,8 +12,10 @@ use netboot_dhcp::server::Subnet;
 
 use super::document::{self, Netboot, Place, Table};
 use super::given::{Given, Wanted};
+use super::listen::resolve_admin_listen;
+use super::option::{DhcpOption, OptionError};
 use super::problem::Problems;
-use super::{Config, DEFAULT_STATE_DIR, Ports};
+use super::{Config, DEFAULT_STATE_DIR, Ports, ProgramChoice};
 use crate::cmdline;
 use menu::{resolve_images, resolve_menu};
 use network::resolve_network;
@@ -61,9 +63,11 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     let Netboot {
         place,
         state_dir,
+        user,
         server,
         networks,
         ports,
+        admin_listen,
         menu,
         images,
         groups,
@@ -87,19 +91,40 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         }
     }
     let ports = resolve_ports(table(ports), problems);
+    let admin_listen = resolve_admin_listen(admin_listen, &place.key("admin_listen").0, problems);
     let menu = resolve_menu(table(menu), problems);
     let images = resolve_images(images, problems);
     let groups = resolve_groups(groups, problems);
     // Where a network is missing, an address may be meant for that one.
     let known = (networks.len() == count).then_some(networks.as_slice());
     let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
+    check_user(user.as_deref(), &place, problems);
     Config {
+        user,
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
         ports,
+        admin_listen,
         networks,
         menu,
         images,
+        groups,
         targets,
+    }
+}
+
+/// A name as useradd(8) takes it; whether there is such a user is seen where it is needed.
+fn check_user(user: Option<&str>, place: &Place, problems: &mut Problems) {
+    let is_name = |name: &str| {
+        let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+        let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
+        first && name.len() <= 32 && name.chars().all(rest)
+    };
+    if let Some(user) = user.filter(|user| !is_name(user)) {
+        problems.error(
+            place.key("user"),
+            format!("{user:?} is no name of a user"),
+            "write the name of a system user such as \"netboot\"",
+        );
     }
 }
 
@@ -112,13 +137,20 @@ fn resolve_ports(written: document::Ports, problems: &mut Problems) -> Ports {
         dhcp_client: port(written.dhcp_client, "dhcp_client", default.dhcp_client),
         tftp: port(written.tftp, "tftp", default.tftp),
         http: port(written.http, "http", default.http),
+        boot_server: port(written.boot_server, "boot_server", default.boot_server),
     };
-    if ports.dhcp == ports.tftp {
-        problems.error(
-            place.key("tftp"),
-            format!("{} is the port of DHCP, too", ports.tftp),
-            "give each of them a port of its own",
-        );
+    for (key, first, second, whose) in [
+        ("tftp", ports.tftp, ports.dhcp, "DHCP"),
+        ("boot_server", ports.boot_server, ports.dhcp, "DHCP"),
+        ("boot_server", ports.boot_server, ports.tftp, "TFTP"),
+    ] {
+        if first == second {
+            problems.error(
+                place.key(key),
+                format!("{first} is the port of {whose}, too"),
+                "give each of them a port of its own",
+            );
+        }
     }
     ports
 }
@@ -148,6 +180,63 @@ fn command_line(
         }
     }
     words
+}
+
+fn resolve_program(
+    written: Option<Given<ProgramChoice>>,
+    owner: &Place,
+    problems: &mut Problems,
+) -> Option<ProgramChoice> {
+    let place = owner.key("program");
+    let choice = right(written, &place, problems)?;
+    for name in choice.names().filter(|name| !is_program_name(name)) {
+        problems.error(
+            &place,
+            format!("{name:?} is no file name"),
+            "write the name of a file in the folder tftp/, such as snponly.efi",
+        );
+    }
+    Some(choice)
+}
+
+/// Names of a file, or of one in a folder below.
+fn is_program_name(name: &str) -> bool {
+    name.split('/').count() <= 2
+        && name.split('/').all(|part| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+        })
+}
+
+fn resolve_options(
+    written: document::Options,
+    owner: &Place,
+    problems: &mut Problems,
+) -> Vec<DhcpOption> {
+    let mut options: Vec<DhcpOption> = Vec::new();
+    for (name, value) in written {
+        let place = owner.key("options").key(&name);
+        match DhcpOption::read(&name, value.clone()) {
+            Ok(option) if options.iter().any(|other| other.code == option.code) => problems.error(
+                place,
+                format!("is option {}, which stands here already", option.code),
+                "write each option once",
+            ),
+            Ok(option) => options.push(option),
+            Err(error) => {
+                let what = match &error {
+                    OptionError::Value(_) => format!("{value} {error}"),
+                    _ => error.to_string(),
+                };
+                problems.error(place, what, error.cure());
+            }
+        }
+    }
+    options.sort_by_key(|option| option.code);
+    options
 }
 
 fn hosts(subnet: Subnet) -> String {

@@ -1,14 +1,15 @@
 //! Networks: subnets, ranges, and addresses that have to lie in them.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use netboot_dhcp::server::Subnet;
 
 use super::super::document::{self, Place, Table};
 use super::super::problem::Problems;
-use super::super::{DEFAULT_LEASE_TIME, Network};
+use super::super::{DEFAULT_LEASE_TIME, Mode, Network};
 use super::text::is_domain;
-use super::{Host, hosts, right};
+use super::{Host, hosts, resolve_options, resolve_program, right};
 
 impl From<document::Server> for document::Network {
     fn from(server: document::Server) -> Self {
@@ -24,7 +25,13 @@ impl From<document::Server> for document::Network {
             dns: server.dns,
             domain: server.domain,
             lease_time: server.lease_time,
-            allow: None,
+            allow: server.allow,
+            identify: server.identify,
+            program: server.program,
+            options: server.options,
+            mode: server.mode,
+            probe: server.probe,
+            reply_delay: server.reply_delay,
         }
     }
 }
@@ -70,6 +77,19 @@ pub(super) fn resolve_network(
     let dns = right(written.dns, place.key("dns"), problems).unwrap_or_default();
     let lease_time = right(written.lease_time, place.key("lease_time"), problems);
     let allow = right(written.allow, place.key("allow"), problems).unwrap_or_default();
+    let identify = right(written.identify, place.key("identify"), problems).unwrap_or_default();
+    let program = resolve_program(written.program, place, problems);
+    let options = resolve_options(written.options, place, problems);
+    let mode = right(written.mode, place.key("mode"), problems).unwrap_or_default();
+    let probe = right(written.probe, place.key("probe"), problems).unwrap_or(true);
+    let reply_delay = right(written.reply_delay, place.key("reply_delay"), problems);
+    if mode == Mode::Proxy && !written.ranges.is_empty() {
+        problems.error(
+            place,
+            "is in proxy mode and has ranges, though a proxy gives no addresses",
+            "leave the ranges to the other DHCP server, or write mode = \"authoritative\"",
+        );
+    }
     let given_subnet = written.subnet.is_some();
     let subnet = right(written.subnet, place.key("subnet"), problems);
     let server = right(written.server, &server_key, problems)?;
@@ -169,6 +189,12 @@ pub(super) fn resolve_network(
         domain: written.domain,
         lease_time: lease_time.map_or(DEFAULT_LEASE_TIME, |time| time.0),
         allow,
+        identify,
+        program,
+        options,
+        mode,
+        probe,
+        reply_delay: reply_delay.map_or(Duration::ZERO, |delay| delay.0),
     })
 }
 

@@ -5,20 +5,14 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::MacAddr;
-use netboot_image::ImageName;
+use uuid::Uuid;
 
 use super::super::document::{self, Place, Table};
 use super::super::given::Wanted;
 use super::super::problem::Problems;
-use super::super::{Network, Target};
+use super::super::{Circuit, Group, Install, Network, Target, swapped};
 use super::text::is_host_name;
-use super::{command_line, hosts, right};
-
-pub(super) struct Group {
-    image: Option<ImageName>,
-    program: Option<String>,
-    cmdline: Vec<String>,
-}
+use super::{command_line, hosts, resolve_options, resolve_program, right};
 
 pub(super) fn resolve_groups(
     written: BTreeMap<String, Table<document::Group>>,
@@ -27,19 +21,36 @@ pub(super) fn resolve_groups(
     let mut groups = BTreeMap::new();
     for (name, Table(group)) in written {
         let place = &group.place;
-        let image = right(group.config, place.key("config"), problems);
-        let cmdline = command_line(group.cmdline, place, problems);
-        let program = program(group.program, place, problems);
-        groups.insert(
-            name,
-            Group {
-                image,
-                program,
-                cmdline,
-            },
-        );
+        let group = Group {
+            image: right(group.config, place.key("config"), problems),
+            install: resolve_install(group.install, place, problems),
+            program: resolve_program(group.program, place, problems),
+            local: right(group.local, place.key("local"), problems),
+            cmdline: command_line(group.cmdline, place, problems),
+            options: resolve_options(group.options, place, problems),
+        };
+        groups.insert(name, group);
     }
     groups
+}
+
+fn resolve_install(
+    written: Option<Table<document::Install>>,
+    owner: &Place,
+    problems: &mut Problems,
+) -> Option<Install> {
+    let Table(written) = written?;
+    let place = owner.key("install");
+    if written.image.is_none() {
+        problems.error(
+            place.key("image"),
+            "is missing",
+            "write the image that installs the machine",
+        );
+    }
+    let then = right(written.then, place.key("then"), problems).unwrap_or_default();
+    let image = right(written.image, place.key("image"), problems)?;
+    Some(Install { image, then })
 }
 
 pub(super) fn resolve_targets(
@@ -58,11 +69,13 @@ pub(super) fn resolve_targets(
     targets
 }
 
-/// Where each name, MAC and address was seen first.
+/// Where each name and whatever else a machine is known by was seen first.
 #[derive(Default)]
 pub(super) struct Seen {
     names: BTreeMap<String, Place>,
     macs: BTreeMap<MacAddr, Place>,
+    uuids: BTreeMap<Uuid, Place>,
+    circuits: BTreeMap<Circuit, Place>,
     ips: BTreeMap<Ipv4Addr, Place>,
 }
 
@@ -106,46 +119,76 @@ pub(super) fn resolve_target(
         ),
         Some(name) => once(&mut seen.names, name.clone(), place, "name", problems),
     }
-    if written.mac.is_none() {
+    if written.mac.is_none() && written.uuid.is_none() && written.circuit.is_none() {
         problems.error(
             place.key("mac"),
             "is missing",
-            format!("write {}", MacAddr::WANTED),
+            format!(
+                "write {}, or the machine's `uuid` or `circuit`",
+                MacAddr::WANTED
+            ),
         );
     }
+    let has_mac = written.mac.is_some();
     let mac = right(written.mac, place.key("mac"), problems);
     if let Some(mac) = mac {
         once(&mut seen.macs, mac, place, "mac", problems);
+    }
+    let uuid = right(written.uuid, place.key("uuid"), problems);
+    if let Some(uuid) = uuid {
+        // Firmware says it in either order of bytes.
+        let other = seen.uuids.get(&swapped(uuid)).cloned();
+        if let Some(first) = other.filter(|_| swapped(uuid) != uuid) {
+            seen.uuids.insert(uuid, first);
+        }
+        once(&mut seen.uuids, uuid, place, "uuid", problems);
+    }
+    let circuit = right(written.circuit, place.key("circuit"), problems);
+    if let Some(circuit) = circuit.clone() {
+        once(&mut seen.circuits, circuit, place, "circuit", problems);
+    }
+    if written.ip.is_some() && !has_mac {
+        problems.error(
+            place.key("ip"),
+            "is kept for a MAC address, and the target has none",
+            "write the target's `mac` too, or leave `ip` out",
+        );
     }
     let ip = right(written.ip, place.key("ip"), problems);
     if let Some(ip) = ip {
         check_reservation(ip, &place.key("ip"), networks, problems);
         once(&mut seen.ips, ip, place, "ip", problems);
     }
-    let group = written.group.as_ref().and_then(|name| {
-        let group = groups.get(name);
-        if group.is_none() {
-            problems.error(
-                place.key("group"),
-                format!("{name:?} is no group"),
-                "add it under `netboot.groups`, or correct the name",
-            );
-        }
-        group
-    });
-    let image = right(written.config, place.key("config"), problems)
-        .or_else(|| group.and_then(|group| group.image.clone()));
-    let program = program(written.program, place, problems)
-        .or_else(|| group.and_then(|group| group.program.clone()));
-    let mut cmdline = group.map(|group| group.cmdline.clone()).unwrap_or_default();
-    cmdline.extend(command_line(written.cmdline, place, problems));
+    if let Some(name) = written
+        .group
+        .as_ref()
+        .filter(|name| !groups.contains_key(*name))
+    {
+        problems.error(
+            place.key("group"),
+            format!("{name:?} is no group"),
+            "add it under `netboot.groups`, or correct the name",
+        );
+    }
+    let image = right(written.config, place.key("config"), problems);
+    let install = resolve_install(written.install, place, problems);
+    let program = resolve_program(written.program, place, problems);
+    let local = right(written.local, place.key("local"), problems);
+    let cmdline = command_line(written.cmdline, place, problems);
+    let options = resolve_options(written.options, place, problems);
     Some(Target {
         name: written.name?,
-        mac: mac?,
+        mac,
+        uuid,
+        circuit,
         ip,
+        group: written.group,
         image,
+        install,
         program,
+        local,
         cmdline,
+        options,
         state: written.state,
         place: written.place.0,
     })
@@ -193,22 +236,4 @@ pub(super) fn check_reservation(
         ),
         Some(_) => {}
     }
-}
-
-fn program(written: Option<String>, owner: &Place, problems: &mut Problems) -> Option<String> {
-    let written = written?;
-    let plain = !written.is_empty()
-        && !written.starts_with('.')
-        && written
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    if !plain {
-        problems.error(
-            owner.key("program"),
-            format!("{written:?} is no file name"),
-            "write the name of a file in the folder tftp/, such as snponly.efi",
-        );
-        return None;
-    }
-    Some(written)
 }

@@ -1,0 +1,199 @@
+//! The API for operators and their programs: what the service knows, in JSON.
+//!
+//! It is served on `admin_listen`, where it only tells, and on the control socket, where it also
+//! acts.
+
+mod documents;
+mod events;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::Body;
+use crate::service::Shared;
+
+/// What may be asked of the API where it listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// What the service knows.
+    Read,
+    /// That, and changes.
+    Write,
+}
+
+/// Why a request is answered with no document.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    why: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self { status, why }
+    }
+}
+
+/// Answers one request. An answer without an end ends when `stop` is cancelled.
+pub(crate) async fn answer<B>(
+    shared: &Arc<Shared>,
+    access: Access,
+    stop: &CancellationToken,
+    request: &Request<B>,
+) -> Response<Body> {
+    let path = request.uri().path().trim_end_matches('/');
+    let query = Query(request.uri().query().unwrap_or_default());
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let answered = if is_read {
+        read(shared, path, query, stop).await
+    } else if access == Access::Write {
+        write(shared, request.method(), path).await
+    } else {
+        Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "here the API only tells; changes are made over the control socket, by `netboot`",
+        ))
+    };
+    let mut response = answered.unwrap_or_else(|refusal| refused(&refusal));
+    if request.method() == Method::HEAD {
+        *response.body_mut() = Body::bytes(Bytes::new());
+    }
+    response
+}
+
+async fn read(
+    shared: &Arc<Shared>,
+    path: &str,
+    query: Query<'_>,
+    stop: &CancellationToken,
+) -> Result<Response<Body>, Refusal> {
+    match path {
+        "/metrics" => blocking(shared, |shared| Ok(metrics(shared))).await,
+        "/api/v1/status" => document(shared, documents::status).await,
+        "/api/v1/machines" => document(shared, documents::machines).await,
+        "/api/v1/leases" => document(shared, documents::leases).await,
+        "/api/v1/images" => document(shared, documents::images).await,
+        "/api/v1/explain" => {
+            let machine = query.machine()?;
+            document(shared, move |shared| documents::explain(shared, &machine)).await
+        }
+        "/api/v1/events" if query.has("follow") => Ok(events::follow(shared, query.since()?, stop)),
+        "/api/v1/events" => {
+            let since = query.since()?;
+            document(shared, move |shared| events::list(shared, since)).await
+        }
+        _ => Err(nothing()),
+    }
+}
+
+#[expect(
+    clippy::unused_async,
+    reason = "what changes something waits for the disk"
+)]
+async fn write(
+    _shared: &Arc<Shared>,
+    _method: &Method,
+    _path: &str,
+) -> Result<Response<Body>, Refusal> {
+    Err(nothing())
+}
+
+fn nothing() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "the API has nothing of that name")
+}
+
+/// The query of a URL.
+#[derive(Clone, Copy)]
+struct Query<'u>(&'u str);
+
+impl Query<'_> {
+    fn value(&self, key: &str) -> Option<String> {
+        form_urlencoded::parse(self.0.as_bytes())
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, Refusal> {
+        let parsed = self.value(key).map(|value| value.parse()).transpose();
+        parsed.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("{key}: {error}")))
+    }
+
+    /// The number of the last event that the client has.
+    fn since(&self) -> Result<u64, Refusal> {
+        Ok(self.parsed("since")?.unwrap_or_default())
+    }
+
+    fn machine(&self) -> Result<crate::policy::Machine, Refusal> {
+        Ok(crate::policy::Machine {
+            mac: self.parsed("mac")?,
+            uuid: self.parsed("uuid")?,
+            circuit: self.parsed("circuit")?,
+            arch: self.parsed("arch")?.map(netboot_dhcp::value::Arch),
+            network: None,
+        })
+    }
+}
+
+/// Makes a document where waiting for files and locks holds nobody up.
+async fn document<T: Serialize>(
+    shared: &Arc<Shared>,
+    make: impl FnOnce(&Shared) -> T + Send + 'static,
+) -> Result<Response<Body>, Refusal> {
+    blocking(shared, move |shared| {
+        serde_json::to_vec(&make(shared)).map_err(internal)
+    })
+    .await
+    .map(|text| respond(StatusCode::OK, "application/json", text))
+}
+
+async fn blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Shared) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let shared = Arc::clone(shared);
+    let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+    done.map_err(internal).flatten()
+}
+
+fn internal(error: impl std::fmt::Display) -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+}
+
+fn metrics(_shared: &Shared) -> Response<Body> {
+    respond(
+        StatusCode::OK,
+        "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        "# EOF\n",
+    )
+}
+
+fn refused(refusal: &Refusal) -> Response<Body> {
+    let text = format!("{}\n", json!({ "error": refusal.why }));
+    respond(refusal.status, "application/json", text)
+}
+
+fn respond(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let body = body.into();
+    let length = HeaderValue::from(body.len());
+    let mut response = Response::new(Body::bytes(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

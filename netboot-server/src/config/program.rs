@@ -1,0 +1,53 @@
+//! Which boot programs firmware gets in place of the defaults.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::Platform;
+
+/// One program for every machine, or one for each platform; a platform that is not named keeps its
+/// default.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(
+    untagged,
+    expecting = "it is neither a text nor a table of platforms (bios, x86, x64, arm32, arm64, riscv64, loongarch64, raspberry-pi) and texts"
+)]
+pub enum ProgramChoice {
+    /// This one, whatever the platform.
+    Any(String),
+    /// These.
+    ByPlatform(BTreeMap<Platform, String>),
+}
+
+impl ProgramChoice {
+    /// The program for a platform.
+    #[must_use]
+    pub fn program(&self, platform: Option<Platform>) -> Option<&str> {
+        match self {
+            Self::Any(name) => Some(name),
+            Self::ByPlatform(names) => names.get(&platform?).map(String::as_str),
+        }
+    }
+
+    /// Every program that is named.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let (any, names) = match self {
+            Self::Any(name) => (Some(name), None),
+            Self::ByPlatform(names) => (None, Some(names.values())),
+        };
+        let names = any.into_iter().chain(names.into_iter().flatten());
+        names.map(String::as_str)
+    }
+}
+
+impl fmt::Display for ProgramChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.names().enumerate() {
+            let before = if index == 0 { "" } else { ", " };
+            write!(f, "{before}{name}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! Platforms: what a boot program is built for, and the names that programs for each go by.
+
+use std::fmt;
+
+use netboot_dhcp::MacAddr;
+use netboot_dhcp::value::{Arch, raspberry_pi};
+use serde::{Deserialize, Serialize};
+
+/// What a boot program is built for. Over TFTP and over HTTP it is the same program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Platform {
+    /// A PC's BIOS.
+    Bios,
+    /// 32-bit UEFI on x86.
+    X86,
+    /// 64-bit UEFI on x86.
+    X64,
+    /// 32-bit UEFI on ARM.
+    Arm32,
+    /// 64-bit UEFI on ARM.
+    Arm64,
+    /// 64-bit UEFI on RISC-V.
+    Riscv64,
+    /// 64-bit UEFI on LoongArch.
+    Loongarch64,
+    /// A Raspberry Pi's own boot ROM, which knows the names that it loads.
+    RaspberryPi,
+}
+
+impl Platform {
+    /// Every platform.
+    pub const ALL: [Self; 8] = [
+        Self::Bios,
+        Self::X86,
+        Self::X64,
+        Self::Arm32,
+        Self::Arm64,
+        Self::Riscv64,
+        Self::Loongarch64,
+        Self::RaspberryPi,
+    ];
+
+    /// The platform of what firmware says in option 93, and `None` where no program is known for
+    /// it. A Raspberry Pi's ROM says that it is a BIOS; its MAC address tells otherwise.
+    ///
+    /// RFC 4578 and the registry differ on 7 and 9; firmware for x86-64 sends either.
+    #[must_use]
+    pub fn of(arch: Arch, mac: Option<MacAddr>) -> Option<Self> {
+        Some(match arch.0 {
+            0 if mac.is_some_and(raspberry_pi::is_board) => Self::RaspberryPi,
+            0 | 20 => Self::Bios,
+            6 | 15 => Self::X86,
+            7 | 9 | 16 | 17 => Self::X64,
+            10 | 18 => Self::Arm32,
+            11 | 19 => Self::Arm64,
+            27 | 28 => Self::Riscv64,
+            39 | 40 => Self::Loongarch64,
+            41 => Self::RaspberryPi,
+            _ => return None,
+        })
+    }
+
+    /// The names of its programs, the one to prefer first: those of iPXE's builds, and of the
+    /// folders in which iPXE's project lays them out. A Raspberry Pi has none, and its own.
+    #[must_use]
+    pub const fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::Bios => &["undionly.kpxe"],
+            Self::X86 => &[
+                "ipxe-i386.efi",
+                "snponly-i386.efi",
+                "i386-efi/ipxe.efi",
+                "i386-efi/snponly.efi",
+            ],
+            Self::X64 => &[
+                "ipxe.efi",
+                "snponly.efi",
+                "x86_64-efi/ipxe.efi",
+                "x86_64-efi/snponly.efi",
+            ],
+            Self::Arm32 => &[
+                "ipxe-arm32.efi",
+                "snponly-arm32.efi",
+                "arm32-efi/ipxe.efi",
+                "arm32-efi/snponly.efi",
+            ],
+            Self::Arm64 => &[
+                "ipxe-arm64.efi",
+                "snponly-arm64.efi",
+                "arm64-efi/ipxe.efi",
+                "arm64-efi/snponly.efi",
+            ],
+            Self::Riscv64 => &[
+                "ipxe-riscv64.efi",
+                "snponly-riscv64.efi",
+                "riscv64-efi/ipxe.efi",
+                "riscv64-efi/snponly.efi",
+            ],
+            Self::Loongarch64 => &[
+                "ipxe-loong64.efi",
+                "snponly-loong64.efi",
+                "loong64-efi/ipxe.efi",
+                "loong64-efi/snponly.efi",
+            ],
+            // The 3 begins with the first, the 4 and the 5 with the others. What the offer names
+            // they do not look at.
+            Self::RaspberryPi => &["bootcode.bin", "start4.elf", "config.txt"],
+        }
+    }
+
+    /// Whether its firmware is UEFI.
+    #[must_use]
+    pub const fn is_efi(self) -> bool {
+        !matches!(self, Self::Bios | Self::RaspberryPi)
+    }
+
+    /// Its name in a configuration: `bios`, `x64`, `raspberry-pi`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Bios => "bios",
+            Self::X86 => "x86",
+            Self::X64 => "x64",
+            Self::Arm32 => "arm32",
+            Self::Arm64 => "arm64",
+            Self::Riscv64 => "riscv64",
+            Self::Loongarch64 => "loongarch64",
+            Self::RaspberryPi => "raspberry-pi",
+        }
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tftp_and_http_firmware_of_a_kind_are_one_platform() {
+        for (archs, platform) in [
+            (&[0, 20][..], Some(Platform::Bios)),
+            (&[6, 15], Some(Platform::X86)),
+            // RFC 4578 and the registry differ on 7 and 9; both are sent by x64 firmware.
+            (&[7, 9, 16], Some(Platform::X64)),
+            (&[11, 19], Some(Platform::Arm64)),
+            (&[41], Some(Platform::RaspberryPi)),
+            (&[2, 5, 500], None),
+        ] {
+            for &arch in archs {
+                assert_eq!(Platform::of(Arch(arch), None), platform, "{arch}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_raspberry_pi_that_says_bios_is_known_by_its_mac() {
+        let board = MacAddr([0xdc, 0xa6, 0x32, 1, 2, 3]);
+        let of = |mac| Platform::of(Arch::X86_BIOS, Some(mac));
+        assert_eq!(of(board), Some(Platform::RaspberryPi));
+        assert_eq!(of(MacAddr([0x52, 0x54, 0, 1, 2, 3])), Some(Platform::Bios));
+    }
+}

@@ -1,0 +1,140 @@
+//! A decision in each protocol's terms: the boot file for DHCP, and what a path means by TFTP and
+//! HTTP.
+
+use netboot_dhcp::server::Firmware;
+
+use super::{Boot, Decision, KnownBy, Machine, Program};
+use crate::script::Origin;
+
+/// The path of the boot script: the menu, or with `?mac=…` a machine's.
+pub(crate) const SCRIPT: &str = "/boot.ipxe";
+
+/// What a path means when there is no file of that name, by TFTP or HTTP alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Served {
+    /// The boot script of the machine that asks. A signed iPXE asks for `autoexec.ipxe` beside
+    /// itself, in whatever folder that is.
+    Script,
+    /// GRUB's configuration for the machine that asks, in whatever folder its build looks.
+    Grub,
+}
+
+/// What a path means when there is no file of that name.
+#[must_use]
+pub fn served(path: &str) -> Option<Served> {
+    let path = path.trim_start_matches('/');
+    match path.rsplit_once('/').map_or(path, |(_, file)| file) {
+        "autoexec.ipxe" => Some(Served::Script),
+        "boot.ipxe" if path == "boot.ipxe" => Some(Served::Script),
+        "grub.cfg" => Some(Served::Grub),
+        _ => None,
+    }
+}
+
+/// What DHCP, or the boot server on port 4011, tells a machine to load in this stage of its boot: a
+/// name for TFTP or a URL. iPXE is never told a program, so that it does not load itself again.
+#[must_use]
+pub fn boot_file(
+    decision: &Decision,
+    machine: &Machine,
+    firmware: Firmware,
+    origin: &Origin,
+) -> Option<String> {
+    match (firmware, &decision.boot, &decision.program) {
+        (_, Boot::Nothing, _) => None,
+        (Firmware::Ipxe, ..) => Some(origin.url(&script_path(decision, machine))),
+        (Firmware::HttpClient, _, Program::File(name)) => Some(origin.url(&format!("/{name}"))),
+        (Firmware::PxeClient, _, Program::File(name)) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// The script's path with all that says which machine it is for, and what it is known by.
+fn script_path(decision: &Decision, machine: &Machine) -> String {
+    let Some(mac) = machine.mac else {
+        return SCRIPT.to_owned();
+    };
+    let mut path = format!("{SCRIPT}?mac={}", mac.dashed());
+    match (decision.known_by, machine.uuid, &machine.circuit) {
+        (Some(KnownBy::Uuid), Some(uuid), _) => path.push_str(&format!("&uuid={uuid}")),
+        (Some(KnownBy::Circuit), _, Some(circuit)) => {
+            path.push_str(&format!("&circuit={}", circuit.hex()));
+        }
+        _ => {}
+    }
+    path
+}
+
+/// The program that a shim is meant to go on with, where it asks for another: iPXE's shim asks for
+/// `ipxe.efi` whatever it is called itself, and behind `snponly-shim.efi` belongs `snponly.efi`.
+#[must_use]
+pub fn second_stage(decision: &Decision, path: &str) -> Option<String> {
+    let Program::File(first) = &decision.program else {
+        return None;
+    };
+    let path = path.trim_start_matches('/');
+    let folder = path.strip_suffix("ipxe.efi")?;
+    let build = first.strip_prefix(folder)?.strip_suffix("-shim.efi")?;
+    let plain =
+        !build.contains('/') && build != "ipxe" && (folder.is_empty() || folder.ends_with('/'));
+    plain.then(|| format!("{folder}{build}.efi"))
+}
+
+#[cfg(test)]
+mod tests {
+    use netboot_ipxe::LocalDisk;
+
+    use super::*;
+
+    fn decision(program: &str) -> Decision {
+        Decision {
+            target: None,
+            known_by: None,
+            allowed: true,
+            program: Program::File(program.into()),
+            boot: Boot::Menu,
+            install: None,
+            local: LocalDisk::ByPlatform,
+            options: Vec::new(),
+            reasons: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_shim_that_asks_for_ipxe_gets_the_build_that_it_is_of() {
+        for (first, asked, given) in [
+            ("snponly-shim.efi", "ipxe.efi", Some("snponly.efi")),
+            ("snponly-shim.efi", "/ipxe.efi", Some("snponly.efi")),
+            (
+                "x86_64-sb/snponly-shim.efi",
+                "x86_64-sb/ipxe.efi",
+                Some("x86_64-sb/snponly.efi"),
+            ),
+            ("snponly-shim.efi", "sub/ipxe.efi", None),
+            ("x86_64-sb/snponly-shim.efi", "ipxe.efi", None),
+            ("snponly-shim.efi", "my-ipxe.efi", None),
+            ("snponly-shim.efi", "snponly.efi", None),
+            ("ipxe-shim.efi", "ipxe.efi", None),
+            ("snponly.efi", "ipxe.efi", None),
+        ] {
+            let stage = second_stage(&decision(first), asked);
+            assert_eq!(stage.as_deref(), given, "{first} asks for {asked}");
+        }
+    }
+
+    #[test]
+    fn scripts_are_asked_for_beside_the_program() {
+        for (path, meaning) in [
+            ("/boot.ipxe", Some(Served::Script)),
+            ("autoexec.ipxe", Some(Served::Script)),
+            ("x86_64-sb/autoexec.ipxe", Some(Served::Script)),
+            ("/grub.cfg", Some(Served::Grub)),
+            ("debian-installer/amd64/grub/grub.cfg", Some(Served::Grub)),
+            ("grub/grub.cfg-01-52-54-00-12-34-56", None),
+            ("x/boot.ipxe", None),
+            ("revocations.efi", None),
+        ] {
+            assert_eq!(served(path), meaning, "{path}");
+        }
+    }
+}

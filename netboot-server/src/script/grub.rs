@@ -1,0 +1,242 @@
+//! From a decision to GRUB's configuration, for machines whose Secure Boot trusts a distribution's
+//! shim and GRUB and no iPXE: kernels and initial RAM disks come over HTTP here, too.
+//!
+//! GRUB's shell has two quotes. Between `'` nothing means anything but the next `'`, so every text
+//! that comes from outside is written so, and a `'` in it as `'\''`.
+
+use netboot_image::{Boot as ManifestBoot, ImageFile, LinuxBoot, Manifest};
+
+use super::entry::{image_label, line_length, words};
+use super::menu::all_items;
+use super::{Asker, NOTICE_MS, Report};
+use crate::config::{MenuAction, Target};
+use crate::policy::{Boot, Decision};
+use crate::world::World;
+
+/// Writes GRUB's configuration.
+#[must_use]
+pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
+    let target = decision.target_in(world);
+    let mut grub = Grub::default();
+    match &decision.boot {
+        Boot::Menu => menu(&mut grub, world, target, asker),
+        Boot::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
+            (Some(_), Report::Withheld) => grub.notice(&[
+                &format!("The script that installs image {name} is only for its machine."),
+                "On the server: netboot leases",
+            ]),
+            (Some(manifest), report) => {
+                image(&mut grub, world, manifest, target, asker, report.url())
+            }
+            (None, _) => grub.missing(name.as_str()),
+        },
+        Boot::MissingImage(name) => grub.missing(name.as_str()),
+        Boot::Local => grub.local(),
+        Boot::Nothing => grub.line(&["exit", "1"]),
+    }
+    grub.0
+}
+
+/// Text of a configuration.
+#[derive(Default)]
+struct Grub(String);
+
+impl Grub {
+    /// A command with its words, each as it is but for what has to be quoted.
+    fn line(&mut self, words: &[&str]) {
+        for (index, word) in words.iter().enumerate() {
+            if index > 0 {
+                self.0.push(' ');
+            }
+            self.0.push_str(&quoted(word));
+        }
+        self.0.push('\n');
+    }
+
+    fn echo(&mut self, text: &str) {
+        self.line(&["echo", text]);
+    }
+
+    /// Says why nothing boots, and starts over.
+    fn notice(&mut self, lines: &[&str]) {
+        for line in lines {
+            self.echo(line);
+        }
+        let seconds = (NOTICE_MS / 1000).to_string();
+        self.line(&["sleep", &seconds]);
+        self.line(&["reboot"]);
+    }
+
+    fn missing(&mut self, name: &str) {
+        self.notice(&[
+            &format!("The image {name} is not in the store."),
+            &format!("On the server: netboot image add {name} --kernel FILE --initrd FILE"),
+        ]);
+    }
+
+    /// GRUB of 2.06 takes no status and says 0; a later one goes on in the boot order.
+    fn local(&mut self) {
+        self.line(&["exit", "1"]);
+    }
+}
+
+/// A word that GRUB's shell takes as it is.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    let shown = word.replace(char::is_control, " ");
+    format!("'{}'", shown.replace('\'', r"'\''"))
+}
+
+fn image(
+    grub: &mut Grub,
+    world: &World,
+    manifest: &Manifest,
+    target: Option<&Target>,
+    asker: &Asker<'_>,
+    report: Option<&str>,
+) {
+    let (name, generation) = (manifest.name(), manifest.generation());
+    let path = |file: &ImageFile| {
+        let host = asker.origin.authority();
+        format!("(http,{host})/images/{name}/{generation}/{}", file.name())
+    };
+    grub.echo(&format!(
+        "Booting {} ({name} {generation})",
+        image_label(world, manifest)
+    ));
+    match manifest.boot() {
+        ManifestBoot::Linux(linux) => {
+            let words = words(world, manifest, linux.cmdline(), target, asker, report);
+            boot_linux(grub, name.as_str(), linux, &words, path);
+        }
+        ManifestBoot::Efi(efi) => {
+            let program = path(efi.program());
+            grub.0.push_str("if ");
+            grub.line(&["chainloader", &program]);
+            grub.0.push_str("then\nboot\nfi\n");
+            grub.notice(&[&format!("Could not boot image {name}.")]);
+        }
+        other => grub.notice(&[&format!(
+            "The image {name} is of kind {}, which GRUB cannot boot.",
+            other.kind()
+        )]),
+    }
+}
+
+fn boot_linux(
+    grub: &mut Grub,
+    name: &str,
+    linux: &LinuxBoot,
+    words: &[String],
+    path: impl Fn(&ImageFile) -> String,
+) {
+    // GRUB adds a name of its own before the words, which is no longer than iPXE's.
+    let length = line_length(linux, words);
+    if length > linux.cmdline_limit() as usize {
+        let limit = linux.cmdline_limit();
+        grub.notice(&[
+            &format!(
+                "The command line for image {name} has {length} bytes, and its kernel takes {limit}."
+            ),
+            "On the server: shorten cmdline of the image, the group or the target",
+        ]);
+        return;
+    }
+    let kernel = path(linux.kernel());
+    // What the kernel takes off again; GRUB puts its own around a word with a blank in it.
+    let words: Vec<_> = words.iter().map(|word| word.replace('"', "")).collect();
+    let mut line = vec!["linux", kernel.as_str()];
+    line.extend(words.iter().map(String::as_str));
+    grub.0.push_str("if ");
+    grub.line(&line);
+    grub.0.push_str("then\n");
+    let initrds: Vec<_> = linux.initrds().iter().map(path).collect();
+    if initrds.is_empty() {
+        grub.line(&["boot"]);
+    } else {
+        let mut line = vec!["initrd"];
+        line.extend(initrds.iter().map(String::as_str));
+        grub.0.push_str("if ");
+        grub.line(&line);
+        grub.0.push_str("then\nboot\nfi\n");
+    }
+    grub.0.push_str("fi\n");
+    grub.notice(&[
+        &format!("Could not boot image {name}."),
+        &format!("On the server: netboot image verify {name}; netboot check"),
+    ]);
+}
+
+fn menu(grub: &mut Grub, world: &World, target: Option<&Target>, asker: &Asker<'_>) {
+    let settings = &world.config().menu;
+    let items = settings.items.clone().unwrap_or_else(|| all_items(world));
+    let timeout = match settings.timeout_s {
+        0 => "-1".to_owned(),
+        seconds => seconds.to_string(),
+    };
+    grub.0.push_str(&format!("set timeout={timeout}\n"));
+    for (index, item) in items.iter().enumerate() {
+        let id = index.to_string();
+        let is_default = settings.default.as_ref();
+        if is_default.is_some_and(|default| item.action.is_called(default)) {
+            grub.0.push_str(&format!("set default={id}\n"));
+        }
+        let label = |default: &str| item.label.clone().unwrap_or_else(|| default.to_owned());
+        let mut section = Grub::default();
+        let text = match &item.action {
+            MenuAction::Image(name) => match world.image(name) {
+                Some(manifest) => {
+                    image(&mut section, world, manifest, target, asker, None);
+                    label(image_label(world, manifest))
+                }
+                None => {
+                    section.missing(name.as_str());
+                    format!("{} (not in the store)", label(name.as_str()))
+                }
+            },
+            MenuAction::Chain(url) => {
+                section.notice(&["GRUB cannot go on with an iPXE script."]);
+                label(url)
+            }
+            MenuAction::Local => {
+                section.local();
+                label("Boot from the local disk")
+            }
+            MenuAction::Shell => {
+                section.echo("Escape leads to the menu; there, c opens the shell.");
+                section.line(&["sleep", "--interruptible", "5"]);
+                label("GRUB shell")
+            }
+        };
+        let head = format!("menuentry {} --id {id} {{\n", quoted(&text));
+        grub.0.push_str(&head);
+        grub.0.push_str(&section.0);
+        grub.0.push_str("}\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_means_nothing_to_grubs_shell() {
+        for (word, written) in [
+            ("console=ttyS0,115200", "console=ttyS0,115200"),
+            ("a b", "'a b'"),
+            ("$root", "'$root'"),
+            ("a;reboot", "'a;reboot'"),
+            ("it's", r"'it'\''s'"),
+            ("a\nb", "'a b'"),
+            ("#x", "'#x'"),
+            ("\\", r"'\'"),
+            ("(http,10.0.0.1)/x", "'(http,10.0.0.1)/x'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(word), written);
+        }
+    }
+}

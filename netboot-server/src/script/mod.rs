@@ -1,0 +1,353 @@
+//! From a decision to the script that carries it out: iPXE's, and GRUB's configuration.
+
+mod entry;
+mod grub;
+mod menu;
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use netboot_dhcp::MacAddr;
+use netboot_image::{ImageName, Manifest};
+use netboot_ipxe::{Ending, Notice, RenderError};
+
+use crate::config::MenuAction;
+use crate::install::Secret;
+use crate::policy::{Boot, Decision};
+use crate::world::World;
+use entry::entry;
+
+pub use grub::write as write_grub;
+
+/// How long a machine that cannot boot shows why, before it starts over.
+const NOTICE_MS: u32 = 60_000;
+
+/// This server as a machine reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The address of this server that the machine asked.
+    pub server: IpAddr,
+    /// The port of this server's HTTP.
+    pub http_port: u16,
+}
+
+impl Origin {
+    /// The URL of a path on this server, which begins with `/`.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.authority())
+    }
+
+    /// Address and port, as a URL has them.
+    fn authority(&self) -> String {
+        let host = match self.server {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        };
+        match self.http_port {
+            80 => host,
+            port => format!("{host}:{port}"),
+        }
+    }
+}
+
+/// Who a script is for, and how it reaches this server.
+#[derive(Debug, Clone, Copy)]
+pub struct Asker<'a> {
+    /// Its MAC address, where it is known.
+    pub mac: Option<MacAddr>,
+    /// The address it asked from.
+    pub address: IpAddr,
+    /// The server that it asked.
+    pub origin: Origin,
+    /// What it may be told that is for its machine only.
+    pub trust: Trust<'a>,
+}
+
+/// What a script may hold that only its machine may know: the token by which it reports that it is
+/// installed.
+#[derive(Debug, Clone, Copy)]
+pub struct Trust<'a>(Trusted<'a>);
+
+#[derive(Debug, Clone, Copy)]
+enum Trusted<'a> {
+    No,
+    Itself(&'a Secret),
+    Shown,
+}
+
+impl<'a> Trust<'a> {
+    /// Anybody may have asked: a script that installs says that it is for its machine only.
+    pub const NOBODY: Self = Self(Trusted::No);
+    /// A person looks at it: a word stands in the token's place.
+    pub const PERSON: Self = Self(Trusted::Shown);
+
+    /// The machine itself asked.
+    pub(crate) fn itself(secret: &'a Secret) -> Self {
+        Self(Trusted::Itself(secret))
+    }
+}
+
+impl Asker<'_> {
+    /// The URL by which the machine reports its install; `None` where that is not for the asker.
+    fn report(&self, machine: &str, number: u64) -> Option<String> {
+        let token = match self.trust.0 {
+            Trusted::No => return None,
+            Trusted::Itself(secret) => secret.token(machine, number),
+            Trusted::Shown => "ONE-TIME-TOKEN".to_owned(),
+        };
+        let path = format!("/machines/{machine}/installed?number={number}&token={token}");
+        Some(self.origin.url(&path))
+    }
+
+    fn report_of(&self, world: &World, decision: &Decision) -> Report {
+        match (decision.install, decision.target_in(world)) {
+            (Some(number), Some(target)) => match self.report(&target.name, number) {
+                Some(url) => Report::Url(url),
+                None => Report::Withheld,
+            },
+            _ => Report::None,
+        }
+    }
+}
+
+/// What `{report}` stands for.
+enum Report {
+    /// Nothing is to be reported.
+    None,
+    /// A report is due, to this URL.
+    Url(String),
+    /// A report is due, and its URL is not for the asker.
+    Withheld,
+}
+
+impl Report {
+    fn url(&self) -> Option<&str> {
+        match self {
+            Self::Url(url) => Some(url),
+            Self::None | Self::Withheld => None,
+        }
+    }
+}
+
+/// Writes the iPXE script.
+///
+/// # Errors
+///
+/// Where a text holds what iPXE cannot represent; the error names it. An image or an item of the
+/// menu that cannot be written is replaced by a notice.
+pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<String, RenderError> {
+    let target = decision.target_in(world);
+    let again = Ending::Reboot { wait_ms: NOTICE_MS };
+    let script = match &decision.boot {
+        Boot::Menu => menu::menu(world, decision, asker).script()?,
+        Boot::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
+            (Some(_), Report::Withheld) => for_itself(name).script(again)?,
+            (Some(manifest), report) => {
+                let entry = entry(world, manifest, target, asker, report.url());
+                match entry.script(again).and_then(|script| script.render()) {
+                    Ok(script) => return Ok(script),
+                    Err(error) => unwritable(
+                        format!("The image {name} cannot be written as an iPXE script."),
+                        &error,
+                    )
+                    .script(again)?,
+                }
+            }
+            (None, _) => missing(name).script(again)?,
+        },
+        Boot::MissingImage(name) => missing(name).script(again)?,
+        Boot::Local => decision.local.script(again)?,
+        Boot::Nothing => nothing(decision).script(Ending::Exit {
+            status: 1,
+            wait_ms: 5_000,
+        })?,
+    };
+    script.render()
+}
+
+/// The images that the script of a decision names.
+pub(crate) fn named<'w>(world: &'w World, decision: &Decision) -> Vec<&'w Manifest> {
+    match (&decision.boot, &world.config().menu.items) {
+        (Boot::Image(name, _), _) => world.image(name).into_iter().collect(),
+        (Boot::Menu, None) => world.images().collect(),
+        (Boot::Menu, Some(items)) => items
+            .iter()
+            .filter_map(|item| match &item.action {
+                MenuAction::Image(image) => world.image(image),
+                _ => None,
+            })
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn unwritable(what: impl Into<String>, error: &RenderError) -> Notice {
+    Notice::new(what.into()).line(error.to_string().replace("${", "$ {"))
+}
+
+fn missing(name: &ImageName) -> Notice {
+    Notice::new(format!("The image {name} is not in the store.")).line(format!(
+        "On the server: netboot image add {name} --kernel FILE --initrd FILE"
+    ))
+}
+
+/// What others get who ask for the script of a machine that is to be installed. With it they could
+/// report in the machine's place.
+fn for_itself(name: &ImageName) -> Notice {
+    Notice::new(format!(
+        "The script that installs image {name} is only for the machine that holds its own lease."
+    ))
+    .line("On the server: netboot leases; beside another DHCP server, identify = \"neighbour\"")
+}
+
+fn nothing(decision: &Decision) -> Notice {
+    let notice = Notice::new("This server has nothing to boot for this machine.");
+    let why = decision.reasons.last();
+    why.into_iter()
+        .fold(notice, |notice, why| notice.line(format!("Why: {why}.")))
+}
+
+fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::config::{self, Flags, Host};
+    use crate::policy::{self, Machine};
+    use crate::programs::Programs;
+
+    const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+
+    fn manifest(name: &str, cmdline: &[&str]) -> Manifest {
+        let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let file = |file: &str| serde_json::json!({ "file": file, "size": 5, "digest": format!("sha256:{digest}") });
+        let mut kernel = file("bzImage");
+        kernel["cmdline_limit"] = 255.into();
+        let manifest = serde_json::json!({
+            "version": "1.0", "name": name, "generation": 7, "created": "2026-11-23T05:26:58Z",
+            "architecture": "x86_64", "kind": "linux", "kernel": kernel,
+            "initrds": [file("initrd")], "cmdline": cmdline,
+        });
+        Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest")
+    }
+
+    fn script(more: &str, images: Vec<Manifest>) -> String {
+        let text = format!(
+            "[netboot.server]\nip = \"192.168.100.1\"\ninterface = \"eth1\"\n\
+             [[netboot.targets]]\nname = \"node\"\nmac = \"{MAC}\"\n{more}"
+        );
+        let (flags, host) = (Flags::default(), Host::default());
+        let (config, problems) = config::load_text("test", &text, false, &flags, &host);
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        let world = World::new(Arc::new(config), images, Programs::from([]));
+        let machine = Machine::with_mac(MAC);
+        let asker = Asker {
+            mac: Some(MAC),
+            address: Ipv4Addr::new(192, 168, 100, 50).into(),
+            origin: Origin {
+                server: Ipv4Addr::new(192, 168, 100, 1).into(),
+                http_port: 80,
+            },
+            trust: Trust::NOBODY,
+        };
+        write(&world, &policy::decide(&world, &machine), &asker).expect("a script")
+    }
+
+    #[test]
+    fn a_script_names_the_generation_and_appends_command_lines_in_order() {
+        let written = script(
+            "group = \"lab\"\nconfig = \"debian\"\ncmdline = \"own={mac-dash}\"\n\
+             [netboot.groups.lab]\ncmdline = \"group={ip}\"\n\
+             [netboot.images.debian]\ncmdline = \"image={server}\"",
+            vec![manifest("debian", &["quiet", "name={name}"])],
+        );
+        let base = "http://192.168.100.1/images/debian/@7";
+        let kernel = format!(
+            "kernel --name bzImage {base}/bzImage initrd=initrd quiet name=node \
+             image=192.168.100.1 group=192.168.100.50 own=52-54-00-12-34-56 ||"
+        );
+        assert!(written.contains(&kernel), "{written}");
+        let initrd = format!("initrd --name initrd {base}/initrd ||");
+        assert!(written.contains(&initrd), "{written}");
+    }
+
+    #[test]
+    fn an_efi_program_and_an_address_elsewhere_are_chained_to() {
+        let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+        let manifest = |more: serde_json::Value| {
+            let mut manifest = serde_json::json!({
+                "version": "1.1", "name": "other", "generation": 2,
+                "created": "2026-11-23T05:26:58Z", "architecture": "x86_64",
+            });
+            let more = more.as_object().expect("an object").clone();
+            manifest.as_object_mut().expect("an object").extend(more);
+            let text = manifest.to_string();
+            Manifest::from_json(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+        };
+        let efi = serde_json::json!({ "kind": "efi", "program":
+            { "file": "shell.efi", "size": 5, "digest": format!("sha256:{digest}") } });
+        let written = script("config = \"other\"", vec![manifest(efi)]);
+        let url = "http://192.168.100.1/images/other/@2/shell.efi";
+        assert!(
+            written.contains(&format!("chain --replace {url} ||")),
+            "{written}"
+        );
+        let chain = serde_json::json!({ "kind": "chain", "url": "http://192.0.2.1/menu.ipxe" });
+        let written = script("config = \"other\"", vec![manifest(chain)]);
+        let url = "http://192.0.2.1/menu.ipxe";
+        assert!(
+            written.contains(&format!("chain --replace {url} ||")),
+            "{written}"
+        );
+    }
+
+    #[test]
+    fn a_command_line_that_the_kernel_would_cut_is_a_notice() {
+        let long = "x".repeat(250);
+        let written = script("config = \"debian\"", vec![manifest("debian", &[&long])]);
+        assert!(!written.contains("\nkernel "), "{written}");
+        // bzImage, a blank, initrd=initrd, a blank and the word.
+        assert!(
+            written.contains("has 272 bytes, and its kernel takes 255"),
+            "{written}"
+        );
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_written_leaves_the_menu_to_the_others() {
+        let images = vec![
+            manifest("bad", &["ip=${net0/ip}"]),
+            manifest("good", &["quiet"]),
+        ];
+        let written = script("", images);
+        assert!(written.contains("bad (cannot be written)"), "{written}");
+        assert!(
+            written.contains("http://192.168.100.1/images/good/@7/bzImage"),
+            "{written}"
+        );
+        assert!(!written.contains("${net0/ip}"), "{written}");
+    }
+
+    #[test]
+    fn the_menu_takes_its_default_and_shows_what_is_missing() {
+        let written = script(
+            "[netboot.menu]\ntitle = \"Lab\"\ndefault = \"local\"\ntimeout = 5\n\
+             items = [{ image = \"gone\", label = \"Gone\" }, { local = true }, { shell = true }]",
+            Vec::new(),
+        );
+        assert!(written.contains("menu Lab\n"), "{written}");
+        assert!(written.contains("Gone (not in the store)"), "{written}");
+        let choose = written.lines().find(|line| line.starts_with("choose "));
+        assert!(
+            choose.is_some_and(|line| line.contains("local") && line.contains("--timeout")),
+            "{written}"
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! One thing that listens: how it is bound, how it serves, and why it cannot.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{SocketAddr, SocketAddrV4};
+use std::sync::Arc;
+
+use netboot_tftp::server::Server as TftpServer;
+use tokio_util::sync::CancellationToken;
+
+use super::{Inherited, Shared};
+use crate::api::Access;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::http::{Listener, Tree};
+use crate::{dhcp, http, tftp};
+
+/// Something that listens. Two that are equal are the same one before and after a reload.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Endpoint {
+    /// DHCP on an interface.
+    Dhcp { interface: String, port: u16 },
+    /// TFTP on an address.
+    Tftp(SocketAddrV4),
+    /// HTTP on an address.
+    Http(SocketAddrV4),
+    /// The API and metrics on an address.
+    Admin(SocketAddr),
+}
+
+/// Why an endpoint does not listen.
+pub(super) enum BindError {
+    /// What it needs is not there yet.
+    NotYet(String),
+    /// It cannot.
+    Failed(Failure),
+}
+
+/// An endpoint that is bound and does not serve yet.
+pub(super) enum Bound {
+    Dhcp(dhcp::Socket),
+    Tftp(Box<TftpServer<tftp::Files>>),
+    Http(Listener),
+    Admin(Listener),
+}
+
+impl Bound {
+    /// Serves until told to stop, or until what it is bound to is gone.
+    pub(super) async fn serve(self, shared: Arc<Shared>, stop: CancellationToken) {
+        match self {
+            Self::Dhcp(socket) => dhcp::serve(socket, shared, stop).await,
+            Self::Tftp(server) => {
+                if let Err(error) = server.serve(stop.cancelled_owned()).await {
+                    tracing::error!("TFTP stopped: {error}");
+                }
+            }
+            Self::Http(listener) => http::serve(listener, Tree::Boot, shared, stop).await,
+            Self::Admin(listener) => {
+                http::serve(listener, Tree::Api(Access::Read), shared, stop).await;
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Dhcp { interface, .. } => write!(f, "DHCP on {interface}"),
+            Self::Tftp(address) => write!(f, "TFTP on {}", address.ip()),
+            Self::Http(address) => write!(f, "HTTP on {}", address.ip()),
+            Self::Admin(address) => write!(f, "API and metrics on {address}"),
+        }
+    }
+}
+
+impl Endpoint {
+    /// What a configuration wants to listen: DHCP once an interface, TFTP and HTTP once an
+    /// address, and the API.
+    pub(super) fn wanted(config: &Config, inherited: &Inherited) -> BTreeSet<Self> {
+        let ports = config.ports;
+        let networks = config.networks.iter();
+        networks
+            .flat_map(|network| {
+                let dhcp = network.interface.clone().map(|interface| Self::Dhcp {
+                    interface,
+                    port: ports.dhcp.get(),
+                });
+                let tftp = SocketAddrV4::new(network.server, ports.tftp.get());
+                let http = SocketAddrV4::new(network.server, ports.http.get());
+                dhcp.into_iter().chain([
+                    Self::Tftp(inherited.covering_datagrams(tftp)),
+                    Self::Http(inherited.covering_streams(http)),
+                ])
+            })
+            .chain(config.admin_listen.map(Self::Admin))
+            .collect()
+    }
+
+    /// Takes the socket that was inherited for it, else binds one.
+    pub(super) fn bind(
+        &self,
+        shared: &Arc<Shared>,
+        inherited: &Inherited,
+    ) -> Result<Bound, BindError> {
+        let bound =
+            match self {
+                Self::Dhcp { interface, port } => {
+                    let number = shared.interfaces.number(interface);
+                    match inherited.on_interface(interface, *port) {
+                        Some(socket) => socket
+                            .and_then(|socket| dhcp::Socket::on(socket.into(), interface, number)),
+                        None => dhcp::Socket::bind(interface, number, *port),
+                    }
+                    .map(Bound::Dhcp)
+                }
+                Self::Tftp(address) => bind_tftp(*address, shared, inherited)
+                    .map(|server| Bound::Tftp(Box::new(server))),
+                Self::Http(address) => match inherited.streams(*address) {
+                    Some(listener) => listener
+                        .and_then(tokio::net::TcpListener::from_std)
+                        .map(Listener::Tcp),
+                    None => Listener::bind((*address).into()),
+                }
+                .map(Bound::Http),
+                Self::Admin(address) => Listener::bind(*address).map(Bound::Admin),
+            };
+        bound.map_err(|error| self.explain(&error))
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Self::Dhcp { port, .. } => *port,
+            Self::Tftp(address) | Self::Http(address) => address.port(),
+            Self::Admin(address) => address.port(),
+        }
+    }
+
+    /// What it does once it is bound.
+    pub(super) fn state(&self) -> &'static str {
+        match self {
+            Self::Admin(_) => "serving",
+            Self::Dhcp { .. } | Self::Tftp(_) | Self::Http(_) => "listening",
+        }
+    }
+
+    fn explain(&self, error: &io::Error) -> BindError {
+        use nix::errno::Errno;
+        let port = self.port();
+        let tried = || format!("{self}, port {port}");
+        match error.raw_os_error().map(Errno::from_raw) {
+            // Machines boot without it, so that whatever keeps it away is waited for.
+            _ if matches!(self, Self::Admin(_)) => BindError::NotYet(format!(
+                "{error} (`admin_listen` says where it is, or that it is \"off\")"
+            )),
+            Some(Errno::ENODEV) => BindError::NotYet("the interface is not there yet".into()),
+            Some(Errno::EADDRNOTAVAIL) => {
+                BindError::NotYet("no interface has the address yet".into())
+            }
+            Some(Errno::EADDRINUSE) => BindError::Failed(Failure::new(
+                tried(),
+                "another program has the port",
+                format!("find it with `ss -lntup 'sport = :{port}'` and stop it"),
+            )),
+            Some(Errno::EACCES | Errno::EPERM) => BindError::Failed(Failure::new(
+                tried(),
+                "this user may not",
+                "run it as root, or with the capabilities CAP_NET_BIND_SERVICE and CAP_NET_RAW",
+            )),
+            _ => BindError::Failed(Failure::new(
+                tried(),
+                error,
+                "see what the system says about the interface with `ip addr`",
+            )),
+        }
+    }
+}
+
+fn bind_tftp(
+    address: SocketAddrV4,
+    shared: &Arc<Shared>,
+    inherited: &Inherited,
+) -> io::Result<TftpServer<tftp::Files>> {
+    let folder = shared.worlds.current().config().programs_dir();
+    let files = tftp::Files::new(Arc::clone(shared), &folder)?;
+    let settings = netboot_tftp::server::Settings::default();
+    let server = match inherited.datagrams(address) {
+        Some(socket) => TftpServer::from_socket(socket?, settings, files)?,
+        None => TftpServer::bind(address.into(), settings, files)?,
+    };
+    let shared = Arc::clone(shared);
+    Ok(server.observe(move |event| tftp::observe(&shared, event)))
+}

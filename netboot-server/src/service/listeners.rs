@@ -1,0 +1,173 @@
+//! What listens now, and the change from one configuration's endpoints to another's.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::endpoint::{BindError, Bound, Endpoint};
+use super::{Inherited, Shared};
+use crate::config::Config;
+use crate::failure::Failure;
+
+/// How often an interface or address that is not there yet is looked for.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// The endpoints that run, each a task of its own.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    running: BTreeMap<Endpoint, Running>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    failing: mpsc::Sender<Failure>,
+    inherited: Arc<Inherited>,
+}
+
+#[derive(Debug)]
+struct Running {
+    stop: CancellationToken,
+    listening: Arc<AtomicBool>,
+}
+
+/// Endpoints that are bound, or waited for, and do not serve yet.
+pub(super) type Prepared = Vec<(Endpoint, Option<Bound>)>;
+
+impl Listeners {
+    /// None yet. Their tasks are in `tasks` and end when `stop` is cancelled; one that turns out to
+    /// be impossible later tells `failing`.
+    pub(super) fn new(
+        tasks: TaskTracker,
+        stop: CancellationToken,
+        failing: mpsc::Sender<Failure>,
+        inherited: Inherited,
+    ) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            tasks,
+            stop,
+            failing,
+            inherited: Arc::new(inherited),
+        }
+    }
+
+    /// What a configuration wants to listen.
+    pub(super) fn wanted(&self, config: &Config) -> BTreeSet<Endpoint> {
+        Endpoint::wanted(config, &self.inherited)
+    }
+
+    /// Each endpoint, and whether it listens or is waited for.
+    pub(crate) fn states(&self) -> impl Iterator<Item = (&Endpoint, bool)> {
+        self.running
+            .iter()
+            .map(|(endpoint, running)| (endpoint, running.listening.load(Ordering::Relaxed)))
+    }
+
+    /// Binds those that are wanted and do not run. Nothing has changed where one of them cannot be.
+    pub(super) fn prepare(
+        &self,
+        wanted: &BTreeSet<Endpoint>,
+        shared: &Arc<Shared>,
+    ) -> Result<Prepared, Failure> {
+        let new = wanted.iter().filter(|one| !self.running.contains_key(one));
+        new.map(|endpoint| match endpoint.bind(shared, &self.inherited) {
+            Ok(bound) => Ok((endpoint.clone(), Some(bound))),
+            Err(BindError::NotYet(why)) => {
+                tracing::warn!("{endpoint}: {why}: waiting for it");
+                Ok((endpoint.clone(), None))
+            }
+            Err(BindError::Failed(failure)) => Err(failure),
+        })
+        .collect()
+    }
+
+    /// Ends those that are wanted no more, and lets those that were prepared serve. Needs a runtime.
+    pub(super) fn switch(
+        &mut self,
+        wanted: &BTreeSet<Endpoint>,
+        prepared: Prepared,
+        shared: &Arc<Shared>,
+    ) {
+        self.running.retain(|endpoint, running| {
+            let stays = wanted.contains(endpoint);
+            if !stays {
+                tracing::info!("{endpoint}: closed");
+                running.stop.cancel();
+            }
+            stays
+        });
+        for (endpoint, bound) in prepared {
+            let running = Running {
+                stop: self.stop.child_token(),
+                listening: Arc::new(AtomicBool::new(bound.is_some())),
+            };
+            let task = Task {
+                endpoint: endpoint.clone(),
+                shared: Arc::clone(shared),
+                inherited: Arc::clone(&self.inherited),
+                stop: running.stop.clone(),
+                listening: Arc::clone(&running.listening),
+            };
+            let failing = self.failing.clone();
+            self.tasks.spawn(async move {
+                if let Err(failure) = task.run(bound).await {
+                    // One failure is enough to end the service.
+                    let _ = failing.try_send(failure);
+                }
+            });
+            self.running.insert(endpoint, running);
+        }
+    }
+}
+
+struct Task {
+    endpoint: Endpoint,
+    shared: Arc<Shared>,
+    inherited: Arc<Inherited>,
+    stop: CancellationToken,
+    listening: Arc<AtomicBool>,
+}
+
+impl Task {
+    /// Serves, and waits for what it needs as often as that goes away, until told to stop.
+    async fn run(self, mut first: Option<Bound>) -> Result<(), Failure> {
+        let endpoint = &self.endpoint;
+        loop {
+            let bound = match first.take() {
+                Some(bound) => bound,
+                None => match self.wait().await? {
+                    Some(bound) => bound,
+                    None => return Ok(()),
+                },
+            };
+            tracing::info!("{endpoint}: {}", endpoint.state());
+            self.listening.store(true, Ordering::Relaxed);
+            bound
+                .serve(Arc::clone(&self.shared), self.stop.clone())
+                .await;
+            self.listening.store(false, Ordering::Relaxed);
+            if self.stop.is_cancelled() {
+                return Ok(());
+            }
+            tracing::warn!("{endpoint}: is gone: waiting for it");
+        }
+    }
+
+    /// Tries again until it can be bound; `None` where it is told to stop first.
+    async fn wait(&self) -> Result<Option<Bound>, Failure> {
+        loop {
+            let wait = tokio::time::sleep(WAIT);
+            if self.stop.run_until_cancelled(wait).await.is_none() {
+                return Ok(None);
+            }
+            match self.endpoint.bind(&self.shared, &self.inherited) {
+                Ok(bound) => return Ok(Some(bound)),
+                Err(BindError::NotYet(_)) => {}
+                Err(BindError::Failed(failure)) => return Err(failure),
+            }
+        }
+    }
+}
