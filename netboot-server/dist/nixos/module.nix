@@ -161,6 +161,7 @@ let
         state_dir = stateDir;
         networks = [ network ];
         inherit (cfg) groups images menu;
+        program_dirs = if cfg.ipxe == null then [ ] else [ "${cfg.ipxe}" ];
       }
       // {
         # A state is passed on to the letter, with the nulls in it.
@@ -374,18 +375,6 @@ in
       description = "network boot service";
     };
     users.groups.netboot = { };
-
-    systemd.tmpfiles.rules = lib.optionals (cfg.ipxe != null) (
-      [
-        "d ${stateDir} 0755 netboot netboot -"
-        "d ${stateDir}/tftp 0755 netboot netboot -"
-      ]
-      ++ map (program: "L+ ${stateDir}/tftp/${program} - - - - ${cfg.ipxe}/${program}") [
-        "undionly.kpxe"
-        "ipxe.efi"
-        "snponly.efi"
-      ]
-    );
 
     # The unit and what it is forbidden are the package's; here stands only what differs.
     systemd.packages = [ cfg.package ];
