@@ -139,6 +139,12 @@ impl HardwareAddr {
         (self.htype, self.len, self.bytes)
     }
 
+    /// The first eight bytes as a number: a MAC address whole.
+    pub(crate) const fn head(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.bytes;
+        u64::from_be_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// The hardware type, from the ARP registry: 1 is Ethernet, 32 InfiniBand.
     #[must_use]
     pub const fn htype(&self) -> u8 {

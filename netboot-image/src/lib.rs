@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod boot_line;
+mod copy;
 mod digest;
 #[cfg(all(unix, feature = "store"))]
 mod import;
@@ -14,7 +15,8 @@ mod store;
 mod sums;
 
 pub use boot_line::{BootLine, BootLineError, split_cmdline};
-pub use digest::{CopyError, Digest, DigestError, Hasher, copy};
+pub use copy::{CopyError, Hasher, copy};
+pub use digest::{Digest, DigestError};
 #[cfg(all(unix, feature = "store"))]
 pub use import::{Import, ImportError};
 pub use kernel::{Kernel, KernelError, KernelFormat, Looks};

@@ -6,11 +6,13 @@
 //! and its schema in `manifest.schema.json` beside the crate's `Cargo.toml`.
 
 mod boot;
+mod check;
+mod generation;
 mod json;
 mod signed;
+mod time;
 
 use std::fmt;
-use std::str::FromStr;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -18,10 +20,13 @@ use serde::{Deserialize, Serialize};
 use crate::{Digest, FileName, ImageName};
 
 pub use boot::{Boot, ChainBoot, EfiBoot, IsoBoot, LinuxBoot};
-pub(crate) use json::Extra;
 #[cfg(all(unix, feature = "store"))]
-pub(crate) use json::{check, created};
+pub(crate) use check::check;
+pub use generation::{Generation, GenerationError};
+pub(crate) use json::Extra;
 pub use signed::{Signature, SignatureForm};
+#[cfg(all(unix, feature = "store"))]
+pub(crate) use time::created;
 
 /// An image's description: what it boots, from which files, with which digests.
 ///
@@ -90,27 +95,6 @@ pub enum Architecture {
     #[serde(rename = "arm64")]
     Arm64,
 }
-
-/// The number of one publication of an image, counted from 1; no number of an image is ever used again.
-///
-/// Its text is `@12`, as in a URL; `12` is read too.
-///
-/// ```
-/// use netboot_image::Generation;
-///
-/// let generation: Generation = "@12".parse()?;
-/// assert_eq!((generation.number(), generation.to_string().as_str()), (12, "@12"));
-/// assert!("@0".parse::<Generation>().is_err() && "@012".parse::<Generation>().is_err());
-/// # Ok::<(), netboot_image::GenerationError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Generation(pub(crate) u32);
-
-/// The text is no generation: not `@` and a number from 1 to 4294967295 without leading zeros.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a generation is written @ and a number from 1 up")]
-#[non_exhaustive]
-pub struct GenerationError;
 
 /// The version of a manifest's form: `1.0` now. A later minor version adds fields, which are kept though not
 /// understood; a later major version is refused.
@@ -367,46 +351,6 @@ impl Architecture {
 impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
-    }
-}
-
-impl Generation {
-    /// The generation of that number, if it is above 0.
-    #[must_use]
-    pub const fn new(number: u32) -> Option<Self> {
-        if number == 0 {
-            None
-        } else {
-            Some(Self(number))
-        }
-    }
-
-    /// Its number.
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        self.0
-    }
-}
-
-impl fmt::Display for Generation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "@{}", self.0)
-    }
-}
-
-impl FromStr for Generation {
-    type Err = GenerationError;
-
-    fn from_str(text: &str) -> Result<Self, GenerationError> {
-        let digits = text.strip_prefix('@').unwrap_or(text);
-        let canonical =
-            !digits.starts_with('0') && digits.bytes().all(|byte| byte.is_ascii_digit());
-        digits
-            .parse()
-            .ok()
-            .filter(|_| canonical)
-            .and_then(Self::new)
-            .ok_or(GenerationError)
     }
 }
 

@@ -21,14 +21,16 @@ mod new_image;
 mod publish;
 mod read;
 mod signing;
+mod staging;
 mod verify;
 
-use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::{Digest, Generation, ImageName};
+use staging::Staging;
 
 pub use error::StoreError;
 pub use generations::Keep;
@@ -84,6 +86,9 @@ pub struct Revision {
 /// The directory under the root that holds everything but the links.
 const HIDDEN: &str = ".store";
 
+/// The directories in it.
+const DIRS: [&str; 3] = ["images", "blobs", "staging"];
+
 impl Store {
     /// Opens the store at `root`, and makes the directory and the store where they are missing. What writers left that
     /// died is removed.
@@ -95,7 +100,7 @@ impl Store {
         fs::create_dir_all(&store.root)
             .map_err(|source| StoreError::io("create", &store.root, source))?;
         store.make_dir(&store.root.join(HIDDEN))?;
-        for dir in ["images", "blobs", "staging"] {
+        for dir in DIRS {
             store.make_dir(&store.hidden(dir))?;
         }
         let lock = store.lock()?;
@@ -178,11 +183,18 @@ impl Store {
         }
     }
 
-    /// Makes a directory that all may read, whatever the process's mask, and tells whether it was missing.
+    /// Makes a directory that all may read, whatever the process's mask, and tells whether it was missing. A link to one
+    /// is refused: root may be publishing into what another user owns.
     fn make_dir(&self, path: &Path) -> Result<bool, StoreError> {
         match fs::create_dir(path) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let path = path.to_owned();
+                return match fs::symlink_metadata(&path) {
+                    Ok(found) if !found.is_dir() => Err(StoreError::NotOurs { path }),
+                    _ => Ok(false),
+                };
+            }
             Err(error) => return Err(StoreError::io("create", path, error)),
         }
         let set = fs::set_permissions(path, Permissions::from_mode(0o755));
@@ -214,13 +226,14 @@ impl Store {
 
     /// Waits until no other process or thread changes the tree.
     fn lock(&self) -> Result<Lock, StoreError> {
+        for dir in DIRS {
+            let path = self.hidden(dir);
+            if fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
+                return Err(StoreError::NotOurs { path });
+            }
+        }
         let path = self.hidden("lock");
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        let file = file.map_err(|source| StoreError::io("open", &path, source))?;
+        let file = open_own(&path)?;
         file.lock()
             .map_err(|source| StoreError::io("lock", &path, source))?;
         Ok(Lock { _file: file })
@@ -230,79 +243,8 @@ impl Store {
     /// for want of a right or of space.
     fn change_counter(&self) -> Result<ChangeCounter, StoreError> {
         let path = self.hidden("revision");
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path);
-        Ok(ChangeCounter {
-            file: file.map_err(|source| StoreError::io("open", &path, source))?,
-            path,
-        })
-    }
-
-    /// A directory for what is about to be published or thrown away. It vanishes with the value, or, when the process
-    /// dies, with the next call of this.
-    fn stage(&self) -> Result<Staging, StoreError> {
-        let lock = self.lock()?;
-        self.clear_staging(&lock)?;
-        let parent = self.hidden("staging");
-        for number in 0_u32.. {
-            let path = parent.join(number.to_string());
-            if !self.make_dir(&path)? {
-                continue;
-            }
-            let held = File::open(&path).and_then(|dir| dir.lock().map(|()| dir));
-            return match held {
-                Ok(dir) => Ok(Staging { path, _held: dir }),
-                Err(error) => Err(StoreError::io("lock", &path, error)),
-            };
-        }
-        Err(StoreError::io(
-            "find a free place in",
-            &parent,
-            io::ErrorKind::AlreadyExists.into(),
-        ))
-    }
-
-    /// Removes the staging directories whose writers are gone: nobody holds their lock. A living writer took it before
-    /// it let go of the store's. What belongs to another user, as after root was killed, is left for them to remove.
-    fn clear_staging(&self, _lock: &Lock) -> Result<(), StoreError> {
-        let parent = self.hidden("staging");
-        for entry in read_dir(&parent)? {
-            let dir = match File::open(&entry) {
-                Ok(dir) => dir,
-                // Its writer has just finished, or was another user.
-                Err(error) if is_passing(&error) => continue,
-                Err(error) => return Err(StoreError::io("open", &entry, error)),
-            };
-            match dir.try_lock() {
-                Ok(()) => match fs::remove_dir_all(&entry) {
-                    Err(error) if !is_passing(&error) => {
-                        return Err(StoreError::io("remove", &entry, error));
-                    }
-                    _ => {}
-                },
-                Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(error)) => {
-                    return Err(StoreError::io("lock", &entry, error));
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes the contents that no generation has any longer: the only link to them is the one in `blobs`.
-    fn clear_blobs(&self, _lock: &Lock) -> Result<(), StoreError> {
-        for path in read_dir(&self.hidden("blobs"))? {
-            let links = fs::symlink_metadata(&path)
-                .map_err(|source| StoreError::io("look at", &path, source))?
-                .nlink();
-            if links == 1 {
-                fs::remove_file(&path).map_err(|source| StoreError::io("remove", &path, source))?;
-            }
-        }
-        Ok(())
+        let file = open_own(&path)?;
+        Ok(ChangeCounter { file, path })
     }
 
     /// Gives what root made to the owner of the store's directory, so that the service can prune what the
@@ -347,19 +289,6 @@ impl ChangeCounter {
     }
 }
 
-/// A directory under `staging` and the lock on it.
-struct Staging {
-    path: PathBuf,
-    _held: File,
-}
-
-impl Drop for Staging {
-    fn drop(&mut self) {
-        // What cannot be removed now is removed by the next writer, who can say so.
-        drop(fs::remove_dir_all(&self.path));
-    }
-}
-
 /// The link in the store's directory, relative so that the whole store may be moved.
 fn link_target(name: &ImageName, generation: Generation) -> PathBuf {
     [
@@ -372,18 +301,31 @@ fn link_target(name: &ImageName, generation: Generation) -> PathBuf {
     .collect()
 }
 
+/// Opens a file of the store's own for writing, and makes it where it is missing. A link in its place is not followed:
+/// root may be publishing into what another user owns.
+fn open_own(path: &Path) -> Result<File, StoreError> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let opened = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(i32::from_ne_bytes(flags.bits().to_ne_bytes()))
+        .open(path);
+    match opened.and_then(|file| Ok((file.metadata()?.is_file(), file))) {
+        Ok((true, file)) => Ok(file),
+        Err(error) if !fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
+            Err(StoreError::io("open", path, error))
+        }
+        _ => Err(StoreError::NotOurs {
+            path: path.to_owned(),
+        }),
+    }
+}
+
 fn read_dir(path: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let entries =
         fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     entries.map_err(|source| StoreError::io("list", path, source))
-}
-
-/// Whether a leftover is no longer there, or another user's.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
-    )
 }
 
 fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {

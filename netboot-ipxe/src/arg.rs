@@ -53,7 +53,9 @@ impl Arg {
         }
         match self.parts.last_mut() {
             Some(Part::Text(last)) => last.push_str(text),
-            _ => self.parts.push(Part::Text(text.into())),
+            // Most arguments are one text.
+            None => self.parts = Vec::from([Part::Text(text.into())]),
+            Some(_) => self.parts.push(Part::Text(text.into())),
         }
         self
     }
@@ -81,6 +83,20 @@ impl Arg {
     #[must_use]
     pub fn join(self, other: &Arg) -> Self {
         other.parts.iter().fold(self, Self::part)
+    }
+
+    /// Adds all of `other`, as [`join`](Self::join), without copying more than text.
+    pub(crate) fn append(self, other: Arg) -> Self {
+        if self.is_empty() {
+            return other;
+        }
+        other.parts.into_iter().fold(self, |mut whole, part| {
+            match part {
+                Part::Text(text) => return whole.text(&text),
+                part => whole.parts.push(part),
+            }
+            whole
+        })
     }
 
     pub(crate) fn part(mut self, part: &Part) -> Self {

@@ -8,71 +8,79 @@ use crate::{
     command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand},
     getopt::Invocation,
     other::OtherCommand,
-    spec,
+    spec::{self, OptionSpec},
 };
 
-pub(crate) fn command(words: Vec<Arg>) -> Command {
-    let Some((name, rest)) = words.split_first() else {
-        return Command::Nothing;
+pub(crate) fn command(mut words: Vec<Arg>) -> Command {
+    let typed = match words.split_first_mut() {
+        None => Some(Command::Nothing),
+        Some((name, rest)) => name.as_text().and_then(|name| {
+            let Invocation { options, words } = Invocation::read(spec::find(name)?, rest).ok()?;
+            let first = rest.len() - words.len();
+            let words = rest.get_mut(first..)?;
+            typed(name, Options { options, words })
+        }),
     };
-    let typed = name.as_text().and_then(|name| {
-        let spec = spec::find(name)?;
-        let invocation = Invocation::read(spec, rest).ok()?;
-        typed(name, Options { invocation })
-    });
     typed.unwrap_or_else(|| Command::Other(OtherCommand::new(words)))
 }
 
-/// What is left of an invocation while a variant takes from it.
+/// What is left of an invocation while a variant takes from it: options first. Words are moved
+/// out, and only when no option is left that the variant does not hold, so that all of them are
+/// still there where it holds not everything.
 struct Options<'a> {
-    invocation: Invocation<'a>,
+    options: Vec<(&'static OptionSpec, Option<Arg>)>,
+    words: &'a mut [Arg],
 }
 
 impl<'a> Options<'a> {
     fn value(&mut self, long: &str) -> Option<Arg> {
-        let options = &mut self.invocation.options;
+        let mut found = None;
         // The last one counts, as in iPXE.
-        let value = options
-            .iter()
-            .rev()
-            .find(|(option, _)| option.long == long)?
-            .1
-            .clone();
-        options.retain(|(option, _)| option.long != long);
-        value
+        self.options.retain_mut(|(option, value)| {
+            let taken = option.long == long;
+            if taken {
+                found = value.take();
+            }
+            !taken
+        });
+        found
     }
 
     fn flag(&mut self, long: &str) -> bool {
-        let before = self.invocation.options.len();
-        self.invocation
-            .options
-            .retain(|(option, _)| option.long != long);
-        self.invocation.options.len() < before
+        let before = self.options.len();
+        self.options.retain(|(option, _)| option.long != long);
+        self.options.len() < before
     }
 
     fn word(&mut self) -> Option<Arg> {
-        let (first, others) = self.invocation.words.split_first()?;
-        self.invocation.words = others;
-        Some(first.clone())
+        let (first, others) = self.take_words().split_first_mut()?;
+        self.words = others;
+        Some(core::mem::take(first))
     }
 
     fn words(&mut self) -> Vec<Arg> {
-        core::mem::take(&mut self.invocation.words).to_vec()
+        let words = self.take_words();
+        words.iter_mut().map(core::mem::take).collect()
     }
 
     /// All words left, as one text.
     fn rest(&mut self) -> Arg {
-        let words = core::mem::take(&mut self.invocation.words);
-        let Some((first, others)) = words.split_first() else {
-            return Arg::new();
-        };
-        others
-            .iter()
-            .fold(first.clone(), |text, word| text.text(" ").join(word))
+        let words = self.take_words();
+        let texts: Option<Vec<&str>> = words.iter().map(Arg::as_text).collect();
+        if let Some(texts) = texts {
+            return texts.join(" ").into();
+        }
+        let mut words = words.iter_mut().map(core::mem::take);
+        let first = words.next().unwrap_or_default();
+        words.fold(first, |text, word| text.text(" ").append(word))
     }
 
-    fn is_used_up(&self) -> bool {
-        self.invocation.options.is_empty() && self.invocation.words.is_empty()
+    fn take_words(&mut self) -> &'a mut [Arg] {
+        if self.options.is_empty() {
+            core::mem::take(&mut self.words)
+        } else {
+            &mut []
+        }
     }
 }
 
@@ -149,7 +157,8 @@ fn typed(name: &str, mut o: Options<'_>) -> Option<Command> {
             })
         }
     };
-    o.is_used_up().then_some(command)
+    // No word is left: the table's counts are those that the variants hold.
+    o.options.is_empty().then_some(command)
 }
 
 fn item(o: &mut Options<'_>) -> Command {

@@ -20,8 +20,10 @@ use crate::{render::is_blank, script::Operator};
 #[derive(Debug)]
 pub(crate) struct LogicalLine<'a> {
     pub(crate) text: Cow<'a, str>,
-    /// For each piece: where it starts in `text`, and where in the source.
-    pieces: Vec<(usize, usize)>,
+    /// Where its first piece starts in the source.
+    start: usize,
+    /// For each further piece: where it starts in `text`, and where in the source.
+    joined: Vec<(usize, usize)>,
     /// It ends in a backslash and the source ends there: iPXE never runs it.
     pub(crate) dangling: bool,
 }
@@ -29,8 +31,8 @@ pub(crate) struct LogicalLine<'a> {
 impl LogicalLine<'_> {
     /// Where a place in the text is in the source.
     pub(crate) fn source_offset(&self, at: usize) -> usize {
-        let piece = self.pieces.iter().rev().find(|(start, _)| *start <= at);
-        piece.map_or(at, |(start, source)| source + (at - start))
+        let piece = self.joined.iter().rev().find(|(start, _)| *start <= at);
+        piece.map_or(self.start + at, |(start, source)| source + (at - start))
     }
 }
 
@@ -40,20 +42,23 @@ pub(crate) fn logical_lines(source: &str) -> impl Iterator<Item = LogicalLine<'_
     core::iter::from_fn(move || {
         let mut line = LogicalLine {
             text: Cow::Borrowed(""),
-            pieces: Vec::new(),
+            start: at,
+            joined: Vec::new(),
             dangling: false,
         };
         loop {
             let left = source.get(at..).filter(|left| !left.is_empty());
             let Some(left) = left else {
-                line.dangling = !line.pieces.is_empty();
+                line.dangling = at > line.start;
                 return Some(line).filter(|line| line.dangling);
             };
             let (piece, skipped) = match left.split_once('\n') {
                 Some((piece, _)) => (piece, 1),
                 None => (left, 0),
             };
-            line.pieces.push((line.text.len(), at));
+            if at > line.start {
+                line.joined.push((line.text.len(), at));
+            }
             at += piece.len() + skipped;
             // iPXE looks at the line as joined so far, so a return may be left from before.
             append(&mut line.text, piece);
@@ -112,7 +117,8 @@ pub(crate) struct Split<'a> {
 pub(crate) fn split(line: &str) -> Split<'_> {
     let mut split = Split {
         label: None,
-        first: Vec::new(),
+        // As many words as most lines have.
+        first: Vec::with_capacity(8),
         then: Vec::new(),
         comment: None,
     };
@@ -148,9 +154,12 @@ pub(crate) fn split(line: &str) -> Split<'_> {
 
 /// The operator that a whole word is.
 pub(crate) fn operator(word: &str) -> Option<Operator> {
-    [Operator::Or, Operator::And, Operator::Always]
-        .into_iter()
-        .find(|op| op.token() == word)
+    match word {
+        "||" => Some(Operator::Or),
+        "&&" => Some(Operator::And),
+        ";" => Some(Operator::Always),
+        _ => None,
+    }
 }
 
 /// True where a source starts as iPXE, or its forerunner gPXE, wants it.

@@ -186,11 +186,11 @@ fn parse_line(
     }
     let split = lex::split(&line.text);
     let command = |words: &[Word<'_>]| -> Result<Command, (usize, ParseProblem)> {
-        let words: Result<Vec<Arg>, _> = words
-            .iter()
-            .map(|word| parse_arg(word.text, escapes).map_err(|problem| (word.at, problem)))
-            .collect();
-        words.map(classify::command)
+        let mut args = Vec::with_capacity(words.len());
+        for word in words {
+            args.push(parse_arg(word.text, escapes).map_err(|problem| (word.at, problem))?);
+        }
+        Ok(classify::command(args))
     };
     let then = split
         .then
@@ -218,6 +218,9 @@ pub(crate) fn parse_word(word: &str) -> Result<Arg, ParseProblem> {
 /// A word as text and settings. Like iPXE, it takes the last `${` before the first `}` for a pair;
 /// what has no partner is text.
 fn parse_arg(word: &str, escapes: &Escapes) -> Result<Arg, ParseProblem> {
+    if !word.contains("${") {
+        return Ok(word.into());
+    }
     // What stands before each `${` that is open, with how deep its settings go.
     let mut open: Vec<(Arg, usize)> = Vec::new();
     let (mut current, mut depth) = (Arg::new(), 0);

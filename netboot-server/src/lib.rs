@@ -27,6 +27,7 @@ pub mod script;
 mod scripts;
 mod service;
 mod sightings;
+mod simulated;
 mod tftp;
 pub mod world;
 

@@ -414,6 +414,7 @@ fn the_demo_prints_each_step_and_leaves_nothing_behind() {
         "  TFTP      undionly.kpxe: ",
         "  DHCP      iPXE: 127.0.0.",
         "  HTTP      http://127.0.0.1:",
+        "  says      Booting Demo",
         "  HTTP      http://127.0.0.1:",
         "  HTTP      http://127.0.0.1:",
         "  HTTP      http://127.0.0.1:",

@@ -231,6 +231,36 @@ fn damage_is_named_with_both_digests_and_exit_code_1() {
 }
 
 #[test]
+fn what_stands_in_the_store_and_is_no_image_is_named_without_moving_the_cursor() {
+    let place = Place::new();
+    place.says("add a --from build");
+    fs::write(place.images().join("\u{1b}[2Jline\nfeed"), "").expect("planted");
+    symlink("/etc", place.images().join("outside")).expect("planted");
+    fs::write(place.images().join("a/ext\nra"), "").expect("planted");
+    let output = place.run("verify");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("text");
+    let lines: Vec<_> = said.lines().collect();
+    let planted = r"\u{1b}[2Jline\nfeed";
+    let not_ours =
+        |name| format!("{name}: state/http/images/{name} was not published by this store");
+    assert_eq!(
+        lines,
+        [
+            not_ours(planted),
+            r"a: ext\nra: not in the manifest".to_owned(),
+            not_ours("outside"),
+        ]
+    );
+    let listed = String::from_utf8(place.run("list").stderr).expect("text");
+    assert!(
+        listed.starts_with(&format!("netboot: {planted} cannot be used: ")),
+        "{listed}"
+    );
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+}
+
+#[test]
 fn generations_are_listed_gone_back_to_and_pruned() {
     let place = Place::new();
     for content in ["one", "two", "three", "four", "five"] {

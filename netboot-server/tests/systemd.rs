@@ -272,3 +272,48 @@ fn it_may_open_as_many_files_as_the_system_lets_it() {
     let words: Vec<_> = line.expect("a limit").split_whitespace().collect();
     assert_eq!(words[3], words[4], "{limits}");
 }
+
+/// The units and the user as this repository has them.
+const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/dist/systemd");
+
+fn done(program: &str, arguments: &[&str]) -> support::Done {
+    let output = Command::new(program).args(arguments).output();
+    output.expect("a program of Debian's systemd").into()
+}
+
+#[test]
+#[ignore = "needs systemd-analyze of Debian's systemd"]
+fn the_units_hold_and_little_is_exposed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut units = Vec::new();
+    for unit in ["netboot.service", "netboot.socket"] {
+        let text = std::fs::read_to_string(format!("{DIST}/{unit}")).expect("a unit");
+        // The command is where this test built it.
+        let text = text.replace("/usr/bin/netboot", env!("CARGO_BIN_EXE_netboot"));
+        units.push(write(folder.path(), unit, text.as_bytes()));
+    }
+    let verified = done(
+        "systemd-analyze",
+        &["verify", "--man=no", &units[0], &units[1]],
+    );
+    assert_eq!((verified.code, verified.err.as_str()), (Some(0), ""));
+    // In tenths: it fails above 2.0.
+    let options = ["security", "--offline=true", "--threshold=20", "--no-pager"];
+    let exposed = done("systemd-analyze", &[&options[..], &[&units[0]]].concat());
+    assert_eq!(exposed.code, Some(0), "{}", exposed.out);
+}
+
+#[test]
+#[ignore = "needs root, and systemd-sysusers of Debian's systemd"]
+fn the_user_is_made_with_the_state_folder_as_its_home() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let folder = root.path().display().to_string();
+    std::fs::create_dir(root.path().join("etc")).expect("a folder");
+    let users = format!("{DIST}/netboot.sysusers.conf");
+    let made = done("systemd-sysusers", &[&format!("--root={folder}"), &users]);
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let users = std::fs::read_to_string(root.path().join("etc/passwd")).expect("users");
+    let user = users.lines().find(|line| line.starts_with("netboot:"));
+    let user: Vec<_> = user.expect("the user").split(':').collect();
+    assert_eq!(user[5..], ["/var/lib/netboot", "/usr/sbin/nologin"]);
+}

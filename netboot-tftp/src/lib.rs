@@ -11,6 +11,8 @@ extern crate alloc;
 #[cfg(feature = "tokio")]
 pub mod client;
 #[cfg(feature = "tokio")]
+mod clock;
+#[cfg(feature = "tokio")]
 mod content;
 mod encode;
 mod name;

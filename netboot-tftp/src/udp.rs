@@ -5,12 +5,13 @@
 //! it, since quinn-udp forbids fragmentation and a block may be larger than a link's MTU by agreement.
 //! Where blocks leave from the listening socket, [`unfragmented_len`] says how large they may be.
 
+use std::future::poll_fn;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
-use socket2::{Domain, Protocol, Socket, Type};
+use quinn_udp::{BATCH_SIZE, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
@@ -73,6 +74,8 @@ pub(crate) struct Listener {
     socket: UdpSocket,
     state: UdpSocketState,
     dual_stack: bool,
+    /// Whether an answer has to say which of our addresses it leaves from.
+    any_address: bool,
 }
 
 impl Listener {
@@ -91,11 +94,14 @@ impl Listener {
 
     pub(crate) fn from_std(socket: std::net::UdpSocket) -> io::Result<Self> {
         let state = UdpSocketState::new(UdpSockRef::from(&socket))?;
-        let dual_stack = socket.local_addr()?.is_ipv6();
+        let local = socket.local_addr()?;
+        let dual_stack = local.is_ipv6();
+        let any_address = local.ip().is_unspecified();
         Ok(Self {
             socket: UdpSocket::from_std(socket)?,
             state,
             dual_stack,
+            any_address,
         })
     }
 
@@ -107,7 +113,7 @@ impl Listener {
     pub(crate) async fn recv(&self, batch: &mut Batch) -> io::Result<()> {
         batch.count = 0;
         loop {
-            self.socket.readable().await?;
+            poll_fn(|cx| self.socket.poll_recv_ready(cx)).await?;
             let mut slices = batch.buffers.iter_mut().map(|b| IoSliceMut::new(b));
             let mut slices: [IoSliceMut<'_>; BATCH] =
                 std::array::from_fn(|_| slices.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
@@ -142,7 +148,8 @@ impl Listener {
         } else {
             route.to
         };
-        let route = Route { to, ..route };
+        let from = route.from.filter(|_| self.any_address);
+        let route = Route { to, from };
         offload.send(&self.socket, route, bytes, segment).await
     }
 
@@ -229,7 +236,15 @@ impl Offload {
                 segment_size: segmented.then_some(segment),
                 src_ip: route.from,
             };
-            let send = || self.state.try_send(UdpSockRef::from(socket), &transmit);
+            let send = || {
+                if segmented || route.from.is_some() {
+                    return self.state.try_send(UdpSockRef::from(socket), &transmit);
+                }
+                // What needs no control message costs less without.
+                SockRef::from(socket)
+                    .send_to(head, &route.to.into())
+                    .map(drop)
+            };
             // The reactor does not know a new socket for writable before its next turn. Waiting for that
             // would hold a buffer for each transfer that has just begun, so it is tried first.
             let sent = match send() {
@@ -252,6 +267,40 @@ impl Offload {
             }
         }
         Ok(refused)
+    }
+
+    /// Up to two datagrams that wait at a transfer's socket, and whether there may be more.
+    ///
+    /// One is expected, and the place that stays free shows that it was all. That saves the call which would
+    /// be told so.
+    pub(crate) fn receive_pair<'b>(
+        &self,
+        socket: &UdpSocket,
+        buf: &'b mut [u8],
+    ) -> (impl Iterator<Item = (&'b [u8], SocketAddr)> + use<'b>, bool) {
+        let (first, second) = buf.split_at_mut(buf.len() / 2);
+        let places = BATCH_SIZE.min(2);
+        let mut metas = [RecvMeta::default(); 2];
+        let mut count = 0;
+        // An error is that of an earlier send (an ICMP message): the packet counts as lost and the timer sees
+        // to it.
+        let more = socket.try_io(Interest::READABLE, || {
+            let mut slices = [IoSliceMut::new(first), IoSliceMut::new(second)];
+            count = self
+                .state
+                .recv(UdpSockRef::from(socket), &mut slices, &mut metas)?;
+            if count < places {
+                // Tells the reactor to wait for the next one.
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        });
+        let datagrams = [&*first, &*second]
+            .into_iter()
+            .zip(metas)
+            .take(count)
+            .map(|(buf, meta)| (buf.get(..meta.len).unwrap_or(buf), meta.addr));
+        (datagrams, more.is_ok())
     }
 }
 

@@ -6,20 +6,21 @@
 //! section 4.4, from INIT to BOUND, and on to a boot server on port 4011 where its [`Model`] asks one;
 //! it does not renew.
 
+mod bound;
 mod offer;
 mod profile;
 
+pub use bound::{Bound, Failure};
 pub use offer::Model;
 pub use profile::Profile;
 
+use crate::Timestamp;
 use crate::value::{MessageType, key};
-use crate::wire::{BOOTREPLY, EncodeError, Message, MessageView, Options};
-use crate::{Seconds, Timestamp};
-use alloc::{string::String, vec::Vec};
+use crate::wire::{BOOTREPLY, EncodeError, Message, MessageView};
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::{Ipv4Addr, SocketAddrV4};
 use offer::{Choice, Offer, Source, choose};
-use thiserror::Error;
 
 /// The most offers that are looked at; later ones are dropped.
 const MAX_OFFERS: usize = 16;
@@ -69,55 +70,6 @@ pub struct Transmit {
     pub source_port: u16,
     /// Where it goes: broadcast, save to a boot server.
     pub destination: SocketAddrV4,
-}
-
-/// What a client ends with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bound {
-    /// Its address.
-    pub address: Ipv4Addr,
-    /// The server that gave it (option 54).
-    pub server: Ipv4Addr,
-    /// The server of the next step (`siaddr`), if one was named.
-    pub next_server: Option<Ipv4Addr>,
-    /// The boot file (option 67, else `file`), if one was named and is UTF-8. A Raspberry Pi goes by
-    /// file names of its own.
-    pub file: Option<String>,
-    /// The server that named the boot file, or would have: that of the address, a proxy, or a boot
-    /// server.
-    pub boot_server: Ipv4Addr,
-    /// The lease's time.
-    pub lease_time: Seconds,
-    /// All options of the ACK; none for a machine that sends no REQUEST.
-    pub options: Options,
-}
-
-/// Why a client gave up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// Nobody offered an address that it could use.
-    #[error("no usable offer after {discovers} DISCOVERs")]
-    NoOffer {
-        /// How many were sent.
-        discovers: u8,
-    },
-    /// The server that it chose refused too often, or fell silent.
-    #[error("no ACK after {requests} REQUESTs and {refusals} NAKs")]
-    NoAck {
-        /// How many REQUESTs were sent for the last offer.
-        requests: u8,
-        /// How many NAKs came in all.
-        refusals: u8,
-    },
-    /// It has an address, and the boot server that it was sent to is silent.
-    #[error("no boot file after {requests} REQUESTs to the boot server {server}")]
-    NoBootServer {
-        /// The boot server.
-        server: Ipv4Addr,
-        /// How many REQUESTs were sent to it.
-        requests: u8,
-    },
 }
 
 #[derive(Clone, Debug)]
@@ -267,7 +219,7 @@ impl Client {
                         continue;
                     };
                     self.state = if model == Model::RaspberryPi3 {
-                        State::Done(bound_by_offer(&choice))
+                        State::Done(Bound::by_offer(&choice))
                     } else {
                         State::Requesting {
                             due: now,
@@ -414,58 +366,13 @@ fn backoff(timeout_ms: u64, sent: u8) -> u64 {
 
 /// What the ACK leads to: the end, or the boot server.
 fn after_ack(now: Timestamp, model: Model, choice: &Choice, message: &MessageView<'_>) -> State {
-    let server = choice.lease.server;
-    let lease_time = message.read(key::LEASE_TIME).ok().flatten();
-    let own = Offer::of(server, message);
-    let mut bound = Bound {
-        address: message.yiaddr(),
-        server,
-        next_server: own.file_server(model),
-        file: own.file,
-        boot_server: server,
-        lease_time: lease_time.unwrap_or_default(),
-        options: Message::from(message).options,
-    };
-    match &choice.boot {
-        Source::Lease => State::Done(bound),
-        Source::Proxy(proxy) => {
-            bound.take(model, proxy);
-            State::Done(bound)
-        }
-        Source::BootServer(server) => {
-            bound.boot_server = *server;
-            State::Asking {
-                due: now,
-                sent: 0,
-                bound,
-            }
-        }
-    }
-}
-
-/// What a machine has that sends no REQUEST.
-fn bound_by_offer(choice: &Choice) -> Bound {
-    let lease = &choice.lease;
-    let mut bound = Bound {
-        address: lease.address.unwrap_or(Ipv4Addr::UNSPECIFIED),
-        server: lease.server,
-        next_server: lease.next_server,
-        file: lease.file.clone(),
-        boot_server: lease.server,
-        lease_time: Seconds::default(),
-        options: Options::new(),
-    };
-    if let Source::Proxy(proxy) = &choice.boot {
-        bound.take(Model::RaspberryPi3, proxy);
-    }
-    bound
-}
-
-impl Bound {
-    /// Boots what a proxy names.
-    fn take(&mut self, model: Model, proxy: &Offer) {
-        self.boot_server = proxy.server;
-        self.next_server = proxy.file_server(model);
-        self.file.clone_from(&proxy.file);
+    let bound = Bound::by_ack(model, choice, message);
+    match choice.boot {
+        Source::Lease | Source::Proxy(_) => State::Done(bound),
+        Source::BootServer(_) => State::Asking {
+            due: now,
+            sent: 0,
+            bound,
+        },
     }
 }

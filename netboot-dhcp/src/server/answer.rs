@@ -8,14 +8,17 @@
 use super::request::Request;
 use super::{Boot, Destination, ExtraOption, Firmware, Network, Settings};
 use crate::Seconds;
-use crate::value::{MessageType, SubOptions, Text, VendorClassKind, ipxe, key, pxe, raspberry_pi};
+use crate::value::{MessageType, Text, ipxe, key, pxe, raspberry_pi};
 use crate::wire::{BROADCAST_FLAG, EncodeError, Encoding, Message, OptionCode, Options};
-use alloc::{string::ToString as _, vec::Vec};
+use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::Ipv4Addr;
 
 /// IPv4 and UDP headers, which option 57 counts and the message does not.
 const IP_AND_UDP: usize = 28;
+
+/// What ends PXE's sub-options in option 43.
+const PXE_END: u8 = 255;
 
 /// The largest message that Ethernet carries in one piece.
 const MAX_MESSAGE: usize = 1500 - IP_AND_UDP;
@@ -41,13 +44,13 @@ impl Answer<'_> {
             message.ciaddr = self.request.path.ciaddr;
         }
         if self.request.rapid && kind == MessageType::ACK {
-            message.options.set(OptionCode::RAPID_COMMIT, &[]);
+            message.options.push(OptionCode::RAPID_COMMIT, &[]);
         }
         if let Some(Seconds(seconds)) = lease_time {
             let options = &mut message.options;
-            options.put(key::LEASE_TIME, &Seconds(seconds));
-            options.put(key::RENEWAL_TIME, &Seconds(seconds / 2));
-            options.put(key::REBINDING_TIME, &Seconds(seconds - seconds / 8));
+            options.add(key::LEASE_TIME, &Seconds(seconds));
+            options.add(key::RENEWAL_TIME, &Seconds(seconds / 2));
+            options.add(key::REBINDING_TIME, &Seconds(seconds - seconds / 8));
         }
         self.put_network(&mut message);
         self.put_boot(&mut message);
@@ -82,14 +85,16 @@ impl Answer<'_> {
         let mut message = self.header(MessageType::ACK);
         message.ciaddr = self.request.path.ciaddr;
         self.put_file(&mut message);
+        let mut name = Vec::new();
+        write_address(message.siaddr, &mut name);
         // Shorter than the field by far.
-        let name = message.siaddr.to_string();
-        for (slot, byte) in message.sname.iter_mut().zip(name.bytes()) {
+        for (slot, byte) in message.sname.iter_mut().zip(name) {
             *slot = byte;
         }
         self.put_pxe_class(&mut message);
-        if let Some(item) = self.request.boot_item {
-            put_vendor(&mut message, &[(pxe::BOOT_ITEM, &item)]);
+        if let Some([a, b, c, d]) = self.request.boot_item {
+            let item = [pxe::BOOT_ITEM, 4, a, b, c, d, PXE_END];
+            message.options.push(OptionCode::VENDOR_SPECIFIC, &item);
         }
         self.put_machine_id(&mut message);
         self.put_extras(&mut message);
@@ -104,7 +109,7 @@ impl Answer<'_> {
             // The relay agent must not send it to an address that the client should not have.
             message.flags |= BROADCAST_FLAG;
         }
-        message.options.put(key::MESSAGE, &Text::from(reason));
+        message.options.add(key::MESSAGE, &Text::from(reason));
         self.put_echoes(&mut message);
         self.fit(message)
     }
@@ -124,31 +129,31 @@ impl Answer<'_> {
         message.flags = self.request.flags;
         message.giaddr = path.giaddr;
         message.options = Options::with_capacity(24, MAX_MESSAGE / 4);
-        message.options.put(key::MESSAGE_TYPE, &kind);
+        message.options.add(key::MESSAGE_TYPE, &kind);
         message
             .options
-            .put(key::SERVER_ID, &self.request.identity(self.network));
+            .add(key::SERVER_ID, &self.request.identity(self.network));
         message
     }
 
     fn put_network(&self, message: &mut Message) {
         let network = self.network;
         let options = &mut message.options;
-        options.put(key::SUBNET_MASK, &network.subnet.mask());
+        options.add(key::SUBNET_MASK, &network.subnet.mask());
         let mut list = |key: key::Key<Vec<Ipv4Addr>>, addresses: &Vec<Ipv4Addr>| {
             if !addresses.is_empty() && self.request.asks_for(key.code()) {
-                options.put(key, addresses);
+                options.add(key, addresses);
             }
         };
         list(key::ROUTERS, &network.gateways);
         list(key::DNS_SERVERS, &network.dns);
         if self.request.asks_for(OptionCode::BROADCAST_ADDRESS) {
-            options.put(key::BROADCAST_ADDRESS, &network.subnet.broadcast());
+            options.add(key::BROADCAST_ADDRESS, &network.subnet.broadcast());
         }
         if let Some(domain) = &network.domain
             && self.request.asks_for(OptionCode::DOMAIN_NAME)
         {
-            options.set(OptionCode::DOMAIN_NAME, domain.as_bytes());
+            options.push(OptionCode::DOMAIN_NAME, domain.as_bytes());
         }
         let reserved = self.request.reservation(network);
         let host_name = self.boot.host_name.as_ref();
@@ -156,7 +161,7 @@ impl Answer<'_> {
         if let Some(name) = host_name
             && self.request.asks_for(OptionCode::HOST_NAME)
         {
-            options.set(OptionCode::HOST_NAME, name.as_bytes());
+            options.push(OptionCode::HOST_NAME, name.as_bytes());
         }
     }
 
@@ -176,7 +181,7 @@ impl Answer<'_> {
         if self.request.firmware == Firmware::Ipxe && self.boot.file.is_some() {
             message
                 .options
-                .set(OptionCode::IPXE, &[ipxe::NO_PROXY_DHCP, 1, 1]);
+                .push(OptionCode::IPXE, &[ipxe::NO_PROXY_DHCP, 1, 1]);
         }
     }
 
@@ -187,16 +192,20 @@ impl Answer<'_> {
         };
         message.siaddr = self.boot.next_server.unwrap_or(self.network.server);
         // A name that does not fit `file` with its NUL is in option 67 alone.
-        if file.len() < message.file.len() {
-            for (slot, byte) in message.file.iter_mut().zip(file.bytes()) {
-                *slot = byte;
-            }
+        if file.len() < message.file.len()
+            && let Some(field) = message.file.get_mut(..file.len())
+        {
+            field.copy_from_slice(file.as_bytes());
         }
         if self.request.firmware != Firmware::HttpClient {
-            let next_server = message.siaddr.to_string();
-            self.put_boot_text(message, OptionCode::TFTP_SERVER_NAME, &next_server);
+            let next_server = message.siaddr;
+            self.put_boot_text(message, OptionCode::TFTP_SERVER_NAME, |out| {
+                write_address(next_server, out);
+            });
         }
-        self.put_boot_text(message, OptionCode::BOOT_FILE_NAME, file);
+        self.put_boot_text(message, OptionCode::BOOT_FILE_NAME, |out| {
+            out.extend_from_slice(file.as_bytes());
+        });
     }
 
     /// 60, and 43 behind it: "take the boot file of this offer, and look for no boot server".
@@ -205,39 +214,43 @@ impl Answer<'_> {
         let mac = self.request.path.hardware.mac();
         if self.request.firmware == Firmware::PxeClient && mac.is_some_and(raspberry_pi::is_board) {
             let menu = raspberry_pi::boot_menu();
-            message.options.put(key::VENDOR_SPECIFIC, &menu);
+            message.options.add(key::VENDOR_SPECIFIC, &menu);
         } else {
-            put_vendor(message, &[(pxe::DISCOVERY_CONTROL, &[pxe::USE_BOOT_FILE])]);
+            let control = [pxe::DISCOVERY_CONTROL, 1, pxe::USE_BOOT_FILE, PXE_END];
+            message.options.push(OptionCode::VENDOR_SPECIFIC, &control);
         }
     }
 
     /// The client's class as PXE's server says it; that of another vendor as the client says it.
     fn put_pxe_class(&self, message: &mut Message) {
-        let class = self.request.vendor_class.as_deref().unwrap_or_default();
-        let class = match VendorClassKind::of(class) {
-            VendorClassKind::Other if !class.is_empty() => class,
-            _ => b"PXEClient",
-        };
-        message.options.set(OptionCode::VENDOR_CLASS, class);
+        let class = self.request.other_class.as_deref();
+        let class = class.unwrap_or(b"PXEClient");
+        message.options.push(OptionCode::VENDOR_CLASS, class);
     }
 
     fn put_machine_id(&self, message: &mut Message) {
         if let Some(id) = &self.request.machine_id {
-            message.options.set(OptionCode::MACHINE_ID, id);
+            message.options.add(key::MACHINE_ID, id);
         }
     }
 
-    fn put_boot_text(&self, message: &mut Message, code: OptionCode, text: &str) {
+    /// 66 or 67: with a NUL behind it for firmware, and for systems only if they ask.
+    fn put_boot_text(
+        &self,
+        message: &mut Message,
+        code: OptionCode,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         let boots = self.request.firmware.is_boot_stage();
         if !boots && !self.request.asks_for(code) {
             return;
         }
-        let mut data = Vec::with_capacity(text.len() + 1);
-        data.extend_from_slice(text.as_bytes());
-        if boots {
-            data.push(0);
-        }
-        message.options.set(code, &data);
+        message.options.push_with(code, |out| {
+            write(out);
+            if boots {
+                out.push(0);
+            }
+        });
     }
 
     fn put_extras(&self, message: &mut Message) {
@@ -253,10 +266,10 @@ impl Answer<'_> {
     fn put_echoes(&self, message: &mut Message) {
         // RFC 6842: a client may tell replies apart by it.
         if let Some(id) = &self.request.client_id {
-            message.options.put(key::CLIENT_ID, id);
+            message.options.add(key::CLIENT_ID, id);
         }
         if let Some(agent) = &self.request.relay_agent {
-            message.options.set(OptionCode::RELAY_AGENT, agent);
+            message.options.push(OptionCode::RELAY_AGENT, agent);
         }
     }
 
@@ -265,7 +278,7 @@ impl Answer<'_> {
         let mut encoding = Encoding::default();
         let limit = usize::from(self.request.max_size) - IP_AND_UDP;
         encoding.limit = limit.min(MAX_MESSAGE);
-        let mut out = Vec::with_capacity(encoding.limit);
+        let mut out = Vec::new();
         let mut result = message.encode(&encoding, &mut out);
         if result.is_err() && self.settings.overload {
             encoding.overload = true;
@@ -292,20 +305,25 @@ impl Answer<'_> {
 }
 
 fn put_http_class(message: &mut Message) {
-    message.options.set(OptionCode::VENDOR_CLASS, b"HTTPClient");
-}
-
-/// Option 43 with PXE's sub-options and their end.
-fn put_vendor(message: &mut Message, sub_options: &[(u8, &[u8])]) {
-    let mut vendor = SubOptions::new();
-    for (code, data) in sub_options {
-        // Neither the code nor the length of any of them can be refused.
-        let pushed = vendor.push(*code, data);
-        debug_assert!(pushed.is_ok());
-    }
     message
         .options
-        .put(key::VENDOR_SPECIFIC, &vendor.terminated());
+        .push(OptionCode::VENDOR_CLASS, b"HTTPClient");
+}
+
+/// Writes an address as text. Each reply to firmware has one, and `fmt` would be a third of its cost.
+fn write_address(address: Ipv4Addr, out: &mut Vec<u8>) {
+    for (at, octet) in address.octets().into_iter().enumerate() {
+        if at > 0 {
+            out.push(b'.');
+        }
+        if octet >= 100 {
+            out.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            out.push(b'0' + octet / 10 % 10);
+        }
+        out.push(b'0' + octet % 10);
+    }
 }
 
 /// What a reply is not sent without: the protocol's own, the client's way out of its subnet, and

@@ -30,14 +30,25 @@ impl Firmware {
     /// that mean PXE besides `PXEClient`.
     #[must_use]
     pub fn of<S: AsRef<str>>(message: &MessageView<'_>, pxe_classes: &[S]) -> Self {
-        let user_class = message.option(OptionCode::USER_CLASS);
-        if user_class.is_some_and(|class| UserClass::data_contains(&class, b"iPXE"))
-            || message.option(OptionCode::IPXE).is_some()
-        {
+        let class = message.option(OptionCode::VENDOR_CLASS);
+        Self::told_by(
+            message.option(OptionCode::USER_CLASS).as_deref(),
+            message.option(OptionCode::IPXE).is_some(),
+            class.as_deref().unwrap_or_default(),
+            pxe_classes,
+        )
+    }
+
+    /// What sent these options: 77, whether 175 is there, and 60.
+    pub(super) fn told_by<S: AsRef<str>>(
+        user_class: Option<&[u8]>,
+        has_ipxe: bool,
+        class: &[u8],
+        pxe_classes: &[S],
+    ) -> Self {
+        if has_ipxe || user_class.is_some_and(|data| UserClass::data_contains(data, b"iPXE")) {
             return Self::Ipxe;
         }
-        let class = message.option(OptionCode::VENDOR_CLASS);
-        let class = class.as_deref().unwrap_or_default();
         match VendorClassKind::of(class) {
             VendorClassKind::Pxe => Self::PxeClient,
             VendorClassKind::Http => Self::HttpClient,

@@ -1,5 +1,6 @@
 //! What goes into the server and what comes out of it.
 
+use super::found::Found;
 use super::{Destination, Lease, NetworkId};
 use crate::HardwareAddr;
 use crate::value::MessageType;
@@ -261,6 +262,22 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    pub(super) fn of(incoming: &Incoming<'_>, found: &Found<'_>) -> Self {
+        let view = &incoming.message;
+        let relay = view.giaddr();
+        let address = view.ciaddr();
+        Self {
+            xid: view.xid(),
+            request: found.kind().unwrap_or(MessageType(0)),
+            interface: incoming.interface,
+            hardware: view.hardware(),
+            network: None,
+            address: (!address.is_unspecified()).then_some(address),
+            host_name: found.host_name(),
+            relay: (!relay.is_unspecified()).then_some(relay),
+        }
+    }
+
     /// The line of the message that came, like [`Reply::line`].
     pub fn line<'a>(&'a self, interface: &'a str) -> impl fmt::Display + 'a {
         Line {

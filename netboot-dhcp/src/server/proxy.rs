@@ -8,7 +8,7 @@
 use super::request::Request;
 use super::rules::{Turn, silent};
 use super::{
-    Boot, Destination, Firmware, Incoming, Outcome, Reply, Requester, SilenceReason, Transaction,
+    Boot, Destination, Firmware, Incoming, Outcome, Requester, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
 use core::net::{Ipv4Addr, SocketAddrV4};
@@ -38,17 +38,11 @@ impl Turn<'_> {
         let Ok(bytes) = answer.proxy_offer() else {
             return silent(SilenceReason::TooLong, transaction);
         };
-        Outcome::Reply(Reply {
-            destination: answer.destination(MessageType::OFFER, Ipv4Addr::UNSPECIFIED),
-            source: self.network.server,
-            source_port: self.settings.server_port,
-            delay_ms: self.delay_ms(MessageType::OFFER, request),
-            bytes,
-            kind: MessageType::OFFER,
-            lease: None,
-            refusal: None,
-            transaction,
-        })
+        let kind = MessageType::OFFER;
+        let destination = answer.destination(kind, Ipv4Addr::UNSPECIFIED);
+        let mut offer = self.reply(kind, bytes, destination, transaction);
+        offer.delay_ms = self.delay_ms(kind, request);
+        Outcome::Reply(offer)
     }
 
     /// A message on port 4011.
@@ -86,17 +80,9 @@ impl Turn<'_> {
         } else {
             Destination::Broadcast(SocketAddrV4::new(Ipv4Addr::BROADCAST, source.port()))
         };
-        Outcome::Reply(Reply {
-            destination,
-            source: self.network.server,
-            source_port: self.settings.boot_server_port,
-            delay_ms: 0,
-            bytes,
-            kind: MessageType::ACK,
-            lease: None,
-            refusal: None,
-            transaction,
-        })
+        let mut ack = self.reply(MessageType::ACK, bytes, destination, transaction);
+        ack.source_port = self.settings.boot_server_port;
+        Outcome::Reply(ack)
     }
 
     fn ask_for_file(

@@ -1,10 +1,12 @@
 //! What the server keeps of a message: the few facts that rules and replies need, read once.
 
+use super::found::Found;
 use super::{Allow, ClientKey, Firmware, Network, Refusal, Reservation, ReturnPath, SilenceReason};
-use crate::HardwareAddr;
-use crate::value::{Arch, ClientId, MessageType, Text, Value, agent, key, pxe};
+use crate::value::{
+    Arch, ClientId, MachineId, MessageType, SubOptions, VendorClassKind, agent, key, pxe,
+};
 use crate::wire::{MessageView, OptionCode};
-use alloc::{string::String, vec::Vec};
+use alloc::string::String;
 use bytes::Bytes;
 use core::net::Ipv4Addr;
 
@@ -23,8 +25,9 @@ pub(super) struct Request {
     pub(super) boot_item: Option<[u8; 4]>,
     pub(super) wanted: Option<Ipv4Addr>,
     pub(super) server_id: Option<Ipv4Addr>,
-    pub(super) parameters: Option<Vec<u8>>,
-    pub(super) machine_id: Option<Bytes>,
+    /// What is asked for in option 55.
+    parameters: Option<CodeSet>,
+    pub(super) machine_id: Option<MachineId>,
     pub(super) relay_agent: Option<Bytes>,
     /// The client's link, where the relay agent's own address does not say it (RFC 3527).
     pub(super) link: Option<Ipv4Addr>,
@@ -32,10 +35,10 @@ pub(super) struct Request {
     pub(super) server_override: Option<Ipv4Addr>,
     /// Whether a DISCOVER is to be answered by an ACK (RFC 4039).
     pub(super) rapid: bool,
-    pub(super) vendor_class: Option<Bytes>,
+    /// Option 60 of a PXE client that does not say `PXEClient`.
+    pub(super) other_class: Option<Bytes>,
     /// The longest DHCP message that the client takes, IP and UDP headers included.
     pub(super) max_size: u16,
-    pub(super) host_name: Option<String>,
 }
 
 /// What a client takes that says nothing (RFC 2131 section 2), and the least it may say.
@@ -45,36 +48,44 @@ impl Request {
     pub(super) fn read(
         view: &MessageView<'_>,
         kind: MessageType,
+        found: &Found<'_>,
         pxe_classes: &[String],
     ) -> Result<Self, SilenceReason> {
-        let client_id = view.read(key::CLIENT_ID).ok().flatten();
-        let hardware: HardwareAddr = view.hardware();
+        let client_id = found.client_id.read(key::CLIENT_ID).ok().flatten();
+        let path = ReturnPath::from(view);
         let client = match (view.hlen(), &client_id) {
-            (1..=16, _) => ClientKey::Hardware(hardware),
+            (1..=16, _) => ClientKey::Hardware(path.hardware),
             (0, Some(id)) => ClientKey::Id(id.clone()),
             _ => return Err(SilenceReason::NoIdentity),
         };
-        let wanted = view.read(key::REQUESTED_ADDRESS);
-        let server_id = view.read(key::SERVER_ID);
+        let wanted = found.requested_address.read(key::REQUESTED_ADDRESS);
+        let server_id = found.server_id.read(key::SERVER_ID);
         let (Ok(wanted), Ok(server_id)) = (wanted, server_id) else {
             return Err(SilenceReason::Malformed);
         };
-        let raw = |code| view.option(code).map(|data| Bytes::from(data.into_owned()));
-        // A client that gives this option wrongly is treated as one that does not.
-        let max_size = view.read(key::MAX_MESSAGE_SIZE).ok().flatten();
-        let path = ReturnPath::from(view);
+        // A client that gives one of these wrongly is treated as one that does not give it.
+        let max_size = found.max_message_size.read(key::MAX_MESSAGE_SIZE);
+        let max_size = max_size.ok().flatten().unwrap_or(LEAST_MAX_SIZE);
+        let archs = found.client_arch.read(key::CLIENT_ARCH).ok().flatten();
+        let vendor = found.vendor_specific.read(key::VENDOR_SPECIFIC);
+        let vendor = vendor.ok().flatten();
+        let machine_id = found.machine_id.read(key::MACHINE_ID).ok().flatten();
+        let relay_agent = found.relay_agent.joined();
         // Without a relay agent's address, option 82 is the client's own invention.
         let agent = if path.giaddr.is_unspecified() {
             None
         } else {
-            view.read(key::RELAY_AGENT).ok().flatten()
+            found.relay_agent.read(key::RELAY_AGENT).ok().flatten()
         };
-        let agent_address = |code| {
-            let data: [u8; 4] = agent.as_ref()?.get(code)?.try_into().ok()?;
-            Some(Ipv4Addr::from(data)).filter(|address| !address.is_unspecified())
-        };
-        let rapid =
-            kind == MessageType::DISCOVER && view.option(OptionCode::RAPID_COMMIT).is_some();
+        let agent = agent.as_ref();
+        let class = found.vendor_class.joined().unwrap_or_default();
+        let firmware = Firmware::told_by(
+            found.user_class.joined().as_deref(),
+            found.ipxe.is_some(),
+            &class,
+            pxe_classes,
+        );
+        let is_other = !class.is_empty() && VendorClassKind::of(&class) == VendorClassKind::Other;
         Ok(Self {
             kind,
             xid: view.xid(),
@@ -82,22 +93,22 @@ impl Request {
             path,
             client,
             client_id,
-            firmware: Firmware::of(view, pxe_classes),
-            arch: arch(view),
-            boot_item: boot_item(view),
+            firmware,
+            arch: archs.and_then(|archs| archs.first().copied()),
+            boot_item: vendor.and_then(|vendor| vendor.get(pxe::BOOT_ITEM)?.try_into().ok()),
             wanted,
             server_id,
-            parameters: view
-                .option(OptionCode::PARAMETER_LIST)
-                .map(alloc::borrow::Cow::into_owned),
-            machine_id: raw(OptionCode::MACHINE_ID).filter(|id| !id.is_empty()),
-            relay_agent: raw(OptionCode::RELAY_AGENT),
-            link: agent_address(agent::LINK_SELECTION),
-            server_override: agent_address(agent::SERVER_ID_OVERRIDE),
-            rapid,
-            vendor_class: raw(OptionCode::VENDOR_CLASS),
-            max_size: max_size.unwrap_or(LEAST_MAX_SIZE).max(LEAST_MAX_SIZE),
-            host_name: host_name(view),
+            parameters: found
+                .parameter_list
+                .joined()
+                .map(|codes| CodeSet::of(&codes)),
+            machine_id: machine_id.filter(|id| *id != MachineId::Empty),
+            relay_agent: relay_agent.map(|data| Bytes::from(data.into_owned())),
+            link: agent.and_then(|agent| address(agent, agent::LINK_SELECTION)),
+            server_override: agent.and_then(|agent| address(agent, agent::SERVER_ID_OVERRIDE)),
+            rapid: kind == MessageType::DISCOVER && found.rapid_commit.is_some(),
+            other_class: is_other.then(|| Bytes::from(class.into_owned())),
+            max_size: max_size.max(LEAST_MAX_SIZE),
         })
     }
 
@@ -108,9 +119,7 @@ impl Request {
 
     /// Whether the client asks for the option, or leaves the choice to the server.
     pub(super) fn asks_for(&self, code: OptionCode) -> bool {
-        self.parameters
-            .as_ref()
-            .is_none_or(|codes| codes.contains(&code.0))
+        self.parameters.is_none_or(|codes| codes.contains(code))
     }
 
     pub(super) fn reservation<'n>(&self, network: &'n Network) -> Option<&'n Reservation> {
@@ -175,19 +184,26 @@ pub(super) enum Verdict {
     Silent(SilenceReason),
 }
 
-fn arch(view: &MessageView<'_>) -> Option<Arch> {
-    view.read(key::CLIENT_ARCH).ok()??.first().copied()
+/// A set of option codes.
+#[derive(Clone, Copy, Debug)]
+struct CodeSet([u128; 2]);
+
+impl CodeSet {
+    fn of(codes: &[u8]) -> Self {
+        let mut set = [0; 2];
+        for code in codes {
+            set[usize::from(code >> 7)] |= 1 << (code & 127);
+        }
+        Self(set)
+    }
+
+    fn contains(self, code: OptionCode) -> bool {
+        self.0[usize::from(code.0 >> 7)] >> (code.0 & 127) & 1 == 1
+    }
 }
 
-fn boot_item(view: &MessageView<'_>) -> Option<[u8; 4]> {
-    let vendor = view.read(key::VENDOR_SPECIFIC).ok()??;
-    vendor.get(pxe::BOOT_ITEM)?.try_into().ok()
-}
-
-/// The client's name, if it is one that can stand in a log line and a file.
-fn host_name(view: &MessageView<'_>) -> Option<String> {
-    let data = view.option(OptionCode::HOST_NAME)?;
-    let Text(name) = Text::decode(&data).ok()?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    (!name.is_empty() && name.len() <= 255 && name.bytes().all(plain)).then_some(name)
+/// An address that a relay agent gives; 0.0.0.0 is none.
+fn address(agent: &SubOptions, code: u8) -> Option<Ipv4Addr> {
+    let address = agent.read::<Ipv4Addr>(code).ok().flatten();
+    address.filter(|address| !address.is_unspecified())
 }

@@ -1,12 +1,11 @@
 //! The rules of RFC 2131 section 4.3, for one message in one network.
 
-use super::answer::Answer;
 use super::effect::{Step, claim, needs};
 use super::pool::Pool;
 use super::request::{Request, RequestState, Verdict};
 use super::{
-    Boot, Effect, Firmware, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Reply,
-    Requester, Settings, Silence, SilenceReason, Transaction,
+    Boot, Effect, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Requester, Settings,
+    Silence, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
 use crate::{Seconds, Timestamp};
@@ -22,24 +21,6 @@ pub(super) struct Turn<'a> {
     pub(super) settings: &'a Settings,
     pub(super) network: &'a Network,
     pub(super) pool: &'a mut Pool,
-}
-
-impl Transaction {
-    pub(super) fn of(incoming: &Incoming<'_>) -> Self {
-        let view = &incoming.message;
-        let relay = view.giaddr();
-        let address = view.ciaddr();
-        Self {
-            xid: view.xid(),
-            request: view.message_type().unwrap_or(MessageType(0)),
-            interface: incoming.interface,
-            hardware: view.hardware(),
-            network: None,
-            address: (!address.is_unspecified()).then_some(address),
-            host_name: None,
-            relay: (!relay.is_unspecified()).then_some(relay),
-        }
-    }
 }
 
 impl Turn<'_> {
@@ -239,36 +220,6 @@ impl Turn<'_> {
         needs(claim(lease), request, transaction, step)
     }
 
-    pub(super) fn refuse(
-        &mut self,
-        request: &Request,
-        transaction: Transaction,
-        refusal: Refusal,
-    ) -> Outcome {
-        let boot = Boot::default();
-        let answer = self.answer(request, &boot);
-        let text = match refusal {
-            Refusal::WrongNetwork => "wrong network",
-            Refusal::WrongAddress => "wrong address",
-            Refusal::NotAvailable => "address not available",
-        };
-        let Ok(bytes) = answer.refuse(text) else {
-            return silent(SilenceReason::TooLong, transaction);
-        };
-        let none = Ipv4Addr::UNSPECIFIED;
-        Outcome::Reply(Reply {
-            destination: answer.destination(MessageType::NAK, none),
-            source: self.network.server,
-            source_port: self.settings.server_port,
-            delay_ms: 0,
-            bytes,
-            kind: MessageType::NAK,
-            lease: None,
-            refusal: Some(refusal),
-            transaction,
-        })
-    }
-
     fn release(&mut self, request: Request, transaction: Transaction) -> Outcome {
         if request.is_for_another(request.identity(self.network)) {
             return silent(SilenceReason::OtherServer, transaction);
@@ -329,44 +280,6 @@ impl Turn<'_> {
             .map_or_else(Outcome::Silent, Outcome::Reply)
     }
 
-    fn accept(
-        &self,
-        kind: MessageType,
-        request: &Request,
-        transaction: Transaction,
-        boot: &Boot,
-        yiaddr: Ipv4Addr,
-        lease_time: Option<Seconds>,
-    ) -> Result<Reply, Silence> {
-        let answer = self.answer(request, boot);
-        match answer.accept(kind, yiaddr, lease_time) {
-            Ok(bytes) => Ok(Reply {
-                destination: answer.destination(kind, yiaddr),
-                source: self.network.server,
-                source_port: self.settings.server_port,
-                delay_ms: self.delay_ms(kind, request),
-                bytes,
-                kind,
-                lease: None,
-                refusal: None,
-                transaction,
-            }),
-            Err(_) => Err(Silence {
-                reason: SilenceReason::TooLong,
-                transaction,
-            }),
-        }
-    }
-
-    pub(super) const fn answer<'a>(&'a self, request: &'a Request, boot: &'a Boot) -> Answer<'a> {
-        Answer {
-            settings: self.settings,
-            network: self.network,
-            request,
-            boot,
-        }
-    }
-
     fn next_lease(
         &self,
         request: &Request,
@@ -397,16 +310,6 @@ impl Turn<'_> {
 
     fn reserved(&self, request: &Request) -> Option<Ipv4Addr> {
         request.reservation(self.network)?.address
-    }
-
-    /// How long a reply waits for its firmware to listen.
-    pub(super) fn delay_ms(&self, kind: MessageType, request: &Request) -> u32 {
-        let deaf = matches!(request.firmware, Firmware::PxeClient | Firmware::HttpClient);
-        if deaf && kind == MessageType::OFFER {
-            self.network.offer_delay_ms
-        } else {
-            0
-        }
     }
 
     fn lease_time(&self, request: &Request) -> Seconds {

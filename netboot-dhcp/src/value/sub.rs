@@ -3,7 +3,6 @@
 use super::{Value, ValueError};
 use crate::wire::tlv;
 use alloc::vec::Vec;
-use bytes::Bytes;
 use thiserror::Error;
 
 /// An ordered list of sub-options: a code, and 0 to 255 bytes.
@@ -24,7 +23,8 @@ use thiserror::Error;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubOptions {
-    entries: Vec<(u8, Bytes)>,
+    /// As on the wire, without padding and end.
+    wire: Vec<u8>,
     terminated: bool,
 }
 
@@ -53,7 +53,7 @@ impl SubOptions {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            entries: Vec::new(),
+            wire: Vec::new(),
             terminated: false,
         }
     }
@@ -61,12 +61,17 @@ impl SubOptions {
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.wire.is_empty()
     }
 
     /// The sub-options in order.
     pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        self.entries.iter().map(|(code, data)| (*code, &data[..]))
+        let mut rest = &self.wire[..];
+        core::iter::from_fn(move || {
+            let (code, data, after) = tlv(rest)?;
+            rest = after;
+            Some((code, data))
+        })
     }
 
     /// The first sub-option of this code.
@@ -95,11 +100,10 @@ impl SubOptions {
         if matches!(code, 0 | 255) {
             return Err(SubOptionsError::Reserved { code });
         }
-        if data.len() > 255 {
-            let len = data.len();
-            return Err(SubOptionsError::TooLong { code, len });
-        }
-        self.entries.push((code, Bytes::copy_from_slice(data)));
+        let len = data.len();
+        let byte = u8::try_from(len).map_err(|_| SubOptionsError::TooLong { code, len })?;
+        self.wire.extend([code, byte]);
+        self.wire.extend_from_slice(data);
         Ok(())
     }
 
@@ -121,11 +125,14 @@ impl Value for SubOptions {
                 [0, after @ ..] => rest = after,
                 [255, ..] => return Ok(options.terminated()),
                 _ => {
-                    let Some((code, value, after)) = tlv(rest) else {
-                        let offset = data.len() - rest.len();
+                    let offset = data.len() - rest.len();
+                    let Some((_, _, after)) = tlv(rest) else {
                         return Err(ValueError::Truncated { offset });
                     };
-                    options.entries.push((code, Bytes::copy_from_slice(value)));
+                    let len = rest.len() - after.len();
+                    options
+                        .wire
+                        .extend_from_slice(rest.get(..len).unwrap_or_default());
                     rest = after;
                 }
             }
@@ -133,12 +140,7 @@ impl Value for SubOptions {
     }
 
     fn encode(&self, out: &mut Vec<u8>) {
-        for (code, data) in &self.entries {
-            // `push` and `decode` let no more than 255 bytes in.
-            let len = u8::try_from(data.len()).unwrap_or(u8::MAX);
-            out.extend([*code, len]);
-            out.extend_from_slice(data);
-        }
+        out.extend_from_slice(&self.wire);
         if self.terminated {
             out.push(255);
         }

@@ -202,6 +202,13 @@ registry! {
     END = 255, "End";
 }
 
+impl OptionCode {
+    /// Whether it is an option's code, as against PAD and END.
+    pub(crate) const fn is_option(self) -> bool {
+        !matches!(self, Self::PAD | Self::END)
+    }
+}
+
 impl fmt::Display for OptionCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)

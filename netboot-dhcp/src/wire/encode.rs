@@ -5,7 +5,8 @@
 //! says by how much, and decides what to leave out.
 
 use super::option::{FILE_AT, SNAME_AT};
-use super::{Area, HEADER_LEN, MAGIC_COOKIE, MIN_MESSAGE_LEN, Message, OptionCode};
+use super::options::fragments;
+use super::{Area, HEADER_LEN, MAGIC_COOKIE, MIN_MESSAGE_LEN, Message, OptionCode, Options};
 use alloc::vec::Vec;
 use thiserror::Error;
 
@@ -71,198 +72,120 @@ pub(super) fn encode(
 }
 
 fn write(message: &Message, encoding: &Encoding, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let options = &message.options;
+    let limit = encoding.limit;
+    let min_len = encoding.min_len.min(limit);
+    let need = HEADER_LEN + options.area(Area::Options).len() + 1;
+    out.reserve(need.max(min_len));
     write_header(message, out);
-    let mut file = Field::new(Area::File, &message.file);
-    let mut sname = Field::new(Area::Sname, &message.sname);
-    for (code, area, value) in message.options.areas() {
-        match area {
-            Area::Options => write_option(code, value, out),
-            Area::File => file.push(code, value),
-            Area::Sname => sname.push(code, value),
-        }
-    }
-    let used = file.bit() | sname.bit();
-    let said = overload_value(message);
-    if said & used != used {
-        out.extend([OptionCode::OVERLOAD.0, 1, said | used]);
-    }
-    out.push(OptionCode::END.0);
+    write_options(options, out);
     let need = out.len();
-    if need > encoding.limit {
-        let free = used == 0 && !message.options.contains(OptionCode::OVERLOAD);
-        if !(encoding.overload && free && overload(message, encoding.limit, out)) {
-            let limit = encoding.limit;
-            return Err(EncodeError::TooLong { need, limit });
-        }
+    if need <= limit {
+        write_fields(options, out)?;
     } else {
-        file.write(FILE_AT, out)?;
-        sname.write(SNAME_AT, out)?;
+        let spread = encoding.overload.then(|| spread(message, limit)).flatten();
+        let spread = spread.ok_or(EncodeError::TooLong { need, limit })?;
+        out.truncate(HEADER_LEN);
+        write_options(&spread, out);
+        write_fields(&spread, out)?;
     }
-    if out.len() < encoding.min_len.min(encoding.limit) {
-        out.resize(encoding.min_len.min(encoding.limit), 0);
+    if out.len() < min_len {
+        out.resize(min_len, 0);
     }
     Ok(())
 }
 
 fn write_header(message: &Message, out: &mut Vec<u8>) {
-    out.reserve(HEADER_LEN);
-    out.extend([message.op, message.htype, message.hlen, message.hops]);
-    out.extend(message.xid.to_be_bytes());
-    out.extend(message.secs.to_be_bytes());
-    out.extend(message.flags.to_be_bytes());
-    out.extend(message.ciaddr.octets());
-    out.extend(message.yiaddr.octets());
-    out.extend(message.siaddr.octets());
-    out.extend(message.giaddr.octets());
-    out.extend_from_slice(&message.chaddr);
-    out.extend_from_slice(&message.sname);
-    out.extend_from_slice(&message.file);
-    out.extend(MAGIC_COOKIE);
+    let mut header = [0; HEADER_LEN];
+    header[..4].copy_from_slice(&[message.op, message.htype, message.hlen, message.hops]);
+    header[4..8].copy_from_slice(&message.xid.to_be_bytes());
+    header[8..10].copy_from_slice(&message.secs.to_be_bytes());
+    header[10..12].copy_from_slice(&message.flags.to_be_bytes());
+    header[12..16].copy_from_slice(&message.ciaddr.octets());
+    header[16..20].copy_from_slice(&message.yiaddr.octets());
+    header[20..24].copy_from_slice(&message.siaddr.octets());
+    header[24..28].copy_from_slice(&message.giaddr.octets());
+    header[28..SNAME_AT].copy_from_slice(&message.chaddr);
+    header[SNAME_AT..FILE_AT].copy_from_slice(&message.sname);
+    header[FILE_AT..236].copy_from_slice(&message.file);
+    header[236..].copy_from_slice(&MAGIC_COOKIE);
+    out.extend_from_slice(&header);
 }
 
-/// Appends an option, in fragments of 255 bytes where it is longer (RFC 3396 section 5).
-pub(super) fn write_option(code: OptionCode, value: &[u8], out: &mut Vec<u8>) {
-    for (len, fragment) in fragments(value) {
-        out.extend([code.0, len]);
-        out.extend_from_slice(fragment);
+/// Writes the option field, with option 52 where other fields hold options and it is not said yet.
+fn write_options(options: &Options, out: &mut Vec<u8>) {
+    out.extend_from_slice(options.area(Area::Options));
+    let mut used = 0;
+    for (area, bit) in [(Area::File, 1), (Area::Sname, 2)] {
+        if !options.area(area).is_empty() {
+            used |= bit;
+        }
     }
-}
-
-/// The pieces of a value with their length bytes; one empty piece for an empty value.
-fn fragments(value: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    let empty = value.is_empty().then_some((0, value));
-    let pieces = value.chunks(255).map(|piece| {
-        // At most 255 by the line above.
-        (u8::try_from(piece.len()).unwrap_or(u8::MAX), piece)
-    });
-    empty.into_iter().chain(pieces)
+    if used != 0 {
+        let said = overload_value(options);
+        if said & used != used {
+            out.extend([OptionCode::OVERLOAD.0, 1, said | used]);
+        }
+    }
+    out.push(OptionCode::END.0);
 }
 
 /// What the option 52 that the list holds says; as in reading, the last valid one counts.
-fn overload_value(message: &Message) -> u8 {
-    let mut value = 0;
-    for (code, area, data) in message.options.areas() {
-        if let (OptionCode::OVERLOAD, Area::Options, [bits @ 1..=3]) = (code, area, data) {
-            value = *bits;
-        }
-    }
-    value
-}
-
-/// Writes the options again, over the option field, `file` and `sname` in this order. False where
-/// they do not fit, or a field is in use.
-fn overload(message: &Message, limit: usize, out: &mut Vec<u8>) -> bool {
-    out.truncate(HEADER_LEN);
-    let file_free = message.file.iter().all(|byte| *byte == 0);
-    let sname_free = message.sname.iter().all(|byte| *byte == 0);
-    // Option 52 and END.
-    let Some(capacity) = limit.checked_sub(HEADER_LEN + 4) else {
-        return false;
+fn overload_value(options: &Options) -> u8 {
+    let valid = |(code, data): (OptionCode, &[u8])| match (code, data) {
+        (OptionCode::OVERLOAD, [bits @ 1..=3]) => Some(*bits),
+        _ => None,
     };
-    let mut file = Field::new(Area::File, &message.file);
-    let mut sname = Field::new(Area::Sname, &message.sname);
-    let mut area = Area::Options;
-    for (code, _, value) in message.options.areas() {
-        for (len, fragment) in fragments(value) {
-            let need = fragment.len() + 2;
-            if area == Area::Options && out.len() - HEADER_LEN + need > capacity {
-                area = Area::File;
-            }
-            if area == Area::File && !(file_free && file.has_room(need)) {
-                area = Area::Sname;
-            }
-            match area {
-                Area::Options => {
-                    out.extend([code.0, len]);
-                    out.extend_from_slice(fragment);
-                }
-                Area::File => file.push_fragment(code, len, fragment),
-                Area::Sname if sname_free && sname.has_room(need) => {
-                    sname.push_fragment(code, len, fragment);
-                }
-                Area::Sname => return false,
-            }
-        }
-    }
-    out.extend([OptionCode::OVERLOAD.0, 1, file.bit() | sname.bit()]);
-    out.push(OptionCode::END.0);
-    file.write(FILE_AT, out).is_ok() && sname.write(SNAME_AT, out).is_ok()
+    let field = fragments(options.area(Area::Options));
+    field.filter_map(valid).last().unwrap_or(0)
 }
 
-/// `file` or `sname` being filled with options.
-struct Field {
-    area: Area,
-    bytes: [u8; 128],
-    capacity: usize,
-    /// The bytes that the options need; above `capacity` they do not fit.
-    need: usize,
-    used: bool,
-}
-
-impl Field {
-    fn new(area: Area, field: &[u8]) -> Self {
-        Self {
-            area,
-            bytes: [0; 128],
-            capacity: field.len(),
-            need: 0,
-            used: false,
+/// Writes the options that lie in `file` and `sname` over those fields.
+fn write_fields(options: &Options, out: &mut [u8]) -> Result<(), EncodeError> {
+    for (area, start, end) in [
+        (Area::File, FILE_AT, FILE_AT + 128),
+        (Area::Sname, SNAME_AT, FILE_AT),
+    ] {
+        let bytes = options.area(area);
+        if bytes.is_empty() {
+            continue;
         }
-    }
-
-    /// The field's bit in option 52, where it holds options.
-    fn bit(&self) -> u8 {
-        match self.area {
-            Area::File if self.used => 1,
-            Area::Sname if self.used => 2,
-            _ => 0,
-        }
-    }
-
-    /// Whether `need` more bytes fit, and END behind them.
-    fn has_room(&self, need: usize) -> bool {
-        self.need + need < self.capacity
-    }
-
-    fn push(&mut self, code: OptionCode, value: &[u8]) {
-        for (len, fragment) in fragments(value) {
-            self.push_fragment(code, len, fragment);
-        }
-    }
-
-    fn push_fragment(&mut self, code: OptionCode, len: u8, fragment: &[u8]) {
-        self.used = true;
-        for byte in [code.0, len].iter().chain(fragment) {
-            if let Some(slot) = self.bytes.get_mut(self.need) {
-                *slot = *byte;
-            }
-            self.need += 1;
-        }
-    }
-
-    /// Puts END behind the options and the whole into the message at `at`, if there are any.
-    fn write(mut self, at: usize, out: &mut [u8]) -> Result<(), EncodeError> {
-        if !self.used {
-            return Ok(());
-        }
+        let field = out.get_mut(start..end).unwrap_or_default();
+        let capacity = field.len();
+        let Some((target, rest)) = field.split_at_mut_checked(bytes.len()) else {
+            let need = bytes.len() + 1;
+            return Err(EncodeError::AreaTooLong {
+                area,
+                need,
+                capacity,
+            });
+        };
+        target.copy_from_slice(bytes);
+        rest.fill(0);
         // A captured field may be full to the last byte, without END.
-        if let Some(slot) = self.bytes.get_mut(self.need)
-            && self.need < self.capacity
-        {
-            *slot = OptionCode::END.0;
-        }
-        let target = out.get_mut(at..at + self.capacity);
-        let source = self.bytes.get(..self.capacity);
-        match (target, source) {
-            (Some(target), Some(source)) if self.need <= self.capacity => {
-                target.copy_from_slice(source);
-                Ok(())
-            }
-            _ => Err(EncodeError::AreaTooLong {
-                area: self.area,
-                need: self.need + 1,
-                capacity: self.capacity,
-            }),
+        if let Some(end) = rest.first_mut() {
+            *end = OptionCode::END.0;
         }
     }
+    Ok(())
+}
+
+/// The options over the option field, `file` and `sname`, as far as those are not in use.
+fn spread(message: &Message, limit: usize) -> Option<Options> {
+    let options = &message.options;
+    let used = [Area::File, Area::Sname].map(|area| !options.area(area).is_empty());
+    if used.contains(&true) || options.contains(OptionCode::OVERLOAD) {
+        return None;
+    }
+    // Each field ends with END; the option field has option 52 besides.
+    let room = |field: &[u8]| match field.iter().all(|byte| *byte == 0) {
+        true => field.len() - 1,
+        false => 0,
+    };
+    let capacities = [
+        limit.checked_sub(HEADER_LEN + 4)?,
+        room(&message.file),
+        room(&message.sname),
+    ];
+    options.spread(capacities)
 }

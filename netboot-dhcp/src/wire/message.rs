@@ -3,10 +3,7 @@
 //! Decoding keeps all that encoding needs to write the same options in the same order again,
 //! malformed ones excepted; those are reported by the view.
 
-use super::{
-    Area, BROADCAST_FLAG, DecodeError, EncodeError, Encoding, MessageView, OptionIter, Options,
-    encode,
-};
+use super::{BROADCAST_FLAG, DecodeError, EncodeError, Encoding, MessageView, Options, encode};
 use crate::HardwareAddr;
 use alloc::vec::Vec;
 use bytes::Bytes;
@@ -153,22 +150,7 @@ impl From<&MessageView<'_>> for Message {
             chaddr: view.chaddr_field(),
             sname: *view.sname(),
             file: *view.file(),
-            options: collect(view.options()),
+            options: Options::of(view),
         }
     }
-}
-
-/// Copies the options with one allocation for their bytes and one for their places.
-fn collect(iter: OptionIter<'_>) -> Options {
-    let (mut count, mut len) = (0, 0);
-    for option in iter.clone().flatten() {
-        count += 1;
-        len += option.data.len();
-    }
-    let mut options = Options::with_capacity(count, len);
-    for option in iter.flatten() {
-        let area: Area = option.area;
-        options.push_in(area, option.code, option.data);
-    }
-    options
 }

@@ -20,6 +20,7 @@ pub use options::Options;
 pub use view::{DecodeError, MessageView};
 
 pub(crate) use tlv::tlv;
+pub(crate) use view::join;
 
 /// The four bytes that tell DHCP options from a plain BOOTP vendor area (RFC 2131 section 3).
 pub const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];

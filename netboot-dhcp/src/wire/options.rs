@@ -1,11 +1,11 @@
 //! An owned, ordered list of options.
 //!
 //! What was decoded stays as it was sent: order, repetitions, fragments, zero lengths, unknown codes,
-//! and the field each option lay in. Reading joins the occurrences of a code (RFC 3396); writing
-//! splits what is longer than 255 bytes, when the list is encoded.
+//! and the field each option lay in. Reading joins the occurrences of a code (RFC 3396); a value of
+//! more than 255 bytes is split as it is added. The list is kept in the form of the wire, so that
+//! decoding and encoding copy it whole.
 
-use super::view::join;
-use super::{Area, OptionCode};
+use super::{Area, HEADER_LEN, MessageView, OptionCode, join, tlv};
 use crate::value::{Key, ReadError, Value};
 use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
@@ -23,19 +23,12 @@ use core::fmt;
 /// assert_eq!(options.read(key::MESSAGE_TYPE)?, Some(MessageType::DISCOVER));
 /// # Ok::<(), netboot_dhcp::value::ReadError>(())
 /// ```
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The values, end to end: two allocations hold any number of options.
-    data: Vec<u8>,
-    entries: Vec<Entry>,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    code: OptionCode,
-    area: Area,
-    /// Where its bytes end in `data`; they begin where the entry before it ends.
-    end: usize,
+    /// The options of each field: whole fragments of code, length and bytes, without PAD and END.
+    field: Vec<u8>,
+    file: Vec<u8>,
+    sname: Vec<u8>,
 }
 
 impl Options {
@@ -43,8 +36,9 @@ impl Options {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            data: Vec::new(),
-            entries: Vec::new(),
+            field: Vec::new(),
+            file: Vec::new(),
+            sname: Vec::new(),
         }
     }
 
@@ -52,32 +46,34 @@ impl Options {
     #[must_use]
     pub fn with_capacity(entries: usize, bytes: usize) -> Self {
         Self {
-            data: Vec::with_capacity(bytes),
-            entries: Vec::with_capacity(entries),
+            field: Vec::with_capacity(2 * entries + bytes),
+            ..Self::new()
         }
     }
 
     /// How many occurrences there are, fragments counted one by one.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.iter().count()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.iter().next().is_none()
     }
 
-    /// Every occurrence in order: code and bytes.
-    pub fn iter(&self) -> impl Iterator<Item = (OptionCode, &[u8])> {
-        self.areas().map(|(code, _, data)| (code, data))
+    /// Every occurrence in order: code, and 0 to 255 bytes.
+    pub fn iter(&self) -> impl Iterator<Item = (OptionCode, &[u8])> + Clone {
+        fragments(&self.field)
+            .chain(fragments(&self.file))
+            .chain(fragments(&self.sname))
     }
 
     /// Whether the option occurs.
     #[must_use]
     pub fn contains(&self, code: OptionCode) -> bool {
-        self.entries.iter().any(|entry| entry.code == code)
+        self.instances(code).next().is_some()
     }
 
     /// The value of one option: all its occurrences joined in order (RFC 3396 section 7).
@@ -95,28 +91,24 @@ impl Options {
         key.read(self.instances(key.code()))
     }
 
-    /// Adds an occurrence at the end, whatever was there before.
+    /// Adds an occurrence at the end of the option field, whatever was there before.
     ///
-    /// The value may have any length; above 255 bytes it is split when encoded. PAD and END are no
-    /// options and are not added.
+    /// The value may have any length; above 255 bytes it becomes several occurrences. PAD and END are
+    /// no options and are not added.
     pub fn push(&mut self, code: OptionCode, value: &[u8]) {
-        self.push_in(Area::Options, code, value);
+        write_option(code, value, &mut self.field);
     }
 
     /// Gives the option this one value: in the place of its first occurrence, else at the end.
     pub fn set(&mut self, code: OptionCode, value: &[u8]) {
-        let Some(place) = self.entries.iter().position(|entry| entry.code == code) else {
-            return self.push(code, value);
-        };
-        let mut changed = Self::with_capacity(self.entries.len(), self.data.len() + value.len());
-        for (at, (other, area, data)) in self.areas().enumerate() {
-            if at == place {
-                changed.push_in(area, code, value);
-            } else if other != code {
-                changed.push_in(area, other, data);
-            }
+        if !self.replace(code, Some(value)) {
+            self.push(code, value);
         }
-        *self = changed;
+    }
+
+    /// Adds an occurrence with a typed value, like [`Self::push`].
+    pub fn add<T: Value>(&mut self, key: Key<T>, value: &T) {
+        self.push_with(key.code(), |out| value.encode(out));
     }
 
     /// Gives the option a typed value, like [`Self::set`].
@@ -126,69 +118,140 @@ impl Options {
             value.encode(&mut data);
             self.set(key.code(), &data);
         } else {
-            value.encode(&mut self.data);
-            self.close_entry(Area::Options, key.code());
+            self.add(key, value);
         }
     }
 
     /// Takes every occurrence of the option out; says whether there was one.
     pub fn remove(&mut self, code: OptionCode) -> bool {
+        self.replace(code, None)
+    }
+
+    /// Adds an occurrence whose value `write` appends.
+    pub(crate) fn push_with(&mut self, code: OptionCode, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.field.len();
+        // The length takes its place when it is known.
+        self.field.extend([code.0, 0]);
+        write(&mut self.field);
+        let len = u8::try_from(self.field.len() - start - 2);
+        match (len, self.field.get_mut(start + 1)) {
+            (Ok(len), Some(place)) if code.is_option() => *place = len,
+            _ => {
+                let value = self.field.split_off(start + 2);
+                self.field.truncate(start);
+                self.push(code, &value);
+            }
+        }
+    }
+
+    /// A message's options, malformed ones left out.
+    pub(super) fn of(view: &MessageView<'_>) -> Self {
+        let bytes = view.bytes();
+        let mut options = Self::with_capacity(0, bytes.len() - HEADER_LEN);
+        // Options that lie end to end are copied at once.
+        let (mut area, mut run) = (Area::Options, 0..0);
+        for option in view.options().flatten() {
+            if option.offset != run.end {
+                let copied = bytes.get(run).unwrap_or_default();
+                options.area_mut(area).extend_from_slice(copied);
+                area = option.area;
+                run = option.offset..option.offset;
+            }
+            run.end += 2 + option.data.len();
+        }
+        let copied = bytes.get(run).unwrap_or_default();
+        options.area_mut(area).extend_from_slice(copied);
+        options
+    }
+
+    /// What lies in a field, as it goes on the wire.
+    pub(super) const fn area(&self, area: Area) -> &[u8] {
+        match area {
+            Area::Options => self.field.as_slice(),
+            Area::File => self.file.as_slice(),
+            Area::Sname => self.sname.as_slice(),
+        }
+    }
+
+    /// The same options over all three fields, filled in the order of [`Area`] up to so many bytes
+    /// each. `None` where they do not fit.
+    pub(super) fn spread(&self, capacities: [usize; 3]) -> Option<Self> {
+        let mut spread = Self::new();
+        let areas = [Area::Options, Area::File, Area::Sname];
+        let mut areas = areas.into_iter().zip(capacities);
+        let (mut area, mut capacity) = areas.next()?;
+        for (code, data) in self.iter() {
+            while spread.area(area).len() + 2 + data.len() > capacity {
+                (area, capacity) = areas.next()?;
+            }
+            write_option(code, data, spread.area_mut(area));
+        }
+        Some(spread)
+    }
+
+    const fn area_mut(&mut self, area: Area) -> &mut Vec<u8> {
+        match area {
+            Area::Options => &mut self.field,
+            Area::File => &mut self.file,
+            Area::Sname => &mut self.sname,
+        }
+    }
+
+    /// Takes every occurrence out, and puts a value in the place of the first; says whether there
+    /// was one.
+    fn replace(&mut self, code: OptionCode, mut value: Option<&[u8]>) -> bool {
         if !self.contains(code) {
             return false;
         }
-        let mut changed = Self::with_capacity(self.entries.len(), self.data.len());
-        for (other, area, data) in self.areas().filter(|(other, ..)| *other != code) {
-            changed.push_in(area, other, data);
+        for area in [&mut self.field, &mut self.file, &mut self.sname] {
+            let mut changed = Vec::with_capacity(area.len());
+            for (other, data) in fragments(area) {
+                if other != code {
+                    write_option(other, data, &mut changed);
+                } else if let Some(value) = value.take() {
+                    write_option(code, value, &mut changed);
+                }
+            }
+            *area = changed;
         }
-        *self = changed;
         true
     }
 
-    pub(super) fn push_in(&mut self, area: Area, code: OptionCode, value: &[u8]) {
-        self.data.extend_from_slice(value);
-        self.close_entry(area, code);
+    fn instances(&self, code: OptionCode) -> impl Iterator<Item = &[u8]> + Clone {
+        self.iter()
+            .filter(move |(one, _)| *one == code)
+            .map(|(_, data)| data)
     }
+}
 
-    /// Every occurrence with the field it lies in.
-    pub(super) fn areas(&self) -> impl Iterator<Item = (OptionCode, Area, &[u8])> {
-        let mut start = 0;
-        self.entries.iter().map(move |entry| {
-            let data = self.data.get(start..entry.end).unwrap_or_default();
-            start = entry.end;
-            (entry.code, entry.area, data)
-        })
+/// Appends an option, in fragments of 255 bytes where it is longer (RFC 3396 section 5).
+fn write_option(code: OptionCode, value: &[u8], out: &mut Vec<u8>) {
+    if !code.is_option() {
+        return;
     }
-
-    fn close_entry(&mut self, area: Area, code: OptionCode) {
-        if code == OptionCode::PAD || code == OptionCode::END {
-            let start = self.entries.last().map_or(0, |entry| entry.end);
-            self.data.truncate(start);
+    let mut rest = value;
+    loop {
+        let (fragment, more) = rest.split_at(rest.len().min(255));
+        // Lossless by the line above.
+        let len = u8::try_from(fragment.len()).unwrap_or(u8::MAX);
+        out.extend([code.0, len]);
+        out.extend_from_slice(fragment);
+        if more.is_empty() {
             return;
         }
-        self.entries.push(Entry {
-            code,
-            area,
-            end: self.data.len(),
-        });
-    }
-
-    fn instances(&self, code: OptionCode) -> impl Iterator<Item = &[u8]> + Clone {
-        let entries = &self.entries;
-        entries.iter().enumerate().filter_map(move |(at, entry)| {
-            let before = at.checked_sub(1).and_then(|before| entries.get(before));
-            let start = before.map_or(0, |before| before.end);
-            (entry.code == code).then(|| self.data.get(start..entry.end).unwrap_or_default())
-        })
+        rest = more;
     }
 }
 
-impl PartialEq for Options {
-    fn eq(&self, other: &Self) -> bool {
-        self.areas().eq(other.areas())
-    }
+/// The fragments of a field, which holds nothing else.
+pub(super) fn fragments(bytes: &[u8]) -> impl Iterator<Item = (OptionCode, &[u8])> + Clone {
+    let mut rest = bytes;
+    core::iter::from_fn(move || {
+        let (code, data, after) = tlv(rest)?;
+        rest = after;
+        Some((OptionCode(code), data))
+    })
 }
-
-impl Eq for Options {}
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

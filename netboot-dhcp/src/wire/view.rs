@@ -288,7 +288,7 @@ impl<'a> MessageView<'a> {
 }
 
 /// Joins the fragments of one option; borrows where there is one.
-pub(super) fn join<'a>(mut fragments: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'a, [u8]>> {
+pub(crate) fn join<'a>(mut fragments: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'a, [u8]>> {
     let mut joined = Cow::Borrowed(fragments.next()?);
     for fragment in fragments {
         joined.to_mut().extend_from_slice(fragment);

@@ -1,6 +1,5 @@
 //! Every machine reaches its boot file in every server mode: from the DHCP server itself, from a proxy
-//! beside a plain DHCP server, and either behind a relay agent. And the machines are as hard to
-//! please as the firmware that they stand for.
+//! beside a plain DHCP server, and either behind a relay agent.
 
 use crate::packet::{NOW, SERVER};
 use netboot_dhcp::client::{Bound, Client, Failure, Model, Output, Profile, Transmit};
@@ -17,7 +16,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
 const PI: MacAddr = MacAddr([0xb8, 0x27, 0xeb, 0, 0, 1]);
-const PC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
+pub(crate) const PC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 /// What a Raspberry Pi 3 needs of a server, and a server that pings an address takes.
 const DELAY_MS: u32 = 1_000;
 
@@ -349,170 +348,6 @@ fn machine_whose_boot_server_is_silent_says_so() {
     };
     let (server, requests) = (proxy, 4);
     assert_eq!(failure, Failure::NoBootServer { server, requests });
-}
-
-/// An OFFER for transaction 7 to `PC`, byte by byte; `address` 0 makes it a proxy's.
-fn offer(server: u8, address: u8, file: &str, options: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0; 240];
-    bytes[..4].copy_from_slice(&[2, 1, 6, 0]);
-    bytes[7] = 7;
-    if address != 0 {
-        bytes[16..20].copy_from_slice(&[10, 0, 0, address]);
-    }
-    bytes[20..24].copy_from_slice(&[10, 0, 0, server]);
-    bytes[28..34].copy_from_slice(&PC.0);
-    bytes[108..108 + file.len()].copy_from_slice(file.as_bytes());
-    bytes[236..].copy_from_slice(&[99, 130, 83, 99]);
-    bytes.extend([53, 1, 2, 54, 4, 10, 0, 0, server]);
-    bytes.extend(options);
-    bytes.push(255);
-    bytes.resize(bytes.len().max(300), 0);
-    bytes
-}
-
-const CLASS: &[u8] = b"\x3c\x09PXEClient";
-const TAKE: &[u8] = &[43, 3, 6, 1, 8];
-
-/// What a machine makes of offers: whom it asks for its address, and where it learns what to boot.
-fn chosen(profile: Profile, offers: &[Vec<u8>]) -> (u8, Bound) {
-    let mut client = Client::new(NOW, profile, 7);
-    let from = SocketAddrV4::new(SERVER, 67);
-    let mut now = NOW;
-    let mut server = 0;
-    loop {
-        match client.poll_output(now).unwrap() {
-            Output::Transmit(sent) if sent.destination.port() == 4011 => {
-                let mut ack = offer(sent.destination.ip().octets()[3], 0, "asked", CLASS);
-                ack[242] = 5;
-                let from = SocketAddrV4::new(*sent.destination.ip(), 4011);
-                client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
-            }
-            Output::Transmit(sent) if sent.bytes[242] == 1 => {
-                for offer in offers {
-                    client.handle_input(now, from, &MessageView::parse(offer).unwrap());
-                }
-            }
-            Output::Transmit(sent) => {
-                assert_eq!(sent.bytes[249..254], [54, 4, 10, 0, 0]);
-                server = sent.bytes[254];
-                let taken = offers
-                    .iter()
-                    .find(|offer| offer[248] == server && offer[16..20] == sent.bytes[245..249]);
-                let mut ack = taken.expect("an offer that was made").clone();
-                ack[242] = 5;
-                client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
-            }
-            Output::Wait(until) => now = until,
-            Output::Done(bound) => return (server, bound),
-            Output::Failed(failure) => panic!("{failure}"),
-        }
-    }
-}
-
-fn file(profile: Profile, offers: &[Vec<u8>]) -> (u8, String) {
-    let (server, bound) = chosen(profile, offers);
-    (server, bound.file.unwrap_or_default())
-}
-
-#[test]
-fn edk2_prefers_its_offers_in_this_order() {
-    let best = offer(1, 101, "pxe", &[CLASS, TAKE].concat());
-    let proxied = offer(2, 0, "proxied", &[CLASS, TAKE].concat());
-    let class_only = offer(3, 103, "ignored", CLASS);
-    let proxy_class = offer(4, 0, "ignored", CLASS);
-    let plain = offer(5, 105, "plain", &[]);
-    let mut offers = vec![plain, proxy_class, class_only, proxied, best];
-    let expected = [
-        (1, "pxe"),
-        (5, "proxied"),
-        (3, "asked"),
-        (5, "asked"),
-        (5, "plain"),
-    ];
-    for (server, name) in expected {
-        let got = file(Profile::pxe_uefi(PC), &offers);
-        assert_eq!(got, (server, name.into()));
-        offers.pop();
-    }
-}
-
-#[test]
-fn old_edk2_loses_the_first_proxy_offer_with_option_43() {
-    let with_43 = offer(2, 0, "proxied", &[CLASS, TAKE].concat());
-    let plain = offer(5, 105, "", &[]);
-    let offers = [plain.clone(), with_43];
-    let got = file(Profile::pxe_uefi_old(PC), &offers);
-    assert_eq!(got, (5, String::new()));
-    assert_eq!(file(Profile::pxe_uefi(PC), &offers).1, "proxied");
-    let without = [plain, offer(2, 0, "", CLASS)];
-    assert_eq!(file(Profile::pxe_uefi_old(PC), &without).1, "asked");
-}
-
-#[test]
-fn newer_edk2_goes_to_the_boot_server_that_option_43_lists() {
-    let listed = [43, 12, 6, 1, 8, 8, 7, 0, 0, 1, 10, 0, 0, 77];
-    let offers = [offer(1, 101, "pxe", &[CLASS, &listed].concat())];
-    let next = |profile| chosen(profile, &offers).1.next_server.unwrap().octets()[3];
-    assert_eq!(next(Profile::pxe_uefi(PC)), 77);
-    assert_eq!(next(Profile::pxe_uefi_old(PC)), 1);
-}
-
-#[test]
-fn intel_rom_wants_60_before_43_and_300_bytes() {
-    let right = offer(1, 101, "pxe", &[CLASS, TAKE].concat());
-    let turned = offer(1, 101, "pxe", &[TAKE, CLASS].concat());
-    assert_eq!(
-        file(Profile::pxe_bios(PC), std::slice::from_ref(&right)).1,
-        "pxe"
-    );
-    assert_eq!(file(Profile::pxe_bios(PC), &[turned]).1, "asked");
-    let short = right[..299].to_vec();
-    let other = offer(5, 105, "plain", &[]);
-    assert_eq!(file(Profile::pxe_bios(PC), &[short, other]).0, 5);
-}
-
-#[test]
-fn ipxe_waits_for_a_proxy_unless_told_that_there_is_none() {
-    let ipxe = || Profile::ipxe(PC, Arch::X64_UEFI);
-    let proxied = offer(2, 0, "proxied", CLASS);
-    let plain = offer(5, 105, "plain", &[]);
-    assert_eq!(file(ipxe(), &[plain, proxied.clone()]).1, "proxied");
-    let alone = offer(5, 105, "plain", &[175, 3, 176, 1, 1]);
-    assert_eq!(file(ipxe(), &[alone, proxied]).1, "plain");
-}
-
-#[test]
-fn ipxe_takes_a_boot_servers_reply_from_port_4011_only() {
-    let offers = [offer(5, 105, "", &[]), offer(2, 0, "", CLASS)];
-    for (port, heard) in [(67, false), (4011, true)] {
-        let mut client = Client::new(NOW, Profile::ipxe(PC, Arch::X64_UEFI), 7);
-        let from = SocketAddrV4::new(SERVER, 67);
-        let mut now = NOW;
-        let mut asked = false;
-        while !asked {
-            match client.poll_output(now).unwrap() {
-                Output::Transmit(sent) if sent.destination.port() == 4011 => asked = true,
-                Output::Transmit(sent) if sent.bytes[242] == 1 => {
-                    for offer in &offers {
-                        client.handle_input(now, from, &MessageView::parse(offer).unwrap());
-                    }
-                }
-                Output::Transmit(_) => {
-                    let mut ack = offers[0].clone();
-                    ack[242] = 5;
-                    client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
-                }
-                Output::Wait(until) => now = until,
-                end => panic!("{end:?}"),
-            }
-        }
-        let mut ack = offer(2, 0, "asked", CLASS);
-        ack[242] = 5;
-        let from = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), port);
-        client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
-        let done = matches!(client.poll_output(now).unwrap(), Output::Done(_));
-        assert_eq!(done, heard, "port {port}");
-    }
 }
 
 #[test]

@@ -2,7 +2,10 @@
 //! over a lossy link, and a model of who has which address.
 
 mod captures;
+mod choice;
+mod claims;
 mod extensions;
+mod identity;
 mod link;
 mod machines;
 mod model;

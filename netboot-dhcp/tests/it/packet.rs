@@ -2,7 +2,7 @@
 
 use netboot_dhcp::server::{
     AddressRange, Boot, Effect, EffectResult, Incoming, Lease, Link, Network, NetworkId, Outcome,
-    Reply, Server, Settings, Silence, SilenceReason,
+    Refusal, Reply, Server, Settings, Silence, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::MessageView;
@@ -142,6 +142,14 @@ pub(crate) fn yiaddr(outcome: Outcome, kind: MessageType) -> Ipv4Addr {
     assert_eq!(reply.kind, kind);
     let bytes: [u8; 4] = reply.bytes[16..20].try_into().unwrap();
     Ipv4Addr::from(bytes)
+}
+
+#[track_caller]
+pub(crate) fn refusal(outcome: Outcome) -> Refusal {
+    let nak = reply(outcome);
+    assert_eq!(nak.kind, MessageType::NAK);
+    assert_eq!(nak.bytes[16..24], [0; 8], "a NAK gives no address");
+    nak.refusal.unwrap()
 }
 
 /// The address that a DISCOVER is offered.

@@ -1,10 +1,9 @@
-//! `manifest.json`: the raw form that serde fills, and the checks that turn it into a [`Manifest`].
-
-use std::collections::HashSet;
-use std::time::SystemTime;
+//! `manifest.json`: the raw form that serde fills, and from there to a [`Manifest`] and back.
 
 use serde::{Deserialize, Serialize};
 
+use super::check::{check, cut, value};
+use super::time::{read_time, write_time};
 use super::{
     Architecture, Boot, ChainBoot, EfiBoot, Generation, ImageFile, IsoBoot, LinuxBoot, Manifest,
     ManifestError, ManifestVersion, Signature, SignatureForm, Source,
@@ -13,9 +12,6 @@ use crate::{FileName, ImageName};
 
 /// Fields that this version does not know, kept for the next writer.
 pub(crate) type Extra = serde_json::Map<String, serde_json::Value>;
-
-/// Files that every image has and no manifest may list.
-const RESERVED: [&str; 2] = ["SHA256SUMS", "manifest.json"];
 
 #[derive(Serialize, Deserialize)]
 struct RawManifest {
@@ -267,172 +263,6 @@ pub(super) fn write(manifest: &Manifest) -> String {
     text
 }
 
-/// Holds what was read, and what is about to be published, to the same rules.
-pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
-    if let Some(label) = &manifest.label {
-        check_text("label", label, 200, |c| c.is_control())?;
-        if label.trim().is_empty() {
-            return Err(value("label", label, "is blank"));
-        }
-    }
-    if let Some(description) = &manifest.description {
-        check_text("description", description, 4096, |c| {
-            c.is_control() && c != '\n'
-        })?;
-    }
-    let unlisted = manifest.signatures.iter().filter(|it| it.listed.is_none());
-    let unlisted = unlisted.map(|signature| &signature.file);
-    let mut names = HashSet::new();
-    for name in manifest.files().map(|file| &file.name).chain(unlisted) {
-        let name = name.as_str();
-        if RESERVED
-            .iter()
-            .any(|reserved| reserved.eq_ignore_ascii_case(name))
-        {
-            return Err(value(
-                "file",
-                name,
-                "is a name that every image already has",
-            ));
-        }
-        if !names.insert(name.to_ascii_lowercase()) {
-            return Err(value(
-                "file",
-                name,
-                "is listed twice, or differs from another name only in case",
-            ));
-        }
-    }
-    if manifest.signatures.len() > Manifest::MAX_SIGNATURES {
-        return Err(value(
-            "signatures",
-            &manifest.signatures.len().to_string(),
-            "are more than an image may have",
-        ));
-    }
-    for signature in &manifest.signatures {
-        check_text("signatures.form", signature.form.as_str(), 32, |c| {
-            c.is_control()
-        })?;
-        let of = &signature.of;
-        let is_there = *of == "SHA256SUMS" || manifest.contents().any(|file| file.name == *of);
-        if !is_there {
-            return Err(value(
-                "signatures",
-                of.as_str(),
-                "is signed, and no file of the image",
-            ));
-        }
-        if signature.listed.is_none() != (*of == "SHA256SUMS") {
-            return Err(value(
-                "signatures",
-                signature.file.as_str(),
-                "needs a size and a digest, unless it is over SHA256SUMS",
-            ));
-        }
-    }
-    if manifest.files.len() > Manifest::MAX_FILES {
-        return Err(value(
-            "files",
-            &manifest.files.len().to_string(),
-            "are more than an image may have",
-        ));
-    }
-    match &manifest.boot {
-        Boot::Linux(linux) => check_linux(linux)?,
-        Boot::Chain(chain) => {
-            if let Some(fault) = ChainBoot::fault(&chain.url) {
-                return Err(value("url", &chain.url, fault));
-            }
-        }
-        Boot::Efi(_) | Boot::Iso(_) => {}
-    }
-    if let Some(source) = &manifest.source {
-        for text in source.tool.iter().chain(&source.from) {
-            check_text("source", text, 4096, |c| c.is_control())?;
-        }
-    }
-    Ok(())
-}
-
-fn check_linux(linux: &LinuxBoot) -> Result<(), ManifestError> {
-    if linux.initrds.len() > LinuxBoot::MAX_INITRDS {
-        return Err(value(
-            "initrds",
-            &linux.initrds.len().to_string(),
-            "are more than an image may have",
-        ));
-    }
-    if let Some(version) = &linux.kernel_version {
-        check_text("kernel.version", version, 256, |c| c.is_control())?;
-    }
-    for argument in &linux.cmdline {
-        check_argument(argument)?;
-    }
-    let len: usize = linux
-        .cmdline
-        .iter()
-        .map(|argument| argument.len() + 1)
-        .sum::<usize>()
-        .saturating_sub(1);
-    if u32::try_from(len).map_or(true, |len| len > linux.cmdline_limit) {
-        let reason = format!(
-            "has {len} bytes, and the kernel cuts it at {}",
-            linux.cmdline_limit
-        );
-        return Err(value("cmdline", &linux.cmdline.join(" "), reason));
-    }
-    Ok(())
-}
-
-/// One argument of the kernel: white space only between double quotes, as the kernel itself splits
-/// (`next_arg` in `lib/cmdline.c`), and nothing that a boot script could not carry in one line.
-fn check_argument(argument: &str) -> Result<(), ManifestError> {
-    let wrong = |reason: &str| Err(value("cmdline", argument, reason));
-    if argument.is_empty() {
-        return wrong("is an empty argument");
-    }
-    if argument.chars().any(char::is_control) {
-        return wrong("holds a control character");
-    }
-    let mut quoted = false;
-    for c in argument.chars() {
-        match c {
-            '"' => quoted = !quoted,
-            c if c.is_whitespace() && !quoted => {
-                return wrong("holds white space outside of double quotes");
-            }
-            _ => {}
-        }
-    }
-    if quoted {
-        return wrong("opens a double quote and does not close it");
-    }
-    if argument == "..." || argument.contains("/.../") {
-        return wrong("holds the placeholder \"...\" instead of a path");
-    }
-    Ok(())
-}
-
-fn check_text(
-    field: &'static str,
-    text: &str,
-    max: usize,
-    refused: impl Fn(char) -> bool,
-) -> Result<(), ManifestError> {
-    if text.len() > max {
-        return Err(value(
-            field,
-            text,
-            format!("has {} bytes, more than {max}", text.len()),
-        ));
-    }
-    if text.chars().any(refused) {
-        return Err(value(field, text, "holds a control character"));
-    }
-    Ok(())
-}
-
 fn read_file(field: &'static str, raw: RawFile) -> Result<ImageFile, ManifestError> {
     if !raw.digest.starts_with("sha256:") {
         return Err(value(
@@ -502,37 +332,6 @@ fn read_version(text: &str) -> Result<ManifestVersion, ManifestError> {
     }
 }
 
-fn read_time(text: &str) -> Result<SystemTime, ManifestError> {
-    let time: jiff::Timestamp = text
-        .parse()
-        .map_err(|_| value("created", text, "is no time as RFC 3339 writes it"))?;
-    Ok(whole_seconds(time).into())
-}
-
-fn write_time(time: SystemTime) -> String {
-    // A time that RFC 3339 cannot write has been cut to the nearest one on its way in.
-    whole_seconds(timestamp(time)).to_string()
-}
-
-/// A time as a manifest keeps it: in whole seconds, from the years that RFC 3339 can write.
-#[cfg(all(unix, feature = "store"))]
-pub(crate) fn created(now: SystemTime) -> SystemTime {
-    whole_seconds(timestamp(now)).into()
-}
-
-fn timestamp(time: SystemTime) -> jiff::Timestamp {
-    jiff::Timestamp::try_from(time).unwrap_or(if time < SystemTime::UNIX_EPOCH {
-        jiff::Timestamp::UNIX_EPOCH
-    } else {
-        jiff::Timestamp::MAX
-    })
-}
-
-fn whole_seconds(time: jiff::Timestamp) -> jiff::Timestamp {
-    let second = time.as_second().clamp(0, jiff::Timestamp::MAX.as_second());
-    jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-}
-
 fn json_error(error: serde_json::Error) -> ManifestError {
     let (line, column) = (error.line(), error.column());
     let place = format!(" at line {line} column {column}");
@@ -543,16 +342,4 @@ fn json_error(error: serde_json::Error) -> ManifestError {
         column,
         message: cut(message),
     }
-}
-
-fn value(field: &'static str, value: &str, reason: impl ToString) -> ManifestError {
-    ManifestError::Value {
-        field,
-        value: cut(value),
-        reason: reason.to_string(),
-    }
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(80).collect()
 }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{
-    ChangeCounter, Lock, Staging, Store, StoreError, link_target, read_dir, rename, sync_dir,
+    ChangeCounter, Lock, Staging, Store, StoreError, link_target, open_own, read_dir, rename,
+    sync_dir,
 };
 use crate::{Generation, ImageName, Manifest};
 
@@ -243,7 +244,7 @@ impl Store {
         };
         let dir = self.generations_dir(name);
         let mark = dir.join(format!("{}.gone", highest.number()));
-        File::create(&mark).map_err(|source| StoreError::io("create", &mark, source))?;
+        open_own(&mark)?;
         self.hand_over(&mark)?;
         for entry in self.entries(name)? {
             let earlier = entry.strip_suffix(".gone").and_then(read_number);
@@ -345,7 +346,12 @@ impl Store {
     }
 
     fn entries(&self, name: &ImageName) -> Result<Vec<String>, StoreError> {
-        match read_dir(&self.generations_dir(name)) {
+        let dir = self.generations_dir(name);
+        if fs::symlink_metadata(&dir).is_ok_and(|found| !found.is_dir()) {
+            // What a link leads to is not for pruning.
+            return Err(StoreError::NotOurs { path: dir });
+        }
+        match read_dir(&dir) {
             Ok(paths) => Ok(paths
                 .iter()
                 .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))

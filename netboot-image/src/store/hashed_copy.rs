@@ -13,7 +13,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::digest::read_some;
+use crate::copy::read_some;
 use crate::{CopyError, Digest, Hasher, copy};
 
 /// Bytes of a buffer: few enough that what was just read is still in the processor's cache when it is hashed.

@@ -181,7 +181,7 @@ impl Copies<'_> {
         let mut manifest = Manifest {
             version: ManifestVersion::CURRENT,
             name: image.name,
-            generation: Generation(1),
+            generation: Generation::FIRST,
             created: manifest::created(now),
             label: image.label,
             description: image.description,

@@ -9,6 +9,7 @@ mod faults;
 mod generations;
 mod import;
 mod kinds;
+mod planted;
 mod publish;
 mod read;
 mod signatures;

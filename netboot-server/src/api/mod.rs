@@ -93,16 +93,31 @@ async fn read(
     }
 }
 
-#[expect(
-    clippy::unused_async,
-    reason = "what changes something waits for the disk"
-)]
 async fn write(
-    _shared: &Arc<Shared>,
-    _method: &Method,
-    _path: &str,
+    shared: &Arc<Shared>,
+    method: &Method,
+    path: &str,
 ) -> Result<Response<Body>, Refusal> {
-    Err(nothing())
+    match (method, path) {
+        (&Method::POST, "/api/v1/reload") => blocking(shared, reload).await,
+        _ => Err(nothing()),
+    }
+}
+
+/// Takes the configuration anew; what is wrong with it is in the answer, whole.
+fn reload(shared: &Arc<Shared>) -> Result<Response<Body>, Refusal> {
+    let reloaded = shared.reload();
+    let (status, error) = match reloaded {
+        Ok(_) => (StatusCode::OK, None),
+        Err(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some("the configuration was not reloaded: the one before it goes on"),
+        ),
+    };
+    let (Ok(problems) | Err(problems)) = reloaded;
+    let problems: Vec<_> = problems.iter().collect();
+    let text = json!({ "reloaded": error.is_none(), "error": error, "problems": problems });
+    Ok(respond(status, "application/json", text.to_string()))
 }
 
 fn nothing() -> Refusal {
@@ -162,7 +177,7 @@ async fn document<T: Serialize>(
 
 async fn blocking<T: Send + 'static>(
     shared: &Arc<Shared>,
-    work: impl FnOnce(&Shared) -> Result<T, Refusal> + Send + 'static,
+    work: impl FnOnce(&Arc<Shared>) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let shared = Arc::clone(shared);
     let done = tokio::task::spawn_blocking(move || work(&shared)).await;

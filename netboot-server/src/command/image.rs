@@ -109,6 +109,18 @@ fn open(dir: PathBuf) -> Result<Store, Failure> {
     ))
 }
 
+/// A text in which names of any file may stand, without what would move the cursor of a terminal.
+fn one_line(text: impl std::fmt::Display) -> String {
+    let mut shown = String::new();
+    for c in text.to_string().chars() {
+        match c.is_control() {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
+}
+
 fn now() -> std::time::SystemTime {
     jiff::Timestamp::now().into()
 }

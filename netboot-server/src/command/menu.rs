@@ -7,11 +7,12 @@ use netboot_dhcp::MacAddr;
 
 use super::{Where, out, say};
 use crate::Failure;
+use crate::menu_file;
 use crate::policy::{self, Machine};
 use crate::script::{self, Asker, Origin, Trust};
 use crate::world::World;
 
-pub(super) fn run(at: &Where, mac: Option<MacAddr>) -> Result<ExitCode, Failure> {
+pub(super) fn run(at: &Where, mac: Option<MacAddr>, update: bool) -> Result<ExitCode, Failure> {
     let config = match at.load_or_say() {
         Ok(config) => config,
         Err(code) => return Ok(code),
@@ -41,6 +42,9 @@ pub(super) fn run(at: &Where, mac: Option<MacAddr>) -> Result<ExitCode, Failure>
         )
     })?;
     out(&script)?;
+    if update {
+        menu_file::write(&world)?;
+    }
     say(format_args!("# {decision}\n"));
     Ok(ExitCode::SUCCESS)
 }

@@ -1,10 +1,17 @@
 //! The `netboot` command: what can be asked of it, and what each of it does.
 
 mod check;
+mod control;
+mod events;
 mod image;
+mod links;
 mod machine;
+mod manual;
 mod menu;
+mod probe;
+mod reload;
 mod serve;
+mod status;
 mod systemd;
 
 use std::fmt;
@@ -55,7 +62,18 @@ enum Action {
         /// The machine whose script it is; without it, the menu
         #[arg(long)]
         mac: Option<netboot_dhcp::MacAddr>,
+        /// Write the menu to configs/boot.ipxe in the state folder, too
+        #[arg(long, conflicts_with = "mac")]
+        update: bool,
     },
+    /// Show what the server does now: services, addresses, downloads, last boots
+    Status(status::Arguments),
+    /// Show each step of each boot, as the log has it
+    Events(events::Arguments),
+    /// Have the server take its configuration anew, whole or not at all
+    Reload(Where),
+    /// Boot a simulated machine against a server that runs, and say what it would boot
+    Probe(probe::Arguments),
     /// Say that a machine is installed, or is to be installed again
     Machine {
         /// The target's name
@@ -67,6 +85,18 @@ enum Action {
     },
     /// Go through the whole chain on this machine
     Demo(demo::Arguments),
+    /// Print what a shell completes this command by
+    #[command(after_help = "Example:\n  netboot completions bash > /etc/bash_completion.d/netboot")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, for `man -l`
+    Man {
+        /// Write one page for each command into this folder instead
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
 }
 
 /// Where the configuration and the state are.
@@ -112,13 +142,19 @@ impl Where {
 /// Runs the command that this process was started as.
 #[must_use]
 pub fn main() -> ExitCode {
-    let done = match Arguments::parse().action {
+    let done = match Arguments::parse_from(links::written_out(std::env::args_os())).action {
         Action::Serve(at) => serve::run(&at),
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
-        Action::Menu { at, mac } => menu::run(&at, mac),
+        Action::Menu { at, mac, update } => menu::run(&at, mac, update),
+        Action::Status(arguments) => status::run(&arguments),
+        Action::Events(arguments) => events::run(&arguments),
+        Action::Reload(at) => reload::run(&at),
+        Action::Probe(arguments) => probe::run(&arguments),
         Action::Machine { name, word, at } => machine::run(&at, &name, word),
         Action::Demo(arguments) => demo::run(&arguments),
+        Action::Completions { shell } => manual::completions(shell),
+        Action::Man { dir } => manual::man(dir.as_deref()),
     };
     done.unwrap_or_else(|failure| {
         say(format_args!("netboot: {failure}\n"));

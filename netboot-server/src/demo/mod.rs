@@ -1,6 +1,5 @@
 //! `netboot demo`: the whole chain on this machine, with a simulated or a virtual machine.
 
-mod fetch;
 mod image;
 mod simulated;
 mod vm;

@@ -3,25 +3,19 @@
 //! The network is the loopback interface, whose addresses 127.0.0.100 to 127.0.0.200 are lent, so
 //! that the machine really asks from its lease. The ports are free ones above 1024.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use netboot_dhcp::client::{Bound, Client, Output, Profile};
-use netboot_dhcp::value::Arch;
-use netboot_dhcp::wire::MessageView;
-use netboot_dhcp::{MacAddr, Timestamp};
-use netboot_image::{Digest, Manifest};
-use netboot_ipxe::{Arg, Command, ImageCommand, ImageVerb, Script};
-use netboot_tftp::client::Client as TftpClient;
-use tokio::net::UdpSocket;
+use netboot_dhcp::MacAddr;
 
-use super::{fetch, image, interrupted, scratch};
+use super::{image, interrupted, scratch};
 use crate::command::out;
 use crate::config::{self, Config, Flags, Host};
-use crate::failure::{Chain, Failure};
+use crate::failure::Failure;
 use crate::service::Service;
+use crate::simulated::{Firmware, Link, Machine, Ports, Report};
 
 const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 const MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x01]);
@@ -64,8 +58,19 @@ async fn walk(config: &Config) -> Result<u64, Failure> {
         "netboot demo: DHCP, TFTP and HTTP on {SERVER}, ports {}, {} and {}; a simulated machine {MAC} is powered on\n",
         config.ports.dhcp, config.ports.tftp, config.ports.http
     ))?;
-    let machine = Simulated { config };
-    tokio::time::timeout(PATIENCE, machine.boot())
+    let machine = Machine {
+        firmware: Firmware::Bios,
+        mac: MAC,
+        link: Link::Server(SERVER, None),
+        ports: Ports {
+            dhcp: config.ports.dhcp.get(),
+            dhcp_client: config.ports.dhcp_client.get(),
+            tftp: config.ports.tftp.get(),
+        },
+        choices: VecDeque::new(),
+    };
+    let mut report = Report::new(false);
+    let ended = tokio::time::timeout(PATIENCE, machine.boot(&mut report))
         .await
         .map_err(|_| {
             Failure::new(
@@ -73,7 +78,16 @@ async fn walk(config: &Config) -> Result<u64, Failure> {
                 format!("it was not through after {} s", PATIENCE.as_secs()),
                 "run it again on a machine that is less busy",
             )
-        })?
+        })??;
+    if !ended.boots {
+        return Err(Failure::new(
+            "booting the simulated machine",
+            ended.what,
+            "report this as a defect",
+        ));
+    }
+    out(format_args!("  boots     {}\n", ended.what))?;
+    Ok(ended.loaded)
 }
 
 #[expect(
@@ -174,212 +188,4 @@ fn configure(scratch: &Path) -> Result<Config, Failure> {
         &Host::default(),
     );
     config.ok_or_else(|| Failure::new("setting the demo up", problems, "report this as a defect"))
-}
-
-/// The simulated machine, which knows nothing but the ports.
-struct Simulated<'c> {
-    config: &'c Config,
-}
-
-impl Simulated<'_> {
-    /// From power-on to the kernel and its initial RAM disk; gives the bytes that were loaded.
-    async fn boot(&self) -> Result<u64, Failure> {
-        let firmware = self.dhcp("firmware", Profile::pxe_bios(MAC), 1).await?;
-        let program = self.tftp(&firmware).await?;
-        let ipxe = self
-            .dhcp("iPXE", Profile::ipxe(MAC, Arch::X86_BIOS), 2)
-            .await?;
-        let url = ipxe
-            .file
-            .clone()
-            .ok_or_else(|| broken("iPXE was told no script"))?;
-        let from = IpAddr::V4(ipxe.address);
-        let script = get(from, &url).await?;
-        let plan = Plan::read(&script)?;
-        let kernel = get(from, &plan.kernel).await?;
-        let initrd = get(from, &plan.initrd).await?;
-        let manifest_url = plan.beside("manifest.json")?;
-        let manifest = Manifest::from_json(&get(from, &manifest_url).await?)
-            .map_err(|error| broken(format!("{manifest_url}: {error}")))?;
-        let mut loaded = 0;
-        for (url, bytes) in [(&plan.kernel, &kernel), (&plan.initrd, &initrd)] {
-            let name = url.rsplit('/').next().unwrap_or_default();
-            let file = manifest
-                .file(name)
-                .ok_or_else(|| broken(format!("the manifest does not list {name}")))?;
-            let digest = Digest::of(bytes);
-            if digest != file.digest() {
-                return Err(broken(format!(
-                    "{name} has the digest {digest}, and the manifest says {}",
-                    file.digest()
-                )));
-            }
-            loaded += file.size();
-            out(format_args!("  verified  {name}  {digest}\n"))?;
-        }
-        out(format_args!("  boots     {}\n", plan.command_line))?;
-        let sent = [script.len(), program.len()];
-        Ok(loaded + sent.iter().map(|length| *length as u64).sum::<u64>())
-    }
-
-    /// DISCOVER to ACK, as this kind of client asks.
-    async fn dhcp(&self, who: &str, mut profile: Profile, xid: u32) -> Result<Bound, Failure> {
-        let began = now();
-        let failed = |error: &dyn std::error::Error| {
-            Failure::new(
-                format!("DHCP as {who}"),
-                Chain(error),
-                "run it where the loopback interface is up",
-            )
-        };
-        let ports = self.config.ports;
-        profile.server_port = ports.dhcp.get();
-        let socket = bind_client(ports.dhcp_client.get()).map_err(|error| failed(&error))?;
-        let virtual_now = || {
-            let elapsed = began.elapsed().as_millis();
-            Timestamp(u64::try_from(elapsed).unwrap_or(u64::MAX))
-        };
-        let mut client = Client::new(virtual_now(), profile, xid);
-        let mut buffer = vec![0; 2048];
-        let mut exchanged = 0;
-        let bound = loop {
-            match client
-                .poll_output(virtual_now())
-                .map_err(|error| failed(&error))?
-            {
-                Output::Transmit(transmit) => {
-                    // Loopback has no broadcast; the server listens on the address itself.
-                    let to = SocketAddrV4::new(SERVER, transmit.destination.port());
-                    exchanged += socket
-                        .send_to(&transmit.bytes, to)
-                        .await
-                        .map_err(|error| failed(&error))?;
-                }
-                Output::Wait(until) => {
-                    let wait = Duration::from_millis(until.millis_since(virtual_now()));
-                    let received = tokio::time::timeout(wait, socket.recv_from(&mut buffer)).await;
-                    if let Ok(received) = received {
-                        let (length, from) = received.map_err(|error| failed(&error))?;
-                        exchanged += length;
-                        let bytes = buffer.get(..length).unwrap_or_default();
-                        if let (Ok(message), SocketAddr::V4(from)) =
-                            (MessageView::parse(bytes), from)
-                        {
-                            client.handle_input(virtual_now(), from, &message);
-                        }
-                    }
-                }
-                Output::Done(bound) => break bound,
-                Output::Failed(failure) => return Err(failed(&failure)),
-            }
-        };
-        out(format_args!(
-            "  DHCP      {who}: {} from {}, boots {}: {exchanged} bytes  [{}]\n",
-            bound.address,
-            bound.server,
-            bound.file.as_deref().unwrap_or("nothing"),
-            took(began)
-        ))?;
-        Ok(bound)
-    }
-
-    async fn tftp(&self, firmware: &Bound) -> Result<Bytes, Failure> {
-        let began = now();
-        let name = firmware
-            .file
-            .as_deref()
-            .ok_or_else(|| broken("the firmware was told no program"))?;
-        let server = firmware.next_server.unwrap_or(firmware.server);
-        let server = SocketAddr::from((server, self.config.ports.tftp.get()));
-        let client = TftpClient::new(server).bind(SocketAddr::from((firmware.address, 0)));
-        let program = client.get_bytes(name, 1 << 20).await.map_err(|error| {
-            Failure::new(
-                format!("TFTP {name} from {server}"),
-                Chain(&error),
-                "report this as a defect",
-            )
-        })?;
-        if program != image::program() {
-            return Err(broken(format!("{name} came with other bytes")));
-        }
-        out(format_args!(
-            "  TFTP      {name}: {} bytes  [{}]\n",
-            program.len(),
-            took(began)
-        ))?;
-        Ok(program)
-    }
-}
-
-fn bind_client(port: u16) -> std::io::Result<UdpSocket> {
-    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port))?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket)
-}
-
-async fn get(from: IpAddr, url: &str) -> Result<Bytes, Failure> {
-    let began = now();
-    let body = fetch::get(from, url).await?;
-    out(format_args!(
-        "  HTTP      {url}: {} bytes  [{}]\n",
-        body.len(),
-        took(began)
-    ))?;
-    Ok(body)
-}
-
-fn took(began: Instant) -> String {
-    format!("{:.1} ms", began.elapsed().as_secs_f64() * 1000.0)
-}
-
-fn broken(why: impl std::fmt::Display) -> Failure {
-    Failure::new(
-        "booting the simulated machine",
-        why,
-        "report this as a defect",
-    )
-}
-
-/// What a boot script tells the machine to load and run.
-struct Plan {
-    kernel: String,
-    initrd: String,
-    command_line: String,
-}
-
-impl Plan {
-    /// Reads the kernel and initrd lines of a script, as iPXE does when nothing fails.
-    fn read(script: &[u8]) -> Result<Self, Failure> {
-        let text = std::str::from_utf8(script).map_err(broken)?;
-        let script = Script::parse(text).map_err(|error| broken(format!("the script: {error}")))?;
-        let commands = || script.lines().iter().flat_map(|line| line.commands());
-        let find = |verb: ImageVerb| {
-            commands()
-                .find_map(|command| match command {
-                    Command::Image(image) if image.verb == verb => Some(image),
-                    _ => None,
-                })
-                .ok_or_else(|| broken(format!("the script has no line {:?}", verb.name())))
-        };
-        let url = |command: &ImageCommand| {
-            let url = command.image.as_ref().and_then(Arg::as_text);
-            url.map(String::from)
-                .ok_or_else(|| broken("the script's URL is not plain text"))
-        };
-        let kernel = find(ImageVerb::Kernel)?;
-        Ok(Self {
-            kernel: url(kernel)?,
-            initrd: url(find(ImageVerb::Initrd)?)?,
-            command_line: kernel.args.as_text().unwrap_or_default().to_owned(),
-        })
-    }
-
-    /// The URL of another file of the same generation.
-    fn beside(&self, name: &str) -> Result<String, Failure> {
-        let (folder, _) = self
-            .kernel
-            .rsplit_once('/')
-            .ok_or_else(|| broken("the kernel's URL has no path"))?;
-        Ok(format!("{folder}/{name}"))
-    }
 }

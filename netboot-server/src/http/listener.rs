@@ -14,7 +14,6 @@ pub(crate) enum Listener {
     /// At an address.
     Tcp(TcpListener),
     /// At a path of this host.
-    #[expect(dead_code, reason = "the control socket will be one")]
     Unix(UnixListener),
 }
 

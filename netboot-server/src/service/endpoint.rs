@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use netboot_tftp::server::Server as TftpServer;
 use tokio_util::sync::CancellationToken;
 
-use super::{Inherited, Shared};
+use super::{Inherited, Shared, control};
 use crate::api::Access;
 use crate::config::Config;
 use crate::failure::Failure;
@@ -26,6 +27,8 @@ pub(crate) enum Endpoint {
     Http(SocketAddrV4),
     /// The API and metrics on an address.
     Admin(SocketAddr),
+    /// The API, and what it changes, at a path of this host.
+    Control(PathBuf),
 }
 
 /// Why an endpoint does not listen.
@@ -42,6 +45,7 @@ pub(super) enum Bound {
     Tftp(Box<TftpServer<tftp::Files>>),
     Http(Listener),
     Admin(Listener),
+    Control(Listener, PathBuf),
 }
 
 impl Bound {
@@ -58,6 +62,11 @@ impl Bound {
             Self::Admin(listener) => {
                 http::serve(listener, Tree::Api(Access::Read), shared, stop).await;
             }
+            Self::Control(listener, path) => {
+                http::serve(listener, Tree::Api(Access::Write), shared, stop).await;
+                // What is left there is replaced by the next server.
+                let _ = std::fs::remove_file(path);
+            }
         }
     }
 }
@@ -69,6 +78,7 @@ impl std::fmt::Display for Endpoint {
             Self::Tftp(address) => write!(f, "TFTP on {}", address.ip()),
             Self::Http(address) => write!(f, "HTTP on {}", address.ip()),
             Self::Admin(address) => write!(f, "API and metrics on {address}"),
+            Self::Control(path) => write!(f, "control socket {}", path.display()),
         }
     }
 }
@@ -93,6 +103,7 @@ impl Endpoint {
                 ])
             })
             .chain(config.admin_listen.map(Self::Admin))
+            .chain([Self::Control(control::path(&config.state_dir))])
             .collect()
     }
 
@@ -123,6 +134,8 @@ impl Endpoint {
                 }
                 .map(Bound::Http),
                 Self::Admin(address) => Listener::bind(*address).map(Bound::Admin),
+                Self::Control(path) => control::bind(path)
+                    .map(|listener| Bound::Control(Listener::Unix(listener), path.clone())),
             };
         bound.map_err(|error| self.explain(&error))
     }
@@ -132,13 +145,14 @@ impl Endpoint {
             Self::Dhcp { port, .. } => *port,
             Self::Tftp(address) | Self::Http(address) => address.port(),
             Self::Admin(address) => address.port(),
+            Self::Control(_) => 0,
         }
     }
 
     /// What it does once it is bound.
     pub(super) fn state(&self) -> &'static str {
         match self {
-            Self::Admin(_) => "serving",
+            Self::Admin(_) | Self::Control(_) => "serving",
             Self::Dhcp { .. } | Self::Tftp(_) | Self::Http(_) => "listening",
         }
     }
@@ -147,6 +161,13 @@ impl Endpoint {
         use nix::errno::Errno;
         let port = self.port();
         let tried = || format!("{self}, port {port}");
+        if let Self::Control(path) = self {
+            return BindError::Failed(Failure::new(
+                format!("listening at {}", path.display()),
+                error,
+                "let this user write there; a path of more than 100 bytes is too long for a socket",
+            ));
+        }
         match error.raw_os_error().map(Errno::from_raw) {
             // Machines boot without it, so that whatever keeps it away is waited for.
             _ if matches!(self, Self::Admin(_)) => BindError::NotYet(format!(

@@ -1,6 +1,7 @@
 //! The service: DHCP, TFTP and HTTP on every network of the configuration, joined by one boot
 //! policy and one event stream.
 
+pub(crate) mod control;
 mod endpoint;
 mod inherited;
 mod listeners;

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::UdpSocket;
-use tokio::time::Instant;
 
 use crate::client::{Client, ClientError};
+use crate::clock::Clock;
 use crate::encode::encode_error;
 use crate::packet::ErrorCode;
 
@@ -14,7 +14,7 @@ pub(crate) struct Link {
     pub(crate) socket: UdpSocket,
     server: SocketAddr,
     peer: Option<SocketAddr>,
-    pub(crate) started: Instant,
+    pub(crate) clock: Clock,
 }
 
 impl Link {
@@ -34,7 +34,7 @@ impl Link {
             socket,
             server: client.server,
             peer: None,
-            started: Instant::now(),
+            clock: Clock::start(),
         })
     }
 

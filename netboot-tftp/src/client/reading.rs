@@ -63,7 +63,7 @@ impl Reading {
         let mut buf = vec![0; RECEIVE_LEN];
         loop {
             let deadline = match self.poll_output().await? {
-                Turn::Wait(deadline) => self.link.started + deadline,
+                Turn::Wait(deadline) => self.link.clock.at(deadline),
                 Turn::Done(stats) => {
                     writer.flush().await.map_err(ClientError::Write)?;
                     return Ok(Completed {
@@ -86,7 +86,7 @@ impl Reading {
                         self.receiver.abort(ErrorCode::OPTION_REFUSED, "only the size was asked for");
                     }
                     if let Some(agreed) = agreed {
-                        let bytes = self.receiver.stats_at(self.link.started.elapsed()).bytes;
+                        let bytes = self.receiver.stats_at(self.link.clock.now()).bytes;
                         progress(Progress { bytes, size: agreed.options().tsize });
                     }
                 }
@@ -100,7 +100,7 @@ impl Reading {
         loop {
             let output = self
                 .receiver
-                .poll_output(self.link.started.elapsed(), &mut buf)
+                .poll_output(self.link.clock.now(), &mut buf)
                 .map_err(EncodeRequestError::from)?;
             match output {
                 ReceiverOutput::Transmit(transmit) => {
@@ -153,7 +153,7 @@ impl Reading {
         if !self.link.admits(from) {
             return Ok(());
         }
-        let now = self.link.started.elapsed();
+        let now = self.link.clock.now();
         let ignored = self.receiver.stats_at(now).ignored;
         let received = self.receiver.handle_input(now, datagram);
         if self.receiver.stats_at(now).ignored == ignored {

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     let mut unreadable: Option<io::Error> = None;
     loop {
         let output = sender
-            .poll_output(link.started.elapsed(), &mut buf)
+            .poll_output(link.clock.now(), &mut buf)
             .map_err(EncodeRequestError::from)?;
         let transmit = match output {
             SenderOutput::Transmit(transmit) => transmit,
@@ -41,13 +41,13 @@ pub(crate) async fn run(
                 }
             },
             SenderOutput::Wait(deadline) => {
-                let deadline = tokio::time::sleep_until(link.started + deadline);
+                let deadline = tokio::time::sleep_until(link.clock.at(deadline));
                 tokio::select! {
                     biased;
                     ready = link.socket.readable() => {
                         ready.map_err(failed("receive from the server"))?;
                         take_what_came(&mut link, &mut sender);
-                        let bytes = sender.stats_at(link.started.elapsed()).bytes;
+                        let bytes = sender.stats_at(link.clock.now()).bytes;
                         progress(Progress { bytes, size });
                     }
                     () = deadline => {}
@@ -83,7 +83,7 @@ fn take_what_came(link: &mut Link, sender: &mut Sender) {
         if !link.admits(from) {
             continue;
         }
-        let now = link.started.elapsed();
+        let now = link.clock.now();
         let ignored = sender.stats_at(now).ignored;
         sender.handle_input(now, buf.get(..len).unwrap_or_default());
         if sender.stats_at(now).ignored == ignored {

@@ -1,6 +1,6 @@
 //! A transfer's way to its client: a socket of its own, or the listening one in single-port mode.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
@@ -57,6 +57,9 @@ pub(crate) struct Line<'a, S> {
     pub(crate) send_error: Option<io::Error>,
 }
 
+/// Receive calls in a row, whatever still waits: a flood at one port must not hold up the other transfers.
+const MAX_CALLS: usize = 32;
+
 /// Packets from strangers that are answered by an ERROR, in one transfer.
 const MAX_STRANGERS_ANSWERED: u64 = 16;
 
@@ -76,7 +79,7 @@ impl<'a, S> Line<'a, S> {
     pub(crate) async fn ready(&mut self) {
         match &mut self.port {
             Port::Own(socket) => {
-                if let Err(error) = socket.readable().await {
+                if let Err(error) = poll_fn(|cx| socket.poll_recv_ready(cx)).await {
                     self.send_error = Some(error);
                 }
             }
@@ -117,6 +120,32 @@ impl<'a, S> Line<'a, S> {
         self.heard = true;
         self.send_error = None;
         buf.get(..len)
+    }
+
+    /// Hands over the packets of the client that are there, or a good part of them: then
+    /// [`Line::ready`] says so.
+    pub(crate) fn take_all(&mut self, buf: &mut [u8], mut each: impl FnMut(&[u8])) {
+        for _ in 0..MAX_CALLS {
+            if let Port::Own(socket) = &self.port {
+                let (packets, more) = self.shared.offload.receive_pair(socket, buf);
+                for (packet, from) in packets {
+                    if from == self.transfer.client {
+                        self.heard = true;
+                        self.send_error = None;
+                        each(packet);
+                    } else {
+                        self.answer_stranger(from);
+                    }
+                }
+                if !more {
+                    return;
+                }
+            } else if let Some(packet) = self.take(buf) {
+                each(packet);
+            } else {
+                return;
+            }
+        }
     }
 
     /// Sends what lies in `buffer`. A send that fails is a packet lost: it is sent again, until the end

@@ -1,10 +1,10 @@
 //! A client reads: a [`Sender`], its line and its file.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use crate::clock::Clock;
 use crate::content::Reader;
 use crate::packet::{DATA_HEADER_LEN, ErrorCode};
 use crate::sender::{Sender, SenderOutput};
@@ -26,27 +26,38 @@ pub(crate) async fn run<S>(
         line,
         sender,
         reader,
-        started: Instant::now(),
+        clock: Clock::start(),
         unreadable: None,
     };
+    let mut timer = pin!(tokio::time::sleep_until(driver.clock.never()));
+    let mut superseded = pin!(control.superseded.notified());
+    let mut something_came = false;
     loop {
         let mut buffer = shared.buffers.lend();
-        let turn = driver.send_what_is_due(&mut buffer).await;
+        let now = driver.clock.now();
+        if something_came {
+            driver.take_what_came(now, &mut buffer);
+        }
+        let turn = driver.send_what_is_due(now, &mut buffer).await;
         shared.buffers.take_back(buffer);
         let deadline = match turn {
-            Turn::Wait(deadline) => driver.started + deadline,
+            Turn::Wait(deadline) => driver.clock.at(deadline),
             Turn::End(end, stats) => return (end, stats),
         };
         let stalled = driver.sender.is_stalled();
         control.stalled.store(stalled, Ordering::Relaxed);
-        tokio::select! {
-            biased;
-            () = driver.line.ready() => driver.take_what_came(),
-            () = tokio::time::sleep_until(deadline) => {}
-            () = control.superseded.notified() => {
-                return (End::Superseded, driver.sender.stats_at(driver.started.elapsed()));
-            }
+        // A timer that rings too early now and then costs less than one that is put off with each block.
+        if timer.is_elapsed() || deadline < timer.deadline() {
+            timer.as_mut().reset(deadline);
         }
+        something_came = tokio::select! {
+            biased;
+            () = driver.line.ready() => true,
+            () = &mut timer => false,
+            () = &mut superseded => {
+                return (End::Superseded, driver.sender.stats_at(driver.clock.now()));
+            }
+        };
     }
 }
 
@@ -55,7 +66,7 @@ struct Driver<'a, 'b, S> {
     line: &'a mut Line<'b, S>,
     sender: Sender,
     reader: Reader,
-    started: Instant,
+    clock: Clock,
     unreadable: Option<std::io::Error>,
 }
 
@@ -66,7 +77,7 @@ enum Turn {
 
 impl<S> Driver<'_, '_, S> {
     /// Turns the sender's crank until it waits.
-    async fn send_what_is_due(&mut self, buffer: &mut [u8]) -> Turn {
+    async fn send_what_is_due(&mut self, mut now: Duration, buffer: &mut [u8]) -> Turn {
         let segment = usize::from(self.sender.agreed().blksize()) + DATA_HEADER_LEN;
         let room = self
             .shared
@@ -78,11 +89,11 @@ impl<S> Driver<'_, '_, S> {
             return Turn::Wait(Duration::ZERO);
         };
         loop {
-            let output = match self.sender.poll_output(self.started.elapsed(), buffer) {
+            let output = match self.sender.poll_output(now, buffer) {
                 Ok(output) => output,
                 Err(error) => {
                     let end = End::File(std::io::Error::other(error));
-                    return Turn::End(end, self.sender.stats_at(self.started.elapsed()));
+                    return Turn::End(end, self.sender.stats_at(now));
                 }
             };
             match output {
@@ -108,6 +119,7 @@ impl<S> Driver<'_, '_, S> {
                 SenderOutput::Done(stats) => return Turn::End(End::Done, stats),
                 SenderOutput::Failed(error, stats) => return Turn::End(self.end(error), stats),
             }
+            now = self.clock.now();
         }
     }
 
@@ -118,14 +130,12 @@ impl<S> Driver<'_, '_, S> {
         }
     }
 
-    fn take_what_came(&mut self) {
-        // More than an ACK or an ERROR cannot be meant for a sender.
-        let mut buf = [0; MAX_ANSWER_LEN];
-        while let Some(bytes) = self.line.take(&mut buf) {
-            self.sender.handle_input(self.started.elapsed(), bytes);
-        }
+    fn take_what_came(&mut self, now: Duration, buffer: &mut [u8]) {
+        let sender = &mut self.sender;
+        self.line
+            .take_all(buffer, |packet| sender.handle_input(now, packet));
     }
 }
 
-/// Bytes of a packet that a sender looks at.
+/// Bytes of a packet that a sender looks at: more than an ACK or an ERROR cannot be meant for it.
 pub(crate) const MAX_ANSWER_LEN: usize = 1024;

@@ -4,8 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use crate::clock::Clock;
 use crate::netascii::{Decoder, TransferMode};
 use crate::packet::ErrorCode;
 use crate::receiver::{Received, Receiver, ReceiverOutput};
@@ -29,13 +28,13 @@ pub(crate) async fn run<S>(
         receiver,
         upload: Some(upload),
         decoder: (mode == TransferMode::Netascii).then(Decoder::default),
-        started: Instant::now(),
+        clock: Clock::start(),
         unwritable: None,
     };
     let mut was_complete = false;
     loop {
         let deadline = match driver.send_what_is_due().await {
-            Turn::Wait(deadline) => driver.started + deadline,
+            Turn::Wait(deadline) => driver.clock.at(deadline),
             Turn::End(end, stats) => return (end, stats),
         };
         let complete = driver.receiver.is_complete();
@@ -48,7 +47,7 @@ pub(crate) async fn run<S>(
             () = driver.line.ready() => {}
             () = tokio::time::sleep_until(deadline) => continue,
             () = control.superseded.notified() => {
-                let stats = driver.receiver.stats_at(driver.started.elapsed());
+                let stats = driver.receiver.stats_at(driver.clock.now());
                 let complete = driver.receiver.is_complete();
                 return (if complete { End::Done } else { End::Superseded }, stats);
             }
@@ -68,7 +67,7 @@ struct Driver<'a, 'b, S> {
     /// `None` once it has been published or given up.
     upload: Option<Upload>,
     decoder: Option<Decoder>,
-    started: Instant,
+    clock: Clock,
     unwritable: Option<io::Error>,
 }
 
@@ -82,7 +81,7 @@ impl<S> Driver<'_, '_, S> {
     async fn send_what_is_due(&mut self) -> Turn {
         let mut buffer = [0; 512];
         loop {
-            let now = self.started.elapsed();
+            let now = self.clock.now();
             match self.receiver.poll_output(now, &mut buffer) {
                 Ok(ReceiverOutput::Transmit(transmit)) => self.line.send(transmit, &buffer).await,
                 Ok(ReceiverOutput::Wait(deadline)) => return Turn::Wait(deadline),
@@ -108,7 +107,7 @@ impl<S> Driver<'_, '_, S> {
     /// Writes what came, and answers as often as the receiver wants to: the next window may be among it.
     async fn take_what_came(&mut self, buffer: &mut [u8]) -> Option<Turn> {
         while let Some(bytes) = self.line.take(buffer) {
-            let received = self.receiver.handle_input(self.started.elapsed(), bytes);
+            let received = self.receiver.handle_input(self.clock.now(), bytes);
             if let Received::Data { payload, .. } = received
                 && let Err(error) = self.write(payload).await
             {

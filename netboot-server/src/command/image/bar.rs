@@ -12,11 +12,13 @@ pub(super) struct Bar {
 impl Bar {
     pub(super) fn new() -> Self {
         let bar = ProgressBar::new(0);
-        let shown = "{msg} [{wide_bar}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left";
+        let shown =
+            "{msg} [{wide_bar}] {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>3} left";
         // The text is a constant, and a bar of another look is no reason to stop.
-        bar.set_style(
-            ProgressStyle::with_template(shown).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
+        let style =
+            ProgressStyle::with_template(shown).unwrap_or_else(|_| ProgressStyle::default_bar());
+        // Serial consoles and most of a server's fonts have no blocks.
+        bar.set_style(style.progress_chars("=> "));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self { bar }
     }

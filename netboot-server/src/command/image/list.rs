@@ -7,7 +7,7 @@ use clap::Args;
 use netboot_image::{ImageName, Manifest, Problem, Store, StoreError};
 use serde_json::{Value, json};
 
-use super::{Where, failed, open, out, say, with_state};
+use super::{Where, failed, one_line, open, out, say, with_state};
 use crate::failure::{Chain, Failure};
 
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ fn list(dir: PathBuf, arguments: &Arguments) -> Result<ExitCode, Failure> {
     } else {
         images.iter().try_for_each(print)?;
         for (name, error) in &problems {
-            let why = Chain(error);
+            let (name, why) = (one_line(name), one_line(Chain(error)));
             say(format_args!("netboot: {name} cannot be used: {why}\n"));
         }
     }

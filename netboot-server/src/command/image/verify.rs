@@ -11,7 +11,7 @@ use netboot_image::{
 use serde_json::{Value, json};
 
 use super::bar::Bar;
-use super::{Where, failed, open, out, say, with_state};
+use super::{Where, failed, one_line, open, out, say, with_state};
 use crate::failure::{Chain, Failure};
 
 #[derive(Debug, Args)]
@@ -113,22 +113,22 @@ fn verify(store: &Store, arguments: &Arguments) -> Result<Vec<Verified>, StoreEr
 
 fn print(verified: &Verified) -> Result<(), Failure> {
     let report = &verified.report;
+    let name = one_line(&report.name);
     for damage in &report.damage {
-        out(format_args!("{}: {}\n", report.name, Chain(damage)))?;
+        out(format_args!("{name}: {}\n", one_line(Chain(damage))))?;
     }
     if report.is_whole() {
         out(format_args!(
-            "{}: {} files, {} bytes: whole\n",
-            report.name, report.files, report.bytes
+            "{name}: {} files, {} bytes: whole\n",
+            report.files, report.bytes
         ))?;
     }
     for signature in &verified.signatures {
         let (of, form) = (&signature.of, &signature.form);
         match &signature.result {
-            Ok(()) => out(format_args!("{}: {of}: signed ({form})\n", report.name))?,
+            Ok(()) => out(format_args!("{name}: {of}: signed ({form})\n"))?,
             Err(error) => out(format_args!(
-                "{}: {of}: no signature that holds ({form}): {}\n",
-                report.name,
+                "{name}: {of}: no signature that holds ({form}): {}\n",
                 Chain(error)
             ))?,
         }

@@ -1,11 +1,25 @@
 //! The addresses of a network that are given to anybody.
 
-use super::Network;
+use crate::server::Network;
 use alloc::vec::Vec;
+use core::net::Ipv4Addr;
 
 /// Ranges of addresses, both ends included; sorted and disjoint.
 #[derive(Clone, Debug)]
 pub(super) struct Ranges(Vec<(u32, u32)>);
+
+/// A place in the ranges.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cursor {
+    range: usize,
+    next: u32,
+}
+
+impl Cursor {
+    pub(super) const fn address(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.next)
+    }
+}
 
 impl Ranges {
     /// The network's ranges without its exclusions, reserved addresses, server and gateways, network
@@ -14,8 +28,21 @@ impl Ranges {
         Self(dynamic_ranges(network))
     }
 
-    pub(super) fn get(&self, at: usize) -> Option<(u32, u32)> {
-        self.0.get(at).copied()
+    pub(super) fn first(&self) -> Option<Cursor> {
+        let (next, _) = *self.0.first()?;
+        Some(Cursor { range: 0, next })
+    }
+
+    /// The address after the one at `cursor`.
+    pub(super) fn after(&self, cursor: Cursor) -> Option<Cursor> {
+        let Cursor { range, next } = cursor;
+        if next < self.0.get(range)?.1 {
+            let next = next + 1;
+            return Some(Cursor { range, next });
+        }
+        let range = range + 1;
+        let (next, _) = *self.0.get(range)?;
+        Some(Cursor { range, next })
     }
 
     /// How many addresses they hold.
@@ -108,7 +135,6 @@ mod tests {
     use super::*;
     use crate::MacAddr;
     use crate::server::{AddressRange, Link, NetworkId, Reservation};
-    use core::net::Ipv4Addr;
     use std::string::{String, ToString};
     use std::vec;
 

@@ -6,19 +6,29 @@
 //! the number of addresses: each has at most a lease and a hold, and a client is remembered only
 //! through one of them.
 
-use super::ranges::Ranges;
+mod clients;
+mod holds;
+mod ranges;
+mod slot;
+
 use super::{ClientKey, Lease, LeaseState, Network};
 use crate::Timestamp;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::boxed::Box;
+use alloc::collections::btree_map::{BTreeMap, Entry};
+use alloc::collections::btree_set::BTreeSet;
+use clients::Clients;
 use core::net::Ipv4Addr;
+use ranges::{Cursor, Ranges};
+use slot::Slot;
 
 #[derive(Clone, Debug)]
 pub(super) struct Pool {
     /// What is given to anybody.
     ranges: Ranges,
-    fresh: Fresh,
+    /// The first address of the ranges that no slot was ever made for.
+    fresh: Option<Cursor>,
     slots: BTreeMap<u32, Slot>,
-    clients: BTreeMap<ClientKey, u32>,
+    clients: Clients,
     /// The slots inside `ranges` by when they become free.
     free_at: BTreeSet<(Timestamp, u32)>,
     /// The holds by when they end.
@@ -26,54 +36,14 @@ pub(super) struct Pool {
     max_holds: usize,
 }
 
-/// The first address of the ranges that no slot was ever made for.
-#[derive(Clone, Copy, Debug)]
-struct Fresh {
-    range: usize,
-    next: u32,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Slot {
-    lease: Option<Lease>,
-    hold: Option<Hold>,
-}
-
-/// An address kept back: for the client it is offered to, or from everybody.
-#[derive(Clone, Debug)]
-struct Hold {
-    client: Option<ClientKey>,
-    until: Timestamp,
-}
-
-impl Slot {
-    fn free_at(&self) -> Timestamp {
-        let lease = self.lease.as_ref().map(|lease| lease.expires);
-        let hold = self.hold.as_ref().map(|hold| hold.until);
-        lease.max(hold).unwrap_or_default()
-    }
-
-    fn is_free_for(&self, client: &ClientKey, now: Timestamp) -> bool {
-        let held = self
-            .hold
-            .as_ref()
-            .is_some_and(|hold| hold.until > now && hold.client.as_ref() != Some(client));
-        let leased = self.lease.as_ref().is_some_and(|lease| {
-            lease.expires > now && !(lease.state == LeaseState::Bound && lease.client == *client)
-        });
-        !held && !leased
-    }
-}
-
 impl Pool {
     pub(super) fn new(network: &Network, max_holds: usize) -> Self {
         let ranges = Ranges::of(network);
-        let next = ranges.get(0).map_or(0, |(start, _)| start);
         Self {
+            fresh: ranges.first(),
             ranges,
-            fresh: Fresh { range: 0, next },
             slots: BTreeMap::new(),
-            clients: BTreeMap::new(),
+            clients: Clients::default(),
             free_at: BTreeSet::new(),
             holds: BTreeSet::new(),
             max_holds,
@@ -114,33 +84,15 @@ impl Pool {
 
     /// The address that `client` has, had or was offered.
     pub(super) fn address_of(&self, client: &ClientKey) -> Option<Ipv4Addr> {
-        self.clients.get(client).copied().map(Ipv4Addr::from_bits)
+        self.clients.get(client).map(Ipv4Addr::from_bits)
     }
 
     pub(super) fn lease(&self, address: Ipv4Addr) -> Option<&Lease> {
-        self.slots.get(&address.to_bits())?.lease.as_ref()
+        self.slots.get(&address.to_bits())?.lease.as_deref()
     }
 
     pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
-        self.slots.values().filter_map(|slot| slot.lease.as_ref())
-    }
-
-    /// Whether `address` is kept back for `client`.
-    pub(super) fn is_held_for(
-        &self,
-        address: Ipv4Addr,
-        client: &ClientKey,
-        now: Timestamp,
-    ) -> bool {
-        let slot = self.slots.get(&address.to_bits());
-        slot.and_then(|slot| slot.hold.as_ref())
-            .is_some_and(|hold| hold.until > now && hold.client.as_ref() == Some(client))
-    }
-
-    /// How many addresses are kept back, those whose time is over included.
-    #[cfg(test)]
-    pub(super) fn hold_count(&self) -> usize {
-        self.holds.len()
+        self.slots.values().filter_map(|slot| slot.lease.as_deref())
     }
 
     /// An address that `client` can have.
@@ -161,34 +113,11 @@ impl Pool {
             .into_iter()
             .flatten()
             .find(|address| self.is_dynamic(*address) && self.is_free_for(*address, client, now))
-            .or_else(|| self.fresh_address())
+            .or_else(|| Some(self.fresh?.address()))
             .or_else(|| {
                 let (free_at, address) = self.free_at.first()?;
                 (*free_at <= now).then(|| Ipv4Addr::from_bits(*address))
             })
-    }
-
-    /// Keeps `address` for `client` until `until`. At the cap, the hold that ends first gives way.
-    pub(super) fn hold(&mut self, address: Ipv4Addr, client: &ClientKey, until: Timestamp) {
-        if let Some(other) = self.address_of(client)
-            && other != address
-        {
-            self.drop_hold(other, client);
-        }
-        self.set_hold(address, Some(client.clone()), until);
-        self.clients.insert(client.clone(), address.to_bits());
-    }
-
-    /// Keeps `address` from everybody until `until`.
-    pub(super) fn block(&mut self, address: Ipv4Addr, until: Timestamp) {
-        self.set_hold(address, None, until);
-    }
-
-    /// Forgets what is kept back for `client`.
-    pub(super) fn release_hold(&mut self, client: &ClientKey) {
-        if let Some(address) = self.address_of(client) {
-            self.drop_hold(address, client);
-        }
     }
 
     /// Takes a lease as the store has it; an older version than the known one changes nothing.
@@ -205,20 +134,16 @@ impl Pool {
         let client = lease.client.clone();
         let declined = lease.state == LeaseState::Declined;
         let before = self.change(address, |slot| {
-            if slot
-                .hold
-                .as_ref()
-                .is_some_and(|hold| hold.client.as_ref() == Some(&client))
-            {
+            if slot.hold.as_ref().and_then(|hold| hold.client.as_ref()) == Some(&client) {
                 slot.hold = None;
             }
-            slot.lease.replace(lease)
+            slot.lease.replace(Box::new(lease))
         });
         if let Some(before) = before {
-            self.forget(&before.client, address);
+            self.clients.remove(before.client, address);
         }
         if declined {
-            self.forget(&client, address);
+            self.clients.remove(client, address);
         } else {
             self.remember(client, address);
         }
@@ -231,127 +156,66 @@ impl Pool {
             return;
         }
         let address = address.to_bits();
-        let (lease, held_by) = self.change(address, |slot| {
-            let held_by = slot.hold.as_ref().and_then(|hold| hold.client.clone());
-            (slot.lease.take(), held_by)
+        let stranger = self.change(address, |slot| {
+            let client = slot.lease.take()?.client;
+            (!slot.is_of(&client)).then_some(client)
         });
-        if let Some(lease) = lease
-            && held_by.as_ref() != Some(&lease.client)
-        {
-            self.forget(&lease.client, address);
+        if let Some(client) = stranger {
+            self.clients.remove(client, address);
         }
     }
 
     /// Ties the client to the address, unless it has a younger lease elsewhere.
     fn remember(&mut self, client: ClientKey, address: u32) {
-        let updated = |at: &u32| {
-            let lease = self.slots.get(at)?.lease.as_ref()?;
+        let updated = |at: u32| {
+            let lease = self.slots.get(&at)?.lease.as_ref()?;
             (lease.client == client).then_some(lease.updated)
         };
         let other = self.clients.get(&client).and_then(updated);
-        if other <= updated(&address) {
+        if other <= updated(address) {
             self.clients.insert(client, address);
-        }
-    }
-
-    fn forget(&mut self, client: &ClientKey, address: u32) {
-        if self.clients.get(client) == Some(&address) {
-            self.clients.remove(client);
-        }
-    }
-
-    fn set_hold(&mut self, address: Ipv4Addr, client: Option<ClientKey>, until: Timestamp) {
-        let address = address.to_bits();
-        self.clear_hold(address);
-        while self.holds.len() >= self.max_holds
-            && let Some((_, oldest)) = self.holds.first().copied()
-        {
-            self.clear_hold(oldest);
-        }
-        self.change(address, |slot| slot.hold = Some(Hold { client, until }));
-    }
-
-    fn drop_hold(&mut self, address: Ipv4Addr, client: &ClientKey) {
-        let address = address.to_bits();
-        let slot = self.slots.get(&address);
-        let hold = slot.and_then(|slot| slot.hold.as_ref());
-        if hold.is_some_and(|hold| hold.client.as_ref() == Some(client)) {
-            self.clear_hold(address);
-        }
-    }
-
-    /// Ends a hold, and the memory of its client if nothing else keeps it.
-    fn clear_hold(&mut self, address: u32) {
-        if self
-            .slots
-            .get(&address)
-            .is_none_or(|slot| slot.hold.is_none())
-        {
-            return;
-        }
-        let (hold, leased_to_it) = self.change(address, |slot| {
-            let hold = slot.hold.take();
-            let client = hold.as_ref().and_then(|hold| hold.client.as_ref());
-            let leased = slot.lease.as_ref().map(|lease| &lease.client);
-            let leased_to_it = client == leased;
-            (hold, leased_to_it)
-        });
-        if let Some(Hold {
-            client: Some(client),
-            ..
-        }) = hold
-            && !leased_to_it
-        {
-            self.forget(&client, address);
         }
     }
 
     /// Changes a slot, keeps the orders by time in step, and moves the cursor past it.
     fn change<T>(&mut self, address: u32, change: impl FnOnce(&mut Slot) -> T) -> T {
-        let dynamic = self.ranges.contains(address);
-        let known = self.slots.contains_key(&address);
-        let slot = self.slots.entry(address).or_default();
-        let (free_before, hold_before) =
-            (slot.free_at(), slot.hold.as_ref().map(|hold| hold.until));
+        let (slot, free_before) = match self.slots.entry(address) {
+            Entry::Occupied(entry) => {
+                let slot = entry.into_mut();
+                let free_at = slot.free_at();
+                (slot, Some(free_at))
+            }
+            Entry::Vacant(entry) => (entry.insert(Slot::default()), None),
+        };
+        let held_before = slot.held_until();
         let result = change(slot);
-        let (free_after, hold_after) = (slot.free_at(), slot.hold.as_ref().map(|hold| hold.until));
-        if dynamic && (!known || free_before != free_after) {
-            self.free_at.remove(&(free_before, address));
+        let (free_after, held_after) = (slot.free_at(), slot.held_until());
+        if free_before != Some(free_after) && self.ranges.contains(address) {
+            if let Some(before) = free_before {
+                self.free_at.remove(&(before, address));
+            }
             self.free_at.insert((free_after, address));
         }
-        if hold_before != hold_after {
-            if let Some(until) = hold_before {
-                self.holds.remove(&(until, address));
+        if held_before != held_after {
+            if let Some(before) = held_before {
+                self.holds.remove(&(before, address));
             }
-            if let Some(until) = hold_after {
-                self.holds.insert((until, address));
+            if let Some(after) = held_after {
+                self.holds.insert((after, address));
             }
         }
-        if !known {
+        if free_before.is_none() {
             self.move_cursor();
         }
         result
     }
 
-    fn fresh_address(&self) -> Option<Ipv4Addr> {
-        self.ranges.get(self.fresh.range)?;
-        Some(Ipv4Addr::from_bits(self.fresh.next))
-    }
-
     /// Moves on to an address without a slot. Each address is passed once in the pool's life.
     fn move_cursor(&mut self) {
-        while let Some((_, end)) = self.ranges.get(self.fresh.range) {
-            if !self.slots.contains_key(&self.fresh.next) {
-                return;
-            }
-            if self.fresh.next < end {
-                self.fresh.next += 1;
-            } else {
-                self.fresh.range += 1;
-                if let Some((start, _)) = self.ranges.get(self.fresh.range) {
-                    self.fresh.next = start;
-                }
-            }
+        while let Some(cursor) = self.fresh
+            && self.slots.contains_key(&cursor.address().to_bits())
+        {
+            self.fresh = self.ranges.after(cursor);
         }
     }
 }
@@ -459,7 +323,7 @@ mod tests {
         pool.hold(address(10), &client(1), LATER);
         pool.hold(address(11), &client(2), LATER.after_ms(1));
         pool.hold(address(12), &client(3), LATER.after_ms(2));
-        assert_eq!(pool.hold_count(), 2);
+        assert_eq!(pool.holds.len(), 2);
         assert!(!pool.is_held_for(address(10), &client(1), NOW));
         assert_eq!(pool.address_of(&client(1)), None, "nor is its client kept");
         assert!(pool.is_held_for(address(11), &client(2), NOW));

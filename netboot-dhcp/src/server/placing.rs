@@ -1,0 +1,82 @@
+//! Which network a client is in.
+
+use super::request::Request;
+use super::{Incoming, Link, Mode, Network, Server};
+use crate::Timestamp;
+use crate::value::MessageType;
+use core::net::Ipv4Addr;
+
+impl Server {
+    /// The network that the client is in: of the link that its relay agent names (RFC 3527), else of
+    /// the agent's address, else of the interface. A client with an address whose message came by
+    /// unicast may be behind a router. Where an interface has several networks, a client stays in
+    /// the one that it asks for or is known in, and else comes to the first with an address for it.
+    pub(super) fn network_of(
+        &self,
+        now: Timestamp,
+        request: &Request,
+        incoming: &Incoming<'_>,
+    ) -> Option<usize> {
+        let networks = &self.settings.networks;
+        let holds = |address: Ipv4Addr| {
+            networks
+                .iter()
+                .position(|network| network.subnet.contains(address))
+        };
+        let path = &request.path;
+        if !path.giaddr.is_unspecified() {
+            return holds(request.link.unwrap_or(path.giaddr));
+        }
+        let link = Link::Interface(incoming.interface);
+        let here = networks
+            .iter()
+            .enumerate()
+            .filter(|(_, network)| network.link == link);
+        let own = [path.ciaddr, *incoming.source.ip()];
+        if let Some(own) = own.into_iter().find(|address| !address.is_unspecified()) {
+            let local = here
+                .clone()
+                .find(|(_, network)| network.subnet.contains(own));
+            let by_unicast = networks
+                .iter()
+                .any(|network| network.server == incoming.destination);
+            let known = local.map(|(at, _)| at);
+            let known = known.or_else(|| if by_unicast { holds(own) } else { None });
+            if known.is_some() {
+                return known;
+            }
+        }
+        let wants = |network: &Network| {
+            let wanted = request
+                .wanted
+                .is_some_and(|one| network.subnet.contains(one));
+            wanted || request.reservation(network).is_some()
+        };
+        let first = here.clone().next()?.0;
+        if here.clone().nth(1).is_none() {
+            return Some(first);
+        }
+        let knows = |at: usize| {
+            let pool = self.pools.get(at);
+            pool.is_some_and(|pool| pool.address_of(&request.client).is_some())
+        };
+        let open = here.filter(|(at, network)| self.has_room(*at, network, now, request));
+        let asked = open.clone().find(|(_, network)| wants(network));
+        let known = || open.clone().find(|(at, _)| knows(*at));
+        let any = || open.clone().next();
+        let chosen = asked.or_else(known).or_else(any);
+        Some(chosen.map_or(first, |(at, _)| at))
+    }
+
+    /// Whether a client that looks for an address can have one in this network.
+    fn has_room(&self, at: usize, network: &Network, now: Timestamp, request: &Request) -> bool {
+        if request.kind != MessageType::DISCOVER || network.mode == Mode::Proxy {
+            return true;
+        }
+        let reserved = request.reservation(network).and_then(|one| one.address);
+        let pool = self.pools.get(at);
+        let proposed =
+            pool.and_then(|pool| pool.propose(&request.client, reserved, request.wanted, now));
+        proposed.is_some() && request.is_allowed(network)
+    }
+}

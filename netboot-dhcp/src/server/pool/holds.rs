@@ -1,0 +1,81 @@
+//! Addresses kept back: for the client that one is offered to, or from everybody.
+
+use super::Pool;
+use super::slot::{Hold, Slot};
+use crate::Timestamp;
+use crate::server::ClientKey;
+use core::net::Ipv4Addr;
+
+impl Pool {
+    /// Whether `address` is kept back for `client`.
+    pub(in crate::server) fn is_held_for(
+        &self,
+        address: Ipv4Addr,
+        client: &ClientKey,
+        now: Timestamp,
+    ) -> bool {
+        self.slots
+            .get(&address.to_bits())
+            .is_some_and(|slot| slot.is_held_for(client, now))
+    }
+
+    /// Keeps `address` for `client` until `until`. At the cap, the hold that ends first gives way.
+    pub(in crate::server) fn hold(
+        &mut self,
+        address: Ipv4Addr,
+        client: &ClientKey,
+        until: Timestamp,
+    ) {
+        let address = address.to_bits();
+        let before = self.clients.insert(client.clone(), address);
+        if let Some(other) = before.filter(|other| *other != address) {
+            self.drop_hold(other, client);
+        }
+        let client = Some(client.clone());
+        self.keep(address, Hold { client, until });
+    }
+
+    /// Keeps `address` from everybody until `until`.
+    pub(in crate::server) fn block(&mut self, address: Ipv4Addr, until: Timestamp) {
+        let client = None;
+        self.keep(address.to_bits(), Hold { client, until });
+    }
+
+    /// Forgets what is kept back for `client`.
+    pub(in crate::server) fn release_hold(&mut self, client: &ClientKey) {
+        if let Some(address) = self.clients.get(client) {
+            self.drop_hold(address, client);
+        }
+    }
+
+    fn keep(&mut self, address: u32, hold: Hold) {
+        if self.holds.len() >= self.max_holds {
+            let slot = self.slots.get(&address);
+            let replaced = slot.and_then(Slot::held_until);
+            let victim = self.holds.first().filter(|_| replaced.is_none());
+            if let Some((_, victim)) = victim.copied() {
+                self.set_hold(victim, None);
+            }
+        }
+        self.set_hold(address, Some(hold));
+    }
+
+    fn drop_hold(&mut self, address: u32, client: &ClientKey) {
+        let slot = self.slots.get(&address);
+        let hold = slot.and_then(|slot| slot.hold.as_ref());
+        if hold.is_some_and(|hold| hold.client.as_ref() == Some(client)) {
+            self.set_hold(address, None);
+        }
+    }
+
+    /// Exchanges a hold, and forgets the client of the one before if nothing else keeps it.
+    fn set_hold(&mut self, address: u32, hold: Option<Hold>) {
+        let stranger = self.change(address, |slot| {
+            let client = core::mem::replace(&mut slot.hold, hold)?.client?;
+            (!slot.is_of(&client)).then_some(client)
+        });
+        if let Some(client) = stranger {
+            self.clients.remove(client, address);
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! One address of a pool: its lease, and for whom it is kept back.
+
+use crate::Timestamp;
+use crate::server::{ClientKey, Lease, LeaseState};
+use alloc::boxed::Box;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slot {
+    /// In a box, so that an address that was only ever offered takes little memory.
+    pub(super) lease: Option<Box<Lease>>,
+    pub(super) hold: Option<Hold>,
+}
+
+/// An address kept back: for the client it is offered to, or from everybody.
+#[derive(Clone, Debug)]
+pub(super) struct Hold {
+    pub(super) client: Option<ClientKey>,
+    pub(super) until: Timestamp,
+}
+
+impl Slot {
+    /// When neither lease nor hold is in the way.
+    pub(super) fn free_at(&self) -> Timestamp {
+        let lease = self.lease.as_ref().map(|lease| lease.expires);
+        lease.max(self.held_until()).unwrap_or_default()
+    }
+
+    pub(super) fn held_until(&self) -> Option<Timestamp> {
+        self.hold.as_ref().map(|hold| hold.until)
+    }
+
+    pub(super) fn is_free_for(&self, client: &ClientKey, now: Timestamp) -> bool {
+        let held = self
+            .hold
+            .as_ref()
+            .is_some_and(|hold| hold.until > now && hold.client.as_ref() != Some(client));
+        let leased = self.lease.as_ref().is_some_and(|lease| {
+            lease.expires > now && !(lease.state == LeaseState::Bound && lease.client == *client)
+        });
+        !held && !leased
+    }
+
+    pub(super) fn is_held_for(&self, client: &ClientKey, now: Timestamp) -> bool {
+        self.hold
+            .as_ref()
+            .is_some_and(|hold| hold.until > now && hold.client.as_ref() == Some(client))
+    }
+
+    /// Whether lease or hold is the client's, be its time over or not.
+    pub(super) fn is_of(&self, client: &ClientKey) -> bool {
+        let lease = self.lease.as_ref().map(|lease| &lease.client);
+        let hold = self.hold.as_ref().and_then(|hold| hold.client.as_ref());
+        lease == Some(client) || hold == Some(client)
+    }
+}

@@ -1,0 +1,216 @@
+//! What the server needs of the world: a lease stored before its ACK, an address probed before its
+//! OFFER, and how each goes on that is lost, late or impossible.
+
+use crate::packet::*;
+use netboot_dhcp::Seconds;
+use netboot_dhcp::server::{
+    Effect, EffectResult, Outcome, Refusal, Server, Settings, SilenceReason,
+};
+use netboot_dhcp::value::MessageType;
+
+const HOUR: Seconds = Seconds(3600);
+
+#[test]
+fn lease_is_stored_before_the_ack() {
+    let mut server = server();
+    offer(&mut server, NOW, MAC);
+    let outcome = handle(&mut server, NOW, Packet::selecting(MAC, ip(100), SERVER));
+    let Outcome::Needs(
+        Effect::Claim {
+            expected_version,
+            lease,
+        },
+        pending,
+    ) = outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!((expected_version, lease.version), (0, 1));
+    assert_eq!(lease.expires, NOW.after(HOUR));
+    assert_eq!(server.lease(ip(100)), None, "not before the store has it");
+    let ack = reply(server.resume(NOW, pending, EffectResult::Claimed));
+    assert_eq!(ack.kind, MessageType::ACK);
+    assert_eq!(ack.lease.as_ref(), Some(&lease));
+    assert_eq!(server.lease(ip(100)), Some(&lease));
+}
+
+#[test]
+fn store_that_is_down_means_silence_and_the_next_request_tries_again() {
+    let mut server = server();
+    offer(&mut server, NOW, MAC);
+    let request = Packet::selecting(MAC, ip(100), SERVER);
+    let Outcome::Needs(_, pending) = handle(&mut server, NOW, request.clone()) else {
+        panic!();
+    };
+    let outcome = server.resume(NOW, pending, EffectResult::Down);
+    assert_eq!(silence(outcome), SilenceReason::StoreDown);
+    assert_eq!(server.lease(ip(100)), None);
+    assert_eq!(
+        yiaddr(run(&mut server, NOW, request), MessageType::ACK),
+        ip(100)
+    );
+}
+
+#[test]
+fn lost_claim_is_refused_and_the_next_offer_is_another_address() {
+    let mut first = server();
+    let mut second = server();
+    let theirs = bind(&mut second, NOW, OTHER_MAC);
+    assert_eq!(theirs.address, ip(100));
+
+    offer(&mut first, NOW, MAC);
+    let request = Packet::selecting(MAC, ip(100), SERVER);
+    let Outcome::Needs(_, pending) = handle(&mut first, NOW, request) else {
+        panic!();
+    };
+    let current = Some(theirs.clone());
+    let outcome = first.resume(NOW, pending, EffectResult::Lost { current });
+    assert_eq!(refusal(outcome), Refusal::NotAvailable);
+    assert_eq!(first.lease(ip(100)), Some(&theirs), "the winner is learned");
+    let outcome = run(&mut first, NOW, Packet::discover(MAC));
+    assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
+}
+
+#[test]
+fn claim_lost_to_the_same_clients_renewal_elsewhere_is_tried_again_on_it() {
+    let mut server = server();
+    let mut lease = bind(&mut server, NOW, MAC);
+    let renewal = Packet::new(3, MAC).ciaddr(lease.address);
+    let Outcome::Needs(_, pending) = handle(&mut server, NOW, renewal) else {
+        panic!();
+    };
+    lease.version = 7;
+    let current = Some(lease);
+    let outcome = server.resume(NOW, pending, EffectResult::Lost { current });
+    let Outcome::Needs(
+        Effect::Claim {
+            expected_version,
+            lease,
+        },
+        pending,
+    ) = outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!((expected_version, lease.version), (7, 8));
+    let ack = reply(server.resume(NOW, pending, EffectResult::Claimed));
+    assert_eq!(ack.kind, MessageType::ACK);
+}
+
+/// Found by the model: two REQUESTs of one client, whose claims were carried out in reverse order.
+#[test]
+fn older_claim_that_is_tried_again_does_not_shorten_the_lease() {
+    let mut server = server();
+    let request = || Packet::selecting(MAC, ip(100), SERVER);
+    let later = NOW.after(Seconds(1800));
+    let Outcome::Needs(_, older) = handle(&mut server, NOW, request()) else {
+        panic!();
+    };
+    let younger = reply(run(&mut server, later, request())).lease.unwrap();
+    let current = Some(younger.clone());
+    let outcome = server.resume(later, older, EffectResult::Lost { current });
+    let Outcome::Needs(Effect::Claim { lease, .. }, _) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!((lease.version, lease.expires), (2, younger.expires));
+}
+
+#[test]
+fn result_that_comes_after_the_leases_end_confirms_nothing() {
+    let mut server = server();
+    offer(&mut server, NOW, MAC);
+    let request = Packet::selecting(MAC, ip(100), SERVER);
+    let Outcome::Needs(_, pending) = handle(&mut server, NOW, request) else {
+        panic!();
+    };
+    let outcome = server.resume(NOW.after(HOUR), pending, EffectResult::Claimed);
+    assert_eq!(silence(outcome), SilenceReason::Lost);
+}
+
+#[test]
+fn probe_is_asked_for_if_wanted_and_an_answer_moves_on_to_the_next_address() {
+    let mut settings = Settings::new(vec![network()]);
+    settings.probe = true;
+    let mut server = Server::new(settings).unwrap();
+    let outcome = handle(&mut server, NOW, Packet::discover(MAC));
+    let Outcome::Needs(Effect::Probe(address), pending) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(address, ip(100));
+    let outcome = server.resume(NOW, pending, EffectResult::InUse);
+    let Outcome::Needs(Effect::Probe(address), pending) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(address, ip(101));
+    let outcome = server.resume(NOW, pending, EffectResult::Free);
+    assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
+    let request = Packet::selecting(OTHER_MAC, ip(100), SERVER);
+    assert_eq!(
+        refusal(run(&mut server, NOW, request)),
+        Refusal::NotAvailable,
+        "the address that answered is in quarantine"
+    );
+}
+
+#[test]
+fn probing_gives_up_after_four_addresses_and_the_client_asks_again() {
+    let mut network = network();
+    network.ranges[0].end = ip(110);
+    let mut settings = Settings::new(vec![network]);
+    settings.probe = true;
+    let mut server = Server::new(settings).unwrap();
+    let mut outcome = handle(&mut server, NOW, Packet::discover(MAC));
+    let mut probed = Vec::new();
+    while let Outcome::Needs(effect, pending) = outcome {
+        probed.push(effect);
+        outcome = server.resume(NOW, pending, EffectResult::InUse);
+    }
+    let expected = [100, 101, 102, 103].map(|last| Effect::Probe(ip(last)));
+    assert_eq!(probed, expected);
+    assert_eq!(silence(outcome), SilenceReason::NoAddress);
+    let again = handle(&mut server, NOW, Packet::discover(MAC));
+    assert!(matches!(again, Outcome::Needs(Effect::Probe(address), _) if address == ip(104)));
+}
+
+#[test]
+fn probe_that_ends_when_its_address_is_taken_moves_on() {
+    let mut settings = Settings::new(vec![network()]);
+    settings.probe = true;
+    let mut server = Server::new(settings).unwrap();
+    let Outcome::Needs(_, pending) = handle(&mut server, NOW, Packet::discover(MAC)) else {
+        panic!();
+    };
+    let late = NOW.after(Seconds(31));
+    let request = Packet::selecting(OTHER_MAC, ip(100), SERVER);
+    let outcome = run(&mut server, late, request);
+    assert_eq!(yiaddr(outcome, MessageType::ACK), ip(100));
+    let outcome = server.resume(late, pending, EffectResult::Free);
+    let outcome = settle(&mut server, late, outcome);
+    assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
+}
+
+#[test]
+fn lease_that_the_store_has_lost_is_made_anew() {
+    let mut server = server();
+    let mut lease = bind(&mut server, NOW, MAC);
+    lease.version = 5;
+    server.restore(lease.clone()).unwrap();
+    let renewal = Packet::new(3, MAC).ciaddr(lease.address);
+    let Outcome::Needs(_, pending) = handle(&mut server, NOW, renewal) else {
+        panic!();
+    };
+    let outcome = server.resume(NOW, pending, EffectResult::Lost { current: None });
+    let Outcome::Needs(
+        Effect::Claim {
+            expected_version: 0,
+            ..
+        },
+        pending,
+    ) = outcome
+    else {
+        panic!("{outcome:?}");
+    };
+    let ack = reply(server.resume(NOW, pending, EffectResult::Claimed));
+    assert_eq!(ack.lease.unwrap().version, 1);
+    assert_eq!(server.lease(lease.address).unwrap().version, 1);
+}

@@ -1,0 +1,175 @@
+//! `netboot probe` against `netboot serve`, on the loopback interface as an ordinary user.
+
+mod support;
+
+use serde_json::{Value, json};
+
+use support::{Done, Running, Site, run};
+
+const MAC: &str = "02:00:00:00:00:01";
+
+fn target(image: &str) -> Value {
+    json!([{ "name": "probed", "mac": MAC, "config": image }])
+}
+
+fn program(site: &Site, name: &str) {
+    let folder = site.state().join("tftp");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    support::write(&folder, name, b"stands for a program");
+}
+
+fn probe(site: &Site, more: &[&str]) -> Done {
+    let ports = site.ports;
+    let [dhcp, client, tftp] = [ports.dhcp, ports.dhcp_client, ports.tftp].map(|it| it.to_string());
+    let arguments = [
+        "probe",
+        "--server",
+        "127.0.0.1",
+        "--dhcp-port",
+        &dhcp,
+        "--dhcp-client-port",
+        &client,
+        "--tftp-port",
+        &tftp,
+    ];
+    run(arguments.iter().chain(more))
+}
+
+#[test]
+fn a_probe_says_each_step_and_what_the_machine_boots() {
+    let site = Site::new(&target("debian"));
+    site.add("debian", "a");
+    program(&site, "undionly.kpxe");
+    let _serving = Running::serve(&site);
+    let done = probe(&site, &[]);
+    assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+    let steps = [
+        "  DHCP      firmware: 127.0.0.",
+        "  TFTP      undionly.kpxe: 20 bytes",
+        "  DHCP      iPXE: 127.0.0.",
+        "  HTTP      http://127.0.0.1:",
+        "  says      Booting debian",
+        "  HTTP      http://127.0.0.1:",
+        "  HTTP      http://127.0.0.1:",
+        "  HTTP      http://127.0.0.1:",
+        "  verified  bzImage  ",
+        "  verified  initrd  ",
+        "boots: http://127.0.0.1:",
+    ];
+    let lines: Vec<_> = done.out.lines().collect();
+    assert_eq!(lines.len(), steps.len(), "{}", done.out);
+    for (line, step) in lines.iter().zip(steps) {
+        assert!(line.starts_with(step), "{step}\n{}", done.out);
+    }
+    let last = lines.last().expect("a last line");
+    assert!(
+        last.contains("initrd=initrd console=ttyS0 + http://127.0.0.1:"),
+        "{last}"
+    );
+}
+
+#[test]
+fn each_firmware_loads_what_it_is_told() {
+    let site = Site::new(&target("debian"));
+    site.add("debian", "a");
+    program(&site, "undionly.kpxe");
+    program(&site, "ipxe.efi");
+    let _serving = Running::serve(&site);
+    let done = probe(&site, &["--firmware", "ipxe"]);
+    assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+    assert!(!done.out.contains("  TFTP"), "{}", done.out);
+    for (firmware, step) in [
+        ("uefi", "  TFTP      ipxe.efi"),
+        ("uefi-http", "/ipxe.efi: "),
+    ] {
+        let done = probe(&site, &["--firmware", firmware]);
+        assert!(done.out.contains(step), "{}\n{}", done.out, done.err);
+        // The kernel of this test is for BIOS only.
+        assert_eq!(done.code, Some(1), "{}\n{}", done.out, done.err);
+        assert!(done.out.contains("is no UEFI program"), "{}", done.out);
+    }
+}
+
+#[test]
+fn in_a_menu_the_choice_that_was_asked_for_is_taken() {
+    let site = Site::new(&json!([]));
+    site.add("debian", "a");
+    site.add("other", "b");
+    program(&site, "undionly.kpxe");
+    let _serving = Running::serve(&site);
+    let done = probe(&site, &["--choose", "other", "--json"]);
+    assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+    let told: Value = serde_json::from_str(&done.out).expect("JSON");
+    assert_eq!(told["boots"], json!(true));
+    let what = told["what"].as_str().expect("text");
+    assert!(what.contains("/images/other/@1/"), "{what}");
+    let steps = told["steps"].as_array().expect("steps");
+    assert!(
+        steps.iter().any(|step| step["step"] == "chooses"),
+        "{told:#}"
+    );
+    assert!(steps.iter().any(|step| step["bytes"].is_u64()), "{told:#}");
+
+    let done = probe(&site, &["--choose", "nothing"]);
+    assert_eq!(done.code, Some(1));
+    assert!(
+        done.out
+            .contains("does not boot: the menu has no item nothing"),
+        "{}",
+        done.out
+    );
+}
+
+#[test]
+fn a_damaged_image_is_no_boot() {
+    let site = Site::new(&target("debian"));
+    site.add("debian", "a");
+    program(&site, "undionly.kpxe");
+    let _serving = Running::serve(&site);
+    let folder = site.state().join("http/images/debian");
+    let initrd = std::fs::canonicalize(folder.join("initrd")).expect("a file");
+    let content = std::fs::read(&initrd).expect("a file");
+    let other = vec![b'x'; content.len()];
+    let mode = std::fs::metadata(&initrd).expect("a file").permissions();
+    let mut writable = mode.clone();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut writable, 0o644);
+    std::fs::set_permissions(&initrd, writable).expect("the owner's file");
+    std::fs::write(&initrd, other).expect("a file");
+    std::fs::set_permissions(&initrd, mode).expect("the owner's file");
+    let done = probe(&site, &[]);
+    assert_eq!(done.code, Some(1), "{}\n{}", done.out, done.err);
+    let last = done.out.lines().last().expect("a last line");
+    assert!(
+        last.starts_with("does not boot: initrd has the digest sha256:"),
+        "{last}"
+    );
+    assert!(
+        last.contains("and the manifest beside it says sha256:"),
+        "{last}"
+    );
+}
+
+#[test]
+fn an_image_that_is_not_there_is_no_boot_and_the_script_says_why() {
+    let site = Site::new(&target("missing"));
+    program(&site, "undionly.kpxe");
+    let _serving = Running::serve(&site);
+    let done = probe(&site, &[]);
+    assert_eq!(done.code, Some(1), "{}\n{}", done.out, done.err);
+    assert!(
+        done.out.contains("missing is not in the store"),
+        "{}",
+        done.out
+    );
+    assert!(done.out.contains("does not boot: "), "{}", done.out);
+}
+
+#[test]
+fn a_probe_has_to_be_told_where() {
+    let done = run(["probe"]);
+    assert_eq!(done.code, Some(2));
+    assert!(done.err.contains("--interface <NAME>"), "{}", done.err);
+    let done = run(["probe", "--interface", "nothere0"]);
+    assert_eq!(done.code, Some(1));
+    assert!(done.err.contains("on nothere0: "), "{}", done.err);
+}
