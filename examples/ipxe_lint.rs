@@ -1,6 +1,7 @@
 //! Says what is wrong with iPXE scripts: `ipxe_lint [--json] [--efi | --bios] [--debian-12 |
 //! --default] FILE…`. Ends with 1 where there is an error, with 2 where a file cannot be read.
 
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use netboot_ipxe::lint::{Build, Finding, Platform, Severity, lint};
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
             "--bios" => platform = Platform::Bios,
             "--debian-12" => build = Build::debian_12(),
             "--default" => build = Build::default_2026(),
-            option if option.starts_with("--") => {
+            option if option.starts_with('-') => {
                 eprintln!("ipxe_lint: there is no option {option}");
                 return ExitCode::from(2);
             }
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
         let source = match std::fs::read(file) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) => {
-                eprintln!("{file}: {error}");
+                eprintln!("ipxe_lint: reading {file}: {error}");
                 return ExitCode::from(2);
             }
         };
@@ -49,16 +50,20 @@ fn main() -> ExitCode {
             if finding.severity == Severity::Error {
                 worst = ExitCode::FAILURE;
             }
-            if json {
-                match serde_json::to_string(&InFile {
-                    file,
-                    finding: &finding,
-                }) {
-                    Ok(line) => println!("{line}"),
-                    Err(error) => eprintln!("{file}: {error}"),
-                }
+            let shown = if json {
+                let finding = &finding;
+                serde_json::to_string(&InFile { file, finding }).unwrap_or_default()
             } else {
-                println!("{file}:{finding}");
+                format!("{file}:{finding}")
+            };
+            match writeln!(io::stdout(), "{shown}") {
+                // Nobody reads on, as behind `| head`.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => return worst,
+                Err(error) => {
+                    eprintln!("ipxe_lint: writing what was found: {error}");
+                    return ExitCode::from(2);
+                }
+                Ok(()) => {}
             }
         }
     }

@@ -3,7 +3,9 @@
 //!
 //! What is not chosen takes the default; whatever boots is taken to be the end.
 
-use std::{collections::VecDeque, process::ExitCode};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Write};
+use std::process::ExitCode;
 
 use netboot_ipxe::run::{Answer, Effect, Run};
 
@@ -28,12 +30,25 @@ fn run() -> Result<(), String> {
         match arg.as_str() {
             "--set" => set.push(value()?),
             "--choose" => choices.push_back(value()?),
-            "--fail" => failing.push(value()?),
+            "--fail" => {
+                let what = value()?;
+                if !["fetch", "boot", "disk"].contains(&what.as_str()) {
+                    return Err(format!("{what} cannot fail; fetch, boot and disk can"));
+                }
+                failing.push(what);
+            }
+            option if option.starts_with('-') => {
+                return Err(format!("there is no option {option}"));
+            }
+            _ if file.is_some() => {
+                return Err(format!("one file at a time: {arg} is a second one"));
+            }
             _ => file = Some(arg),
         }
     }
     let file = file.ok_or("no file given")?;
-    let source = std::fs::read_to_string(&file).map_err(|error| format!("{file}: {error}"))?;
+    let source =
+        std::fs::read_to_string(&file).map_err(|error| format!("reading {file}: {error}"))?;
     let mut run = Run::new(&source).map_err(|error| format!("{file}: {error}"))?;
     for setting in &set {
         let (name, value) = setting
@@ -55,7 +70,11 @@ fn run() -> Result<(), String> {
     let mut answer = Answer::Done;
     loop {
         let effect = run.next(answer);
-        println!("{effect:?}");
+        match writeln!(io::stdout(), "{effect:?}") {
+            // Nobody reads on, as behind `| head`.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+            written => written.map_err(|error| format!("writing what it does: {error}"))?,
+        }
         answer = match effect {
             Effect::End(_) => return Ok(()),
             Effect::Fetch { .. } => outcome("fetch"),

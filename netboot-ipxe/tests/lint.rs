@@ -2,7 +2,7 @@
 
 use netboot_ipxe::{
     Action, Chain, Item, LinuxBoot, Menu, Notice,
-    lint::{Build, Finding, Platform, Severity, lint},
+    lint::{self, Build, Finding, Platform, Severity, lint},
 };
 
 fn found(body: &str) -> Vec<Finding> {
@@ -257,7 +257,14 @@ fn what_this_crate_writes_has_no_findings_on_debian_12() {
     assert_eq!(lint(&text, &Build::debian_12(), Platform::Efi), []);
 }
 
-/// Idioms found in public scripts, in words of our own.
+#[test]
+fn a_text_of_nothing_but_mistakes_has_a_bounded_number_of_findings() {
+    let body = "kernal x || ".repeat(20_000);
+    assert_eq!(found(&body).len(), lint::MAX_FINDINGS);
+}
+
+/// Idioms found in public scripts, in words of our own. Besides, the scripts that the README names
+/// were read by hand; their texts are not ours to keep here.
 #[test]
 fn what_people_write_is_no_error() {
     let body = "

@@ -481,3 +481,16 @@ fn a_form_without_a_field_or_with_a_bad_one_fails() {
         ["no"]
     );
 }
+
+#[test]
+fn a_script_of_many_labels_or_skipped_commands_ends_within_its_steps() {
+    let hops: String = (0..40_000)
+        .map(|n| format!(":l{n}\ngoto l{}\n", n + 1))
+        .collect();
+    let mut run = Run::new(&format!("#!ipxe\n{hops}:l40000\nexit 7\n")).expect("a script");
+    assert_eq!(run.next(Answer::Done), Effect::End(End::Exit { status: 7 }));
+
+    let skipped = "|| x ".repeat(1_000);
+    let mut run = Run::new(&format!("#!ipxe\n:a\nset x y {skipped}\ngoto a\n")).expect("a script");
+    assert_eq!(run.next(Answer::Done), Effect::End(End::Unbounded));
+}

@@ -8,6 +8,7 @@ pub mod config;
 mod demo;
 mod dhcp;
 pub mod events;
+pub mod explain;
 mod failure;
 mod handed_out;
 mod http;

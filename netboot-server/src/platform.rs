@@ -131,6 +131,38 @@ impl Platform {
     }
 }
 
+/// The architecture that a person means by a platform's name, with `-http` behind it for UEFI's
+/// HTTP boot, or by the number of option 93.
+#[must_use]
+pub fn arch_of(text: &str) -> Option<Arch> {
+    if let Ok(number) = text.parse() {
+        return Some(Arch(number));
+    }
+    let (name, by_http) = match text.strip_suffix("-http") {
+        Some(name) => (name, true),
+        None => (text, false),
+    };
+    let platform = Platform::ALL.into_iter().find(|it| it.name() == name)?;
+    Some(match (platform, by_http) {
+        (Platform::Bios, false) => Arch::X86_BIOS,
+        (Platform::Bios, true) => Arch::X86_BIOS_HTTP,
+        (Platform::X86, false) => Arch::X86_UEFI,
+        (Platform::X86, true) => Arch::X86_UEFI_HTTP,
+        (Platform::X64, false) => Arch::X64_UEFI,
+        (Platform::X64, true) => Arch::X64_UEFI_HTTP,
+        (Platform::Arm32, false) => Arch::ARM32_UEFI,
+        (Platform::Arm32, true) => Arch::ARM32_UEFI_HTTP,
+        (Platform::Arm64, false) => Arch::ARM64_UEFI,
+        (Platform::Arm64, true) => Arch::ARM64_UEFI_HTTP,
+        (Platform::Riscv64, false) => Arch::RISCV64_UEFI,
+        (Platform::Riscv64, true) => Arch::RISCV64_UEFI_HTTP,
+        (Platform::Loongarch64, false) => Arch::LOONGARCH64_UEFI,
+        (Platform::Loongarch64, true) => Arch::LOONGARCH64_UEFI_HTTP,
+        (Platform::RaspberryPi, false) => Arch::ARM_RPIBOOT,
+        (Platform::RaspberryPi, true) => return None,
+    })
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -156,6 +188,22 @@ mod tests {
                 assert_eq!(Platform::of(Arch(arch), None), platform, "{arch}");
             }
         }
+    }
+
+    #[test]
+    fn a_platform_and_its_architecture_name_each_other() {
+        for platform in Platform::ALL {
+            for text in [platform.name().to_owned(), format!("{platform}-http")] {
+                let arch = arch_of(&text);
+                assert_eq!(arch.is_none(), text == "raspberry-pi-http", "{text}");
+                if let Some(arch) = arch {
+                    assert_eq!(Platform::of(arch, None), Some(platform), "{text}");
+                    assert_eq!(arch.is_http(), text.ends_with("-http"), "{text}");
+                }
+            }
+        }
+        assert_eq!(arch_of("11"), Some(Arch::ARM64_UEFI));
+        assert_eq!(arch_of("pdp11"), None);
     }
 
     #[test]

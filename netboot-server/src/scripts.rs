@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, ImageName};
 use netboot_ipxe::RenderError;
 
@@ -54,16 +55,18 @@ struct Key {
 
 impl Shared {
     /// The script in a language for who asks from an address, told to the event stream under the
-    /// path it was asked by. Blocks.
+    /// path it was asked by, with the machine that was seen behind the address. It is written where
+    /// it is not known yet.
     pub(crate) fn script(
         &self,
         language: Served,
         address: IpAddr,
+        seen: Option<MacAddr>,
         claim: &Claim,
         origin: Origin,
         path: &str,
     ) -> Result<Arc<Script>, RenderError> {
-        let world = self.worlds.current();
+        let world = self.worlds.recent();
         self.keep_menu_file(&world);
         let Asking { machine, itself } = self.asking(&world, address, claim);
         let key = Key {
@@ -91,11 +94,6 @@ impl Shared {
         self.handed_out
             .note(jiff::Timestamp::now(), self.worlds.store(), images);
         // A MAC address in a URL is anybody's claim; the address that it came from is not.
-        let seen = if itself {
-            key.machine.mac
-        } else {
-            self.identify(address)
-        };
         self.emit(
             seen.or(key.machine.mac),
             Kind::Script {

@@ -65,7 +65,14 @@ impl Files {
             http_port: world.config().ports.http.get(),
         };
         self.shared
-            .script(language, address, &Claim::default(), origin, &path)
+            .script(
+                language,
+                address,
+                self.shared.identify(address),
+                &Claim::default(),
+                origin,
+                &path,
+            )
             .map(|script| Content::Bytes(script.text.clone()))
             .map_err(|error| Refusal::not_found().with_detail(error))
     }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use netboot_dhcp::MacAddr;
 use netboot_image::{ImageName, Manifest, Revision, Store, StoreError};
@@ -239,6 +240,9 @@ impl World {
     }
 }
 
+/// How long what a look has found is taken for what is there.
+const MOMENT: Duration = Duration::from_millis(1);
+
 /// The current world, made anew whenever the store, the programs or the install states have changed.
 #[derive(Debug)]
 pub struct Worlds {
@@ -247,6 +251,8 @@ pub struct Worlds {
     installs: InstallStore,
     /// What the disk was when it was last looked at; held while it is looked at again.
     seen: Mutex<Seen>,
+    /// When a look for [`Worlds::recent`] began.
+    looked: Mutex<Option<Instant>>,
     /// Held to take or exchange it, and not while the disk is looked at.
     current: Mutex<Arc<World>>,
 }
@@ -298,6 +304,7 @@ impl Worlds {
             programs_dir,
             installs,
             seen: Mutex::new(seen),
+            looked: Mutex::default(),
             current: Mutex::new(Arc::new(world)),
         })
     }
@@ -339,6 +346,23 @@ impl Worlds {
     #[must_use]
     pub fn last(&self) -> Arc<World> {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The world as it is now, or was a moment ago that is shorter than a program takes to end and
+    /// a client to ask: what a command has changed is in it. Under load most calls cost no system
+    /// call. Blocks.
+    pub(crate) fn recent(&self) -> Arc<World> {
+        #[expect(clippy::disallowed_methods, reason = "a moment of real time")]
+        let now = Instant::now();
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_some_and(|looked| now.saturating_duration_since(looked) < MOMENT) {
+            drop(looked);
+            return self.last();
+        }
+        // Held, so that who comes meanwhile waits for this look.
+        let world = self.current();
+        *looked = Some(now);
+        world
     }
 
     /// The world as it is now. It costs a few `stat` calls where nothing has changed; where the

@@ -2,10 +2,9 @@
 
 use thiserror::Error;
 
+use crate::error_code::ErrorCode;
 use crate::netascii::TransferMode;
-use crate::packet::{
-    ACK, DATA, DATA_HEADER_LEN, ERROR, ErrorCode, MAX_REQUEST_LEN, OACK, RRQ, WRQ,
-};
+use crate::packet::{ACK, DATA, DATA_HEADER_LEN, ERROR, MAX_REQUEST_LEN, OACK, RRQ, WRQ};
 
 /// Which way a file goes, as its client sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -8,6 +8,7 @@
 
 extern crate alloc;
 
+mod agreed;
 #[cfg(feature = "tokio")]
 pub mod client;
 #[cfg(feature = "tokio")]
@@ -15,6 +16,7 @@ mod clock;
 #[cfg(feature = "tokio")]
 mod content;
 mod encode;
+mod error_code;
 mod name;
 pub mod netascii;
 mod options;
@@ -28,16 +30,18 @@ mod transfer;
 #[cfg(feature = "tokio")]
 mod udp;
 
+pub use agreed::{Agreed, Limits, OackError};
 pub use encode::{
     BufferTooSmall, Direction, EncodeRequestError, encode_ack, encode_data_header, encode_error,
     encode_request,
 };
+pub use error_code::ErrorCode;
 pub use name::{NameError, RelativePath};
 pub use netascii::TransferMode;
-pub use options::{Agreed, BLKSIZE_RANGE, DEFAULT_BLKSIZE, Limits, OackError, Options};
+pub use options::{BLKSIZE_RANGE, DEFAULT_BLKSIZE, Options};
 pub use packet::{
-    DATA_HEADER_LEN, DecodeError, ErrorCode, MAX_REQUEST_LEN, Mode, OptionsIter, OptionsView,
-    Packet, RequestView,
+    DATA_HEADER_LEN, DecodeError, MAX_REQUEST_LEN, Mode, OptionsIter, OptionsView, Packet,
+    RequestView,
 };
 pub use receiver::{Received, Receiver, ReceiverOutput};
 pub use sender::{Run, Sender, SenderOutput};

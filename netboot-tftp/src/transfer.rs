@@ -9,8 +9,8 @@ use core::time::Duration;
 
 use thiserror::Error;
 
-use crate::options::OackError;
-use crate::packet::ErrorCode;
+use crate::agreed::OackError;
+use crate::error_code::ErrorCode;
 
 /// The longest text of a peer's ERROR that is kept, in characters.
 const MAX_PEER_MESSAGE: usize = 128;

@@ -2,7 +2,7 @@
 
 use alloc::{format, string::String};
 
-use super::{Lint, Platform, ReadCommand, ReadLine, Severity, build::scheme_of};
+use super::{Lint, MAX_FINDINGS, Platform, ReadCommand, ReadLine, Severity, build::scheme_of};
 use crate::{
     arg::{Arg, Part},
     cmdline::{self, MAX_BYTES},
@@ -22,6 +22,10 @@ impl Lint<'_> {
         next: Option<Operator>,
     ) {
         let Some(name) = command.name() else { return };
+        // Looking for the nearest name takes long, and nothing more would be told.
+        if self.found.len() >= MAX_FINDINGS {
+            return;
+        }
         let at = |index: usize| (line, command.words.get(index));
         let Some(spec) = spec::find(name) else {
             if self.build.has_command(name) {

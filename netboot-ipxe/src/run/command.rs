@@ -77,12 +77,8 @@ impl Run {
         }
         let first = given.word(0).unwrap_or_default();
         match name.as_str() {
-            "goto" => match self
-                .lines
-                .iter()
-                .position(|line| line.label.as_deref() == Some(first))
-            {
-                Some(line) => Flow::Goto(line),
+            "goto" => match self.labels.get(first) {
+                Some(line) => Flow::Goto(*line),
                 None => Flow::Done(false),
             },
             "exit" => match given.word(0).map_or(Some(0), integer) {

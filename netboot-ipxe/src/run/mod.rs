@@ -10,7 +10,7 @@ mod menu;
 mod settings;
 mod value;
 
-use alloc::{string::String, vec::Vec};
+use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
 use self::menu::Menu;
 pub use self::{
@@ -49,6 +49,8 @@ const MAX_MENUS: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Run {
     lines: Vec<RunLine>,
+    /// For each label, the first line that has it.
+    labels: BTreeMap<String, usize>,
     settings: Settings,
     images: Vec<Image>,
     selected: Option<String>,
@@ -64,7 +66,6 @@ pub struct Run {
 #[derive(Debug, Clone)]
 struct RunLine {
     number: usize,
-    label: Option<String>,
     commands: Vec<(Operator, Vec<String>)>,
 }
 
@@ -118,7 +119,7 @@ impl Run {
     pub fn new(source: &str) -> Result<Self, ParseError> {
         parse::parse(source)?;
         let starts = LineStarts::new(source);
-        let mut lines = Vec::new();
+        let (mut lines, mut labels) = (Vec::new(), BTreeMap::new());
         for line in lex::logical_lines(source).skip(1) {
             let split = lex::split(&line.text);
             let words = |words: &[lex::Word<'_>]| words.iter().map(|w| w.text.into()).collect();
@@ -130,14 +131,17 @@ impl Run {
                     .iter()
                     .map(|(operator, then)| (*operator, words(then))),
             );
+            if let Some(label) = split.label {
+                labels.entry(label.text.into()).or_insert(lines.len());
+            }
             lines.push(RunLine {
                 number: starts.place(line.source_offset(0)).0,
-                label: split.label.map(|label| label.text.into()),
                 commands,
             });
         }
         Ok(Self {
             lines,
+            labels,
             settings: Settings::new(),
             images: Vec::new(),
             selected: None,
@@ -196,6 +200,9 @@ impl Run {
             };
             self.next_command += 1;
             if !runs {
+                if !self.step() {
+                    return self.finish(End::Unbounded);
+                }
                 continue;
             }
             let words = words.clone();

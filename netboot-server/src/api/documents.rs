@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use crate::config::Config;
 use crate::events::Summary;
-use crate::policy::{self, Machine, Program};
+use crate::explain::Explanation;
+use crate::policy::Machine;
 use crate::service::Shared;
 
 /// `/api/v1/status`: the service as a whole.
@@ -244,32 +245,8 @@ pub(super) fn images(shared: &Shared) -> Vec<Box<RawValue>> {
 }
 
 /// `/api/v1/explain?mac=…&arch=…`: what a machine would boot, and why.
-#[derive(Debug, Serialize)]
-pub(super) struct Explanation {
-    /// The decision in a sentence.
-    decision: String,
-    /// The target it is.
-    target: Option<String>,
-    /// What its firmware loads.
-    program: Option<String>,
-    reasons: Vec<String>,
-}
-
 pub(super) fn explain(shared: &Shared, machine: &Machine) -> Explanation {
-    let world = shared.worlds.current();
-    let decision = policy::decide(&world, machine);
-    let target = decision
-        .target
-        .and_then(|index| world.config().targets.get(index));
-    Explanation {
-        decision: decision.to_string(),
-        target: target.map(|target| target.name.clone()),
-        program: match &decision.program {
-            Program::File(name) => Some(name.clone()),
-            Program::Missing(_) | Program::None => None,
-        },
-        reasons: decision.reasons.iter().map(ToString::to_string).collect(),
-    }
+    crate::explain::explain(&shared.worlds.current(), machine)
 }
 
 fn now() -> Timestamp {

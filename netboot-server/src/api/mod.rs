@@ -152,12 +152,21 @@ impl Query<'_> {
         Ok(self.parsed("since")?.unwrap_or_default())
     }
 
+    fn arch(&self) -> Result<Option<netboot_dhcp::value::Arch>, Refusal> {
+        let Some(text) = self.value("arch") else {
+            return Ok(None);
+        };
+        let arch = crate::platform::arch_of(&text);
+        let wrong = || Refusal::new(StatusCode::BAD_REQUEST, "arch: no platform, and no number");
+        arch.ok_or_else(wrong).map(Some)
+    }
+
     fn machine(&self) -> Result<crate::policy::Machine, Refusal> {
         Ok(crate::policy::Machine {
             mac: self.parsed("mac")?,
             uuid: self.parsed("uuid")?,
             circuit: self.parsed("circuit")?,
-            arch: self.parsed("arch")?.map(netboot_dhcp::value::Arch),
+            arch: self.arch()?,
             network: None,
         })
     }

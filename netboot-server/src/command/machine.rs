@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use clap::Subcommand;
+use clap::ValueEnum;
 
 use super::{Where, out};
 use crate::Failure;
 use crate::install::{Change, InstallStore, Installs};
 
 /// What is said of a machine.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Word {
     /// The machine is installed: it boots its local disk from now on
     Installed,

@@ -3,6 +3,7 @@
 mod check;
 mod control;
 mod events;
+mod explain;
 mod image;
 mod links;
 mod machine;
@@ -43,7 +44,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Run DHCP, TFTP and HTTP until interrupted
-    Serve(Where),
+    Serve(serve::Arguments),
     /// Say what is wrong with the configuration, all of it at once
     Check {
         #[command(flatten)]
@@ -66,6 +67,13 @@ enum Action {
         #[arg(long, conflicts_with = "mac")]
         update: bool,
     },
+    /// Say what a machine would get at each stage of its boot, and why
+    Explain {
+        #[command(flatten)]
+        machine: explain::Arguments,
+        #[command(flatten)]
+        at: Where,
+    },
     /// Show what the server does now: services, addresses, downloads, last boots
     Status(status::Arguments),
     /// Show each step of each boot, as the log has it
@@ -78,7 +86,7 @@ enum Action {
     Machine {
         /// The target's name
         name: String,
-        #[command(subcommand)]
+        /// What is said of it
         word: machine::Word,
         #[command(flatten)]
         at: Where,
@@ -143,9 +151,10 @@ impl Where {
 #[must_use]
 pub fn main() -> ExitCode {
     let done = match Arguments::parse_from(links::written_out(std::env::args_os())).action {
-        Action::Serve(at) => serve::run(&at),
+        Action::Serve(arguments) => serve::run(&arguments),
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
+        Action::Explain { machine, at } => explain::run(&at, machine),
         Action::Menu { at, mac, update } => menu::run(&at, mac, update),
         Action::Status(arguments) => status::run(&arguments),
         Action::Events(arguments) => events::run(&arguments),
@@ -174,6 +183,11 @@ pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
+}
+
+/// Whether colours are wanted where there is a terminal: not where `NO_COLOR` is set to anything.
+fn colours() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Writes to standard error, where there may be nobody to read it.

@@ -3,18 +3,29 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Where;
 use super::systemd::{self, Watchdog};
 use crate::config::Problem;
 use crate::failure::Failure;
-use crate::log::Log;
+use crate::log::{Format, Log};
 use crate::process;
 use crate::service::{Inherited, Service};
 
-pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
-    start_log();
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    at: Where,
+    /// What the lines of the log look like
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    log_format: Format,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let Arguments { at, log_format } = arguments;
+    start_log(*log_format);
     let (config, problems) = at.load();
     let Some(config) = config else {
         super::say(format_args!("{problems}nothing was started\n"));
@@ -38,7 +49,7 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
         known.iter().for_each(Problem::log);
         let mut watchdog = Watchdog::new();
         systemd::ready(&service);
-        let mut log = Log::new(service.events());
+        let mut log = Log::new(service.events(), *log_format);
         let ended = loop {
             tokio::select! {
                 never = log.write() => match never {},
@@ -68,18 +79,27 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
     })
 }
 
-fn start_log() {
+fn start_log(format: Format) {
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && super::colours())
         // Nobody may be reading any more, and that is no reason to stop.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr)
-        .init();
+        .with_writer(std::io::stderr);
+    match format {
+        Format::Json => log
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .init(),
+        // The journal has a time of its own.
+        Format::Text if std::env::var_os("JOURNAL_STREAM").is_some() => log.without_time().init(),
+        Format::Text => log.init(),
+    }
 }
 
 async fn next(signals: &mut Option<Signal>) {

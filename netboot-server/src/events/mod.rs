@@ -177,6 +177,21 @@ pub enum InstallWord {
     Operator,
 }
 
+impl Kind {
+    /// The address that asked, where that is what is known of who did.
+    pub(crate) fn client(&self) -> Option<IpAddr> {
+        match self {
+            Self::TftpSent { client, .. }
+            | Self::TftpSizeProbe { client, .. }
+            | Self::TftpFailed { client, .. }
+            | Self::Script { client, .. }
+            | Self::HttpSent { client, .. }
+            | Self::HttpRefused { client, .. } => Some(*client),
+            _ => None,
+        }
+    }
+}
+
 /// Who spoke DHCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,117 +1,101 @@
 //! Response bodies: bytes in memory, a part of a file, or pieces as they come.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::FileExt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use rustix::io::ReadWriteFlags;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::downloads::Shown;
+use super::outlet::{Due, WINDOW};
+use super::transfer::Transfer;
 
-/// How much of a file is read at a time, in bytes. One such piece is in memory for each download.
+/// How much of a file is copied at a time, in bytes, where it cannot go straight to the socket. One
+/// such piece is in memory for each download.
 const PIECE: usize = 256 << 10;
-
-/// How a body went out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sent {
-    /// Bytes handed to the connection.
-    pub(crate) bytes: u64,
-    /// Whether that was all of it.
-    pub(crate) complete: bool,
-}
-
-type OnEnd = Box<dyn FnOnce(Sent) + Send>;
 
 /// The body of a response.
 pub(crate) struct Body {
     source: Source,
     left: u64,
-    sent: u64,
-    on_end: Option<OnEnd>,
-    shown: Option<Shown>,
-    held: Option<Arc<()>>,
+    transfer: Arc<Transfer>,
 }
 
 enum Source {
     Bytes(Bytes),
-    File(File),
-    Reading(JoinHandle<io::Result<(File, Bytes)>>),
+    File(Part),
     Live(mpsc::Receiver<Bytes>),
+}
+
+/// What is left of a part of a file.
+struct Part {
+    file: Arc<File>,
+    offset: u64,
+    /// Where the socket takes it from the file.
+    due: Option<Due>,
+    reading: Option<JoinHandle<io::Result<Bytes>>>,
 }
 
 impl Body {
     /// Bytes in memory.
     pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self {
-            left: bytes.len() as u64,
-            source: Source::Bytes(bytes),
-            sent: 0,
-            on_end: None,
-            shown: None,
-            held: None,
-        }
+        Self::of(bytes.len() as u64, Source::Bytes(bytes))
     }
 
     /// So many bytes of a file from an offset on.
-    ///
-    /// # Errors
-    ///
-    /// Where the file cannot be positioned.
-    pub(crate) fn file(mut file: File, offset: u64, length: u64) -> io::Result<Self> {
-        file.seek(SeekFrom::Start(offset))?;
-        Ok(Self {
-            source: Source::File(file),
-            left: length,
-            sent: 0,
-            on_end: None,
-            shown: None,
-            held: None,
-        })
+    pub(super) fn file(file: File, offset: u64, length: u64) -> Self {
+        let part = Part {
+            file: Arc::new(file),
+            offset,
+            due: None,
+            reading: None,
+        };
+        Self::of(length, Source::File(part))
     }
 
     /// Pieces as they come, until their sender is dropped.
     pub(crate) fn live(pieces: mpsc::Receiver<Bytes>) -> Self {
+        Self::of(u64::MAX, Source::Live(pieces))
+    }
+
+    fn of(left: u64, source: Source) -> Self {
         Self {
-            source: Source::Live(pieces),
-            left: u64::MAX,
-            sent: 0,
-            on_end: None,
-            shown: None,
-            held: None,
+            source,
+            left,
+            transfer: Arc::new(Transfer::new(left)),
         }
     }
 
     /// Whether it is of a file.
     pub(super) fn is_file(&self) -> bool {
-        matches!(self.source, Source::File(_) | Source::Reading(_))
+        matches!(self.source, Source::File(_))
     }
 
-    /// How many bytes are still to go out.
+    /// How many bytes are still to be given out.
     pub(super) fn left(&self) -> u64 {
         self.left
     }
 
-    /// Shows how far it is, for as long as it is there.
-    pub(super) fn show(mut self, shown: Shown) -> Self {
-        self.shown = Some(shown);
+    /// Has the socket send what is of a file.
+    pub(super) fn through(mut self, due: &Due) -> Self {
+        if let Source::File(part) = &mut self.source {
+            part.due = Some(due.clone());
+        }
         self
     }
 
-    /// Holds this until all of it is out or the connection is gone.
-    pub(super) fn holding(mut self, held: Arc<()>) -> Self {
-        self.held = Some(held);
-        self
-    }
-
-    /// Calls this once when all of it is out or the connection is gone.
-    pub(super) fn on_end(mut self, on_end: impl FnOnce(Sent) + Send + 'static) -> Self {
-        self.on_end = Some(Box::new(on_end));
+    /// Says what is to be told of it while it goes out, and in the end. Nothing of it may be out.
+    pub(super) fn tell(mut self, tell: impl FnOnce(&mut Transfer)) -> Self {
+        if let Some(transfer) = Arc::get_mut(&mut self.transfer) {
+            tell(transfer);
+        }
         self
     }
 }
@@ -124,47 +108,29 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        if self.left == 0 {
+        let this = &mut *self;
+        if this.left == 0 {
             return Poll::Ready(None);
         }
-        loop {
-            let source = std::mem::replace(&mut self.source, Source::Bytes(Bytes::new()));
-            let piece = match source {
-                Source::Bytes(bytes) => bytes,
-                Source::File(file) => {
-                    let wanted = usize::try_from(self.left).unwrap_or(PIECE).min(PIECE);
-                    self.source = Source::Reading(tokio::task::spawn_blocking(move || {
-                        read_piece(file, wanted)
-                    }));
-                    continue;
-                }
-                Source::Reading(mut reading) => {
-                    let Poll::Ready(read) = Pin::new(&mut reading).poll(context) else {
-                        self.source = Source::Reading(reading);
-                        return Poll::Pending;
-                    };
-                    match read.map_err(io::Error::other).flatten() {
-                        Ok((file, piece)) => {
-                            self.source = Source::File(file);
-                            piece
-                        }
-                        Err(error) => return Poll::Ready(Some(Err(error))),
-                    }
-                }
-                Source::Live(mut pieces) => {
-                    let received = pieces.poll_recv(context);
-                    self.source = Source::Live(pieces);
-                    return received.map(|piece| piece.map(|piece| Ok(Frame::data(piece))));
-                }
-            };
-            let length = piece.len() as u64;
-            self.left = self.left.saturating_sub(length);
-            self.sent += length;
-            if let Some(shown) = &self.shown {
-                shown.download.add(length);
-            }
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
+        let piece = match &mut this.source {
+            Source::Bytes(bytes) => std::mem::take(bytes),
+            Source::File(part) => match ready!(part.poll_piece(context, this.left, &this.transfer))
+            {
+                Ok(piece) => piece,
+                Err(error) => return Poll::Ready(Some(Err(error))),
+            },
+            Source::Live(pieces) => match ready!(pieces.poll_recv(context)) {
+                Some(piece) => piece,
+                None => return Poll::Ready(None),
+            },
+        };
+        let length = piece.len() as u64;
+        this.left = this.left.saturating_sub(length);
+        // What the socket takes from a file counts when it is taken.
+        if !this.source.is_due() {
+            this.transfer.add(length);
         }
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -179,35 +145,99 @@ impl HttpBody for Body {
     }
 }
 
-fn read_piece(mut file: File, wanted: usize) -> io::Result<(File, Bytes)> {
-    let mut piece = BytesMut::zeroed(wanted);
-    let read = file.read(&mut piece)?;
-    if read == 0 {
-        return Err(io::Error::new(
-            io::ErrorKind::UnexpectedEof,
-            "the file is shorter than its manifest says",
-        ));
+impl Source {
+    fn is_due(&self) -> bool {
+        matches!(self, Self::File(Part { due: Some(_), .. }))
     }
-    piece.truncate(read);
-    Ok((file, piece.freeze()))
 }
 
-impl Drop for Body {
-    fn drop(&mut self) {
-        if let Some(on_end) = self.on_end.take() {
-            on_end(Sent {
-                bytes: self.sent,
-                complete: self.left == 0,
-            });
-        }
+impl Part {
+    /// The next piece: a copy, or a blank for what the socket takes from the file. A worker never
+    /// waits for a disk here: what is not in memory is read where waiting is allowed.
+    fn poll_piece(
+        &mut self,
+        context: &mut Context<'_>,
+        left: u64,
+        transfer: &Arc<Transfer>,
+    ) -> Poll<io::Result<Bytes>> {
+        let most = if self.due.is_some() { WINDOW } else { PIECE };
+        let length = usize::try_from(left).unwrap_or(most).min(most);
+        let piece = match &mut self.reading {
+            Some(reading) => {
+                let read = ready!(Pin::new(reading).poll(context));
+                self.reading = None;
+                read.map_err(io::Error::other).flatten()?
+            }
+            None if self.due.is_some() && is_in_memory(&self.file, self.offset, length) => {
+                Bytes::new()
+            }
+            None => {
+                let (file, offset) = (Arc::clone(&self.file), self.offset);
+                let keep = self.due.is_none();
+                self.reading = Some(tokio::task::spawn_blocking(move || {
+                    if keep {
+                        read_piece(&file, offset, length)
+                    } else {
+                        read_ahead(&file, offset, length).map(|()| Bytes::new())
+                    }
+                }));
+                return self.poll_piece(context, left, transfer);
+            }
+        };
+        let piece = match &self.due {
+            Some(due) => due.give(&self.file, self.offset, length, transfer),
+            None => piece,
+        };
+        self.offset += piece.len() as u64;
+        Poll::Ready(Ok(piece))
     }
+}
+
+/// Whether the end of a part is in the page cache, and so most likely all of it.
+fn is_in_memory(file: &File, offset: u64, length: usize) -> bool {
+    let last = offset + (length as u64).saturating_sub(1);
+    let mut byte = [0];
+    let mut into = [IoSliceMut::new(&mut byte)];
+    rustix::io::preadv2(file, &mut into, last, ReadWriteFlags::NOWAIT).is_ok()
+}
+
+fn read_piece(file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
+    let mut piece = BytesMut::zeroed(length);
+    let read = file.read_at(&mut piece, offset)?;
+    if read == 0 {
+        return Err(shorter());
+    }
+    piece.truncate(read);
+    Ok(piece.freeze())
+}
+
+/// Reads a part into the page cache.
+fn read_ahead(file: &File, offset: u64, length: usize) -> io::Result<()> {
+    let mut buffer = vec![0; length.min(PIECE)];
+    let end = offset + length as u64;
+    let mut at = offset;
+    while at < end {
+        let read = file.read_at(&mut buffer, at)?;
+        if read == 0 {
+            return Err(shorter());
+        }
+        at += read as u64;
+    }
+    Ok(())
+}
+
+fn shorter() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the file is shorter than its manifest says",
+    )
 }
 
 impl std::fmt::Debug for Body {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Body")
             .field("left", &self.left)
-            .field("sent", &self.sent)
+            .field("transfer", &self.transfer)
             .finish_non_exhaustive()
     }
 }

@@ -50,7 +50,7 @@ impl Content {
                 let length = usize::try_from(length).map_err(io::Error::other)?;
                 Ok(Body::bytes(bytes.slice(start..start + length)))
             }
-            Self::File(file, _) => Body::file(file, start, length),
+            Self::File(file, _) => Ok(Body::file(file, start, length)),
         }
     }
 }

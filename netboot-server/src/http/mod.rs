@@ -8,7 +8,10 @@ mod clients;
 mod downloads;
 mod entity;
 mod listener;
+mod outlet;
+mod pace;
 mod routes;
+mod transfer;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -29,17 +32,20 @@ use crate::events::Kind;
 use crate::service::Shared;
 use clients::Clients;
 use listener::Accepted;
+use outlet::{Due, Outlet};
+use pace::Paced;
+use routes::Ends;
 
 pub(crate) use body::Body;
 pub(crate) use downloads::Downloads;
 pub(crate) use listener::Listener;
 
 /// Connections that are served at once; more wait in the system's queue.
-const MAX_CONNECTIONS: usize = 1024;
+const MAX_CONNECTIONS: usize = 4096;
 /// Connections that one address may have at once; more are closed, so that no stranger can take all.
-const MAX_OF_ONE_CLIENT: usize = 256;
-/// How long a client may take nothing of what it is sent.
-const STALL: Duration = Duration::from_secs(300);
+const MAX_OF_ONE_CLIENT: usize = 768;
+/// How long a client may acknowledge nothing of what the system still has for it.
+const STALL: Duration = Duration::from_secs(120);
 /// Header lines of a request; more are refused with 431.
 const MAX_HEADERS: usize = 64;
 /// Bytes of a request's head; more are refused with 431.
@@ -127,29 +133,40 @@ impl Connection {
                 // be given up.
                 let _ = stream.set_nodelay(true);
                 let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
-                self.run(stream).await;
+                let outlet = Outlet::new(stream);
+                let due = outlet.due();
+                self.run(outlet, Some(due)).await;
             }
-            Accepted::Unix(stream) => self.run(stream).await,
+            Accepted::Unix(stream) => self.run(stream, None).await,
         }
     }
 
-    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send) {
+    /// Serves until the client or the service ends it; files go by what is `due`, where the
+    /// connection can.
+    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, due: Option<Due>) {
         // Each body that is not out yet holds it, too.
         let under_way = Arc::new(());
+        let ends = Ends::new(self.client, self.local);
         let service = service_fn(|request| async {
             let request = request;
             let answer = match self.tree {
-                Tree::Boot => routes::answer(&self.shared, self.client, self.local, &request).await,
+                Tree::Boot => routes::answer(&self.shared, &ends, &request).await,
                 Tree::Api(access) => api::answer(&self.shared, access, &self.stop, &request).await,
             };
-            Ok::<_, Infallible>(answer.map(|body| body.holding(Arc::clone(&under_way))))
+            Ok::<_, Infallible>(answer.map(|body| {
+                let body = body.tell(|transfer| transfer.hold(Arc::clone(&under_way)));
+                match &due {
+                    Some(due) => body.through(due),
+                    None => body,
+                }
+            }))
         });
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Paced::new(stream)), service);
         let mut served = std::pin::pin!(served);
         let ended = tokio::select! {
             ended = served.as_mut() => ended,

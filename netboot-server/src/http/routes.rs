@@ -1,10 +1,11 @@
 //! What each URL on the boot network means.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -16,10 +17,12 @@ use netboot_image::{Digest, FileRef, StoreError};
 use super::body::Body;
 use super::downloads::Download;
 use super::entity::{self, Content, Entity};
+use super::transfer::Sent;
 use crate::asking::Claim;
 use crate::events::{Kind, shown};
 use crate::failure::Chain;
 use crate::install::ReportError;
+use crate::neighbour;
 use crate::policy::{Served, served};
 use crate::script::Origin;
 use crate::service::Shared;
@@ -57,10 +60,43 @@ impl Refusal {
     }
 }
 
+/// One end of a connection and the other.
+#[derive(Debug)]
+pub(super) struct Ends {
+    pub(super) client: SocketAddr,
+    pub(super) local: SocketAddr,
+    /// The machine behind the client's address by the neighbour table, once it was looked up: it
+    /// stays the same for as long as the connection does.
+    neighbour: OnceLock<Option<MacAddr>>,
+}
+
+impl Ends {
+    pub(super) fn new(client: SocketAddr, local: SocketAddr) -> Self {
+        let neighbour = OnceLock::new();
+        Self {
+            client,
+            local,
+            neighbour,
+        }
+    }
+
+    /// The machine behind the client's address: by its lease, then by the neighbour table.
+    fn machine(&self, shared: &Shared) -> Option<MacAddr> {
+        let address = self.client.ip();
+        let look = || neighbour::mac_of(address);
+        shared
+            .lease_holder(address)
+            .or_else(|| *self.neighbour.get_or_init(look))
+    }
+}
+
 /// Who asks, and where.
 struct Asker<'r> {
     client: IpAddr,
     local: SocketAddr,
+    /// The machine behind the client's address.
+    seen: Option<MacAddr>,
+    /// A MAC address in a URL says whose script is wanted, and not who asks.
     claim: &'r Claim,
     path: &'r str,
 }
@@ -68,100 +104,164 @@ struct Asker<'r> {
 /// Answers one request; what became of it is in the event stream when its body is out.
 pub(super) async fn answer<B>(
     shared: &Arc<Shared>,
-    client: SocketAddr,
-    local: SocketAddr,
+    ends: &Ends,
     request: &Request<B>,
 ) -> Response<Body> {
     #[expect(clippy::disallowed_methods, reason = "a request takes real time")]
     let began = Instant::now();
-    let raw_path = request.uri().path().to_owned();
-    let shared_there = Arc::clone(shared);
-    let query = request.uri().query().unwrap_or_default().to_owned();
-    let method = request.method().clone();
-    // The store and the neighbour table are read from files.
-    let found = tokio::task::spawn_blocking(move || {
-        // A MAC address in a URL says whose script is wanted, and not who asks.
-        let (claim, seen) = (
-            Claim::from_query(&query),
-            shared_there.identify(client.ip()),
-        );
-        let found = normal_path(&raw_path).and_then(|path| {
-            let report = path
-                .strip_prefix("/machines/")
-                .and_then(|path| path.strip_suffix("/installed"));
-            match (&method, report) {
-                (&Method::POST, Some(machine)) => {
-                    return installed(&shared_there, machine, &query).map(|entity| (path, entity));
-                }
-                (_, Some(_)) => return Err(Refusal::method("POST")),
-                (&Method::GET | &Method::HEAD, None) => {}
-                (_, None) => return Err(Refusal::method("GET, HEAD")),
-            }
+    let query = request.uri().query().unwrap_or_default();
+    let claim = Claim::from_query(query);
+    let seen = ends.machine(shared);
+    let client = ends.client.ip().to_canonical();
+    let told = |path: &str| Told {
+        shared: Arc::clone(shared),
+        machine: seen.or(claim.mac),
+        client,
+        path: shown(path),
+        began,
+    };
+    let (told, found) = match normal_path(request.uri().path()) {
+        Ok(path) => {
             let asker = Asker {
-                client: client.ip().to_canonical(),
-                local,
+                client,
+                local: ends.local,
+                seen,
                 claim: &claim,
                 path: &path,
             };
-            find(&shared_there, &asker).map(|entity| (path, entity))
-        });
-        (raw_path, seen.or(claim.mac), found)
-    })
-    .await;
-    let (path, machine, found) = match found {
-        Ok((_, machine, Ok((path, entity)))) => (path, machine, Ok(entity)),
-        Ok((raw_path, machine, Err(refusal))) => (raw_path, machine, Err(refusal)),
-        Err(error) => {
-            let refusal = Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
-            (String::new(), None, Err(refusal))
+            let found = find_by(request.method(), shared, &asker, query).await;
+            (told(&path), found)
+        }
+        Err(why) => {
+            let refusal = Refusal::new(StatusCode::BAD_REQUEST, why);
+            (told(request.uri().path()), Err(refusal))
         }
     };
     let response = found.and_then(|entity| {
         entity::respond(entity, request.method(), request.headers())
             .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     });
-    let client = client.ip().to_canonical();
     match response {
-        Ok(response) => {
-            let status = response.status().as_u16();
-            let shared = Arc::clone(shared);
-            response.map(|body| {
-                let body = if body.is_file() {
-                    let path = shown(&path);
-                    let download = Download::new(client, machine, path, body.left(), began);
-                    body.show(shared.downloads.show(download))
-                } else {
-                    body
-                };
-                body.on_end(move |sent| {
-                    shared.emit(
-                        machine,
-                        Kind::HttpSent {
-                            client,
-                            path: shown(&path),
-                            status,
-                            bytes: sent.bytes,
-                            elapsed_ms: u64::try_from(began.elapsed().as_millis())
-                                .unwrap_or(u64::MAX),
-                            complete: sent.complete,
-                        },
-                    );
-                })
-            })
-        }
+        Ok(response) => told.of(response),
         Err(refusal) => {
             let response = refused(&refusal, request.method());
-            shared.emit(
-                machine,
-                Kind::HttpRefused {
-                    client,
-                    path: shown(&path),
-                    status: refusal.status.as_u16(),
-                    why: refusal.why,
-                },
-            );
+            told.refused(refusal);
             response
         }
+    }
+}
+
+async fn find_by(
+    method: &Method,
+    shared: &Arc<Shared>,
+    asker: &Asker<'_>,
+    query: &str,
+) -> Result<Entity, Refusal> {
+    let report = asker
+        .path
+        .strip_prefix("/machines/")
+        .and_then(|path| path.strip_suffix("/installed"));
+    match (method, report) {
+        (&Method::POST, Some(machine)) => {
+            let (machine, query) = (machine.to_owned(), query.to_owned());
+            where_waiting_is_allowed(shared, move |shared| installed(shared, &machine, &query))
+                .await
+        }
+        (_, Some(_)) => Err(Refusal::method("POST")),
+        // A script is in memory, most often.
+        (&Method::GET | &Method::HEAD, None)
+            if served(asker.path.trim_start_matches('/')).is_some() =>
+        {
+            find(shared, asker)
+        }
+        (&Method::GET | &Method::HEAD, None) => {
+            let (client, local, seen) = (asker.client, asker.local, asker.seen);
+            let (claim, path) = (asker.claim.clone(), asker.path.to_owned());
+            where_waiting_is_allowed(shared, move |shared| {
+                let asker = Asker {
+                    client,
+                    local,
+                    seen,
+                    claim: &claim,
+                    path: &path,
+                };
+                find(shared, &asker)
+            })
+            .await
+        }
+        (_, None) => Err(Refusal::method("GET, HEAD")),
+    }
+}
+
+/// Does what reads or writes files.
+async fn where_waiting_is_allowed(
+    shared: &Arc<Shared>,
+    find: impl FnOnce(&Shared) -> Result<Entity, Refusal> + Send + 'static,
+) -> Result<Entity, Refusal> {
+    let shared = Arc::clone(shared);
+    let found = tokio::task::spawn_blocking(move || find(&shared)).await;
+    found.unwrap_or_else(|error| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Err(Refusal::new(status, error.to_string()))
+    })
+}
+
+/// What the event stream is told of a request.
+struct Told {
+    shared: Arc<Shared>,
+    machine: Option<MacAddr>,
+    client: IpAddr,
+    path: String,
+    began: Instant,
+}
+
+impl Told {
+    fn of(self, response: Response<Body>) -> Response<Body> {
+        let status = response.status().as_u16();
+        response.map(|body| {
+            let shown = body.is_file().then(|| {
+                self.shared.downloads.show(Download::new(
+                    self.client,
+                    self.machine,
+                    self.path.clone(),
+                    body.left(),
+                    self.began,
+                ))
+            });
+            body.tell(|transfer| {
+                if let Some(shown) = shown {
+                    transfer.show(shown);
+                }
+                transfer.on_end(move |sent| self.sent(status, sent));
+            })
+        })
+    }
+
+    fn sent(self, status: u16, sent: Sent) {
+        let elapsed = self.began.elapsed();
+        self.shared.emit(
+            self.machine,
+            Kind::HttpSent {
+                client: self.client,
+                path: self.path,
+                status,
+                bytes: sent.bytes,
+                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+                complete: sent.complete,
+            },
+        );
+    }
+
+    fn refused(self, refusal: Refusal) {
+        self.shared.emit(
+            self.machine,
+            Kind::HttpRefused {
+                client: self.client,
+                path: self.path,
+                status: refusal.status.as_u16(),
+                why: refusal.why,
+            },
+        );
     }
 }
 
@@ -189,26 +289,33 @@ fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
 
 /// The path with percent signs decoded and `//` folded in place, since firmware fails on a
 /// redirect; one that leads up or out is refused.
-fn normal_path(raw: &str) -> Result<String, Refusal> {
-    let bad = |why| Refusal::new(StatusCode::BAD_REQUEST, why);
+fn normal_path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     let path = percent_encoding::percent_decode_str(raw)
         .decode_utf8()
-        .map_err(|_| bad("the path is not UTF-8"))?;
+        .map_err(|_| "the path is not UTF-8")?;
     if path.chars().any(|c| c.is_control() || c == '\\') {
-        return Err(bad("the path holds a control character or a backslash"));
+        return Err("the path holds a control character or a backslash");
     }
-    let mut normal = String::with_capacity(path.len());
-    for part in path.split('/').filter(|part| !part.is_empty()) {
+    let mut is_normal = path.len() == 1 || !path.ends_with('/');
+    for part in path.split('/').skip(1) {
         if part == "." || part == ".." {
-            return Err(bad("the path leads out of where it starts"));
+            return Err("the path leads out of where it starts");
         }
+        is_normal &= !part.is_empty() || path.len() == 1;
+    }
+    if is_normal && path.starts_with('/') {
+        return Ok(path);
+    }
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    let mut normal = String::with_capacity(path.len());
+    for part in parts {
         normal.push('/');
         normal.push_str(part);
     }
     if normal.is_empty() {
         normal.push('/');
     }
-    Ok(normal)
+    Ok(Cow::Owned(normal))
 }
 
 fn find(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
@@ -268,8 +375,11 @@ fn text(text: String, media_type: &'static str) -> Entity {
 
 /// A program of that name, else a script.
 fn program_or_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
-    let world = shared.worlds.current();
     let name = asker.path.trim_start_matches('/');
+    let world = match served(name) {
+        Some(_) => shared.worlds.recent(),
+        None => shared.worlds.current(),
+    };
     let stage = shared.second_stage(&world, asker.client, name);
     let name = stage.as_deref().unwrap_or(name);
     match (world.programs().path(name), served(name)) {
@@ -285,7 +395,14 @@ fn script(shared: &Shared, asker: &Asker<'_>, language: Served) -> Result<Entity
         http_port: asker.local.port(),
     };
     let script = shared
-        .script(language, asker.client, asker.claim, origin, asker.path)
+        .script(
+            language,
+            asker.client,
+            asker.seen,
+            asker.claim,
+            origin,
+            asker.path,
+        )
         .map_err(|error| {
             Refusal::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -391,8 +508,7 @@ mod tests {
             "/%00",
             "/%ff",
         ] {
-            let refused = normal_path(raw).err().map(|refusal| refusal.status);
-            assert_eq!(refused, Some(StatusCode::BAD_REQUEST), "{raw}");
+            assert!(normal_path(raw).is_err(), "{raw}");
         }
     }
 }

@@ -61,6 +61,8 @@ impl Shared {
             .change(target, change, jiff::Timestamp::now())
             .map_err(ReportError::Store)?;
         if changed {
+            // The next script is of the new state, however soon it is asked for.
+            drop(self.worlds.current());
             self.emit(
                 target.mac,
                 Kind::Install {

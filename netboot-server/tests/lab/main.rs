@@ -2,6 +2,7 @@
 //! wrote. All of it needs root, and so is ignored unless asked for with `--ignored`.
 
 mod firmware;
+mod guide;
 mod interop;
 mod relay;
 mod server;

@@ -227,3 +227,25 @@ pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
         }
     }
 }
+
+/// The answer to one DISCOVER; `None` where the server gives none to it and answers the next
+/// client, which it would not do before.
+pub(crate) fn discover(site: &Site, profile: Profile) -> Option<Vec<u8>> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client))
+        .expect("the site's own port");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time");
+    let known = Profile::plain(HardwareAddr::from(mac(1)));
+    for (xid, profile) in [(1, profile), (2, known)] {
+        let mut client = Client::new(Timestamp(0), profile, xid);
+        let Ok(Output::Transmit(transmit)) = client.poll_output(Timestamp(0)) else {
+            panic!("no DISCOVER");
+        };
+        let server = (SERVER, site.ports.dhcp);
+        socket.send_to(&transmit.bytes, server).expect("a datagram");
+    }
+    let mut bytes = vec![0; 2048];
+    let (length, _) = socket.recv_from(&mut bytes).expect("an answer");
+    bytes.truncate(length);
+    let message = MessageView::parse(&bytes).expect("a message");
+    (message.xid() == 1).then_some(bytes)
+}

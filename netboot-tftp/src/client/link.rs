@@ -7,7 +7,7 @@ use tokio::net::UdpSocket;
 use crate::client::{Client, ClientError};
 use crate::clock::Clock;
 use crate::encode::encode_error;
-use crate::packet::ErrorCode;
+use crate::error_code::ErrorCode;
 
 /// A socket, the server, and the port that the server has chosen for this transfer.
 pub(crate) struct Link {

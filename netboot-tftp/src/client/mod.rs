@@ -15,12 +15,13 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::io::AsyncWrite;
 
+use crate::agreed::Agreed;
 use crate::client::link::Link;
 use crate::client::reading::Reading;
 pub use crate::content::Content;
 use crate::encode::EncodeRequestError;
 use crate::netascii::TransferMode;
-use crate::options::{Agreed, Options};
+use crate::options::Options;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
 use crate::transfer::{Stats, TransferError, TransferSettings};

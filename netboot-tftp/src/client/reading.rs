@@ -10,8 +10,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, Interest};
 use crate::client::link::Link;
 use crate::client::{Client, ClientError, Completed, Progress};
 use crate::encode::EncodeRequestError;
+use crate::error_code::ErrorCode;
 use crate::netascii::{Decoder, TransferMode};
-use crate::packet::ErrorCode;
 use crate::receiver::{Received, Receiver, ReceiverOutput};
 use crate::transfer::Stats;
 

@@ -6,8 +6,8 @@ use crate::client::link::Link;
 use crate::client::{ClientError, Completed, Progress};
 use crate::content::{Content, Reader};
 use crate::encode::EncodeRequestError;
+use crate::error_code::ErrorCode;
 use crate::netascii::TransferMode;
-use crate::packet::ErrorCode;
 use crate::sender::{Sender, SenderOutput};
 use crate::udp::{MAX_DATAGRAM_LEN, Offload, Route};
 

@@ -107,7 +107,8 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::options::{Agreed, Limits, Options};
+    use crate::agreed::{Agreed, Limits};
+    use crate::options::Options;
     use crate::sender::{Sender, SenderOutput};
     use crate::transfer::TransferSettings;
 

@@ -8,10 +8,10 @@ use std::io;
 
 use bytes::Bytes;
 
+use crate::agreed::Agreed;
 use crate::content::file::FileReader;
 use crate::content::translation::Translation;
 use crate::netascii::TransferMode;
-use crate::options::Agreed;
 use crate::sender::Run;
 
 /// The bytes of a file to send, held or to be read.

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use crate::content::Content;
+use crate::error_code::ErrorCode;
 use crate::name::RelativePath;
-use crate::packet::ErrorCode;
 use crate::server::folder::Folder;
 use crate::server::root::{LookupError, Root};
 use crate::server::source::{Refusal, Request, Source, WRITING_REFUSED};

@@ -8,10 +8,12 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::agreed::Agreed;
 use crate::encode::Direction;
+use crate::error_code::ErrorCode;
 use crate::netascii::TransferMode;
-use crate::options::{Agreed, Options};
-use crate::packet::{DecodeError, ErrorCode};
+use crate::options::Options;
+use crate::packet::DecodeError;
 use crate::transfer::{Stats, TransferError};
 
 /// One step of the server's work.
@@ -162,6 +164,9 @@ pub enum Failure<'a> {
     Send(&'a io::Error),
     /// The client asked for something else from the same port, or for the same again after a standstill.
     Superseded,
+    /// The client had not answered for a first retry when all places were taken and another client asked:
+    /// requests with forged addresses cannot keep the others out.
+    Displaced,
 }
 
 impl fmt::Display for Failure<'_> {
@@ -172,6 +177,7 @@ impl fmt::Display for Failure<'_> {
             Self::Write(error) => write!(f, "the file cannot be written: {error}"),
             Self::Send(error) => write!(f, "the client cannot be reached: {error}"),
             Self::Superseded => f.write_str("the client asked again for this or something else"),
+            Self::Displaced => f.write_str("the client did not answer and its place was needed"),
         }
     }
 }
@@ -181,7 +187,8 @@ impl fmt::Display for Failure<'_> {
 #[non_exhaustive]
 pub enum Cap {
     /// [`max_transfers`](crate::server::Settings::max_transfers): the client is not answered, so that its
-    /// firmware asks again in a second or so and finds a free place.
+    /// firmware asks again in a second or so and finds a free place: that of a client that has never
+    /// answered, at the latest.
     Transfers,
     /// [`max_transfers_per_client`](crate::server::Settings::max_transfers_per_client): the client gets
     /// ERROR 0, since it is its own transfers that are in the way.
@@ -216,6 +223,10 @@ mod tests {
             (
                 Failure::Superseded.to_string(),
                 "the client asked again for this or something else",
+            ),
+            (
+                Failure::Displaced.to_string(),
+                "the client did not answer and its place was needed",
             ),
             (
                 Cap::Transfers.to_string(),

@@ -8,7 +8,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::Receiver as Inbox;
 
 use crate::encode::encode_error;
-use crate::packet::ErrorCode;
+use crate::error_code::ErrorCode;
 use crate::server::event::{Event, Transfer};
 use crate::server::table::Queued;
 use crate::server::transfer::Shared;
@@ -169,7 +169,7 @@ impl<'a, S> Line<'a, S> {
             Ok(false) => {}
             Ok(true) => {
                 let (transfer, datagram_len) = (self.transfer, segment);
-                (self.shared.observer)(&Event::OffloadRefused {
+                self.shared.tell(&Event::OffloadRefused {
                     transfer,
                     datagram_len,
                 });
@@ -183,7 +183,7 @@ impl<'a, S> Line<'a, S> {
         self.strangers += 1;
         if self.strangers == 1 {
             let transfer = self.transfer;
-            (self.shared.observer)(&Event::WrongTid { transfer, from });
+            self.shared.tell(&Event::WrongTid { transfer, from });
         }
         if self.strangers <= MAX_STRANGERS_ANSWERED
             && let Port::Own(socket) = &self.port

@@ -7,6 +7,7 @@
 //! Buffers belong to the server and are lent for the moment in which a run of blocks is read and sent, so
 //! that memory does not grow with what clients ask for.
 
+mod counters;
 mod directory;
 mod event;
 mod folder;
@@ -29,15 +30,18 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub use crate::content::Content;
+pub use counters::{Counters, Totals};
 pub use directory::{Directory, Writing};
 pub use event::{Cap, Event, Failure, Transfer};
 pub use source::{Memory, Refusal, Request, Source};
 pub use upload::Upload;
 
+use crate::agreed::Limits;
 use crate::encode::{Direction, encode_error};
+use crate::error_code::ErrorCode;
 use crate::netascii::TransferMode;
-use crate::options::{Limits, Options};
-use crate::packet::{DATA_HEADER_LEN, ErrorCode, Packet, RequestView};
+use crate::options::Options;
+use crate::packet::{DATA_HEADER_LEN, Packet, RequestView};
 use crate::server::reading::MAX_ANSWER_LEN;
 use crate::server::table::{Admission, Control, Queued, Table};
 use crate::server::transfer::{Job, Shared};
@@ -115,6 +119,7 @@ pub struct Server<S> {
     settings: Box<Settings>,
     source: S,
     observer: Arc<Observer>,
+    counters: Counters,
 }
 
 impl<S> std::fmt::Debug for Server<S> {
@@ -161,6 +166,7 @@ impl<S: Source> Server<S> {
             settings: Box::new(settings),
             source,
             observer: Arc::new(|_| {}),
+            counters: Counters::default(),
         }
     }
 
@@ -171,6 +177,25 @@ impl<S: Source> Server<S> {
             observer: Arc::new(observer),
             ..self
         }
+    }
+
+    /// The counters of this server, to be kept by whoever wants to look at them while it serves.
+    ///
+    /// ```
+    /// use netboot_tftp::server::{Memory, Server, Settings};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::bind("127.0.0.1:0".parse()?, Settings::default(), Memory::default())?;
+    /// let counters = server.counters();
+    /// tokio::spawn(server.serve(std::future::pending()));
+    /// assert_eq!(counters.totals().over_cap, 0);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters.clone()
     }
 
     /// The address and port that the server listens on.
@@ -198,6 +223,7 @@ impl<S: Source> Server<S> {
             settings: *self.settings,
             source: self.source,
             observer: self.observer,
+            counters: self.counters,
             buffers: transfer::Buffers::default(),
         });
         let mut serving = Serving {
@@ -229,7 +255,7 @@ impl<S: Source> Server<S> {
                         }
                     }
                     Err(error) => {
-                        (serving.shared.observer)(&Event::System { what: "receive a request", error: &error });
+                        serving.shared.tell(&Event::System { what: "receive a request", error: &error });
                         failures += 1;
                         if failures >= MAX_RECEIVE_FAILURES {
                             return Err(error);
@@ -271,10 +297,10 @@ impl<S: Source> Serving<S> {
                 // A byte more than the largest block shows that a packet was too long.
                 let max_len = (DATA_HEADER_LEN + block + 1).max(MAX_ANSWER_LEN);
                 if !self.table.deliver(client, datagram.bytes, max_len) {
-                    (self.shared.observer)(&Event::Stray { client });
+                    self.shared.tell(&Event::Stray { client });
                 }
             }
-            Err(error) => (self.shared.observer)(&Event::Malformed { client, error }),
+            Err(error) => self.shared.tell(&Event::Malformed { client, error }),
         }
     }
 
@@ -289,7 +315,7 @@ impl<S: Source> Serving<S> {
             return self.refuse_mode(datagram, name);
         };
         match self.table.admit(client, datagram.bytes) {
-            Admission::Repeated => (self.shared.observer)(&Event::Repeated { client, name }),
+            Admission::Repeated => self.shared.tell(&Event::Repeated { client, name }),
             Admission::OverCap(cap) => {
                 if cap == Cap::TransfersPerClient {
                     self.send_error(
@@ -298,7 +324,7 @@ impl<S: Source> Serving<S> {
                         "too many transfers at once",
                     );
                 }
-                (self.shared.observer)(&Event::OverCap { client, name, cap });
+                self.shared.tell(&Event::OverCap { client, name, cap });
             }
             Admission::New => {
                 let control = Arc::new(Control::default());
@@ -346,7 +372,7 @@ impl<S: Source> Serving<S> {
             "unknown transfer mode, use octet or netascii",
         );
         self.send_error(datagram, code, message);
-        (self.shared.observer)(&Event::Refused {
+        self.shared.tell(&Event::Refused {
             client: datagram.from,
             name,
             code: Some(code),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::content::Reader;
-use crate::packet::{DATA_HEADER_LEN, ErrorCode};
+use crate::error_code::ErrorCode;
+use crate::packet::DATA_HEADER_LEN;
 use crate::sender::{Sender, SenderOutput};
 use crate::server::line::Line;
 use crate::server::table::Control;
@@ -46,6 +47,8 @@ pub(crate) async fn run<S>(
         };
         let stalled = driver.sender.is_stalled();
         control.stalled.store(stalled, Ordering::Relaxed);
+        let unanswered = !driver.line.heard && driver.sender.stats_at(now).timeouts > 0;
+        control.unanswered.store(unanswered, Ordering::Relaxed);
         // A timer that rings too early now and then costs less than one that is put off with each block.
         if timer.is_elapsed() || deadline < timer.deadline() {
             timer.as_mut().reset(deadline);
@@ -55,7 +58,8 @@ pub(crate) async fn run<S>(
             () = driver.line.ready() => true,
             () = &mut timer => false,
             () = &mut superseded => {
-                return (End::Superseded, driver.sender.stats_at(driver.clock.now()));
+                let end = End::of_superseded(control);
+                return (end, driver.sender.stats_at(driver.clock.now()));
             }
         };
     }
@@ -119,6 +123,8 @@ impl<S> Driver<'_, '_, S> {
                 SenderOutput::Done(stats) => return Turn::End(End::Done, stats),
                 SenderOutput::Failed(error, stats) => return Turn::End(self.end(error), stats),
             }
+            // A window may be as long as its limits say; the other transfers go on meanwhile.
+            tokio::task::consume_budget().await;
             now = self.clock.now();
         }
     }

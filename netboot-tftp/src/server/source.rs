@@ -8,10 +8,10 @@ use std::net::{IpAddr, SocketAddr};
 use bytes::Bytes;
 
 use crate::content::Content;
+use crate::error_code::ErrorCode;
 use crate::name::RelativePath;
 use crate::netascii::TransferMode;
 use crate::options::Options;
-use crate::packet::ErrorCode;
 use crate::server::upload::Upload;
 
 /// Gives the content for a name: [`Directory`](crate::server::Directory), [`Memory`], or a policy of the

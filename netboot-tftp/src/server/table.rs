@@ -25,6 +25,11 @@ pub(crate) struct Control {
     /// Set by the transfer when its file is complete and it only stays to repeat its last ACK. It counts as
     /// long as its place is not needed.
     pub(crate) leaving: AtomicBool,
+    /// Set by the transfer while its client has never answered and a first retry is over: its place goes to
+    /// a client that asks when there is no other.
+    pub(crate) unanswered: AtomicBool,
+    /// Set by the listener, before it rings, where the place is taken for another client.
+    pub(crate) displaced: AtomicBool,
     /// Rung by the listener when another request takes the transfer's place.
     pub(crate) superseded: Notify,
 }
@@ -89,15 +94,24 @@ impl Table {
         Admission::New
     }
 
-    /// Ends a transfer of such a client that is only leaving, if there is one.
+    /// Ends a transfer of such a client that is only leaving, or else one whose client was never heard, if
+    /// there is one.
     fn make_room(&self, of: impl Fn(&SocketAddr) -> bool) -> bool {
-        let mut running = self.running.iter().filter(|(client, _)| of(client));
+        let of_such = || self.running.iter().filter(|(client, _)| of(client));
+        let controls = || of_such().map(|(_, running)| &running.control);
         // Taken back, so that nobody else counts on the same place.
-        let leaving = running.find(|(_, r)| r.control.leaving.swap(false, Ordering::Relaxed));
-        if let Some((_, running)) = leaving {
-            running.control.superseded.notify_one();
+        let spare = controls()
+            .find(|control| control.leaving.swap(false, Ordering::Relaxed))
+            .or_else(|| {
+                controls().find(|control| {
+                    control.unanswered.load(Ordering::Relaxed)
+                        && !control.displaced.swap(true, Ordering::Relaxed)
+                })
+            });
+        if let Some(control) = spare {
+            control.superseded.notify_one();
         }
-        leaving.is_some()
+        spare.is_some()
     }
 
     /// Enters a transfer whose task has been started.

@@ -5,18 +5,21 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc::Receiver as Inbox;
 
+use crate::agreed::{Agreed, Limits};
 use crate::content::{Content, Reader};
 use crate::encode::{Direction, encode_error};
 use crate::netascii::TransferMode;
-use crate::options::{Agreed, Limits, Options};
+use crate::options::Options;
 use crate::packet::DATA_HEADER_LEN;
 use crate::receiver::Receiver;
 use crate::sender::Sender;
+use crate::server::counters::Counters;
 use crate::server::event::{Event, Failure, Transfer};
 use crate::server::line::{Line, Port};
 use crate::server::source::{Refusal, Request, Source};
@@ -33,7 +36,16 @@ pub(crate) struct Shared<S> {
     pub(crate) settings: Settings,
     pub(crate) source: S,
     pub(crate) observer: Arc<Observer>,
+    pub(crate) counters: Counters,
     pub(crate) buffers: Buffers,
+}
+
+impl<S> Shared<S> {
+    /// Counts an event and shows it to the observer.
+    pub(crate) fn tell(&self, event: &Event<'_>) {
+        self.counters.count(event);
+        (self.observer)(event);
+    }
 }
 
 /// A request that was admitted.
@@ -85,6 +97,19 @@ pub(crate) enum End {
     /// The file could not be read or written; the client has been told.
     File(io::Error),
     Superseded,
+    /// The client has never answered and another's request took its place.
+    Displaced,
+}
+
+impl End {
+    /// What it means that the listener has ended a transfer.
+    pub(crate) fn of_superseded(control: &Control) -> Self {
+        if control.displaced.load(Ordering::Relaxed) {
+            Self::Displaced
+        } else {
+            Self::Superseded
+        }
+    }
 }
 
 /// What a request has opened.
@@ -114,7 +139,7 @@ pub(crate) async fn run<S: Source>(shared: &Shared<S>, mut job: Job) {
         Ok(port) => serve(shared, job, opened, port).await,
         Err(error) => {
             let what = "open a socket for a transfer";
-            (shared.observer)(&Event::System {
+            shared.tell(&Event::System {
                 what,
                 error: &error,
             });
@@ -131,7 +156,7 @@ fn refuse<S>(shared: &Shared<S>, job: &Job, refusal: &Refusal) {
             shared.listener.reply(job.client, job.local, packet);
         }
     }
-    (shared.observer)(&Event::Refused {
+    shared.tell(&Event::Refused {
         client: job.client,
         name: &job.name,
         code: refusal.code(),
@@ -160,7 +185,7 @@ async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) {
         agreed,
         size: told.or(job.asked.tsize).unwrap_or_default(),
     };
-    (shared.observer)(&Event::Started {
+    shared.tell(&Event::Started {
         transfer: &transfer,
     });
     let mut line = Line::new(shared, &transfer, port);
@@ -177,18 +202,11 @@ async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) {
         }
     };
     let (heard, send_error) = (line.heard, line.send_error);
-    report(
-        &*shared.observer,
-        &transfer,
-        &end,
-        &stats,
-        heard,
-        send_error,
-    );
+    report(shared, &transfer, &end, &stats, heard, send_error);
 }
 
-fn report(
-    observer: &Observer,
+fn report<S>(
+    shared: &Shared<S>,
     transfer: &Transfer,
     end: &End,
     stats: &Stats,
@@ -196,17 +214,18 @@ fn report(
     send_error: Option<io::Error>,
 ) {
     let failure = match end {
-        End::Done => return observer(&Event::Finished { transfer, stats }),
+        End::Done => return shared.tell(&Event::Finished { transfer, stats }),
         End::Failed(TransferError::SizeProbe) => {
             let elapsed = stats.elapsed;
-            return observer(&Event::SizeProbe { transfer, elapsed });
+            return shared.tell(&Event::SizeProbe { transfer, elapsed });
         }
         End::Failed(TransferError::TimedOut { all_sent: true, .. })
             if heard && send_error.is_none() =>
         {
-            return observer(&Event::Unconfirmed { transfer, stats });
+            return shared.tell(&Event::Unconfirmed { transfer, stats });
         }
         End::Superseded => Failure::Superseded,
+        End::Displaced => Failure::Displaced,
         End::File(error) => match transfer.direction {
             Direction::Read => Failure::Read(error),
             Direction::Write => Failure::Write(error),
@@ -216,7 +235,7 @@ fn report(
             _ => Failure::Transfer(error),
         },
     };
-    observer(&Event::Failed {
+    shared.tell(&Event::Failed {
         transfer,
         failure,
         stats,

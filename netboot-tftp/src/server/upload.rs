@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::packet::ErrorCode;
+use crate::error_code::ErrorCode;
 use crate::server::folder::Folder;
 use crate::server::source::Refusal;
 

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::clock::Clock;
+use crate::error_code::ErrorCode;
 use crate::netascii::{Decoder, TransferMode};
-use crate::packet::ErrorCode;
 use crate::receiver::{Received, Receiver, ReceiverOutput};
 use crate::server::line::Line;
 use crate::server::table::Control;
@@ -42,6 +42,9 @@ pub(crate) async fn run<S>(
             control.leaving.store(true, Ordering::Relaxed);
         }
         was_complete = complete;
+        let now = driver.clock.now();
+        let unanswered = !driver.line.heard && driver.receiver.stats_at(now).timeouts > 0;
+        control.unanswered.store(unanswered, Ordering::Relaxed);
         tokio::select! {
             biased;
             () = driver.line.ready() => {}
@@ -49,7 +52,8 @@ pub(crate) async fn run<S>(
             () = control.superseded.notified() => {
                 let stats = driver.receiver.stats_at(driver.clock.now());
                 let complete = driver.receiver.is_complete();
-                return (if complete { End::Done } else { End::Superseded }, stats);
+                let end = if complete { End::Done } else { End::of_superseded(control) };
+                return (end, stats);
             }
         }
         let mut buffer = shared.buffers.lend();

@@ -8,7 +8,7 @@ use netboot_tftp::server::{Content, Directory, Refusal, Request, Server, Setting
 use netboot_tftp::{ErrorCode, Limits, Options, TransferError, TransferSettings};
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, files};
+use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 #[tokio::test]
 async fn files_arrive_whole_in_lockstep_and_in_windows() {
@@ -224,6 +224,7 @@ async fn transfers_of_one_client_are_capped_by_an_error_and_all_transfers_by_sil
     let settings = Settings {
         max_transfers: 2,
         max_transfers_per_client: 1,
+        transfer: unhurried(),
         ..Settings::default()
     };
     let server = Running::start(settings, files());
@@ -252,6 +253,7 @@ async fn transfers_of_one_client_are_capped_by_an_error_and_all_transfers_by_sil
 
     let full = Settings {
         max_transfers: 1,
+        transfer: unhurried(),
         ..Settings::default()
     };
     let server = Running::start(full, files());

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use netboot_tftp::TransferSettings;
-use netboot_tftp::server::{Cap, Event, Failure, Memory, Server, Settings, Source};
+use netboot_tftp::server::{Cap, Counters, Event, Failure, Memory, Server, Settings, Source};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -29,6 +29,7 @@ pub(crate) fn unhurried() -> TransferSettings {
 pub(crate) struct Running {
     pub(crate) addr: SocketAddr,
     pub(crate) events: watch::Sender<Vec<String>>,
+    pub(crate) counters: Counters,
     pub(crate) task: JoinHandle<std::io::Result<()>>,
 }
 
@@ -52,6 +53,7 @@ impl Running {
         Self {
             addr: server.local_addr().unwrap(),
             events,
+            counters: server.counters(),
             task: tokio::spawn(server.serve(std::future::pending())),
         }
     }
@@ -121,6 +123,14 @@ impl Bare {
         Self {
             socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
         }
+    }
+
+    pub(crate) async fn new_many(count: usize) -> Vec<Self> {
+        let mut clients = Vec::new();
+        for _ in 0..count {
+            clients.push(Self::new().await);
+        }
+        clients
     }
 
     pub(crate) async fn send(&self, to: SocketAddr, packet: &[u8]) {

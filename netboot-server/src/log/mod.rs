@@ -1,9 +1,14 @@
 //! The log: one line for every step of a boot, with the machine's MAC address.
 
+mod limit;
+
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
+
 use crate::events::{Event, Events, Kind, Read, Reader};
+use limit::{Client, Clients, Limit, Rate};
 
 /// Lines about refusals that are written at once; a stranger can cause no more than these and
 /// then one a refill.
@@ -16,21 +21,43 @@ const STEPS: Rate = Rate {
     burst: 10_000,
     refill: Duration::from_millis(10),
 };
+/// Lines about one client that are written at once: many boots of one machine.
+const OF_ONE: Rate = Rate {
+    burst: 300,
+    refill: Duration::from_millis(200),
+};
+
+/// What a line of the log looks like.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people: the time, how grave it is, and a sentence
+    #[default]
+    Text,
+    /// For programs: one JSON object a line, with the event's `seq`, `kind`, `machine` and `boot_id`
+    Json,
+}
 
 /// The log of an event stream, from the service's first event on.
 #[derive(Debug)]
 pub struct Log {
     reader: Reader,
+    format: Format,
     refusals: Limit,
     steps: Limit,
+    clients: Clients,
+    /// Lines that were not written since the last one.
+    left_out: u64,
 }
 
 impl Log {
     /// The log of these events; nothing of it is written yet.
     #[must_use]
-    pub fn new(events: &Events) -> Self {
+    pub fn new(events: &Events, format: Format) -> Self {
         Self {
             reader: events.replay(),
+            format,
+            clients: Clients::new(OF_ONE),
+            left_out: 0,
             refusals: Limit::new(REFUSALS),
             steps: Limit::new(STEPS),
         }
@@ -77,90 +104,42 @@ impl Log {
         } else {
             &mut self.steps
         };
-        let Taken::Yes { untold } = limit.take(now) else {
+        let client = event.machine.map(Client::Machine);
+        let client = client.or_else(|| event.kind.client().map(Client::Address));
+        let clients = &mut self.clients;
+        // One client's lines are counted first, so that it cannot spend those of all.
+        if client.is_some_and(|client| !clients.take(client, now)) || !limit.take(now) {
+            self.left_out += 1;
             return;
-        };
-        if untold > 0 {
-            tracing::warn!("{untold} lines like the next one were left out");
         }
+        if self.left_out > 0 {
+            tracing::warn!(
+                "{} lines were left out, as they were too many",
+                self.left_out
+            );
+            self.left_out = 0;
+        }
+        self.write_line(event, refused);
+    }
+
+    fn write_line(&self, event: &Event, refused: bool) {
+        if self.format == Format::Text {
+            return if refused {
+                tracing::warn!("{event}")
+            } else {
+                tracing::info!("{event}")
+            };
+        }
+        let machine = event.machine.map(|machine| machine.to_string());
+        let machine = machine.as_deref();
+        let Event { seq, boot_id, .. } = event;
+        // As it is in the API's events.
+        let kind = serde_json::to_value(&event.kind).unwrap_or_default();
+        let kind = kind["kind"].as_str();
         if refused {
-            tracing::warn!("{event}");
+            tracing::warn!(seq, kind, machine, boot_id, "{event}");
         } else {
-            tracing::info!("{event}");
+            tracing::info!(seq, kind, machine, boot_id, "{event}");
         }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Rate {
-    burst: u32,
-    refill: Duration,
-}
-
-/// A bucket of lines that fills again with time.
-#[derive(Debug)]
-struct Limit {
-    rate: Rate,
-    spent: u32,
-    since: Option<Instant>,
-    untold: u64,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Taken {
-    Yes { untold: u64 },
-    No,
-}
-
-impl Limit {
-    fn new(rate: Rate) -> Self {
-        Self {
-            rate,
-            spent: 0,
-            since: None,
-            untold: 0,
-        }
-    }
-
-    fn take(&mut self, now: Instant) -> Taken {
-        let since = *self.since.get_or_insert(now);
-        let Rate { burst, refill } = self.rate;
-        let refills = now.saturating_duration_since(since).as_millis() / refill.as_millis();
-        let refills = u32::try_from(refills).unwrap_or(burst);
-        if refills > 0 {
-            self.spent = self.spent.saturating_sub(refills);
-            self.since = Some(now);
-        }
-        if self.spent >= burst {
-            self.untold += 1;
-            return Taken::No;
-        }
-        self.spent += 1;
-        Taken::Yes {
-            untold: std::mem::take(&mut self.untold),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[expect(clippy::disallowed_methods, reason = "only differences of it count")]
-    fn a_stranger_gets_a_burst_of_lines_and_then_one_a_refill() {
-        let mut limit = Limit::new(REFUSALS);
-        let start = Instant::now();
-        for _ in 0..REFUSALS.burst {
-            assert_eq!(limit.take(start), Taken::Yes { untold: 0 });
-        }
-        for _ in 0..7 {
-            assert_eq!(limit.take(start), Taken::No);
-        }
-        assert_eq!(
-            limit.take(start + REFUSALS.refill),
-            Taken::Yes { untold: 7 }
-        );
-        assert_eq!(limit.take(start + REFUSALS.refill), Taken::No);
     }
 }

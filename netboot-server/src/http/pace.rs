@@ -1,0 +1,167 @@
+//! The rule that cuts slow readers: who is being sent something takes it at a least pace.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, Sleep};
+
+/// How long a reader may take for [`LEAST`].
+const SPAN: Duration = Duration::from_secs(60);
+/// How many bytes a reader must take in each [`SPAN`] in which there is something for it.
+const LEAST: usize = 60 << 10;
+
+/// A connection whose writes fail when its reader is too slow. While it keeps up there is no timer.
+#[derive(Debug)]
+pub(super) struct Paced<S> {
+    stream: S,
+    behind: Option<Behind>,
+}
+
+/// A reader that did not take all at once.
+#[derive(Debug)]
+struct Behind {
+    until: Pin<Box<Sleep>>,
+    taken: usize,
+}
+
+impl<S> Paced<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            behind: None,
+        }
+    }
+
+    fn watch(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            if let (Ok(taken), Some(behind)) = (&written, &mut self.behind) {
+                behind.taken = behind.taken.saturating_add(*taken);
+            }
+            return Poll::Ready(written);
+        }
+        let behind = self.behind.get_or_insert_with(|| Behind {
+            until: Box::pin(tokio::time::sleep(SPAN)),
+            taken: 0,
+        });
+        while behind.until.as_mut().poll(context).is_ready() {
+            if behind.taken < LEAST {
+                return Poll::Ready(Err(io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    "the client reads too slowly",
+                )));
+            }
+            behind.taken = 0;
+            behind.until.as_mut().reset(Instant::now() + SPAN);
+        }
+        Poll::Pending
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.watch(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.watch(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.behind = None;
+        }
+        flushed
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    /// Sends a megabyte to a reader that takes so much each second of a paused clock.
+    async fn send_to_reader_of(bytes_a_second: usize) -> io::Result<()> {
+        let (stream, mut reader) = duplex(1024);
+        let mut paced = Paced::new(stream);
+        let read = async move {
+            let mut taken = vec![0; bytes_a_second];
+            while reader.read_exact(&mut taken).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            reader.read_to_end(&mut taken).await
+        };
+        let write = async move {
+            paced.write_all(&vec![0; 1 << 20]).await?;
+            paced.flush().await
+        };
+        tokio::select! {
+            written = write => written,
+            _ = read => unreachable!("the writer ends first"),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_below_the_least_pace_is_cut() {
+        for bytes_a_second in [1, 500, 1000] {
+            let cut = send_to_reader_of(bytes_a_second).await;
+            let kind = cut.map_err(|error| error.kind());
+            assert_eq!(kind, Err(io::ErrorKind::TimedOut), "{bytes_a_second}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_at_the_least_pace_gets_all_of_it() {
+        for bytes_a_second in [1100, 4096] {
+            let sent = send_to_reader_of(bytes_a_second).await;
+            assert!(sent.is_ok(), "{bytes_a_second}: {sent:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reader_that_takes_nothing_is_cut_and_one_that_is_sent_nothing_is_not() {
+        let (stream, _reader): (_, DuplexStream) = duplex(16);
+        let mut paced = Paced::new(stream);
+        paced.write_all(&[0; 16]).await.expect("room");
+        paced.flush().await.expect("a reader");
+        tokio::time::sleep(SPAN * 10).await;
+        let cut = paced.write_all(&[0]).await.map_err(|error| error.kind());
+        assert_eq!(cut, Err(io::ErrorKind::TimedOut));
+    }
+}
