@@ -2,81 +2,76 @@
 //!
 //! `cargo run -p netboot-examples --bin tftp_get -- tftp://127.0.0.1:6969/ipxe.efi -o ipxe.efi --windowsize 16`
 
-use std::path::PathBuf;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::Parser;
-use indicatif::{ProgressBar, ProgressStyle};
-use netboot_tftp::client::Client;
+use netboot_tftp::client::Completed;
+use tftp_command::{Transfer, bar, conclude, resolve};
+use tokio::fs::File;
+use tokio::io::BufWriter;
+
+mod tftp_command;
 
 /// Read a file by TFTP.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Where it is: `tftp://HOST[:PORT]/NAME`
     url: String,
-    /// File to write; it is replaced.
+    /// File to write; one that is there is replaced when all has arrived.
     #[arg(short, long)]
     output: PathBuf,
-    /// Bytes in a block to ask for.
-    #[arg(long, default_value_t = 1468)]
-    blksize: u16,
-    /// Blocks in a window to ask for.
-    #[arg(long, default_value_t = 16)]
-    windowsize: u16,
-    /// Read text: lines end with LF here.
-    #[arg(long)]
-    netascii: bool,
+    #[command(flatten)]
+    transfer: Transfer,
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = Arguments::parse();
-    let (host, name) = arguments
-        .url
-        .strip_prefix("tftp://")
-        .and_then(|rest| rest.split_once('/'))
-        .ok_or("the URL has to be tftp://HOST[:PORT]/NAME")?;
-    let has_port = host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| !port.contains(']'));
-    let authority = if has_port {
-        host.to_owned()
-    } else {
-        format!("{host}:69")
-    };
-    let server = tokio::net::lookup_host(&authority)
-        .await
-        .map_err(|error| format!("cannot find {host}: {error}"))?
-        .next()
-        .ok_or_else(|| format!("{host} has no address"))?;
+async fn main() -> ExitCode {
+    conclude("tftp_get", get(&Arguments::parse()).await)
+}
 
-    let mut client = Client::new(server)
-        .blksize(arguments.blksize)
-        .windowsize(arguments.windowsize);
-    if arguments.netascii {
-        client = client.netascii();
+async fn get(arguments: &Arguments) -> Result<Completed, Box<dyn Error>> {
+    let output = &arguments.output;
+    // A device takes the bytes as they come, and nothing is put in its place.
+    if output
+        .metadata()
+        .is_ok_and(|there| !there.is_file() && !there.is_dir())
+    {
+        return get_into(arguments, output).await;
     }
-    let file = tokio::fs::File::create(&arguments.output)
+    let mut part = output.clone().into_os_string();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let got = get_into(arguments, &part).await;
+    let renamed = match &got {
+        Ok(_) => tokio::fs::rename(&part, output).await,
+        Err(_) => Ok(()),
+    };
+    if got.is_err() || renamed.is_err() {
+        // What failed is what there is to say; that nothing is left is as good as it gets.
+        let _left_behind = tokio::fs::remove_file(&part).await;
+    }
+    renamed.map_err(|error| format!("cannot write {}: {error}", output.display()))?;
+    got
+}
+
+async fn get_into(arguments: &Arguments, output: &Path) -> Result<Completed, Box<dyn Error>> {
+    let (server, name) = resolve(&arguments.url).await?;
+    let file = File::create(output)
         .await
-        .map_err(|error| format!("cannot write {}: {error}", arguments.output.display()))?;
-    let mut file = tokio::io::BufWriter::with_capacity(1 << 16, file);
-    // Drawn on a terminal only.
-    let bar = ProgressBar::no_length().with_style(ProgressStyle::with_template(
-        "{wide_bar} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}",
-    )?);
-    let done = client
+        .map_err(|error| format!("cannot write {}: {error}", output.display()))?;
+    let mut file = BufWriter::with_capacity(1 << 16, file);
+    let bar = bar(None)?;
+    let client = arguments.transfer.client(server);
+    let got = client
         .get(name, &mut file, |progress| {
             if let Some(size) = progress.size {
                 bar.set_length(size);
             }
             bar.set_position(progress.bytes);
         })
-        .await?;
+        .await;
     bar.finish_and_clear();
-    eprintln!(
-        "{} bytes in {:?}, options {}",
-        done.stats.bytes,
-        done.stats.elapsed,
-        done.agreed.options()
-    );
-    Ok(())
+    Ok(got?)
 }

@@ -2,8 +2,10 @@
 //!
 //! `cargo run -p netboot-examples --bin tftp_serve -- --root DIR --listen 127.0.0.1:6969`
 
+use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use clap::Parser;
 use netboot_tftp::server::{Directory, Event, Server, Settings, Writing};
@@ -18,10 +20,10 @@ struct Arguments {
     #[arg(long, default_value = "0.0.0.0:69")]
     listen: SocketAddr,
     /// Largest window that is agreed to, in blocks.
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     max_windowsize: u16,
     /// Largest block that is agreed to, in bytes.
-    #[arg(long, default_value_t = 1468)]
+    #[arg(long, default_value_t = 1468, value_parser = clap::value_parser!(u16).range(8..=65464))]
     max_blksize: u16,
     /// Most transfers at one time, and most for one client.
     #[arg(long, default_value_t = 1000)]
@@ -42,8 +44,17 @@ struct Arguments {
 
 // One thread: a transfer costs too little to be worth moving between cores.
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = Arguments::parse();
+async fn main() -> ExitCode {
+    match serve(Arguments::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tftp_serve: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut settings = Settings::default();
     settings.limits.max_windowsize = arguments.max_windowsize;
     settings.limits.max_blksize = arguments.max_blksize;
@@ -52,7 +63,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     settings.single_port = arguments.single_port;
 
     let mut directory = Directory::new(&arguments.root)
-        .map_err(|error| format!("{}: {error}", arguments.root.display()))?;
+        .map_err(|error| format!("cannot serve {}: {error}", arguments.root.display()))?;
     if let Some(max_len) = arguments.allow_write {
         let mut writing = Writing::default();
         writing.max_len = max_len;
@@ -66,7 +77,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         arguments.root.display(),
         server.local_addr()?
     );
-    let verbose = arguments.verbose;
+    let (verbose, counters) = (arguments.verbose, server.counters());
     let server = server.observe(move |event| {
         if verbose {
             print(event);
@@ -80,6 +91,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
         })
         .await?;
+    let totals = counters.totals();
+    eprintln!(
+        "{} transfers, {} bytes, {} packets sent again, {} requests over a cap",
+        totals.started,
+        totals.bytes,
+        totals.retransmissions,
+        totals.over_cap + totals.over_cap_of_client
+    );
     Ok(())
 }
 

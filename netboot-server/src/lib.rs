@@ -19,6 +19,7 @@ pub mod log;
 mod malformed;
 mod menu_file;
 mod neighbour;
+mod nix;
 mod no_router;
 pub mod platform;
 pub mod policy;

@@ -387,6 +387,26 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
         ),
         (
             "images",
+            json!({ "a": { "nix": "a.nix", "flake": "b#c" } }),
+            "netboot.images.a | is built from a file and from a flake, too | write one of",
+        ),
+        (
+            "images",
+            json!({ "a": { "nix": "" } }),
+            "netboot.images.a.nix | \"\" is no path",
+        ),
+        (
+            "images",
+            json!({ "a": { "flake": "github:me/machines" } }),
+            "netboot.images.a.flake | \"github:me/machines\" names no configuration of a flake",
+        ),
+        (
+            "images",
+            json!({ "a": { "flake": "--help#x" } }),
+            "netboot.images.a.flake | \"--help#x\" names no",
+        ),
+        (
+            "images",
             json!({ "a/b": { "label": "x" } }),
             "netboot.images.a/b | \"a/b\" is no image name:",
         ),
@@ -955,7 +975,10 @@ fn any_config() -> impl Strategy<Value = Value> {
                     "timeout": timeout, "unknown": unknown,
                     "items": [{ "shell": true, "label": label }, { "image": "debian" }],
                 },
-                "images": { "debian": { "label": label, "cmdline": "quiet" } },
+                "images": {
+                    "debian": { "label": label, "cmdline": "quiet", "nix": "configs/debian.nix" },
+                    "other": { "flake": "github:me/machines#nixosConfigurations.other" },
+                },
             })
         })
 }

@@ -2,6 +2,7 @@
 
 mod add;
 mod bar;
+mod generate;
 mod generations;
 mod list;
 mod verify;
@@ -14,11 +15,14 @@ use netboot_image::{ImageName, Signer, Store, StoreError};
 
 use super::{Where, out, say};
 use crate::failure::{Chain, Failure};
+use crate::nix;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Put an image into the store, as the next generation of NAME
     Add(Box<add::Arguments>),
+    /// Build images from NixOS configurations, and put them into the store
+    Generate(generate::Arguments),
     /// List the images
     List(list::Arguments),
     /// Read every file of the images and compare it with its digest
@@ -78,6 +82,7 @@ impl Signing {
 pub(super) fn run(action: &Action) -> Result<ExitCode, Failure> {
     match action {
         Action::Add(arguments) => add::run(arguments),
+        Action::Generate(arguments) => generate::run(arguments),
         Action::List(arguments) => list::run(arguments),
         Action::Verify(arguments) => verify::run(arguments),
         Action::Sign { name, by, at } => with_state(at, |dir| add::sign(dir, name, by)),
@@ -99,6 +104,15 @@ fn with_state(
 
 fn failed(tried: String, cure: &str) -> impl FnOnce(StoreError) -> Failure {
     move |error| Failure::new(tried, Chain(&error), cure)
+}
+
+/// The store, made where there is none yet.
+fn open_or_create(dir: PathBuf) -> Result<Store, Failure> {
+    let tried = format!("opening the image store {}", dir.display());
+    Store::create(dir).map_err(failed(
+        tried,
+        "run it as the user that owns the folder, or name another with --state-dir",
+    ))
 }
 
 fn open(dir: PathBuf) -> Result<Store, Failure> {
@@ -132,6 +146,7 @@ fn remove(dir: PathBuf, names: &[ImageName]) -> Result<ExitCode, Failure> {
             format!("removing image {name}"),
             "`netboot image list` shows what there is",
         ))?;
+        nix::let_go(&store, name);
         out(format_args!("{name} is no longer in the store\n"))?;
     }
     Ok(ExitCode::SUCCESS)

@@ -180,7 +180,7 @@ pub(super) struct MenuItem {
     pub(super) shell: Option<bool>,
 }
 
-/// What an image is called and adds to its command line.
+/// What an image is called, adds to its command line, and is built from.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Image {
@@ -188,6 +188,8 @@ pub(super) struct Image {
     pub(super) place: Place,
     pub(super) label: Option<String>,
     pub(super) cmdline: Option<Given<CommandLine>>,
+    pub(super) nix: Option<String>,
+    pub(super) flake: Option<String>,
 }
 
 /// What several machines share.

@@ -221,13 +221,24 @@ pub enum MenuAction {
     Shell,
 }
 
-/// What an image is called and adds to its command line.
+/// What an image is called, adds to its command line, and is built from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Image {
     /// What people read in the menu, in place of the manifest's label.
     pub label: Option<String>,
     /// Words behind the manifest's command line.
     pub cmdline: Vec<String>,
+    /// What `netboot image generate` builds it from.
+    pub build: Option<Build>,
+}
+
+/// A NixOS configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Build {
+    /// A file for nixpkgs' `nixos-config`; a relative path is in the state folder.
+    Nix(PathBuf),
+    /// A flake reference with the attribute of the configuration: `…#nixosConfigurations.NAME`.
+    Flake(String),
 }
 
 /// What several machines share. What a target says itself wins; command lines are put together.
@@ -417,6 +428,23 @@ pub fn state_dir(files: &[PathBuf], flags: &Flags) -> (Option<PathBuf>, Problems
         Some(dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into()),
         problems,
     )
+}
+
+/// The state folder and the images that the files name, nothing else in them resolved. No file at
+/// all is none with images.
+pub(crate) fn images(
+    files: &[PathBuf],
+    flags: &Flags,
+) -> Result<(PathBuf, BTreeMap<ImageName, Image>), Problems> {
+    let mut problems = Problems::default();
+    let mut netboot = read_files(files, &mut problems).unwrap_or_default();
+    let dir = netboot.state_dir.take().map(PathBuf::from);
+    let dir = flags.state_dir.clone().or(dir);
+    let images = resolve::images(netboot, &mut problems);
+    if problems.any_error() {
+        return Err(problems);
+    }
+    Ok((dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()), images))
 }
 
 fn read_files(files: &[PathBuf], problems: &mut Problems) -> Option<document::Netboot> {

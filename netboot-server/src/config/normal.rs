@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::document::{self, CommandLine, LeaseTime, MenuTimeout, ReplyDelay, Table};
 use super::given::Given;
 use super::listen::AdminListen;
-use super::{Config, MenuAction};
+use super::{Build, Config, MenuAction};
 
 #[derive(Serialize)]
 struct File {
@@ -71,6 +71,14 @@ fn document(config: &Config) -> document::Netboot {
                 let image = document::Image {
                     label: image.label.clone(),
                     cmdline: words(&image.cmdline),
+                    nix: match &image.build {
+                        Some(Build::Nix(path)) => Some(path.to_string_lossy().into_owned()),
+                        _ => None,
+                    },
+                    flake: match &image.build {
+                        Some(Build::Flake(reference)) => Some(reference.clone()),
+                        _ => None,
+                    },
                     ..document::Image::default()
                 };
                 (name.to_string(), Table(image))

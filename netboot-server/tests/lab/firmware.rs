@@ -23,7 +23,11 @@ const CONFIG: &str = r#"
 "#;
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 168, 100, 50);
 
-fn power_on(namespace: &Namespace, firmware: Firmware, scratch: &std::path::Path) -> Console {
+pub(crate) fn power_on(
+    namespace: &Namespace,
+    firmware: Firmware,
+    scratch: &std::path::Path,
+) -> Console {
     assert_eq!(Machine::missing(firmware), []);
     let machine = Machine {
         firmware,
@@ -36,7 +40,7 @@ fn power_on(namespace: &Namespace, firmware: Firmware, scratch: &std::path::Path
 
 /// Waits for the shell, has it print the command line that the kernel was given, and shows what it
 /// printed last.
-fn assert_shell_with(console: &Console, token: &str) {
+pub(crate) fn assert_shell_with(console: &Console, token: &str) {
     let shell = console.wait_for("~ # ", PATIENCE);
     assert!(shell, "no shell; the console:\n{}", console.text());
     // The sum keeps what is typed apart from what is printed.

@@ -115,16 +115,19 @@ trap 'cat "$scratch/serve.log" || true' ERR
     );
     for step in steps {
         match step {
-            Step::File { path, text } => {
-                writeln!(script, "mkdir -p \"$(dirname {path})\"")
-                    .and_then(|()| writeln!(script, "cat >{path} <<'END-OF-FILE'\n{text}\nEND-OF-FILE"))
-            }
+            Step::File { path, text } => writeln!(script, "mkdir -p \"$(dirname {path})\"")
+                .and_then(|()| {
+                    writeln!(script, "cat >{path} <<'END-OF-FILE'\n{text}\nEND-OF-FILE")
+                }),
             Step::Run { command, .. } if command.starts_with("netboot serve") => {
                 writeln!(script, "echo '== serve'\nserve {command}")
             }
             Step::Run { place, command } => {
                 let quoted = command.replace('\'', r"'\''");
-                writeln!(script, "echo '== {place}: {quoted}'\n{place} '{quoted}' </dev/null")
+                writeln!(
+                    script,
+                    "echo '== {place}: {quoted}'\n{place} '{quoted}' </dev/null"
+                )
             }
             Step::Skipped { .. } => Ok(()),
         }
@@ -141,7 +144,14 @@ fn the_guide_runs_as_it_is_written() {
     let file = scratch.path().join("guide.sh");
     std::fs::write(&file, script(&steps, scratch.path())).expect("a script");
     let output = Command::new("unshare")
-        .args(["--mount", "--net", "--pid", "--fork", "--kill-child", "bash"])
+        .args([
+            "--mount",
+            "--net",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "bash",
+        ])
         .arg(&file)
         .stdin(Stdio::null())
         .output()
@@ -161,7 +171,10 @@ fn the_guide_runs_as_it_is_written() {
     assert!(ran > 20, "only {ran} commands are run");
     for step in &steps {
         if let Step::Skipped { command, reason } = step {
-            assert!(reason.len() > 10, "{command} is not run, and nobody knows why");
+            assert!(
+                reason.len() > 10,
+                "{command} is not run, and nobody knows why"
+            );
         }
     }
 }

@@ -2,7 +2,10 @@
 //! wrote. All of it needs root, and so is ignored unless asked for with `--ignored`.
 
 mod firmware;
+mod generated;
 mod guide;
 mod interop;
 mod relay;
 mod server;
+#[path = "../support/nix.rs"]
+mod use_nix;

@@ -6,12 +6,11 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 use netboot_image::{
-    FileName, ImageName, Import, NewImage, Progress, Published, Source, Store, StoreError,
-    split_cmdline,
+    FileName, ImageName, Import, NewImage, Progress, Published, Source, StoreError, split_cmdline,
 };
 
 use super::bar::Bar;
-use super::{Signing, Where, failed, now, open, out, with_state};
+use super::{Signing, Where, failed, now, open, open_or_create, out, with_state};
 use crate::cmdline;
 use crate::failure::{Chain, Failure};
 
@@ -66,11 +65,7 @@ fn named_file(text: &str) -> Result<(FileName, PathBuf), String> {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let image = image(arguments)?;
     with_state(&arguments.at, |dir| {
-        let tried = format!("opening the image store {}", dir.display());
-        let store = Store::create(dir).map_err(failed(
-            tried,
-            "run it as the user that owns the folder, or name another with --state-dir",
-        ))?;
+        let store = open_or_create(dir)?;
         publish(
             format!("adding image {}", arguments.name),
             |now, progress| store.publish(now, image, progress),

@@ -7,6 +7,7 @@ use netboot_image::{Generation, ImageName, Keep, Store, StoreError};
 
 use super::{Where, failed, now, open, out, with_state};
 use crate::failure::Failure;
+use crate::nix;
 
 #[derive(Debug, Args)]
 pub(in crate::command) struct Rollback {
@@ -95,6 +96,9 @@ pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
             ))?;
             for generation in gone {
                 out(format_args!("{name} {generation} {done}\n"))?;
+            }
+            if !arguments.dry_run {
+                nix::let_go(&store, name);
             }
         }
         Ok(ExitCode::SUCCESS)

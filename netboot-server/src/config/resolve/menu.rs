@@ -7,7 +7,7 @@ use netboot_image::ImageName;
 use super::super::document::{self, Place, Table};
 use super::super::given::Wanted;
 use super::super::problem::Problems;
-use super::super::{Image, Menu, MenuAction, MenuItem};
+use super::super::{Build, Image, Menu, MenuAction, MenuItem};
 use super::text::{check_text, check_url};
 use super::{command_line, right};
 
@@ -110,10 +110,16 @@ pub(super) fn resolve_images(
             check_text(label, place.key("label"), problems);
         }
         let cmdline = command_line(image.cmdline, place, problems);
+        let build = resolve_build(image.nix, image.flake, place, problems);
         match name.parse::<ImageName>() {
             Ok(name) => {
                 let label = image.label;
-                images.insert(name, Image { label, cmdline });
+                let image = Image {
+                    label,
+                    cmdline,
+                    build,
+                };
+                images.insert(name, image);
             }
             Err(error) => problems.error(
                 place,
@@ -123,4 +129,46 @@ pub(super) fn resolve_images(
         }
     }
     images
+}
+
+fn resolve_build(
+    nix: Option<String>,
+    flake: Option<String>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Option<Build> {
+    match (nix, flake) {
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            problems.error(
+                place,
+                "is built from a file and from a flake, too",
+                "write one of `nix` and `flake`",
+            );
+            None
+        }
+        (Some(file), None) if file.is_empty() || file.contains(char::is_control) => {
+            problems.error(
+                place.key("nix"),
+                format!("{file:?} is no path"),
+                "write the path of a NixOS configuration such as \"configs/workstation.nix\"",
+            );
+            None
+        }
+        (Some(file), None) => Some(Build::Nix(file.into())),
+        (None, Some(flake)) => {
+            let attribute = flake.split_once('#').is_some_and(|(of, attribute)| {
+                !of.is_empty() && !of.starts_with('-') && !attribute.is_empty()
+            });
+            if !attribute || flake.contains(char::is_control) {
+                problems.error(
+                    place.key("flake"),
+                    format!("{flake:?} names no configuration of a flake"),
+                    "write such as \"github:me/machines#nixosConfigurations.workstation\"",
+                );
+                return None;
+            }
+            Some(Build::Flake(flake))
+        }
+    }
 }

@@ -5,11 +5,13 @@ mod network;
 mod target;
 mod text;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use netboot_dhcp::server::Subnet;
+use netboot_image::ImageName;
 
 use super::document::{self, Netboot, Place, Table};
 use super::given::{Given, Wanted};
@@ -135,6 +137,14 @@ fn resolve_program_dirs(
         }
     }
     written.into_iter().map(PathBuf::from).collect()
+}
+
+/// The images of a document, and nothing else of it.
+pub(super) fn images(
+    netboot: Netboot,
+    problems: &mut Problems,
+) -> BTreeMap<ImageName, super::Image> {
+    resolve_images(netboot.images, problems)
 }
 
 /// A name as useradd(8) takes it; whether there is such a user is seen where it is needed.
