@@ -2,6 +2,7 @@
 
 mod check;
 mod control;
+mod doctor;
 mod events;
 mod explain;
 mod image;
@@ -74,6 +75,8 @@ enum Action {
         #[command(flatten)]
         at: Where,
     },
+    /// Look for what stands in the way: interfaces, ports, firewall, disk, images, other servers
+    Doctor(doctor::Arguments),
     /// Show what the server does now: services, addresses, downloads, last boots
     Status(status::Arguments),
     /// Show each step of each boot, as the log has it
@@ -156,6 +159,7 @@ pub fn main() -> ExitCode {
         Action::Image(action) => image::run(&action),
         Action::Explain { machine, at } => explain::run(&at, machine),
         Action::Menu { at, mac, update } => menu::run(&at, mac, update),
+        Action::Doctor(arguments) => doctor::run(&arguments),
         Action::Status(arguments) => status::run(&arguments),
         Action::Events(arguments) => events::run(&arguments),
         Action::Reload(at) => reload::run(&at),

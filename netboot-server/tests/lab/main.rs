@@ -6,6 +6,7 @@ mod generated;
 mod guide;
 mod interop;
 mod relay;
+mod running;
 mod server;
 #[path = "../support/nix.rs"]
 mod use_nix;
