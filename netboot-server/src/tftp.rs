@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use netboot_image::FileRef;
 use netboot_tftp::RelativePath;
 use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
 
@@ -57,6 +59,9 @@ impl Files {
                 .and_then(Content::from_file)
                 .map_err(|error| Refusal::not_found().with_detail(error));
         }
+        if let Some(file) = path.strip_prefix("images/") {
+            return self.image(file);
+        }
         let (Some(language), Some(local)) = (served(&path), local) else {
             return Err(missing);
         };
@@ -75,6 +80,17 @@ impl Files {
             )
             .map(|script| Content::Bytes(script.text.clone()))
             .map_err(|error| Refusal::not_found().with_detail(error))
+    }
+}
+
+impl Files {
+    /// A file of an image: GRUB without HTTP loads kernels so.
+    fn image(&self, path: &str) -> Result<Content, Refusal> {
+        let file =
+            FileRef::from_str(path).map_err(|error| Refusal::not_found().with_detail(error))?;
+        let opened = self.shared.worlds.store().open_file(&file);
+        let opened = opened.map_err(|error| Refusal::not_found().with_detail(error))?;
+        Content::from_file(opened.file).map_err(|error| Refusal::not_found().with_detail(error))
     }
 }
 

@@ -211,11 +211,17 @@ fn an_unknown_key_is_named_with_the_nearest_known_one_at_every_level() {
         ("images/debian/labl", Some("label")),
         ("groups/rack/confg", Some("config")),
         ("targets/0/macc", Some("mac")),
+        ("targets/0/uid", Some("uuid")),
+        ("targets/0/option", Some("options")),
+        ("targets/0/install/imag", Some("image")),
+        ("groups/rack/install/than", Some("then")),
         ("targets/0/zzzzzzzzzz", None),
     ] {
         let mut document: Value = serde_json::from_str(GUIDE).expect("the guide's document");
         let netboot = &mut document["netboot"];
         netboot["menu"] = json!({ "items": [{ "shell": true }] });
+        netboot["targets"][0]["install"] = json!({ "image": "debian" });
+        netboot["groups"]["rack"]["install"] = json!({ "image": "debian" });
         netboot["networks"] = json!([{
             "server": "10.0.0.1", "subnet": "10.0.0.0/24",
             "ranges": [{ "start": "10.0.0.5", "end": "10.0.0.9" }],
@@ -499,6 +505,115 @@ fn what_two_targets_cannot_share_is_named_with_the_first_owner() {
                 "netboot.targets[1].ip | 192.168.100.101 {owner} | give each target ip of its own"
             ),
         ]
+    );
+}
+
+#[test]
+fn what_a_machine_is_known_by_and_boots_is_checked() {
+    for (pointer, value, expected) in [
+        (
+            "targets/0/uuid",
+            json!("4c4c4544"),
+            "netboot.targets[0].uuid | \"4c4c4544\" cannot be read: UUID parsing failed: invalid \
+             length: found 8 | write a UUID such as 4c4c4544-0042-3510-8052-b4c04f4d3232",
+        ),
+        (
+            "targets/0/circuit",
+            json!("0x0"),
+            "netboot.targets[0].circuit | \"0x0\" cannot be read: it is neither a text nor `0x` and \
+             pairs of hex digits | write the circuit as the relay agent says it, a text or its bytes \
+             such as \"0x000401f40003\"",
+        ),
+        (
+            "targets/0/install",
+            json!({}),
+            "netboot.targets[0].install.image | is missing | write the image that installs the machine",
+        ),
+        (
+            "targets/0/install",
+            json!({ "image": "debian", "then": "disk" }),
+            "netboot.targets[0].install.then | \"disk\" cannot be read: unknown variant `disk`, \
+             expected `local` or `config` | write \"local\" or \"config\"",
+        ),
+        (
+            "targets/0/local",
+            json!("disk"),
+            "netboot.targets[0].local | \"disk\" cannot be read: unknown variant `disk`, expected \
+             `sanboot` or `exit` | write \"sanboot\" or \"exit\"",
+        ),
+        (
+            "targets/0/program",
+            json!("../secret"),
+            "netboot.targets[0].program | \"../secret\" is no file name | write the name of a file in \
+             the folder tftp/, such as snponly.efi",
+        ),
+        (
+            "targets/0/program",
+            json!({ "amiga": "x" }),
+            "netboot.targets[0].program | {\"amiga\":\"x\"} cannot be read: it is neither a text nor \
+             a table of platforms (bios, x86, x64, arm32, arm64, riscv64, loongarch64, raspberry-pi) \
+             and texts | write the name of a file in the folder tftp/, such as \"snponly.efi\", or \
+             one a platform, such as { bios = \"undionly.kpxe\", x64 = \"snponly.efi\" }",
+        ),
+        (
+            "targets/0/options",
+            json!({ "mtu": "big" }),
+            "netboot.targets[0].options.mtu | \"big\" is not a number from 0 to 65535 | write that, or \
+             its bytes as { hex = \"…\" }",
+        ),
+        (
+            "server/options",
+            json!({ "nonsense": 1 }),
+            "netboot.server.options.nonsense | is no DHCP option | write its number from 1 to 254, or \
+             dnsmasq's name for it",
+        ),
+        (
+            "server/options",
+            json!({ "67": "x" }),
+            "netboot.server.options.67 | is said by what the machine boots | leave it out; `program` \
+             and `config` say what is booted",
+        ),
+        (
+            "server/options",
+            json!({ "26": 1500, "mtu": 1500 }),
+            "netboot.server.options.mtu | is option 26, which stands here already | write each option \
+             once",
+        ),
+        (
+            "server/options",
+            json!({ "51": 60 }),
+            "netboot.server.options.51 | is said by another key | write the network's `lease_time`",
+        ),
+        (
+            "server/identify",
+            json!("face"),
+            "netboot.server.identify | \"face\" cannot be read: unknown variant `face`, expected \
+             `lease` or `neighbour` | write \"lease\" or \"neighbour\"",
+        ),
+        (
+            "targets/1",
+            json!({ "name": "a", "uuid": "4c4c4544-0042-3510-8052-b4c04f4d3232", "ip": "192.168.100.9" }),
+            "netboot.targets[1].ip | is kept for a MAC address, and the target has none | write the \
+             target's `mac` too, or leave `ip` out",
+        ),
+        (
+            "targets/1",
+            json!({ "name": "a" }),
+            "netboot.targets[1].mac | is missing | write a MAC address such as 52:54:00:12:34:56, or \
+             the machine's `uuid` or `circuit`",
+        ),
+    ] {
+        assert_eq!(error_with(pointer, value), expected, "{pointer}");
+    }
+    // Firmware says a UUID in either order of bytes, so both are the one machine.
+    let targets = json!([
+        { "name": "a", "uuid": "4c4c4544-0042-3510-8052-b4c04f4d3232" },
+        { "name": "b", "uuid": "44454c4c-4200-1035-8052-b4c04f4d3232" },
+    ]);
+    let twice = error_with("targets", targets);
+    assert!(
+        twice.contains("belongs to n.json: netboot.targets[0] already"),
+        "{twice}"
     );
 }
 
@@ -930,6 +1045,30 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
+/// What target, group and network may say of a boot, as far as it is one form for all.
+fn any_boot() -> impl Strategy<Value = Value> {
+    let program = proptest::sample::select(vec![
+        json!(null),
+        json!("snponly.efi"),
+        json!("sb/ipxe-shim.efi"),
+        json!({ "bios": "undionly.kpxe", "raspberry-pi": "bootcode.bin" }),
+    ]);
+    let install = proptest::sample::select(vec![
+        json!(null),
+        json!({ "image": "debian" }),
+        json!({ "image": "debian", "then": "config" }),
+    ]);
+    let options = proptest::sample::select(vec![
+        json!({}),
+        json!({ "42": ["10.0.0.1"], "mtu": 9000, "224": { "hex": "00ff" } }),
+        json!({ "time-offset": -60, "domain-search": ["example.org"], "ip-forward-enable": true }),
+    ]);
+    let local = proptest::sample::select(vec![json!(null), json!("exit"), json!("sanboot")]);
+    (program, install, options, local).prop_map(|(program, install, options, local)| {
+        json!({ "program": program, "install": install, "options": options, "local": local })
+    })
+}
+
 fn any_config() -> impl Strategy<Value = Value> {
     let word = "[a-z]{1,8}(=[a-z0-9/.]{1,8})?";
     let target = (
@@ -939,16 +1078,19 @@ fn any_config() -> impl Strategy<Value = Value> {
         proptest::option::of("[a-z]{1,8}"),
         proptest::collection::vec(word, 0..3),
         proptest::option::of(any_json()),
+        any_boot(),
     );
     (
         proptest::collection::vec(target, 0..4),
         1_u16..600,
         proptest::option::of("[ -~&&[^$]]{1,20}"),
         proptest::sample::select(vec!["menu", "local", "silent"]),
+        any_boot(),
+        any_boot(),
     )
-        .prop_map(|(targets, timeout, label, unknown)| {
+        .prop_map(|(targets, timeout, label, unknown, group, network)| {
             let targets = targets.into_iter().enumerate().map(|(index, target)| {
-                let (name, mac, reserved, image, cmdline, state) = target;
+                let (name, mac, reserved, image, cmdline, state, boot) = target;
                 let [a, b, c, d, e] = mac;
                 let mut written = json!({
                     "name": format!("{name}-{index}x"),
@@ -957,6 +1099,16 @@ fn any_config() -> impl Strategy<Value = Value> {
                     "cmdline": cmdline,
                     "state": state,
                 });
+                for (key, value) in boot.as_object().expect("a table") {
+                    written[key] = value.clone();
+                }
+                written["uuid"] = json!(format!("4c4c4544-0042-3510-8052-b4c04f4d32{a:02x}"));
+                written["circuit"] = json!(format!("0x{index:02x}{b:02x}"));
+                written["group"] = json!("rack");
+                // Both are known once only.
+                if index > 0 {
+                    written["uuid"] = Value::Null;
+                }
                 if reserved {
                     written["ip"] = json!(format!("10.0.0.{}", index + 10));
                 }
@@ -969,8 +1121,10 @@ fn any_config() -> impl Strategy<Value = Value> {
                     "ranges": [{ "start": "10.0.0.100", "end": "10.0.0.200" }],
                     "exclude": ["10.0.0.150"], "dns": ["10.0.0.1", "9.9.9.9"],
                     "lease_time": 3600, "allow": "known", "domain": "example.org",
-                    "probe": false, "reply_delay": "1s",
+                    "probe": false, "reply_delay": "1s", "identify": "neighbour",
+                    "program": network["program"], "options": network["options"],
                 }],
+                "groups": { "rack": group },
                 "menu": {
                     "timeout": timeout, "unknown": unknown,
                     "items": [{ "shell": true, "label": label }, { "image": "debian" }],

@@ -490,19 +490,23 @@ fn grub_gets_a_configuration_for_each_machine_wherever_it_looks() {
     let _serving = Running::serve(&site);
     lease(&site, 1);
     let port = site.ports.http;
-    let linux = format!(
-        "if linux '(http,127.0.0.1:{port})/images/debian/@1/bzImage' console=ttyS0 quiet 'a=$b' 'c;d' name=node-01\n"
+    let head = format!(
+        "set from='(tftp,127.0.0.1)'\nif insmod http\nthen\nset from='(http,127.0.0.1:{port})'\nfi\n"
     );
-    let initrd = format!("if initrd '(http,127.0.0.1:{port})/images/debian/@1/initrd'\n");
+    let linux = "if linux \"$from\"/images/debian/@1/bzImage console=ttyS0 quiet 'a=$b' 'c;d' name=node-01\n";
+    let initrd = "if initrd \"$from\"/images/debian/@1/initrd\n";
     for text in [
         script(&site, NODE, "/grub.cfg"),
         script(&site, STRANGER, "/grub.cfg?mac=02-00-00-00-00-01"),
         by_tftp(&site, NODE, "grub/grub.cfg"),
         by_tftp(&site, NODE, "debian-installer/amd64/grub/grub.cfg"),
     ] {
-        assert!(text.contains(&linux), "{text}");
-        assert!(text.contains(&initrd), "{text}");
+        assert!(text.starts_with(&head), "{text}");
+        assert!(text.contains(linux), "{text}");
+        assert!(text.contains(initrd), "{text}");
     }
+    let by_tftp_too = by_tftp(&site, NODE, "/images/debian/@1/initrd");
+    assert_eq!(by_tftp_too, "initrd one");
     assert!(script(&site, STRANGER, "/grub.cfg").contains("menuentry debian --id 0 {\n"));
     // A file of the operator's comes first, by TFTP and HTTP alike.
     put(&site, "grub/grub.cfg", "mine");

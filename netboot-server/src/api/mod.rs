@@ -15,7 +15,9 @@ use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::events::InstallWord;
 use crate::http::Body;
+use crate::install::{Change, ReportError};
 use crate::service::Shared;
 
 /// What may be asked of the API where it listens.
@@ -100,8 +102,48 @@ async fn write(
 ) -> Result<Response<Body>, Refusal> {
     match (method, path) {
         (&Method::POST, "/api/v1/reload") => blocking(shared, reload).await,
+        (&Method::POST, path) => {
+            let (name, change) = install_change(path).ok_or_else(nothing)?;
+            blocking(shared, move |shared| change_install(shared, &name, change)).await
+        }
         _ => Err(nothing()),
     }
+}
+
+/// `/api/v1/machines/NAME/installed` and `/api/v1/machines/NAME/reinstall`.
+fn install_change(path: &str) -> Option<(String, Change)> {
+    let (name, word) = path.strip_prefix("/api/v1/machines/")?.split_once('/')?;
+    let change = match word {
+        "installed" => Change::Installed,
+        "reinstall" => Change::Reinstall,
+        _ => return None,
+    };
+    Some((name.to_owned(), change))
+}
+
+/// Takes the operator's word about a machine's install.
+fn change_install(
+    shared: &Arc<Shared>,
+    name: &str,
+    change: Change,
+) -> Result<Response<Body>, Refusal> {
+    let done = shared.change_install(name, change, InstallWord::Operator);
+    let (state, changed) = done.map_err(|error| {
+        let status = match error {
+            ReportError::NoTarget(_) => StatusCode::NOT_FOUND,
+            ReportError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::CONFLICT,
+        };
+        Refusal::new(status, error.to_string())
+    })?;
+    let document = json!({
+        "name": name, "number": state.number, "installed": state.installed, "changed": changed,
+    });
+    Ok(respond(
+        StatusCode::OK,
+        "application/json",
+        document.to_string(),
+    ))
 }
 
 /// Takes the configuration anew; what is wrong with it is in the answer, whole.

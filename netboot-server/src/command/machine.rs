@@ -3,10 +3,14 @@
 use std::process::ExitCode;
 
 use clap::ValueEnum;
+use hyper::Method;
+use serde_json::Value;
 
+use super::control::Control;
 use super::{Where, out};
 use crate::Failure;
-use crate::install::{Change, InstallStore, Installs};
+use crate::config::Config;
+use crate::install::{Change, InstallStore, ReportError, State, installable};
 
 /// What is said of a machine.
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -22,30 +26,23 @@ pub(super) fn run(at: &Where, name: &str, word: Word) -> Result<ExitCode, Failur
         Ok(config) => config,
         Err(code) => return Ok(code),
     };
-    let failed = |why: &str, cure: &str| {
-        let tried = format!("changing the install state of {name}");
-        Failure::new(tried, why, cure)
+    let (path, change) = match word {
+        Word::Installed => ("installed", Change::Installed),
+        Word::Reinstall => ("reinstall", Change::Reinstall),
     };
-    let mut targets = config.targets.iter();
-    let target = targets.find(|target| target.name == name).ok_or_else(|| {
-        failed(
-            "no target is called so",
-            "see the names in the configuration, or with `netboot check --print`",
-        )
+    let control = Control::of(&config.state_dir);
+    let path = format!("/api/v1/machines/{name}/{path}");
+    let said = super::runtime()?.block_on(async {
+        match control.ask(Method::POST, &path, "").await? {
+            Some(answer) => control.accepted(answer).map(Some),
+            None => Ok(None),
+        }
     })?;
-    if !Installs::has_install(&config, target) {
-        return Err(failed(
-            "neither the target nor its group has `install`",
-            "write install = { image = \"NAME\" } there first",
-        ));
-    }
-    let change = match word {
-        Word::Installed => Change::Installed,
-        Word::Reinstall => Change::Reinstall,
+    let (state, changed) = match said {
+        Some(document) => read(&document),
+        // No server runs, so the states are this command's to change.
+        None => change_store(&config, name, change)?,
     };
-    // A running server looks at the states with each request.
-    let store = InstallStore::new(&config.state_dir);
-    let (state, changed) = store.change(target, change, jiff::Timestamp::now())?;
     let already = if changed { "" } else { " already" };
     let what = if state.installed {
         "is installed"
@@ -57,4 +54,25 @@ pub(super) fn run(at: &Where, name: &str, word: Word) -> Result<ExitCode, Failur
         state.number
     ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn read(document: &Value) -> (State, bool) {
+    let is = |key: &str| document[key] == true;
+    let state = State {
+        number: document["number"].as_u64().unwrap_or_default(),
+        installed: is("installed"),
+    };
+    (state, is("changed"))
+}
+
+fn change_store(config: &Config, name: &str, change: Change) -> Result<(State, bool), Failure> {
+    let target = installable(config, name).map_err(|error| {
+        let cure = match error {
+            ReportError::NoInstall(_) => "write install = { image = \"NAME\" } there first",
+            _ => "see the names in the configuration, or with `netboot check --print`",
+        };
+        Failure::new(format!("changing the install state of {name}"), error, cure)
+    })?;
+    let store = InstallStore::new(&config.state_dir);
+    store.change(target, change, jiff::Timestamp::now())
 }

@@ -77,3 +77,68 @@ fn network(config: &Config, id: NetworkId) -> Option<usize> {
     let mut networks = config.networks.iter();
     networks.position(|network| network.subnet.network().to_bits() == id.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use netboot_dhcp::server::{Incoming, Link, Network, Server, Settings};
+    use netboot_dhcp::value::{MessageType, key};
+    use netboot_dhcp::wire::{Message, MessageView, OptionCode};
+    use netboot_dhcp::{MacAddr, Timestamp};
+
+    use super::*;
+    use crate::config::{Flags, Host, load_text};
+
+    const CONFIG: &str = r#"
+        [[netboot.networks]]
+        server = "10.0.0.1"
+        subnet = "10.0.0.0/24"
+        [[netboot.networks]]
+        server = "10.0.0.1"
+        subnet = "10.0.1.0/24"
+    "#;
+
+    #[test]
+    fn a_relayed_message_says_circuit_uuid_network_and_the_first_platform_that_can_be_booted() {
+        let (config, problems) =
+            load_text("test", CONFIG, false, &Flags::default(), &Host::default());
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        let subnet = config.networks[1].subnet;
+        let id = NetworkId(subnet.network().to_bits());
+        let network = Network::new(id, Link::Relay, subnet, Ipv4Addr::new(10, 0, 0, 1));
+        let mut server = Server::new(Settings::new(vec![network])).expect("right settings");
+
+        let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+        let mut message = Message::request(1, mac.into());
+        message.giaddr = Ipv4Addr::new(10, 0, 1, 2);
+        let options = &mut message.options;
+        options.put(key::MESSAGE_TYPE, &MessageType::DISCOVER);
+        // The first is one that nobody has a program for.
+        options.set(OptionCode::CLIENT_ARCH, &[0, 5, 0, 7]);
+        let mut uuid = [0x11; 17];
+        uuid[0] = 0;
+        options.set(OptionCode::MACHINE_ID, &uuid);
+        options.set(OptionCode::RELAY_AGENT, b"\x01\x04port\x02\x03far");
+        let bytes = message.to_bytes().expect("a message");
+        let incoming = Incoming {
+            message: MessageView::parse(&bytes).expect("a message"),
+            source: "10.0.1.2:67".parse().expect("an address"),
+            destination: Ipv4Addr::new(10, 0, 0, 1),
+            interface: 1,
+        };
+        let mut seen = None;
+        let _ = server.handle(Timestamp(0), &incoming, &mut |requester| {
+            seen = Some(machine(&config, requester));
+            Boot::default()
+        });
+        let expected = Machine {
+            mac: Some(mac),
+            uuid: Some(Uuid::from_bytes([0x11; 16])),
+            circuit: "port".parse().ok(),
+            arch: Some(Arch::X64_UEFI),
+            network: Some(1),
+        };
+        assert_eq!(seen, Some(expected));
+    }
+}

@@ -356,7 +356,7 @@ fn installed(shared: &Shared, machine: &str, query: &str) -> Result<Entity, Refu
                     let why = "the report cannot be kept now";
                     return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why);
                 }
-                ReportError::Token | ReportError::NoTarget(_) => StatusCode::FORBIDDEN,
+                _ => StatusCode::FORBIDDEN,
             };
             Refusal::new(status, error.to_string())
         })?;

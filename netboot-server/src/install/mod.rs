@@ -16,10 +16,10 @@ use netboot_dhcp::MacAddr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::config::{Config, Target, swapped};
+use crate::config::{Target, swapped};
 use crate::failure::Failure;
 
-pub(crate) use report::ReportError;
+pub(crate) use report::{ReportError, installable};
 pub(crate) use token::Secret;
 
 /// The install states at one moment.
@@ -75,13 +75,6 @@ impl Installs {
                 installed: record.installed.is_some(),
             },
         )
-    }
-
-    /// Whether a target is to be installed at all.
-    #[must_use]
-    pub(crate) fn has_install(config: &Config, target: &Target) -> bool {
-        let of_group = config.group_of(target).and_then(|it| it.install.as_ref());
-        target.install.is_some() || of_group.is_some()
     }
 
     fn record(&self, target: &Target) -> Option<&Record> {

@@ -1,6 +1,6 @@
 //! Who says that a machine is installed, and what is believed.
 
-use crate::config::Target;
+use crate::config::{Config, Target};
 use crate::events::{InstallWord, Kind};
 use crate::failure::Failure;
 use crate::service::Shared;
@@ -19,6 +19,9 @@ pub(crate) enum ReportError {
     /// No target has the name.
     #[error("no target is called {0:?}")]
     NoTarget(String),
+    /// Neither the target nor its group has `install`.
+    #[error("neither {0} nor its group has `install`")]
+    NoInstall(String),
     /// The change cannot be kept.
     #[error("{0}")]
     Store(Failure),
@@ -41,7 +44,7 @@ impl Shared {
         match done {
             Ok((state, true)) => Ok(state),
             Ok((_, false)) => Err(ReportError::Over(number)),
-            Err(ReportError::NoTarget(_)) => Err(ReportError::Token),
+            Err(ReportError::NoTarget(_) | ReportError::NoInstall(_)) => Err(ReportError::Token),
             Err(error) => Err(error),
         }
     }
@@ -55,7 +58,7 @@ impl Shared {
         by: InstallWord,
     ) -> Result<(State, bool), ReportError> {
         let world = self.worlds.current();
-        let target = find(&world.config().targets, name)?;
+        let target = installable(world.config(), name)?;
         let store = self.worlds.installs();
         let (state, changed) = store
             .change(target, change, jiff::Timestamp::now())
@@ -77,8 +80,15 @@ impl Shared {
     }
 }
 
-fn find<'t>(targets: &'t [Target], name: &str) -> Result<&'t Target, ReportError> {
-    let mut targets = targets.iter();
-    let found = targets.find(|target| target.name == name);
-    found.ok_or_else(|| ReportError::NoTarget(name.to_owned()))
+/// The target of this name, where it is to be installed at all.
+pub(crate) fn installable<'c>(config: &'c Config, name: &str) -> Result<&'c Target, ReportError> {
+    let mut targets = config.targets.iter();
+    let target = targets
+        .find(|target| target.name == name)
+        .ok_or_else(|| ReportError::NoTarget(name.to_owned()))?;
+    let of_group = config.group_of(target).and_then(|it| it.install.as_ref());
+    if target.install.is_none() && of_group.is_none() {
+        return Err(ReportError::NoInstall(name.to_owned()));
+    }
+    Ok(target)
 }

@@ -496,4 +496,175 @@ mod tests {
         assert_eq!(decision.program, Program::File("snponly.efi".into()));
         assert_eq!(decision.boot, Boot::Menu);
     }
+
+    const LAYERS: &str = r#"
+        [[netboot.networks]]
+        name = "lab"
+        server = "10.0.0.1"
+        subnet = "10.0.0.0/24"
+        allow = "known"
+        program = { x64 = "network.efi", bios = "network.kpxe" }
+        [netboot.groups.rack]
+        config = "debian"
+        program = { x64 = "group.efi" }
+        local = "sanboot"
+        options = { mtu = 9000, ntp-server = "10.0.0.1" }
+        [[netboot.targets]]
+        name = "own"
+        mac = "02:00:00:00:00:01"
+        group = "rack"
+        program = "own.efi"
+        local = "exit"
+        options = { mtu = 1400 }
+        [[netboot.targets]]
+        name = "grouped"
+        uuid = "4c4c4544-0042-3510-8052-b4c04f4d3232"
+        group = "rack"
+        [[netboot.targets]]
+        name = "bare"
+        circuit = "eth0/1:100"
+    "#;
+
+    fn layers() -> World {
+        let (flags, host) = (Flags::default(), Host::default());
+        let (config, problems) = config::load_text("test", LAYERS, false, &flags, &host);
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        let programs = [
+            "own.efi",
+            "group.efi",
+            "network.efi",
+            "network.kpxe",
+            "ipxe.efi",
+        ];
+        World::new(Arc::new(config), vec![debian()], Programs::from(programs))
+    }
+
+    /// The machine of each target, by all that it is known by.
+    fn known(name: &str, arch: Arch) -> Machine {
+        let machine = match name {
+            "own" => Machine::with_mac(MacAddr([2, 0, 0, 0, 0, 1])),
+            "grouped" => Machine {
+                uuid: "44454c4c-4200-1035-8052-b4c04f4d3232".parse().ok(),
+                ..Machine::default()
+            },
+            "bare" => Machine {
+                circuit: "eth0/1:100".parse().ok(),
+                ..Machine::default()
+            },
+            _ => Machine::with_mac(STRANGER),
+        };
+        Machine {
+            arch: Some(arch),
+            ..machine
+        }
+    }
+
+    #[test]
+    fn what_a_target_says_wins_over_its_group_and_that_over_the_network_and_the_default() {
+        let world = layers();
+        for (name, arch, program) in [
+            ("own", 7, "own.efi"),
+            ("own", 0, "own.efi"),
+            ("grouped", 7, "group.efi"),
+            ("grouped", 0, "network.kpxe"),
+            ("bare", 7, "network.efi"),
+            ("bare", 16, "network.efi"),
+        ] {
+            let machine = known(name, Arch(arch));
+            let decision = decide(
+                &world,
+                &Machine {
+                    network: Some(0),
+                    ..machine.clone()
+                },
+            );
+            assert_eq!(
+                decision.program,
+                Program::File(program.into()),
+                "{name} {arch}"
+            );
+            let target = decision
+                .target_in(&world)
+                .map(|target| target.name.as_str());
+            assert_eq!(target, Some(name), "{name} {arch}");
+            let elsewhere = decide(
+                &world,
+                &Machine {
+                    network: None,
+                    ..machine
+                },
+            );
+            let default = if program.starts_with("network") {
+                "ipxe.efi"
+            } else {
+                program
+            };
+            if arch != 0 {
+                assert_eq!(
+                    elsewhere.program,
+                    Program::File(default.into()),
+                    "{name} {arch}"
+                );
+            }
+        }
+        let local = |name| decide(&world, &known(name, Arch::X64_UEFI)).local;
+        assert_eq!(local("own"), LocalDisk::Efi);
+        assert_eq!(local("grouped"), LocalDisk::Bios);
+        assert_eq!(local("bare"), LocalDisk::ByPlatform);
+        let options = |name| {
+            let options = decide(&world, &known(name, Arch::X64_UEFI)).options;
+            let options = options.into_iter();
+            options
+                .map(|it| (it.code.0, it.data.to_vec()))
+                .collect::<Vec<_>>()
+        };
+        let ntp = (42, vec![10, 0, 0, 1]);
+        assert_eq!(options("own"), [(26, vec![0x05, 0x78]), ntp.clone()]);
+        assert_eq!(options("grouped"), [(26, vec![0x23, 0x28]), ntp]);
+        assert_eq!(options("bare"), []);
+    }
+
+    #[test]
+    fn a_network_for_known_machines_leaves_out_the_others_and_says_so() {
+        let world = layers();
+        for (name, allowed) in [
+            ("own", true),
+            ("grouped", true),
+            ("bare", true),
+            ("none", false),
+        ] {
+            let machine = Machine {
+                network: Some(0),
+                ..known(name, Arch::X64_UEFI)
+            };
+            let decision = decide(&world, &machine);
+            assert_eq!(decision.allowed, allowed, "{name}");
+            assert_eq!(decision.boot == Boot::Nothing, !allowed, "{name}");
+            let left_out = Reason::OnlyKnown("lab".into());
+            assert_eq!(decision.reasons.contains(&left_out), !allowed, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_mac_address_wins_over_a_uuid_and_that_over_a_circuit() {
+        let world = layers();
+        let everything = Machine {
+            mac: Some(MacAddr([2, 0, 0, 0, 0, 1])),
+            uuid: known("grouped", Arch(7)).uuid,
+            circuit: known("bare", Arch(7)).circuit,
+            ..Machine::default()
+        };
+        let by = |machine: &Machine| decide(&world, machine).known_by;
+        assert_eq!(by(&everything), Some(KnownBy::Mac));
+        let unknown_mac = Machine {
+            mac: Some(STRANGER),
+            ..everything
+        };
+        assert_eq!(by(&unknown_mac), Some(KnownBy::Uuid));
+        let unknown_uuid = Machine {
+            uuid: Some(Uuid::nil()),
+            ..unknown_mac
+        };
+        assert_eq!(by(&unknown_uuid), Some(KnownBy::Circuit));
+    }
 }

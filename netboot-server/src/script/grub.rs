@@ -1,5 +1,8 @@
 //! From a decision to GRUB's configuration, for machines whose Secure Boot trusts a distribution's
-//! shim and GRUB and no iPXE: kernels and initial RAM disks come over HTTP here, too.
+//! shim and GRUB and no iPXE.
+//!
+//! Kernels and initial RAM disks come over HTTP where GRUB can: a signed one loads no modules, and
+//! that of Debian 12 was built without `http`. There they come by TFTP, under the same paths.
 //!
 //! GRUB's shell has two quotes. Between `'` nothing means anything but the next `'`, so every text
 //! that comes from outside is written so, and a `'` in it as `'\''`.
@@ -18,6 +21,9 @@ use crate::world::World;
 pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
     let target = decision.target_in(world);
     let mut grub = Grub::default();
+    if matches!(decision.boot, Boot::Menu | Boot::Image(..)) {
+        grub.choose_protocol(asker);
+    }
     match &decision.boot {
         Boot::Menu => menu(&mut grub, world, target, asker),
         Boot::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
@@ -48,6 +54,27 @@ impl Grub {
             if index > 0 {
                 self.0.push(' ');
             }
+            self.0.push_str(&quoted(word));
+        }
+        self.0.push('\n');
+    }
+
+    /// Sets `$from` to where files are loaded from.
+    fn choose_protocol(&mut self, asker: &Asker<'_>) {
+        let (http, server) = (asker.origin.authority(), asker.origin.server);
+        self.0.push_str(&format!("set from='(tftp,{server})'\n"));
+        self.0.push_str("if insmod http\nthen\n");
+        self.0.push_str(&format!("set from='(http,{http})'\nfi\n"));
+    }
+
+    /// A command with files of this server, then words.
+    fn load(&mut self, command: &str, files: &[String], words: &[String]) {
+        self.0.push_str(command);
+        for file in files {
+            self.0.push_str(&format!(" \"$from\"{}", quoted(file)));
+        }
+        for word in words {
+            self.0.push(' ');
             self.0.push_str(&quoted(word));
         }
         self.0.push('\n');
@@ -99,10 +126,7 @@ fn image(
     report: Option<&str>,
 ) {
     let (name, generation) = (manifest.name(), manifest.generation());
-    let path = |file: &ImageFile| {
-        let host = asker.origin.authority();
-        format!("(http,{host})/images/{name}/{generation}/{}", file.name())
-    };
+    let path = |file: &ImageFile| format!("/images/{name}/{generation}/{}", file.name());
     grub.echo(&format!(
         "Booting {} ({name} {generation})",
         image_label(world, manifest)
@@ -113,9 +137,7 @@ fn image(
             boot_linux(grub, name.as_str(), linux, &words, path);
         }
         ManifestBoot::Efi(efi) => {
-            let program = path(efi.program());
-            grub.0.push_str("if ");
-            grub.line(&["chainloader", &program]);
+            grub.load("if chainloader", &[path(efi.program())], &[]);
             grub.0.push_str("then\nboot\nfi\n");
             grub.notice(&[&format!("Could not boot image {name}.")]);
         }
@@ -145,22 +167,15 @@ fn boot_linux(
         ]);
         return;
     }
-    let kernel = path(linux.kernel());
     // What the kernel takes off again; GRUB puts its own around a word with a blank in it.
     let words: Vec<_> = words.iter().map(|word| word.replace('"', "")).collect();
-    let mut line = vec!["linux", kernel.as_str()];
-    line.extend(words.iter().map(String::as_str));
-    grub.0.push_str("if ");
-    grub.line(&line);
+    grub.load("if linux", &[path(linux.kernel())], &words);
     grub.0.push_str("then\n");
     let initrds: Vec<_> = linux.initrds().iter().map(path).collect();
     if initrds.is_empty() {
         grub.line(&["boot"]);
     } else {
-        let mut line = vec!["initrd"];
-        line.extend(initrds.iter().map(String::as_str));
-        grub.0.push_str("if ");
-        grub.line(&line);
+        grub.load("if initrd", &initrds, &[]);
         grub.0.push_str("then\nboot\nfi\n");
     }
     grub.0.push_str("fi\n");

@@ -112,7 +112,7 @@ async fn generate_all(
     });
     let mut running = JoinSet::new();
     for task in tasks {
-        let line = lines.add(line(&task.name, width.unwrap_or(0)));
+        let line = line(&lines, &task.name, width.unwrap_or(0));
         let generator = Arc::clone(&generator);
         running.spawn(async move {
             let done = generator.generate(&task, &line).await;
@@ -142,8 +142,10 @@ async fn generate_all(
     Ok(code)
 }
 
-fn line(name: &ImageName, width: usize) -> ProgressBar {
-    let line = ProgressBar::new_spinner().with_prefix(format!("{name:width$}"));
+fn line(lines: &MultiProgress, name: &ImageName, width: usize) -> ProgressBar {
+    // Among the others before anything is drawn, else what is drawn first stays.
+    let line = lines.add(ProgressBar::new_spinner());
+    line.set_prefix(format!("{name:width$}"));
     // The text is a constant, and a line of another look is no reason to stop.
     line.set_style(
         ProgressStyle::with_template("{prefix}  {elapsed:>4}  {wide_msg}")
