@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use std::error::Error;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, BufRead as _, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::Ipv4Addr;
 use std::path::Path;
 
@@ -25,12 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
     match std::env::args_os().nth(1) {
         Some(path) => capture(Path::new(&path), &mut out),
-        None => lines(&mut out),
+        None => lines(io::stdin().lock(), &mut out),
     }
 }
 
-fn lines(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
-    for line in io::stdin().lock().lines() {
+fn lines(input: impl BufRead, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    for line in input.lines() {
         let line = line?;
         let line = line.trim();
         if line.is_empty() || line.starts_with('#') {
@@ -48,6 +48,11 @@ fn lines(out: &mut impl Write) -> Result<(), Box<dyn Error>> {
 fn capture(path: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
     let failed = |error: &dyn Display| format!("{}: {error}", path.display());
     let file = File::open(path).map_err(|error| failed(&error))?;
+    frames(file, out).map_err(|error| failed(&error).into())
+}
+
+fn frames(file: impl Read + Send + 'static, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
+    let failed = |error: &dyn Display| error.to_string();
     let mut reader = create_reader(BUFFER, file).map_err(|error| failed(&error))?;
     let mut links = Vec::new();
     loop {
@@ -284,4 +289,100 @@ fn unhex(text: &str) -> Option<Vec<u8>> {
         u8::from_str_radix(pair, 16).ok()
     });
     pairs.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Cursor;
+
+    /// OVMF's PXE DISCOVER, with what tshark reads in it.
+    const CAPTURED: &str = include_str!("../netboot-dhcp/tests/captures/ovmf_pxe_discover.hex");
+
+    fn packet() -> Vec<u8> {
+        unhex(CAPTURED.lines().last().unwrap()).unwrap()
+    }
+
+    /// A value that tshark gives under this name.
+    fn tshark(field: &str) -> &'static str {
+        let line = CAPTURED.lines().find(|line| line.starts_with("# tshark"));
+        let mut words = line.unwrap().split(' ');
+        let word = words.find_map(|word| word.strip_prefix(field)?.strip_prefix('='));
+        word.unwrap()
+    }
+
+    fn dumped(out: &[u8]) -> Vec<Json> {
+        let lines = std::str::from_utf8(out).unwrap().lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    }
+
+    fn check(dump: &Json) {
+        assert_eq!(dump["ok"], true);
+        assert_eq!(dump["xid"], tshark("xid"));
+        assert_eq!(dump["chaddr"], tshark("chaddr"));
+        assert_eq!(dump["reencoded"], hex(&packet()));
+        let options = dump["options"].as_array().unwrap().iter();
+        let pairs: Vec<_> = options
+            .map(|option| format!("{}:{}", option["code"], option["raw"].as_str().unwrap()))
+            .collect();
+        assert_eq!(pairs.join(","), tshark("options"));
+        let arch = dump["options"].as_array().unwrap().iter();
+        let arch = arch.clone().find(|option| option["code"] == 93).unwrap();
+        assert_eq!(arch["name"], "Client System");
+        assert_eq!(arch["value"], json!([7]));
+    }
+
+    /// An Ethernet frame with an IPv4 datagram to this port (RFC 791, RFC 768), without checksums.
+    fn frame(port: u16, payload: &[u8]) -> Vec<u8> {
+        let udp = u16::try_from(payload.len() + 8).unwrap();
+        let mut frame = vec![0xff; 6];
+        frame.extend([2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0]);
+        frame.extend((udp + 20).to_be_bytes());
+        frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255]);
+        frame.extend(68_u16.to_be_bytes());
+        frame.extend(port.to_be_bytes());
+        frame.extend(udp.to_be_bytes());
+        frame.extend([0, 0]);
+        frame.extend(payload);
+        frame
+    }
+
+    #[test]
+    fn capture_file_becomes_a_line_for_each_dhcp_message() {
+        // A pcap file of Ethernet frames, little-endian, version 2.4.
+        let mut file = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        file.extend([0, 0, 1, 0, 1, 0, 0, 0]);
+        for frame in [frame(67, &packet()), frame(53, b"dns"), frame(67, b"short")] {
+            let len = u32::try_from(frame.len()).unwrap().to_le_bytes();
+            file.extend([[0; 4], [0; 4], len, len].concat());
+            file.extend(frame);
+        }
+        let mut out = Vec::new();
+        frames(Cursor::new(file), &mut out).unwrap();
+        let dumps = dumped(&out);
+        assert_eq!(dumps.len(), 2);
+        check(&dumps[0]);
+        assert_eq!(dumps[1]["ok"], false);
+        let error = "a DHCP message has at least 240 bytes, this one has 5";
+        assert_eq!(dumps[1]["error"], error);
+    }
+
+    #[test]
+    fn lines_of_hex_become_a_line_each() {
+        let mut out = Vec::new();
+        let input = format!("{CAPTURED}\n\nzz\n");
+        lines(input.as_bytes(), &mut out).unwrap();
+        let dumps = dumped(&out);
+        assert_eq!(dumps.len(), 2);
+        check(&dumps[0]);
+        assert_eq!(dumps[1]["error"], "not an even run of hex digits");
+    }
+
+    #[test]
+    fn file_that_is_no_capture_is_an_error() {
+        let result = frames(Cursor::new(b"no capture".to_vec()), &mut Vec::new());
+        assert!(result.is_err());
+    }
 }

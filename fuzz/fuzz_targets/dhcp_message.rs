@@ -50,6 +50,7 @@ fn read_values(view: &MessageView<'_>) {
     back(view, key::VENDOR_CLASS);
     back(view, key::CLIENT_ID);
     back(view, key::USER_CLASS);
+    back(view, key::AUTHENTICATION);
     back(view, key::CLIENT_ARCH);
     back(view, key::CLIENT_NDI);
     back(view, key::MACHINE_ID);

@@ -4,10 +4,10 @@
 
 use libfuzzer_sys::fuzz_target;
 use netboot_dhcp::server::{
-    AddressRange, Boot, EffectResult, Incoming, Link, Mode, Network, NetworkId, Outcome, Requester,
-    Server, Settings,
+    AddressRange, Boot, ClientKey, Effect, EffectResult, Incoming, Link, Mode, Network, NetworkId,
+    Outcome, Requester, Server, Settings,
 };
-use netboot_dhcp::{Timestamp, wire::MessageView};
+use netboot_dhcp::{MacAddr, Timestamp, wire::MessageView};
 use std::net::Ipv4Addr;
 
 fuzz_target!(|data: &[u8]| {
@@ -21,8 +21,8 @@ fuzz_target!(|data: &[u8]| {
             continue;
         };
         let mut outcome = handle(&mut server, now, message, *fate);
-        while let Outcome::Needs(_, pending) = outcome {
-            outcome = server.resume(now, pending, result(*fate));
+        while let Outcome::Needs(effect, pending) = outcome {
+            outcome = server.resume(now, pending, result(*fate, effect));
         }
         assert!(server.leases().count() <= 3);
     }
@@ -75,11 +75,20 @@ fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>, fate: u
     server.handle(now, &incoming, &mut policy)
 }
 
-fn result(fate: u8) -> EffectResult {
-    match fate % 4 {
-        0 => EffectResult::Claimed,
-        1 => EffectResult::Down,
-        2 => EffectResult::InUse,
+fn result(fate: u8, effect: Effect) -> EffectResult {
+    match (fate % 5, effect) {
+        (0, _) => EffectResult::Claimed,
+        (1, _) => EffectResult::Down,
+        (2, _) => EffectResult::InUse,
+        (3, Effect::Claim { mut lease, .. }) => {
+            // Another server gave the address to another client, or to this one.
+            if fate & 32 == 0 {
+                lease.client = ClientKey::Hardware(MacAddr([2, 0, 0, 0, 0, 1]).into());
+            }
+            EffectResult::Lost {
+                current: Some(lease),
+            }
+        }
         _ => EffectResult::Lost { current: None },
     }
 }

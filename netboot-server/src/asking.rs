@@ -108,15 +108,17 @@ impl Shared {
         }
     }
 
-    /// The machine behind an address: by our lease, then by the system's neighbour table.
+    /// The machine behind an address: by our lease, then by what was overheard of another server's,
+    /// then by the system's neighbour table.
     pub(crate) fn identify(&self, address: IpAddr) -> Option<MacAddr> {
         self.lease_holder(address)
+            .or_else(|| self.overheard.machine(address))
             .or_else(|| neighbour::mac_of(address))
     }
 
     /// The machine that holds the lease of an address now.
     pub(crate) fn lease_holder(&self, address: IpAddr) -> Option<MacAddr> {
-        dhcp::holder(&self.dhcp(), ipv4(address)?)
+        dhcp::holder(&self.dhcp(), ipv4(address)?, self.clock.now())
     }
 
     /// The world as it was last looked at; it is looked at again behind that, so that the next

@@ -2,6 +2,7 @@
 
 mod api;
 mod asking;
+mod clock;
 mod cmdline;
 pub mod command;
 pub mod config;
@@ -15,12 +16,15 @@ mod http;
 pub mod install;
 pub mod lab;
 mod leases;
+mod links;
 pub mod log;
 mod malformed;
 mod menu_file;
+mod metrics;
 mod neighbour;
 mod nix;
 mod no_router;
+mod overheard;
 pub mod platform;
 pub mod policy;
 mod process;

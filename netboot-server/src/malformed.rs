@@ -1,15 +1,17 @@
 //! What was no message at all: counted, and told of now and then.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::events::{Events, Kind};
+use crate::metrics::Metrics;
 
 /// Counts what was no message at all, and tells of it at most every ten seconds a protocol, so that
 /// hostile packets cannot flood the log.
 #[derive(Debug)]
 pub(crate) struct Malformed {
     events: Events,
+    metrics: Arc<Metrics>,
     counts: Mutex<Vec<Count>>,
 }
 
@@ -23,9 +25,10 @@ struct Count {
 impl Malformed {
     const PAUSE: Duration = Duration::from_secs(10);
 
-    pub(crate) fn new(events: Events) -> Self {
+    pub(crate) fn new(events: Events, metrics: Arc<Metrics>) -> Self {
         Self {
             events,
+            metrics,
             counts: Mutex::default(),
         }
     }
@@ -37,6 +40,7 @@ impl Malformed {
     }
 
     fn count_at(&self, now: Instant, protocol: &'static str, why: impl FnOnce() -> String) {
+        self.metrics.malformed(protocol);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let index = match counts.iter().position(|count| count.protocol == protocol) {
             Some(index) => index,
@@ -82,7 +86,7 @@ mod tests {
     fn a_flood_of_malformed_packets_is_told_once_a_pause_with_its_count() {
         let events = Events::default();
         let mut reader = events.reader();
-        let malformed = Malformed::new(events);
+        let malformed = Malformed::new(events, Arc::default());
         let start = Instant::now();
         for _ in 0..1000 {
             malformed.count_at(start, "DHCP", || "too short".into());

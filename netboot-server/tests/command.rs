@@ -624,17 +624,3 @@ fn a_second_server_on_one_state_folder_says_so() {
         done.err
     );
 }
-
-#[test]
-fn a_lease_file_that_is_none_is_told_with_what_to_do() {
-    let site = Site::new(&json!([]));
-    std::fs::create_dir(site.state()).expect("a folder");
-    write(&site.state(), "leases", &b"this is no database".repeat(100));
-    let done = site.run(["serve"]);
-    assert_eq!(done.code, Some(1));
-    assert!(
-        done.err.contains("opening the lease database ") && done.err.contains("move the file away"),
-        "{}",
-        done.err
-    );
-}

@@ -491,7 +491,7 @@ fn grub_gets_a_configuration_for_each_machine_wherever_it_looks() {
     lease(&site, 1);
     let port = site.ports.http;
     let head = format!(
-        "set from='(tftp,127.0.0.1)'\nif insmod http\nthen\nset from='(http,127.0.0.1:{port})'\nfi\n"
+        "set from='(tftp,127.0.0.1)'\nif [ -s '(http,127.0.0.1:{port})/healthz' ]\nthen\nset from='(http,127.0.0.1:{port})'\nfi\n"
     );
     let linux = "if linux \"$from\"/images/debian/@1/bzImage console=ttyS0 quiet 'a=$b' 'c;d' name=node-01\n";
     let initrd = "if initrd \"$from\"/images/debian/@1/initrd\n";
@@ -512,6 +512,19 @@ fn grub_gets_a_configuration_for_each_machine_wherever_it_looks() {
     put(&site, "grub/grub.cfg", "mine");
     assert_eq!(by_tftp(&site, NODE, "grub/grub.cfg"), "mine");
     assert_eq!(script(&site, NODE, "/grub/grub.cfg"), "mine");
+}
+
+#[test]
+fn a_word_that_grub_would_change_is_a_notice() {
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "config": "debian", "cmdline": ["a=it's"] }]),
+        json!({}),
+    );
+    site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    let text = script(&site, STRANGER, "/grub.cfg?mac=02-00-00-00-00-01");
+    assert!(!text.contains("linux "), "{text}");
+    assert!(text.contains(r"the word a=it'\''s to the kernel"), "{text}");
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Option codes with the type of their value.
 
 use super::{
-    AddressPair, Arch, ClasslessRoute, ClientId, DomainSearch, Enterprise, MachineId, MessageType,
-    NetworkInterface, Parameters, ReadError, SubOptions, Text, UserClass, Value, VendorClass,
+    AddressPair, Arch, Authentication, ClasslessRoute, ClientId, DomainSearch, Enterprise,
+    MachineId, MessageType, NetworkInterface, Parameters, ReadError, SubOptions, Text, UserClass,
+    Value, VendorClass,
 };
 use crate::Seconds;
 use crate::wire::OptionCode;
@@ -160,6 +161,7 @@ keys! {
     USER_CLASS: UserClass, "Option 77, in both forms (RFC 3004, and bare as iPXE sends it).";
     RAPID_COMMIT: (), "Option 80, an address at once (RFC 4039).";
     RELAY_AGENT: SubOptions, "Option 82, what the relay agent added (RFC 3046; [`agent`](super::agent)).";
+    AUTHENTICATION: Authentication, "Option 90, what the message is authenticated by (RFC 3118).";
     CLIENT_ARCH: Vec<Arch>, "Option 93, the platforms the client can boot (RFC 4578 section 2.1).";
     CLIENT_NDI: NetworkInterface, "Option 94, the firmware's network driver interface (RFC 4578 section 2.2).";
     MACHINE_ID: MachineId, "Option 97, the machine's UUID (RFC 4578 section 2.3).";

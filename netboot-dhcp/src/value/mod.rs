@@ -7,6 +7,7 @@
 
 pub mod agent;
 mod arch;
+mod authentication;
 mod class;
 mod domain;
 mod enterprise;
@@ -21,6 +22,7 @@ mod route;
 mod sub;
 
 pub use arch::Arch;
+pub use authentication::Authentication;
 pub use class::{UserClass, UserClassForm, VendorClass, VendorClassKind};
 pub use domain::{DomainNameError, DomainSearch};
 pub use enterprise::Enterprise;

@@ -133,11 +133,15 @@ impl Options {
         // The length takes its place when it is known.
         self.field.extend([code.0, 0]);
         write(&mut self.field);
-        let len = u8::try_from(self.field.len() - start - 2);
-        match (len, self.field.get_mut(start + 1)) {
-            (Ok(len), Some(place)) if code.is_option() => *place = len,
+        let value = self.field.get(start + 2..).unwrap_or_default();
+        match u8::try_from(value.len()) {
+            Ok(len) if code.is_option() => {
+                if let Some(place) = self.field.get_mut(start + 1) {
+                    *place = len;
+                }
+            }
             _ => {
-                let value = self.field.split_off(start + 2);
+                let value = value.to_vec();
                 self.field.truncate(start);
                 self.push(code, &value);
             }
@@ -294,6 +298,29 @@ mod tests {
             list(&options),
             vec![(2, b"longer".to_vec()), (3, b"".to_vec())]
         );
+    }
+
+    /// A value of somebody else's, which takes away where it should append.
+    struct Greedy;
+
+    impl Value for Greedy {
+        fn decode(_data: &[u8]) -> Result<Self, crate::value::ValueError> {
+            Ok(Self)
+        }
+
+        fn encode(&self, out: &mut Vec<u8>) {
+            out.clear();
+        }
+    }
+
+    #[test]
+    fn value_that_does_not_append_loses_options_and_breaks_nothing() {
+        let mut options = Options::new();
+        options.push(OptionCode(1), b"a");
+        options.add(Key::new(OptionCode(224)), &Greedy);
+        assert!(options.is_empty());
+        options.push(OptionCode(2), b"b");
+        assert_eq!(list(&options), vec![(2, b"b".to_vec())]);
     }
 
     #[test]

@@ -170,3 +170,36 @@ fn address_stays_though_the_client_identifier_changes_from_stage_to_stage() {
     let outcome = run(&mut server, NOW, system);
     assert_eq!(yiaddr(outcome, MessageType::OFFER), first.address);
 }
+
+#[test]
+fn interface_that_a_message_came_by_decides_source_next_server_and_what_the_policy_is_told() {
+    let second = Ipv4Addr::new(10, 0, 3, 1);
+    let subnet = "10.0.3.0/24".parse().unwrap();
+    let mut other = Network::new(NetworkId(2), Link::Interface(3), subnet, second);
+    let first = Ipv4Addr::new(10, 0, 3, 100);
+    other.ranges = vec![AddressRange::new(first, first)];
+    let mut server = Server::new(Settings::new(vec![network(), other])).unwrap();
+    for (interface, own) in [(2, SERVER), (3, second)] {
+        let bytes = Packet::discover(MAC).option(60, b"PXEClient").end();
+        let incoming = Incoming {
+            message: MessageView::parse(&bytes).unwrap(),
+            source: "0.0.0.0:68".parse().unwrap(),
+            destination: Ipv4Addr::BROADCAST,
+            interface,
+        };
+        let outcome = server.handle(NOW, &incoming, &mut |machine| {
+            assert_eq!((machine.interface, machine.server), (interface, own));
+            Boot {
+                file: Some(format!("http://{}/x", machine.server)),
+                ..Boot::default()
+            }
+        });
+        let offer = reply(outcome);
+        assert_eq!(offer.source, own);
+        assert_eq!(offer.bytes[20..24], own.octets(), "siaddr");
+        let file = format!("http://{own}/x");
+        assert_eq!(&offer.bytes[108..108 + file.len()], file.as_bytes());
+        let options = options_of(&offer.bytes);
+        assert!(options.contains(&(54, own.octets().to_vec())));
+    }
+}

@@ -14,9 +14,26 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 const FROM: SocketAddrV4 = SocketAddrV4::new(SERVER, 67);
 
+/// SplitMix64.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub(crate) fn percent(&mut self, chance: u64) -> bool {
+        self.next() % 100 < chance
+    }
+}
+
 /// A link with a fate for each packet, by seed.
 struct Link {
-    seed: u64,
+    random: Random,
     loss_percent: u64,
     packets: BTreeMap<(Timestamp, u64), Packet>,
     sent: u64,
@@ -30,29 +47,20 @@ enum Packet {
 impl Link {
     fn new(seed: u64, loss_percent: u64) -> Self {
         Self {
-            seed,
+            random: Random(seed),
             loss_percent,
             packets: BTreeMap::new(),
             sent: 0,
         }
     }
 
-    /// SplitMix64.
-    fn random(&mut self) -> u64 {
-        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.seed;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
     fn send(&mut self, now: Timestamp, packet: impl Fn() -> Packet) {
-        let copies = 1 + u64::from(self.random() % 100 < self.loss_percent);
+        let copies = 1 + u64::from(self.random.percent(self.loss_percent));
         for _ in 0..copies {
-            if self.random() % 100 < self.loss_percent {
+            if self.random.percent(self.loss_percent) {
                 continue;
             }
-            let delay = 1 + self.random() % 50;
+            let delay = 1 + self.random.next() % 50;
             self.sent += 1;
             self.packets
                 .insert((now.after_ms(delay), self.sent), packet());

@@ -1,6 +1,7 @@
 //! Every machine reaches its boot file in every server mode: from the DHCP server itself, from a proxy
 //! beside a plain DHCP server, and either behind a relay agent.
 
+use crate::link::Random;
 use crate::packet::{NOW, SERVER};
 use netboot_dhcp::client::{Bound, Client, Failure, Model, Output, Profile, Transmit};
 use netboot_dhcp::server::{
@@ -145,6 +146,9 @@ struct World {
     sent: usize,
     replies: Vec<Reply>,
     jitter: Vec<u8>,
+    /// How many of a hundred packets are lost, each way, and repeated.
+    loss_percent: u64,
+    random: Random,
 }
 
 impl World {
@@ -171,6 +175,8 @@ impl World {
             sent: 0,
             replies: Vec::new(),
             jitter: jitter.to_vec(),
+            loss_percent: 0,
+            random: Random(0),
         }
     }
 
@@ -202,7 +208,15 @@ impl World {
                 (false, _) if *destination.ip() == answerer.address => destination,
                 (false, _) => continue,
             };
-            let Some(reply) = answerer.answer(now, &bytes, source, to) else {
+            if self.random.percent(self.loss_percent) {
+                continue;
+            }
+            let mut answer = answerer.answer(now, &bytes, source, to);
+            if self.random.percent(self.loss_percent) {
+                // The request came twice; the second answer is the one that arrives.
+                answer = answerer.answer(now, &bytes, source, to);
+            }
+            let Some(reply) = answer.filter(|_| !self.random.percent(self.loss_percent)) else {
                 continue;
             };
             let to_port = reply.destination.socket_addr().port();
@@ -297,6 +311,34 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn machines_boot_what_they_should_or_nothing_over_a_link_that_loses_and_repeats() {
+    let (mut booted, mut all) = (0, 0);
+    for seed in 0..30 {
+        for site in SITES {
+            for (profile, file) in machines() {
+                let model = profile.model;
+                let mut world = World::new(site, &[3, 250, 40]);
+                world.loss_percent = 10;
+                world.random = Random(seed);
+                all += 1;
+                let Ok(bound) = world.boot(profile) else {
+                    continue;
+                };
+                // Without the proxy's OFFER a machine has an address and nothing to boot.
+                let Some(got) = bound.file else {
+                    assert!(site.proxy, "{model:?} at {site:?}, seed {seed}");
+                    continue;
+                };
+                booted += 1;
+                assert_eq!(got, file, "{model:?} at {site:?}, seed {seed}");
+                assert_eq!(bound.boot_server, world.ours());
+            }
+        }
+    }
+    assert!(booted * 100 > all * 85, "{booted} of {all}");
 }
 
 #[test]

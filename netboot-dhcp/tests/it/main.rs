@@ -1,9 +1,11 @@
 //! The crate from outside: captured packets, hostile bytes, the rules of RFC 2131, machines that boot
 //! over a lossy link, and a model of who has which address.
 
+mod agent;
 mod captures;
 mod choice;
 mod claims;
+mod encoding;
 mod extensions;
 mod identity;
 mod link;
@@ -17,4 +19,5 @@ mod rules;
 #[cfg(feature = "serde")]
 mod stored;
 mod tshark;
+mod values;
 mod wire;

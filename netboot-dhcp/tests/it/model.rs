@@ -1,5 +1,6 @@
 //! A model of who has which address: whatever two servers on one store are asked, in whatever order
-//! and however late their effects are carried out, no address is confirmed to two clients at a time.
+//! and however late their effects are carried out, whichever of them is killed meanwhile, no address is
+//! confirmed to two clients at a time.
 
 use crate::packet::*;
 use netboot_dhcp::server::{
@@ -59,9 +60,23 @@ enum Step {
     Lose {
         at: usize,
     },
+    /// The server is told of a lease that the store has.
+    Learn {
+        server: usize,
+        last: u8,
+    },
     Sleep {
         seconds: u32,
     },
+    /// The server is gone until its restart; what it asked of the store may still arrive there.
+    Kill {
+        server: usize,
+    },
+    /// What a killed server asked for arrives at the store.
+    Arrive {
+        at: usize,
+    },
+    /// It begins anew with what the store has.
     Restart {
         server: usize,
     },
@@ -70,7 +85,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let server = 0..2_usize;
     let client = 0..5_u8;
-    let last = 99..104_u8;
+    let last = 99..105_u8;
     let at = 0..6_usize;
     let who = (server.clone(), client);
     prop_oneof![
@@ -79,17 +94,20 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|((server, client), last)| Step::Select { server, client, last }),
         4 => who.clone().prop_map(|(server, client)| Step::TakeOffer { server, client }),
         2 => who.clone().prop_map(|(server, client)| Step::Renew { server, client }),
-        1 => (who.clone(), last)
+        1 => (who.clone(), last.clone())
             .prop_map(|((server, client), last)| Step::Reboot { server, client, last }),
         1 => who.clone().prop_map(|(server, client)| Step::Release { server, client }),
         1 => who.prop_map(|(server, client)| Step::Decline { server, client }),
         8 => at.clone().prop_map(|at| Step::Finish { at }),
         2 => at.clone().prop_map(|at| Step::Perform { at }),
         1 => at.clone().prop_map(|at| Step::Fail { at }),
-        1 => at.prop_map(|at| Step::Lose { at }),
+        1 => at.clone().prop_map(|at| Step::Lose { at }),
+        1 => (server.clone(), last).prop_map(|(server, last)| Step::Learn { server, last }),
+        1 => server.clone().prop_map(|server| Step::Kill { server }),
+        2 => at.prop_map(|at| Step::Arrive { at }),
         3 => prop_oneof![0..5_u32, 20..40_u32, 300..4000_u32]
             .prop_map(|seconds| Step::Sleep { seconds }),
-        1 => server.prop_map(|server| Step::Restart { server }),
+        2 => server.prop_map(|server| Step::Restart { server }),
     ]
 }
 
@@ -103,22 +121,33 @@ struct World {
     servers: Vec<Server>,
     store: BTreeMap<Ipv4Addr, Lease>,
     queue: Vec<(usize, Waiting, Pending)>,
+    killed: [bool; 2],
+    /// What killed servers asked of the store.
+    astray: Vec<Effect>,
     offers: HashMap<(usize, u8), Ipv4Addr>,
     /// What clients were told: by address, which client and until when.
     told: HashMap<Ipv4Addr, (u8, Timestamp)>,
 }
 
-fn settings() -> Settings {
+/// Four addresses, of which each server knows three; and one machine more than addresses. The second
+/// knows of no reservation, probes, and gives other times.
+fn settings(server: usize) -> Settings {
     let mut network = network();
-    // One that is inside the range, and one machine more than addresses.
-    network.reservations = vec![Reservation {
-        mac: mac(4),
-        address: Some(ip(102)),
-        host_name: None,
-    }];
-    network.lease_time = Seconds(1000);
+    if server == 0 {
+        network.reservations = vec![Reservation {
+            mac: mac(4),
+            address: Some(ip(102)),
+            host_name: None,
+        }];
+        network.lease_time = Seconds(1000);
+    } else {
+        network.ranges[0].start = ip(101);
+        network.ranges[0].end = ip(103);
+        network.lease_time = Seconds(600);
+    }
     let mut settings = Settings::new(vec![network]);
     settings.max_offers = 2;
+    settings.probe = server == 1;
     settings
 }
 
@@ -128,12 +157,14 @@ fn mac(client: u8) -> MacAddr {
 
 impl World {
     fn new() -> Self {
-        let server = || Server::new(settings()).unwrap();
+        let server = |number| Server::new(settings(number)).unwrap();
         Self {
             now: NOW,
-            servers: vec![server(), server()],
+            servers: vec![server(0), server(1)],
             store: BTreeMap::new(),
             queue: Vec::new(),
+            killed: [false; 2],
+            astray: Vec::new(),
             offers: HashMap::new(),
             told: HashMap::new(),
         }
@@ -146,6 +177,9 @@ impl World {
     }
 
     fn send(&mut self, server: usize, client: u8, packet: Packet) {
+        if self.killed[server] {
+            return;
+        }
         let outcome = handle(&mut self.servers[server], self.now, packet);
         self.take(server, client, outcome);
     }
@@ -162,7 +196,7 @@ impl World {
             Outcome::Reply(reply) if reply.kind == MessageType::ACK => {
                 let lease = reply.lease.expect("an ACK has its lease");
                 let owner = reply.bytes[33];
-                assert!((100..=102).contains(&lease.address.octets()[3]));
+                assert!((100..=103).contains(&lease.address.octets()[3]));
                 assert!(lease.expires > self.now, "an ACK gives some time");
                 if let Some((other, until)) = self.told.get(&lease.address) {
                     assert!(
@@ -204,6 +238,20 @@ impl World {
         let result = performed(self, waiting);
         let outcome = self.servers[server].resume(self.now, pending, result);
         self.take(server, client, outcome);
+    }
+
+    fn kill(&mut self, server: usize) {
+        self.killed[server] = true;
+        let (gone, left) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|(of, ..)| *of == server);
+        self.queue = left;
+        let gone: Vec<(usize, Waiting, Pending)> = gone;
+        for (_, waiting, _) in gone {
+            if let Waiting::Effect(effect) = waiting {
+                self.astray.push(effect);
+            }
+        }
     }
 
     fn step(&mut self, step: Step) {
@@ -272,12 +320,25 @@ impl World {
                 }
             }
             Step::Sleep { seconds } => self.now = self.now.after(Seconds(seconds)),
+            Step::Learn { server, last } => {
+                if let Some(lease) = self.store.get(&ip(last)) {
+                    self.servers[server].restore(lease.clone()).unwrap();
+                }
+            }
+            Step::Kill { server } => self.kill(server),
+            Step::Arrive { at } => {
+                if at < self.astray.len() {
+                    let effect = self.astray.remove(at);
+                    self.perform(effect);
+                }
+            }
             Step::Restart { server } => {
-                self.servers[server] = Server::new(settings()).unwrap();
+                self.kill(server);
+                self.killed[server] = false;
+                self.servers[server] = Server::new(settings(server)).unwrap();
                 for lease in self.store.values() {
                     self.servers[server].restore(lease.clone()).unwrap();
                 }
-                self.queue.retain(|(of, ..)| *of != server);
             }
         }
         for server in &self.servers {

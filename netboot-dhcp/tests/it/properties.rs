@@ -3,7 +3,8 @@
 use netboot_dhcp::HardwareAddr;
 use netboot_dhcp::server::{Firmware, Subnet};
 use netboot_dhcp::value::{
-    AddressPair, ClasslessRoute, DomainSearch, Enterprise, SubOptions, UserClass, Value, pxe,
+    AddressPair, Authentication, ClasslessRoute, DomainSearch, Enterprise, SubOptions, UserClass,
+    Value, pxe,
 };
 use netboot_dhcp::wire::{Encoding, Message, MessageView, OptionCode};
 use proptest::prelude::*;
@@ -145,6 +146,7 @@ proptest! {
         written_back::<Vec<pxe::MenuItem>>(&data);
         written_back::<Vec<u16>>(&data);
         written_back::<i32>(&data);
+        written_back::<Authentication>(&data);
         for vendor in Vec::<Enterprise>::decode(&data).unwrap_or_default() {
             let _ = (vendor.classes(), vendor.sub_options());
         }

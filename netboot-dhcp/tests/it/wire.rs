@@ -3,27 +3,12 @@
 use crate::packet::{MAC, Packet};
 use netboot_dhcp::value::{ReadError, ValueError, key};
 use netboot_dhcp::wire::{
-    Anomaly, Area, DecodeError, EncodeError, Encoding, Message, MessageView, OptionCode,
-    OptionError,
+    Anomaly, Area, DecodeError, Message, MessageView, OptionCode, OptionError,
 };
 use std::net::Ipv4Addr;
 
 fn view(bytes: &[u8]) -> MessageView<'_> {
     MessageView::parse(bytes).unwrap()
-}
-
-fn encode(message: &Message, limit: usize, overload: bool) -> Result<Vec<u8>, EncodeError> {
-    let mut encoding = Encoding::default();
-    encoding.limit = limit;
-    encoding.overload = overload;
-    let mut out = vec![1, 2, 3];
-    let result = message.encode(&encoding, &mut out);
-    assert_eq!(
-        result.is_err(),
-        out.is_empty(),
-        "a message is whole or absent"
-    );
-    result.map(|()| out)
 }
 
 #[test]
@@ -310,84 +295,4 @@ fn unknown_repeated_and_empty_options_keep_their_order() {
     let codes: Vec<_> = message.options.iter().map(|(code, _)| code.0).collect();
     assert_eq!(codes, [53, 224, 80, 12, 224]);
     assert_eq!(message.to_bytes().unwrap()[..bytes.len()], bytes);
-}
-
-#[test]
-fn long_option_is_split_at_255_bytes() {
-    let mut message = Message::request(1, MAC.into());
-    message.options.set(OptionCode(224), &[7; 256]);
-    let out = message.to_bytes().unwrap();
-    assert_eq!(out[240..242], [224, 255]);
-    assert_eq!(out[497..], [224, 1, 7, 255]);
-    assert_eq!(
-        view(&out).option(OptionCode(224)).as_deref(),
-        Some(&[7; 256][..])
-    );
-}
-
-#[test]
-fn message_is_padded_to_300_bytes_after_end() {
-    let out = Message::request(1, MAC.into()).to_bytes().unwrap();
-    assert_eq!(out.len(), 300);
-    assert_eq!(out[240], 255);
-    assert!(out[241..].iter().all(|byte| *byte == 0));
-}
-
-#[test]
-fn what_does_not_fit_is_an_error_that_says_both_lengths() {
-    let mut message = Message::request(1, MAC.into());
-    message.options.set(OptionCode(224), &[7; 100]);
-    assert_eq!(
-        encode(&message, 342, false),
-        Err(EncodeError::TooLong {
-            need: 343,
-            limit: 342
-        })
-    );
-    assert_eq!(encode(&message, 343, false).unwrap().len(), 343);
-    assert_eq!(
-        encode(&message, 100, true),
-        Err(EncodeError::TooLong {
-            need: 343,
-            limit: 100
-        })
-    );
-}
-
-#[test]
-fn overload_puts_what_does_not_fit_into_file_and_sname() {
-    let mut message = Message::request(1, MAC.into());
-    for code in 224..=229 {
-        message.options.push(OptionCode(code), &[code; 50]);
-    }
-    // Room for one option, option 52 and END in the option field; two in `file`, one in `sname`.
-    message.options.remove(OptionCode(228));
-    message.options.remove(OptionCode(229));
-    let out = encode(&message, 300, true).unwrap();
-    assert_eq!(out[240..242], [224, 50]);
-    assert_eq!(out[292..296], [52, 1, 3, 255]);
-    assert_eq!(out[108..110], [225, 50]);
-    assert_eq!(out[160..162], [226, 50]);
-    assert_eq!(out[212], 255);
-    assert_eq!(out[44..46], [227, 50]);
-    assert_eq!(out[96], 255);
-    assert!(encode(&message, 299, true).is_ok());
-
-    message.options.push(OptionCode(228), &[228; 50]);
-    assert!(matches!(
-        encode(&message, 300, true),
-        Err(EncodeError::TooLong { .. })
-    ));
-}
-
-#[test]
-fn overload_leaves_used_fields_alone() {
-    let mut message = Message::request(1, MAC.into());
-    message.options.push(OptionCode(224), &[1; 50]);
-    message.options.push(OptionCode(225), &[2; 50]);
-    message.file[..4].copy_from_slice(b"file");
-    let out = encode(&message, 300, true).unwrap();
-    assert_eq!(out[108..112], *b"file");
-    assert_eq!(out[292..296], [52, 1, 2, 255]);
-    assert_eq!(out[44..46], [225, 50]);
 }

@@ -222,12 +222,7 @@ pub(super) fn leases(shared: &Shared) -> Vec<LeaseDocument> {
             .get(&lease.network.0)
             .map_or_else(|| lease.network.0.to_string(), ToString::to_string),
         client: lease.client.to_string(),
-        state: match lease.state {
-            LeaseState::Bound if lease.expires > now => "bound",
-            LeaseState::Bound => "expired",
-            LeaseState::Released => "released",
-            LeaseState::Declined => "declined",
-        },
+        state: lease_state(&lease, now),
         host_name: lease.host_name,
         expires: clock(lease.expires),
         updated: clock(lease.updated),
@@ -249,7 +244,18 @@ pub(super) fn explain(shared: &Shared, machine: &Machine) -> Explanation {
     crate::explain::explain(&shared.worlds.current(), machine)
 }
 
-fn now() -> Timestamp {
+/// What became of a lease.
+pub(crate) fn lease_state(lease: &Lease, now: Timestamp) -> &'static str {
+    match lease.state {
+        LeaseState::Bound if lease.expires > now => "bound",
+        LeaseState::Bound => "expired",
+        LeaseState::Released => "released",
+        LeaseState::Declined => "declined",
+    }
+}
+
+/// The host's clock, as leases have it.
+pub(crate) fn now() -> Timestamp {
     let millis = jiff::Timestamp::now().as_millisecond();
     Timestamp(u64::try_from(millis).unwrap_or_default())
 }

@@ -3,7 +3,7 @@
 //! It is served on `admin_listen`, where it only tells, and on the control socket, where it also
 //! acts.
 
-mod documents;
+pub(crate) mod documents;
 mod events;
 
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::events::InstallWord;
 use crate::http::Body;
 use crate::install::{Change, ReportError};
+use crate::metrics;
 use crate::service::Shared;
 
 /// What may be asked of the API where it listens.
@@ -239,12 +240,9 @@ fn internal(error: impl std::fmt::Display) -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
-fn metrics(_shared: &Shared) -> Response<Body> {
-    respond(
-        StatusCode::OK,
-        "application/openmetrics-text; version=1.0.0; charset=utf-8",
-        "# EOF\n",
-    )
+fn metrics(shared: &Shared) -> Response<Body> {
+    let text = shared.metrics.text(shared);
+    respond(StatusCode::OK, metrics::MEDIA_TYPE, text)
 }
 
 fn refused(refusal: &Refusal) -> Response<Body> {

@@ -6,6 +6,7 @@ mod doctor;
 mod events;
 mod explain;
 mod image;
+mod leases;
 mod links;
 mod machine;
 mod manual;
@@ -77,6 +78,8 @@ enum Action {
     },
     /// Look for what stands in the way: interfaces, ports, firewall, disk, images, other servers
     Doctor(doctor::Arguments),
+    /// List the leases, end one, or take those of dnsmasq; while no server runs
+    Leases(leases::Arguments),
     /// Show what the server does now: services, addresses, downloads, last boots
     Status(status::Arguments),
     /// Show each step of each boot, as the log has it
@@ -158,6 +161,7 @@ pub fn main() -> ExitCode {
         Action::Check { at, print } => check::run(&at, print),
         Action::Image(action) => image::run(&action),
         Action::Explain { machine, at } => explain::run(&at, machine),
+        Action::Leases(arguments) => leases::run(&arguments),
         Action::Menu { at, mac, update } => menu::run(&at, mac, update),
         Action::Doctor(arguments) => doctor::run(&arguments),
         Action::Status(arguments) => status::run(&arguments),

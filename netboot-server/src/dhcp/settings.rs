@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
-use netboot_dhcp::Seconds;
 use netboot_dhcp::server::{
-    AddressRange, Allow, ExtraOption, Link, Network, NetworkId, Reservation, Server, Settings,
-    SettingsErrors,
+    AddressRange, Allow, ExtraOption, Lease, Link, Mode, Network, NetworkId, Reservation, Server,
+    Settings, SettingsErrors, Subnet,
 };
+use netboot_dhcp::{Seconds, Timestamp};
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::leases::LeaseStore;
 use crate::service::Shared;
 
 /// The DHCP logic for a configuration, with the leases that are on disk.
@@ -23,10 +22,12 @@ use crate::service::Shared;
 pub(crate) fn new_server(
     config: &Config,
     interfaces: &Interfaces,
-    store: &LeaseStore,
+    begun: Timestamp,
+    leases: Vec<Lease>,
 ) -> Result<Server, Failure> {
-    let mut server = Server::new(settings(config, interfaces)).map_err(|why| refused(&why))?;
-    for lease in store.load()? {
+    let settings = settings(config, interfaces, begun);
+    let mut server = Server::new(settings).map_err(|why| refused(&why))?;
+    for lease in leases {
         let address = lease.address;
         if let Err(error) = server.restore(lease) {
             tracing::warn!("the lease of {address} is kept on disk but not used: {error}");
@@ -42,7 +43,7 @@ pub(crate) fn new_server(
 ///
 /// As [`new_server`]; then nothing has changed.
 pub(crate) fn reconfigure(shared: &Shared, config: &Config) -> Result<(), Failure> {
-    let settings = settings(config, &shared.interfaces);
+    let settings = settings(config, &shared.interfaces, shared.leases.begun());
     let stored = shared.leases.load()?;
     let mut server = shared.dhcp();
     let networks = server.settings().networks.iter();
@@ -84,10 +85,16 @@ impl Interfaces {
 
 /// What the DHCP logic is told. Whatever it would refuse is refused, with its place, where the
 /// configuration is read.
-fn settings(config: &Config, interfaces: &Interfaces) -> Settings {
+fn settings(config: &Config, interfaces: &Interfaces, begun: Timestamp) -> Settings {
     let mut settings = Settings::default();
     settings.server_port = config.ports.dhcp.get();
     settings.client_port = config.ports.dhcp_client.get();
+    settings.boot_server_port = config.ports.boot_server.get();
+    // Which networks want it is the driver's to know.
+    settings.probe = config.networks.iter().any(|network| network.probe);
+    // By then every lease has ended that the database cannot know.
+    let longest = config.networks.iter().map(lease_time).max();
+    settings.adopt_until = begun.after(longest.unwrap_or_default());
     for network in &config.networks {
         let network = new_network(config, interfaces, network);
         settings.networks.push(network);
@@ -95,13 +102,22 @@ fn settings(config: &Config, interfaces: &Interfaces) -> Settings {
     settings
 }
 
+fn lease_time(network: &config::Network) -> Seconds {
+    Seconds(u32::try_from(network.lease_time.as_secs()).unwrap_or(u32::MAX))
+}
+
+/// The number of a network in stored leases. Subnets do not overlap, so that its address is one, which
+/// outlives a change of order.
+pub(crate) fn network_id(subnet: Subnet) -> NetworkId {
+    NetworkId(subnet.network().to_bits())
+}
+
 fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network) -> Network {
     let link = match &from.interface {
         Some(name) => Link::Interface(interfaces.number(name)),
         None => Link::Relay,
     };
-    // Subnets do not overlap, so the network address is a number that outlives a change of order.
-    let id = NetworkId(from.subnet.network().to_bits());
+    let id = network_id(from.subnet);
     let mut network = Network::new(id, link, from.subnet, from.server);
     let range = |&(start, end): &(Ipv4Addr, Ipv4Addr)| AddressRange::new(start, end);
     network.ranges = from.ranges.iter().map(range).collect();
@@ -109,7 +125,12 @@ fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network)
     network.gateways = from.gateway.into_iter().collect();
     network.dns.clone_from(&from.dns);
     network.domain.clone_from(&from.domain);
-    network.lease_time = Seconds(u32::try_from(from.lease_time.as_secs()).unwrap_or(u32::MAX));
+    network.lease_time = lease_time(from);
+    network.mode = match from.mode {
+        config::Mode::Authoritative => Mode::Authoritative,
+        config::Mode::Proxy => Mode::Proxy,
+    };
+    network.offer_delay_ms = u32::try_from(from.reply_delay.as_millis()).unwrap_or(u32::MAX);
     // Who is known is for the boot policy to say: machines are, too, by UUID and circuit.
     network.allow = Allow::Any;
     network.options = from
@@ -190,7 +211,7 @@ mod tests {
                 &Host::default(),
             );
             if let Some(config) = config {
-                prop_assert_eq!(settings(&config, &Interfaces::default()).check(), Ok(()), "{}", document);
+                prop_assert_eq!(settings(&config, &Interfaces::default(), Timestamp(0)).check(), Ok(()), "{}", document);
             }
         }
     }

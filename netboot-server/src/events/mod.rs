@@ -12,6 +12,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use netboot_dhcp::MacAddr;
 use serde::Serialize;
 
+pub(crate) use boots::Step;
 pub use boots::{MACHINES, Progress, Summary};
 pub use ring::{Events, RING, Read, Reader};
 
@@ -61,6 +62,36 @@ pub enum Kind {
         /// The interface.
         interface: String,
         /// Why.
+        why: String,
+    },
+    /// Another DHCP server answers machines on a network that this one serves.
+    OtherServer {
+        /// The interface.
+        interface: String,
+        /// The other server, as it calls itself.
+        server: Ipv4Addr,
+    },
+    /// An address of a range answered a probe, and so is kept back for a while.
+    AddressInUse {
+        /// The interface.
+        interface: String,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Nine of ten addresses of a network's ranges are taken, or all of them.
+    PoolFillsUp {
+        /// The network's name.
+        network: String,
+        /// Addresses that are taken.
+        taken: u64,
+        /// Addresses of the ranges.
+        size: u64,
+    },
+    /// The lease database was damaged and a new one was begun.
+    LeasesSetAside {
+        /// Where the damaged one was put.
+        aside: String,
+        /// What was wrong with it.
         why: String,
     },
     /// Firmware asked for a boot program and was told none.
@@ -265,6 +296,31 @@ impl fmt::Display for Event {
                 interface,
                 why,
             } => write!(f, "{message}({interface}) {} ignored: {why}", machine()),
+            Kind::OtherServer { interface, server } => write!(
+                f,
+                "DHCP on {interface}: another server, {server}, answered {}",
+                machine()
+            ),
+            Kind::AddressInUse { interface, address } => write!(
+                f,
+                "DHCP on {interface}: {address} is in use though nobody has its lease"
+            ),
+            Kind::PoolFillsUp {
+                network,
+                taken,
+                size,
+            } => {
+                let how = if taken < size { "nearly full" } else { "full" };
+                write!(
+                    f,
+                    "DHCP network {network}: its ranges are {how}, {taken} of {size} addresses are taken"
+                )
+            }
+            Kind::LeasesSetAside { aside, why } => write!(
+                f,
+                "the lease database was damaged ({why}) and is now {aside}: a new one was begun, \
+                 and machines keep their addresses as they ask for them"
+            ),
             Kind::NoProgram { why } => {
                 write!(f, "DHCP {} gets no boot program: {why}", machine())
             }

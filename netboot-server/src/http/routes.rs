@@ -239,6 +239,7 @@ impl Told {
 
     fn sent(self, status: u16, sent: Sent) {
         let elapsed = self.began.elapsed();
+        self.shared.metrics.http_responded(&self.path, elapsed);
         self.shared.emit(
             self.machine,
             Kind::HttpSent {

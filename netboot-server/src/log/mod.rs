@@ -92,11 +92,15 @@ impl Log {
     fn write_event(&mut self, event: &Event, now: Instant) {
         let refused = match &event.kind {
             Kind::DhcpIgnored { .. }
+            | Kind::AddressInUse { .. }
             | Kind::NoProgram { .. }
             | Kind::LeftOut { .. }
             | Kind::HttpRefused { .. }
             | Kind::TftpFailed { .. } => true,
-            Kind::Malformed { .. } => return tracing::warn!("{event}"),
+            Kind::Malformed { .. }
+            | Kind::OtherServer { .. }
+            | Kind::PoolFillsUp { .. }
+            | Kind::LeasesSetAside { .. } => return tracing::warn!("{event}"),
             _ => false,
         };
         let limit = if refused {

@@ -63,7 +63,9 @@ impl Grub {
     fn choose_protocol(&mut self, asker: &Asker<'_>) {
         let (http, server) = (asker.origin.authority(), asker.origin.server);
         self.0.push_str(&format!("set from='(tftp,{server})'\n"));
-        self.0.push_str("if insmod http\nthen\n");
+        // GRUB has no other word for whether it can: `insmod` succeeds in any case.
+        self.0
+            .push_str(&format!("if [ -s '(http,{http})/healthz' ]\nthen\n"));
         self.0.push_str(&format!("set from='(http,{http})'\nfi\n"));
     }
 
@@ -164,6 +166,14 @@ fn boot_linux(
                 "The command line for image {name} has {length} bytes, and its kernel takes {limit}."
             ),
             "On the server: shorten cmdline of the image, the group or the target",
+        ]);
+        return;
+    }
+    // GRUB puts a backslash before these, which the kernel would read as part of the word.
+    if let Some(word) = words.iter().find(|word| word.contains(['\'', '\\'])) {
+        grub.notice(&[
+            &format!("GRUB cannot hand the word {word} to the kernel of image {name} as it is."),
+            "On the server: write cmdline of the image, the group or the target without ' and \\",
         ]);
         return;
     }

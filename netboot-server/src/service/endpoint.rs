@@ -41,7 +41,7 @@ pub(super) enum BindError {
 
 /// An endpoint that is bound and does not serve yet.
 pub(super) enum Bound {
-    Dhcp(dhcp::Socket),
+    Dhcp(Box<dhcp::Listener>),
     Tftp(Box<TftpServer<tftp::Files>>),
     Http(Listener),
     Admin(Listener),
@@ -52,7 +52,7 @@ impl Bound {
     /// Serves until told to stop, or until what it is bound to is gone.
     pub(super) async fn serve(self, shared: Arc<Shared>, stop: CancellationToken) {
         match self {
-            Self::Dhcp(socket) => dhcp::serve(socket, shared, stop).await,
+            Self::Dhcp(listener) => dhcp::serve(*listener, shared, stop).await,
             Self::Tftp(server) => {
                 if let Err(error) = server.serve(stop.cancelled_owned()).await {
                     tracing::error!("TFTP stopped: {error}");
@@ -113,30 +113,31 @@ impl Endpoint {
         shared: &Arc<Shared>,
         inherited: &Inherited,
     ) -> Result<Bound, BindError> {
-        let bound =
-            match self {
-                Self::Dhcp { interface, port } => {
-                    let number = shared.interfaces.number(interface);
-                    match inherited.on_interface(interface, *port) {
-                        Some(socket) => socket
-                            .and_then(|socket| dhcp::Socket::on(socket.into(), interface, number)),
-                        None => dhcp::Socket::bind(interface, number, *port),
-                    }
-                    .map(Bound::Dhcp)
-                }
-                Self::Tftp(address) => bind_tftp(*address, shared, inherited)
-                    .map(|server| Bound::Tftp(Box::new(server))),
-                Self::Http(address) => match inherited.streams(*address) {
-                    Some(listener) => listener
-                        .and_then(tokio::net::TcpListener::from_std)
-                        .map(Listener::Tcp),
-                    None => Listener::bind((*address).into()),
-                }
-                .map(Bound::Http),
-                Self::Admin(address) => Listener::bind(*address).map(Bound::Admin),
-                Self::Control(path) => control::bind(path)
-                    .map(|listener| Bound::Control(Listener::Unix(listener), path.clone())),
-            };
+        let bound = match self {
+            Self::Dhcp { interface, port } => {
+                let number = shared.interfaces.number(interface);
+                let passed = inherited.on_interface(interface, *port).transpose();
+                passed
+                    .and_then(|passed| {
+                        let dhcp = shared.dhcp();
+                        dhcp::Listener::bind(interface, number, *port, passed, &dhcp)
+                    })
+                    .map(|listener| Bound::Dhcp(Box::new(listener)))
+            }
+            Self::Tftp(address) => {
+                bind_tftp(*address, shared, inherited).map(|server| Bound::Tftp(Box::new(server)))
+            }
+            Self::Http(address) => match inherited.streams(*address) {
+                Some(listener) => listener
+                    .and_then(tokio::net::TcpListener::from_std)
+                    .map(Listener::Tcp),
+                None => Listener::bind((*address).into()),
+            }
+            .map(Bound::Http),
+            Self::Admin(address) => Listener::bind(*address).map(Bound::Admin),
+            Self::Control(path) => control::bind(path)
+                .map(|listener| Bound::Control(Listener::Unix(listener), path.clone())),
+        };
         bound.map_err(|error| self.explain(&error))
     }
 
@@ -147,6 +148,11 @@ impl Endpoint {
             Self::Admin(address) => address.port(),
             Self::Control(_) => 0,
         }
+    }
+
+    /// Whether only an interface or an address can be what it waits for.
+    pub(super) fn waits_for_link(&self) -> bool {
+        !matches!(self, Self::Admin(_) | Self::Control(_))
     }
 
     /// What it does once it is bound.

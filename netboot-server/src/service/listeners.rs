@@ -13,8 +13,9 @@ use super::endpoint::{BindError, Bound, Endpoint};
 use super::{Inherited, Shared};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::links::Changes;
 
-/// How often an interface or address that is not there yet is looked for.
+/// How often an endpoint is tried again that waits for something else than an interface or address.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// The endpoints that run, each a task of its own.
@@ -158,15 +159,21 @@ impl Task {
 
     /// Tries again until it can be bound; `None` where it is told to stop first.
     async fn wait(&self) -> Result<Option<Bound>, Failure> {
+        let changes = Changes::open();
         loop {
-            let wait = tokio::time::sleep(WAIT);
-            if self.stop.run_until_cancelled(wait).await.is_none() {
-                return Ok(None);
-            }
             match self.endpoint.bind(&self.shared, &self.inherited) {
                 Ok(bound) => return Ok(Some(bound)),
                 Err(BindError::NotYet(_)) => {}
                 Err(BindError::Failed(failure)) => return Err(failure),
+            }
+            let wait = async {
+                match &changes {
+                    Ok(changes) if self.endpoint.waits_for_link() => changes.next().await,
+                    _ => tokio::time::sleep(WAIT).await,
+                }
+            };
+            if self.stop.run_until_cancelled(wait).await.is_none() {
+                return Ok(None);
             }
         }
     }

@@ -18,14 +18,17 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::events::{Events, Kind};
 use crate::failure::Failure;
 use crate::handed_out::HandedOut;
 use crate::http::Downloads;
 use crate::install::Secret;
-use crate::leases::LeaseStore;
+use crate::leases::{Beginning, LeaseFile, LeaseStore};
 use crate::malformed::Malformed;
+use crate::metrics::Metrics;
+use crate::overheard::Overheard;
 use crate::programs::Digests;
 use crate::scripts::Scripts;
 use crate::sightings::Sightings;
@@ -43,7 +46,11 @@ pub(crate) struct Shared {
     pub(crate) worlds: Worlds,
     pub(crate) events: Events,
     pub(crate) malformed: Malformed,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) leases: LeaseStore,
+    pub(crate) clock: Clock,
+    pub(crate) overheard: Overheard,
+    pub(crate) pools: dhcp::Pools,
     pub(crate) digests: Digests,
     pub(crate) scripts: Scripts,
     pub(crate) secret: Secret,
@@ -76,9 +83,25 @@ impl Shared {
         self.dhcp.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tell_beginning(&self, beginning: Beginning, config: &Config) {
+        match beginning {
+            Beginning::Known => {}
+            Beginning::New => tracing::info!(
+                "{}: a new lease database, without any lease",
+                config.leases_file().display()
+            ),
+            Beginning::Damaged { aside, why } => {
+                let aside = aside.display().to_string();
+                self.emit(None, Kind::LeasesSetAside { aside, why });
+            }
+        }
+    }
+
     /// Puts something that happened now into the event stream.
     pub(crate) fn emit(&self, machine: Option<MacAddr>, kind: Kind) {
-        self.events.emit(jiff::Timestamp::now(), machine, kind);
+        self.metrics.count_event(&kind);
+        let step = self.events.put(jiff::Timestamp::now(), machine, kind);
+        self.metrics.count_step(&step);
     }
 }
 
@@ -120,19 +143,26 @@ impl Service {
     pub async fn start_with(config: Config, inherited: Inherited) -> Result<Self, Failure> {
         let config = Arc::new(config);
         let worlds = Worlds::new(Arc::clone(&config))?;
-        let leases = LeaseStore::open(&config.leases_file())?;
+        let (leases, stored, beginning) = LeaseFile::open(&config.leases_file())?;
+        let clock = Clock::start(stored.iter().map(|lease| lease.updated).max());
         let interfaces = dhcp::Interfaces::default();
-        let dhcp = dhcp::new_server(&config, &interfaces, &leases)?;
+        let dhcp = dhcp::new_server(&config, &interfaces, leases.begun(), stored)?;
         let events = Events::default();
+        let metrics = Arc::new(Metrics::default());
+        let leases = LeaseStore::new(leases, Arc::clone(&metrics))?;
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (failing, failed) = mpsc::channel(1);
         let listeners = Listeners::new(tasks.clone(), stop.clone(), failing, inherited);
         let shared = Arc::new(Shared {
             worlds,
-            malformed: Malformed::new(events.clone()),
+            malformed: Malformed::new(events.clone(), Arc::clone(&metrics)),
+            metrics,
             events,
             leases,
+            clock,
+            overheard: Overheard::default(),
+            pools: dhcp::Pools::default(),
             digests: Digests::default(),
             scripts: Scripts::default(),
             secret: Secret::open(&config.state_dir)?,
@@ -147,6 +177,7 @@ impl Service {
             reread: OnceLock::new(),
             menu_written: AtomicU64::new(0),
         });
+        shared.tell_beginning(beginning, &config);
         shared.keep_menu_file(&shared.worlds.current());
         let mut listeners = shared.listeners();
         let wanted = listeners.wanted(&config);

@@ -25,7 +25,7 @@ pub enum Received<'p> {
 impl Receiver {
     /// Takes one datagram from the peer; its source has been checked by the caller.
     ///
-    /// What does not fit is counted in [`Stats::ignored`] and changes nothing.
+    /// What does not fit is counted in [`Stats::ignored`](crate::Stats::ignored) and changes nothing.
     pub fn handle_input<'p>(&mut self, now: Duration, datagram: &'p [u8]) -> Received<'p> {
         if matches!(
             self.state,

@@ -11,7 +11,7 @@ use crate::transfer::TransferError;
 impl Sender {
     /// Takes one datagram from the peer; its source has been checked by the caller.
     ///
-    /// What does not fit is counted in [`Stats::ignored`] and changes nothing.
+    /// What does not fit is counted in [`Stats::ignored`](crate::Stats::ignored) and changes nothing.
     pub fn handle_input(&mut self, now: Duration, datagram: &[u8]) {
         if self.is_over() {
             return;

@@ -1,0 +1,496 @@
+//! DHCP on one interface: what the DHCP logic needs of the world.
+//!
+//! Datagrams are taken in batches. Their leases go to the store together, and while it flushes them
+//! the next messages are read and answered; an ACK leaves when its lease is on disk. Addresses are
+//! probed and slow firmware's replies held back meanwhile, too. Nothing waits but what has to.
+
+use std::collections::HashMap;
+use std::future::{pending, poll_fn};
+use std::io;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use netboot_dhcp::MacAddr;
+use netboot_dhcp::server::{
+    Effect, EffectResult, Firmware, Incoming, Mode, Outcome, Pending, Reply, Requester,
+    SilenceReason,
+};
+use netboot_dhcp::value::{MessageType, key};
+use netboot_dhcp::wire::MessageView;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_util::sync::CancellationToken;
+use tokio_util::time::{DelayQueue, delay_queue};
+
+use super::listener::{Listener, is_own};
+use super::probe::{self, Probes};
+use super::rivals::{Heard, Rivals};
+use super::socket::{Buffer, Datagram};
+use super::{boot, tell};
+use crate::events::Stage;
+use crate::links::Changes;
+use crate::service::Shared;
+use crate::world::World;
+
+/// Claims that are with the store at a time. Beyond it nothing is read; the system holds what comes,
+/// and drops what it cannot hold.
+const MOST_CLAIMS: usize = 4096;
+/// Replies that are held back at a time. Beyond it they leave at once.
+const MOST_DELAYED: usize = 1024;
+/// Messages that wait for the probe of one address.
+const MOST_WAITING: usize = 4;
+/// The pause behind a socket's error.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Serves an interface until told to stop, or until it is gone.
+pub(crate) async fn serve(mut listener: Listener, shared: Arc<Shared>, stop: CancellationToken) {
+    let changes = Changes::open();
+    if let Err(error) = &changes {
+        let interface = &listener.interface;
+        tracing::warn!("DHCP on {interface}: changes of it are not followed: {error}");
+    }
+    let (store, stored) = unbounded_channel();
+    let mut driver = Driver {
+        probes: listener.probes.take(),
+        listener,
+        shared,
+        changes: changes.ok(),
+        claims: Vec::new(),
+        claimed: 0,
+        store,
+        stored,
+        probing: HashMap::new(),
+        due: DelayQueue::new(),
+        out: Vec::new(),
+        rivals: Rivals::default(),
+    };
+    let mut buffer = Buffer::new();
+    if !driver.is_there() {
+        return;
+    }
+    loop {
+        let event = tokio::select! {
+            () = stop.cancelled() => return,
+            event = driver.next() => event,
+        };
+        match event {
+            Event::Changed if !driver.is_there() => return,
+            Event::Changed => {}
+            Event::Asked(Asked::Server, Ok(())) => {
+                let batch = driver.listener.servers.receive(&mut buffer);
+                driver.answer(Asked::Server, batch).await;
+            }
+            Event::Asked(Asked::BootServer, Ok(())) => {
+                let port = driver.listener.boot_servers.as_ref();
+                let batch = port.map_or_else(|| Ok(Vec::new()), |port| port.receive(&mut buffer));
+                driver.answer(Asked::BootServer, batch).await;
+            }
+            Event::Asked(_, Err(error)) => driver.rest(&error).await,
+            Event::Stored(done) => driver.store_done(done),
+            Event::InUse(address) => driver.probe_done(address, &EffectResult::InUse),
+            Event::Due(Due::Unanswered(address)) => {
+                driver.probe_done(address, &EffectResult::Free);
+            }
+            Event::Due(Due::Send(held)) => driver.out.push(*held),
+            Event::Heard(heard) => driver.heard(heard),
+        }
+        driver.claim();
+        driver.flush().await;
+    }
+}
+
+/// A message on its way through the logic.
+#[derive(Debug)]
+pub(super) struct Turn {
+    began: Instant,
+    pub(super) boot_file: Option<String>,
+    pub(super) stage: Stage,
+}
+
+type Waiting = (Turn, Pending);
+
+/// Which port a message came in by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Server,
+    BootServer,
+}
+
+enum Event {
+    Changed,
+    Asked(Asked, io::Result<()>),
+    Stored(Stored),
+    InUse(Ipv4Addr),
+    Due(Due),
+    Heard(Heard),
+}
+
+/// What a moment was waited for.
+#[derive(Debug)]
+enum Due {
+    Unanswered(Ipv4Addr),
+    Send(Box<(Reply, Turn)>),
+}
+
+struct Stored {
+    turns: Vec<Waiting>,
+    results: Vec<EffectResult>,
+}
+
+struct Probing {
+    waiting: Vec<Waiting>,
+    until: delay_queue::Key,
+}
+
+struct Driver {
+    listener: Listener,
+    shared: Arc<Shared>,
+    changes: Option<Changes>,
+    probes: Option<Probes>,
+    /// Claims of this batch.
+    claims: Vec<(Turn, Effect, Pending)>,
+    /// How many are with the store.
+    claimed: usize,
+    store: UnboundedSender<Stored>,
+    stored: UnboundedReceiver<Stored>,
+    probing: HashMap<Ipv4Addr, Probing>,
+    due: DelayQueue<Due>,
+    /// Replies of this batch.
+    out: Vec<(Reply, Turn)>,
+    rivals: Rivals,
+}
+
+impl Driver {
+    fn is_there(&self) -> bool {
+        self.listener.is_there(&self.shared.dhcp())
+    }
+
+    /// Waits for whatever comes first. Cancel-safe.
+    async fn next(&mut self) -> Event {
+        let Self {
+            listener,
+            changes,
+            probes,
+            stored,
+            due,
+            ..
+        } = self;
+        let boot_servers = async {
+            match &listener.boot_servers {
+                Some(port) => port.readable().await,
+                None => pending().await,
+            }
+        };
+        let in_use = async {
+            match probes {
+                Some(probes) => probes.answer().await,
+                None => pending().await,
+            }
+        };
+        let heard = async {
+            match &listener.ear {
+                Some(ear) => ear.hear().await,
+                None => pending().await,
+            }
+        };
+        let changed = async {
+            match changes {
+                Some(changes) => changes.next().await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            // `self` holds a sender, so that there is always another.
+            Some(done) = stored.recv() => Event::Stored(done),
+            Some(due) = poll_fn(|context| due.poll_expired(context)), if !due.is_empty() => {
+                Event::Due(due.into_inner())
+            }
+            ready = listener.servers.readable(), if self.claimed < MOST_CLAIMS => {
+                Event::Asked(Asked::Server, ready)
+            }
+            ready = boot_servers => Event::Asked(Asked::BootServer, ready),
+            address = in_use => Event::InUse(address),
+            heard = heard => Event::Heard(heard),
+            () = changed => Event::Changed,
+        }
+    }
+
+    /// Takes a batch of messages through the logic, as far as each gets without the world.
+    async fn answer(&mut self, asked: Asked, batch: io::Result<Vec<Datagram<'_>>>) {
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => return self.rest(&error).await,
+        };
+        // Taken once for all of them, and not while the DHCP logic is held.
+        let world = self.shared.world_for_dhcp();
+        let began = uptime();
+        for datagram in batch {
+            match MessageView::parse(datagram.bytes) {
+                Ok(message) => self.handle(asked, &world, began, &datagram, message),
+                Err(error) => {
+                    let malformed = &self.shared.malformed;
+                    malformed.count("DHCP", || error.to_string());
+                }
+            }
+        }
+    }
+
+    fn handle(
+        &mut self,
+        asked: Asked,
+        world: &World,
+        began: Instant,
+        datagram: &Datagram<'_>,
+        message: MessageView<'_>,
+    ) {
+        let incoming = Incoming {
+            message,
+            source: datagram.source,
+            destination: datagram.destination,
+            interface: self.listener.number,
+        };
+        let shared = &self.shared;
+        let mut turn = Turn {
+            began,
+            boot_file: None,
+            stage: Stage::System,
+        };
+        let mut ask = |requester: &Requester<'_>| {
+            turn.stage = match requester.firmware {
+                Firmware::PxeClient | Firmware::HttpClient => Stage::Firmware,
+                Firmware::Ipxe => Stage::Ipxe,
+                _ => Stage::System,
+            };
+            let boot = boot::decide(shared, world, requester);
+            turn.boot_file.clone_from(&boot.file);
+            boot
+        };
+        let now = shared.clock.now();
+        let outcome = match asked {
+            Asked::Server => shared.dhcp().handle(now, &incoming, &mut ask),
+            Asked::BootServer => shared.dhcp().handle_boot_server(now, &incoming, &mut ask),
+        };
+        tell::request(shared, &self.listener.interface, &outcome, turn.stage);
+        self.overhear(asked, &message, &outcome);
+        self.go_on(turn, outcome);
+    }
+
+    /// What a message says by the way: who has an address that this server did not give, and which
+    /// other server gives them.
+    fn overhear(&mut self, asked: Asked, message: &MessageView<'_>, outcome: &Outcome) {
+        let reason = match outcome {
+            Outcome::Silent(silence) => Some(silence.reason),
+            _ => None,
+        };
+        if asked == Asked::BootServer || reason == Some(SilenceReason::Proxy) {
+            let of = tell::transaction(outcome);
+            if let (Some(address), Some(machine)) = (of.address, of.hardware.mac()) {
+                self.shared.overheard.note(address, machine);
+            }
+        }
+        if asked == Asked::Server
+            && reason == Some(SilenceReason::OtherServer)
+            && let Ok(Some(server)) = message.read(key::SERVER_ID)
+        {
+            self.tell_rival(server, message.hardware().mac());
+        }
+    }
+
+    fn heard(&mut self, heard: Heard) {
+        let dhcp = self.shared.dhcp();
+        if is_own(&dhcp, heard.server) {
+            return;
+        }
+        let network = self.listener.network(&dhcp);
+        let proxy = network.is_some_and(|network| network.mode == Mode::Proxy);
+        drop(dhcp);
+        if !proxy {
+            self.tell_rival(heard.server, heard.machine);
+        } else if let (MessageType::ACK, Some(machine)) = (heard.kind, heard.machine)
+            && !heard.address.is_unspecified()
+        {
+            let overheard = &self.shared.overheard;
+            overheard.note(heard.address, machine);
+        }
+    }
+
+    fn tell_rival(&mut self, server: Ipv4Addr, machine: Option<MacAddr>) {
+        if self.rivals.is_news(server, uptime()) {
+            tell::rival(&self.shared, &self.listener.interface, server, machine);
+        }
+    }
+
+    /// Brings what has come of a message on its way.
+    fn go_on(&mut self, turn: Turn, mut outcome: Outcome) {
+        loop {
+            match outcome {
+                Outcome::Needs(Effect::Probe(address), pending) => {
+                    let Some(known) = self.known(address) else {
+                        self.wait_for_probe(address, turn, pending);
+                        return;
+                    };
+                    outcome = self.resume(pending, known);
+                }
+                Outcome::Needs(claim, pending) => {
+                    self.claims.push((turn, claim, pending));
+                    return;
+                }
+                Outcome::Reply(reply) => {
+                    self.reply(reply, turn);
+                    return;
+                }
+                Outcome::Silent(silence) => {
+                    tell::silence(&self.shared, &self.listener.interface, &silence);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What is known of an address without waiting; else it is being asked for.
+    fn known(&self, address: Ipv4Addr) -> Option<EffectResult> {
+        if self.probing.contains_key(&address) {
+            return None;
+        }
+        let world = self.shared.world_for_dhcp();
+        let mut networks = world.config().networks.iter();
+        let network = networks.find(|network| network.subnet.contains(address));
+        let wanted = network.is_some_and(|network| network.probe);
+        // All of these are this host's own.
+        if !wanted || address.is_loopback() {
+            return Some(EffectResult::Free);
+        }
+        let Some(probes) = &self.probes else {
+            return Some(EffectResult::Down);
+        };
+        if probes.is_settled(address, self.probing.len(), uptime()) {
+            return Some(EffectResult::Free);
+        }
+        match probes.ask(address) {
+            Ok(()) => None,
+            Err(error) => {
+                let interface = &self.listener.interface;
+                tracing::debug!("DHCP on {interface}: {address} is not probed: {error}");
+                Some(EffectResult::Down)
+            }
+        }
+    }
+
+    fn wait_for_probe(&mut self, address: Ipv4Addr, turn: Turn, pending: Pending) {
+        let due = &mut self.due;
+        let probing = self.probing.entry(address).or_insert_with(|| Probing {
+            waiting: Vec::new(),
+            until: due.insert(Due::Unanswered(address), probe::PATIENCE),
+        });
+        // One machine may ask a few times meanwhile; it needs no more answers than that.
+        if probing.waiting.len() < MOST_WAITING {
+            probing.waiting.push((turn, pending));
+        }
+    }
+
+    fn probe_done(&mut self, address: Ipv4Addr, result: &EffectResult) {
+        let Some(probing) = self.probing.remove(&address) else {
+            return;
+        };
+        if *result == EffectResult::Free {
+            if let Some(probes) = &mut self.probes {
+                probes.found_free(address, uptime());
+            }
+        } else {
+            self.due.try_remove(&probing.until);
+            tell::in_use(&self.shared, &self.listener.interface, address);
+        }
+        for (turn, pending) in probing.waiting {
+            let outcome = self.resume(pending, result.clone());
+            self.go_on(turn, outcome);
+        }
+    }
+
+    fn resume(&self, pending: Pending, result: EffectResult) -> Outcome {
+        let now = self.shared.clock.now();
+        self.shared.dhcp().resume(now, pending, result)
+    }
+
+    /// Hands the claims of this batch to the store.
+    fn claim(&mut self) {
+        if self.claims.is_empty() {
+            return;
+        }
+        let mut turns = Vec::with_capacity(self.claims.len());
+        let mut claims = Vec::with_capacity(self.claims.len());
+        for (turn, claim, pending) in self.claims.drain(..) {
+            turns.push((turn, pending));
+            claims.push(claim);
+        }
+        self.claimed += claims.len();
+        let store = self.store.clone();
+        self.shared.leases.claim(claims, move |results| {
+            // Nobody waits where the interface is served no more.
+            let _ = store.send(Stored { turns, results });
+        });
+    }
+
+    fn store_done(&mut self, done: Stored) {
+        self.claimed = self.claimed.saturating_sub(done.turns.len());
+        let stored = done.results.len();
+        for ((turn, pending), result) in done.turns.into_iter().zip(done.results) {
+            let outcome = self.resume(pending, result);
+            self.go_on(turn, outcome);
+        }
+        self.shared.pools.look(&self.shared, stored);
+    }
+
+    fn reply(&mut self, reply: Reply, turn: Turn) {
+        if reply.delay_ms > 0 && self.due.len() < MOST_DELAYED {
+            let wait = Duration::from_millis(reply.delay_ms.into());
+            self.due.insert(Due::Send(Box::new((reply, turn))), wait);
+        } else {
+            self.out.push((reply, turn));
+        }
+    }
+
+    /// Sends the replies of this batch, and tells of them.
+    async fn flush(&mut self) {
+        if self.out.is_empty() {
+            return;
+        }
+        let out = std::mem::take(&mut self.out);
+        let replies: Vec<&Reply> = out.iter().map(|(reply, _)| reply).collect();
+        let failed = self.listener.send(&replies).await;
+        let (shared, interface) = (&self.shared, &self.listener.interface);
+        for (at, (reply, turn)) in out.into_iter().enumerate() {
+            match failed.iter().find(|(failed, _)| *failed == at) {
+                Some((_, error)) => tell::unsent(shared, interface, &reply, error),
+                None => {
+                    if turn.stage == Stage::Ipxe && reply.lease.is_some() {
+                        self.say_no_router(&reply);
+                    }
+                    let took = turn.began.elapsed();
+                    shared.metrics.dhcp_replied(&reply.kind.to_string(), took);
+                    tell::reply(shared, interface, &reply, turn.boot_file);
+                }
+            }
+        }
+    }
+
+    fn say_no_router(&self, reply: &Reply) {
+        let machine = reply.transaction.hardware.mac();
+        let direct = reply.transaction.relay.is_none();
+        if let (Some(no_router), Some(machine), true) = (&self.listener.no_router, machine, direct)
+            && let Err(error) = no_router.tell(machine)
+        {
+            tracing::debug!("{machine} will wait for an IPv6 router: {error}");
+        }
+    }
+
+    async fn rest(&self, error: &io::Error) {
+        tracing::warn!("DHCP on {}: {error}", self.listener.interface);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a driver, in real time")]
+fn uptime() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,138 @@
+//! Whether an address is in use, by an ICMP echo (RFC 2131 section 2.2, RFC 792).
+//!
+//! An answer within a short time means that somebody has the address; none means that it is free,
+//! and is remembered for a while, so that a machine that asks again is answered at once. The DHCP
+//! loop goes on meanwhile.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+
+/// How long an answer is waited for.
+pub(super) const PATIENCE: Duration = Duration::from_millis(300);
+/// How long an address that did not answer counts as free.
+const FRESH: Duration = Duration::from_secs(60);
+/// Addresses that are asked for at a time, and that are remembered. Beyond it they are not asked
+/// for: whoever floods the server with newcomers delays nobody.
+const MOST: usize = 1024;
+
+const ECHO_REPLY: u8 = 0;
+const ECHO_REQUEST: u8 = 8;
+/// Tells our echoes from other programs'.
+const MARK: [u8; 8] = *b"netboot?";
+
+/// Asks addresses on one interface.
+#[derive(Debug)]
+pub(super) struct Probes {
+    /// Of ICMP; tokio waits for any datagram socket alike.
+    socket: UdpSocket,
+    id: [u8; 2],
+    free: HashMap<Ipv4Addr, Instant>,
+}
+
+impl Probes {
+    /// Opens a raw socket on the interface.
+    ///
+    /// # Errors
+    ///
+    /// Without `CAP_NET_RAW`.
+    pub(super) fn open(interface: &str) -> io::Result<Self> {
+        let socket = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4))?;
+        socket.bind_device(Some(interface.as_bytes()))?;
+        socket.set_nonblocking(true)?;
+        let [.., high, low] = std::process::id().to_be_bytes();
+        Ok(Self {
+            socket: UdpSocket::from_std(socket.into())?,
+            id: [high, low],
+            free: HashMap::new(),
+        })
+    }
+
+    /// Whether the address is known to be free, or cannot be asked for while `under_way` others are.
+    pub(super) fn is_settled(&self, address: Ipv4Addr, under_way: usize, now: Instant) -> bool {
+        let fresh = |asked: &Instant| now.saturating_duration_since(*asked) < FRESH;
+        under_way >= MOST || self.free.get(&address).is_some_and(fresh)
+    }
+
+    /// Sends an echo request.
+    ///
+    /// # Errors
+    ///
+    /// Those of the socket call.
+    pub(super) fn ask(&self, address: Ipv4Addr) -> io::Result<()> {
+        let to = SocketAddrV4::new(address, 0).into();
+        self.socket.try_send_to(&echo_request(self.id), to)?;
+        Ok(())
+    }
+
+    /// Keeps in mind that an address did not answer.
+    pub(super) fn found_free(&mut self, address: Ipv4Addr, now: Instant) {
+        if self.free.len() >= MOST {
+            self.free
+                .retain(|_, asked| now.saturating_duration_since(*asked) < FRESH);
+        }
+        if self.free.len() < MOST {
+            self.free.insert(address, now);
+        }
+    }
+
+    /// Waits for an address that answers. Cancel-safe.
+    pub(super) async fn answer(&self) -> Ipv4Addr {
+        loop {
+            if self.socket.readable().await.is_err() {
+                return std::future::pending().await;
+            }
+            let mut packet = [0; 128];
+            // An error is such as an earlier echo drew.
+            if let Ok(length) = self.socket.try_recv(&mut packet)
+                && let Some(packet) = packet.get(..length)
+                && let Some(address) = answered(packet, self.id)
+            {
+                return address;
+            }
+        }
+    }
+}
+
+fn echo_request([high, low]: [u8; 2]) -> Vec<u8> {
+    let mut packet = vec![ECHO_REQUEST, 0, 0, 0, high, low, 0, 1];
+    packet.extend(MARK);
+    let sum = super::frame::checksum([packet.as_slice()]);
+    packet[2..4].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
+/// Who sent this packet, header and all, if it answers an echo of ours.
+fn answered(packet: &[u8], id: [u8; 2]) -> Option<Ipv4Addr> {
+    let header = usize::from(packet.first()? & 0xf) * 4;
+    let source: [u8; 4] = packet.get(12..16)?.try_into().ok()?;
+    let echo = packet.get(header..)?;
+    let ours = *echo.first()? == ECHO_REPLY && echo.get(4..6)? == id && echo.get(8..16)? == MARK;
+    ours.then(|| source.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answer_to_our_own_echo_counts() {
+        // An IPv4 header from 10.0.0.9, by hand; then RFC 792's echo reply, id 7, sequence 1.
+        let mut packet = vec![
+            0x45, 0, 0, 36, 0, 0, 0, 0, 64, 1, 0, 0, 10, 0, 0, 9, 10, 0, 0, 1,
+        ];
+        packet.extend([0, 0, 0xff, 0xff, 0, 7, 0, 1]);
+        packet.extend(b"netboot?");
+        assert_eq!(answered(&packet, [0, 7]), Some(Ipv4Addr::new(10, 0, 0, 9)));
+        assert_eq!(answered(&packet, [0, 8]), None);
+        for length in 0..packet.len() {
+            assert_eq!(answered(&packet[..length], [0, 7]), None, "{length}");
+        }
+        packet[20] = 3;
+        assert_eq!(answered(&packet, [0, 7]), None, "destination unreachable");
+    }
+}

@@ -1,0 +1,122 @@
+//! The lease database: what survives, what is said of damage, and the command that works on it.
+
+mod support;
+
+use std::net::Ipv4Addr;
+
+use nix::sys::signal::Signal;
+use serde_json::{Value, json};
+use support::client::{lease, mac};
+use support::{Running, Site, write};
+
+fn site() -> Site {
+    Site::new(&json!([{ "name": "node-01", "mac": mac(1) }]))
+}
+
+fn listed(site: &Site) -> Vec<Value> {
+    let done = site.run(["leases", "--json"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    serde_json::from_str(&done.out).expect("a list in JSON")
+}
+
+/// Serves once, so that machines 1 to 5 have leases; gives their addresses.
+fn lend_five(site: &Site) -> Vec<Ipv4Addr> {
+    let mut serving = Running::serve(site);
+    let lent = (1..=5).map(|last| lease(site, last).address).collect();
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().code(), Some(0));
+    lent
+}
+
+#[test]
+fn leases_are_listed_and_ended_while_no_server_runs() {
+    let site = site();
+    let none = site.run(["leases"]);
+    assert_eq!(none.code, Some(1));
+    assert!(none.err.contains("it is not there"), "{}", none.err);
+    let lent = lend_five(&site);
+    let list = listed(&site);
+    assert_eq!(list.len(), 5);
+    for one in &list {
+        assert_eq!(one["state"], "bound", "{one}");
+    }
+    let first = lent[0].to_string();
+    let named = list.iter().find(|one| one["address"] == first.as_str());
+    assert_eq!(named.expect("the first")["host_name"], "node-01");
+    let done = site.run(["leases", "remove", &first]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let done = site.run(["leases", "remove", "10.9.9.9"]);
+    assert_eq!(done.code, Some(1));
+    let ended = listed(&site);
+    let ended = ended.iter().filter(|one| one["state"] == "released");
+    assert_eq!(ended.count(), 1);
+    let _serving = Running::serve(&site);
+    let busy = site.run(["leases"]);
+    assert_eq!(busy.code, Some(1));
+    assert!(busy.err.contains("another netboot runs"), "{}", busy.err);
+}
+
+#[test]
+fn dnsmasqs_leases_are_taken_over_with_their_addresses() {
+    let site = site();
+    let file = write(
+        site.folder.path(),
+        "dnsmasq.leases",
+        b"0 02:00:00:00:00:01 127.0.0.150 node-01 *\n\
+          0 02:00:00:00:00:02 127.0.0.151 * 01:02:00:00:00:00:02\n\
+          0 02:00:00:00:00:03 192.168.7.7 * *\n\
+          5 02:00:00:00:00:04 127.0.0.153 * *\n",
+    );
+    let done = site.run(["leases", "import", &file]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(done.out, "2 leases taken\n");
+    assert!(
+        done.err
+            .contains("line 3: left out: 192.168.7.7 is in no network")
+    );
+    assert!(
+        done.err
+            .contains("line 4: left out: the lease of 127.0.0.153 is over")
+    );
+    let _serving = Running::serve(&site);
+    assert_eq!(lease(&site, 1).address, Ipv4Addr::new(127, 0, 0, 150));
+    assert_eq!(lease(&site, 2).address, Ipv4Addr::new(127, 0, 0, 151));
+}
+
+#[test]
+fn a_damaged_database_is_set_aside_with_a_word_and_the_service_starts() {
+    for damage in [
+        &(|bytes: &mut Vec<u8>| bytes.clear()) as &dyn Fn(&mut Vec<u8>),
+        &|bytes| bytes.truncate(bytes.len() / 2),
+        &|bytes| bytes.fill(0xa5),
+        &|bytes| bytes[..64].fill(0),
+        &|bytes| {
+            let length = bytes.len();
+            bytes[512..length.min(70_000)].fill(0x5a);
+        },
+    ] {
+        let site = site();
+        let lent = lend_five(&site);
+        let path = site.state().join("leases");
+        let mut bytes = std::fs::read(&path).expect("the database");
+        damage(&mut bytes);
+        std::fs::write(&path, &bytes).expect("one's own file");
+        let mut serving = Running::serve(&site);
+        let told = serving.said("the lease database was damaged");
+        assert!(told.contains(" WARN "), "{told}");
+        let aside = std::fs::read_dir(site.state()).expect("a folder");
+        let aside: Vec<_> = aside
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.display().to_string().contains("leases.damaged-"))
+            .collect();
+        assert_eq!(aside.len(), 1, "{aside:?}");
+        assert_eq!(std::fs::read(&aside[0]).expect("the damaged one"), bytes);
+        assert!(told.contains(&aside[0].display().to_string()), "{told}");
+        // Who asks anew has an address again, and it is stored.
+        let again: Vec<_> = (1..=5).map(|last| lease(&site, last).address).collect();
+        assert_eq!(again.len(), lent.len());
+        serving.signal(Signal::SIGTERM);
+        assert_eq!(serving.end().code(), Some(0));
+        assert_eq!(listed(&site).len(), 5);
+    }
+}
