@@ -15,8 +15,14 @@ in
   options.netboot.image = {
     authorizedKeys = lib.mkOption {
       type = lib.types.listOf lib.types.str;
-      default = [ ];
-      description = "The SSH keys that root is let in with. SSH lets nobody in by password.";
+      default =
+        if builtins.pathExists ./authorized_keys then
+          builtins.filter (line: builtins.isString line && line != "") (
+            builtins.split "\n" (builtins.readFile ./authorized_keys)
+          )
+        else
+          [ ];
+      description = "The SSH keys that root is let in with: the lines of `authorized_keys` beside this file. SSH lets nobody in by password.";
     };
     serialConsole = lib.mkOption {
       type = lib.types.nullOr lib.types.str;
@@ -36,7 +42,7 @@ in
         assertion = builtins.any (
           key: builtins.match "(ssh|ecdsa|sk)-[^ ]+ [^ ]+.*" key != null
         ) cfg.authorizedKeys;
-        message = "netboot.image.authorizedKeys holds no SSH key: nobody could log in to a machine that boots this image; put a line of ~/.ssh/id_ed25519.pub there";
+        message = "netboot.image.authorizedKeys holds no SSH key: nobody could log in to a machine that boots this image; put a line of ~/.ssh/id_ed25519.pub into the file authorized_keys beside image.nix";
       }
     ];
 

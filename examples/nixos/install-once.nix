@@ -23,10 +23,6 @@
   };
 
   config = {
-    netboot.image.authorizedKeys = [
-      # Your key: a line of ~/.ssh/id_ed25519.pub. The image is not built without one.
-    ];
-
     # Without it the system would have to be fetched before it can be installed.
     netboot.storeContents = [ config.netboot.install.system ];
 

@@ -4,10 +4,6 @@
 {
   imports = [ ./image.nix ];
 
-  netboot.image.authorizedKeys = [
-    # Your key: a line of ~/.ssh/id_ed25519.pub. The image is not built without one.
-  ];
-
   boot.supportedFilesystems = [
     "btrfs"
     "ext4"

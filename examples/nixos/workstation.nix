@@ -7,10 +7,6 @@
     ./state.nix
   ];
 
-  netboot.image.authorizedKeys = [
-    # Your key: a line of ~/.ssh/id_ed25519.pub. The image is not built without one.
-  ];
-
   boot.supportedFilesystems = [ "btrfs" ];
   networking.firewall.allowedTCPPorts = [ 22 ];
 

@@ -13,6 +13,11 @@ use netboot_image::Digest;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use use_nix::use_nix;
+
+#[path = "support/nix.rs"]
+mod use_nix;
+
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const GUIDE: &str = "import ./guide.nix";
 
@@ -31,23 +36,7 @@ impl Nix {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nixos"));
-        for (variable, folder) in [
-            ("NIX_STORE_DIR", "store"),
-            ("NIX_STATE_DIR", "var"),
-            ("NIX_LOG_DIR", "log"),
-            ("NIX_CONF_DIR", "etc"),
-        ] {
-            command.env(variable, self.0.path().join(folder));
-        }
-        command.args(["--option", "build-users-group", ""]);
-        command.args([
-            "--option",
-            "sandbox",
-            "false",
-            "--option",
-            "substitute",
-            "false",
-        ]);
+        use_nix(&mut command, self.0.path());
         command
     }
 
@@ -241,7 +230,9 @@ fn an_example_image_without_an_ssh_key_is_not_built() {
                     ""
                 }
             );
-            let host = format!("import ./images.nix {{ name = \"{name}\"; set = {set}; }}");
+            let host = format!(
+                "import ./images.nix {{ module = ../../../examples/nixos/{name}.nix; set = {set}; }}"
+            );
             // All of the image is looked at, not only what is asserted.
             let host = nix.value(&host);
             let assertion = &host["assertions"][0];

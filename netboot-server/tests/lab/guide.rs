@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::use_nix::use_nix;
+
 const GUIDE: &str = include_str!("../../../examples/guide.md");
 const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -74,9 +76,9 @@ fn script(steps: &[Step<'_>], scratch: &Path) -> String {
     let mut script = format!(
         r#"set -euo pipefail
 scratch={scratch}
-mkdir "$scratch"/{{etc,etc.work,state,home}}
+mkdir "$scratch"/{{etc,etc.work,state}}
 mount -t overlay overlay -o lowerdir=/etc,upperdir="$scratch/etc",workdir="$scratch/etc.work" /etc
-mkdir -p /etc/netboot /etc/nixos/netboot
+mkdir -p /etc/netboot
 mkdir -p /var/lib/netboot 2>/dev/null && made=1 || made=
 mount --bind "$scratch/state" /var/lib/netboot
 mount -t tmpfs tmpfs /run
@@ -87,13 +89,10 @@ ip link add eth1 type veth peer name eth0 netns client
 ip link set eth1 up
 ip -n client link set lo up
 ip -n client link set eth0 up address 52:54:00:12:34:56
-export HOME="$scratch/home" NO_COLOR=1 PATH={bin}:$PATH
-cd "$HOME"
-cp -r {REPOSITORY}/examples/nixos/. /etc/nixos/netboot
-export NIX_PATH=nixpkgs={REPOSITORY}/netboot-server/tests/nix/nixpkgs
-export NIX_STORE_DIR="$scratch/nix/store" NIX_STATE_DIR="$scratch/nix/var" NIX_LOG_DIR="$scratch/nix/log" NIX_CONF_DIR="$scratch/nix/etc"
-mkdir -p "$scratch/nix/etc"
-printf '%s\n' 'sandbox = false' 'substitute = false' 'build-users-group =' >"$scratch/nix/etc/nix.conf"
+export NO_COLOR=1 PATH={bin}:$PATH
+cd {REPOSITORY}
+mkdir "$HOME/.ssh"
+echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuideGuideGuideGuideGuideGuideGuideGuid me@desk' >"$HOME/.ssh/id_ed25519.pub"
 server() {{ bash -euo pipefail -c "$1"; }}
 client() {{ ip netns exec client bash -euo pipefail -c "$1"; }}
 serve() {{
@@ -143,7 +142,9 @@ fn the_guide_runs_as_it_is_written() {
     let steps = steps(GUIDE);
     let file = scratch.path().join("guide.sh");
     std::fs::write(&file, script(&steps, scratch.path())).expect("a script");
-    let output = Command::new("unshare")
+    let mut guide = Command::new("unshare");
+    use_nix(&mut guide, scratch.path());
+    let output = guide
         .args([
             "--mount",
             "--net",

@@ -1,5 +1,8 @@
-# An example image as a host's configuration, with a set laid over it.
-{ name, set }:
+# A module for an image as a host's configuration, with a set laid over it.
+{
+  module,
+  set ? { },
+}:
 
 let
   system = import ./module_system.nix;
@@ -40,7 +43,7 @@ let
 in
 system.host {
   modules = [
-    (../../../examples/nixos + "/${name}.nix")
+    module
     set
   ];
   modulesPath = ./nixpkgs;
