@@ -151,7 +151,7 @@ impl Connection {
             let request = request;
             let answer = match self.tree {
                 Tree::Boot => routes::answer(&self.shared, &ends, &request).await,
-                Tree::Api(access) => api::answer(&self.shared, access, &self.stop, &request).await,
+                Tree::Api(access) => api::answer(&self.shared, access, &self.stop, request).await,
             };
             Ok::<_, Infallible>(answer.map(|body| {
                 let body = body.tell(|transfer| transfer.hold(Arc::clone(&under_way)));

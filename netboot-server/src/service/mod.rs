@@ -57,6 +57,8 @@ pub(crate) struct Shared {
     pub(crate) sightings: Mutex<Sightings>,
     /// Whether somebody looks at the world right now on behalf of DHCP.
     pub(crate) looking: AtomicBool,
+    /// When that was begun last, in milliseconds of the clock.
+    pub(crate) looked: AtomicU64,
     pub(crate) downloads: Arc<Downloads>,
     /// When the service started, by the host's clock.
     pub(crate) started: jiff::Timestamp,
@@ -168,6 +170,7 @@ impl Service {
             secret: Secret::open(&config.state_dir)?,
             sightings: Mutex::default(),
             looking: AtomicBool::new(false),
+            looked: AtomicU64::new(0),
             downloads: Arc::default(),
             started: jiff::Timestamp::now(),
             interfaces,
