@@ -77,7 +77,7 @@ impl World {
     #[must_use]
     pub fn look(config: Config) -> Self {
         let dir = config.images_dir();
-        let programs = Programs::scan(&config.programs_dir());
+        let programs = Programs::scan(&config.programs_dir(), &config.program_dirs);
         let installs = InstallStore::new(&config.state_dir).read();
         let mut world = Self::new(Arc::new(config), Vec::new(), programs).with_installs(installs);
         // A store that is not there yet holds no image.
@@ -294,10 +294,10 @@ impl Worlds {
             )
         })?;
         let installs = InstallStore::new(&config.state_dir);
-        let programs = Programs::scan(&programs_dir);
+        let programs = Programs::scan(&programs_dir, &config.program_dirs);
         let seen = Seen {
             revision: Some(store.revision().map_err(failed)?),
-            programs: programs.stamp(&programs_dir),
+            programs: programs.stamp(),
             installs: installs.stamp(),
         };
         let mut world = World::new(config, Vec::new(), programs);
@@ -326,13 +326,14 @@ impl Worlds {
         &self.installs
     }
 
-    /// Changes to another configuration with the same state folder; images, programs and install
-    /// states stay.
+    /// Changes to another configuration with the same state folder; images and install states stay.
     pub(crate) fn reconfigure(&self, config: Arc<Config>) {
         // Held, so that no look puts the old configuration back.
-        let _seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.last();
-        let mut world = World::new(config, Vec::new(), old.programs.clone());
+        let programs = Programs::scan(&self.programs_dir, &config.program_dirs);
+        seen.programs = programs.stamp();
+        let mut world = World::new(config, Vec::new(), programs);
         world.number = old.number + 1;
         world.images.clone_from(&old.images);
         world.broken.clone_from(&old.broken);
@@ -377,7 +378,7 @@ impl Worlds {
         let old = self.last();
         let now = Seen {
             revision: self.store.revision().ok().or(seen.revision),
-            programs: old.programs.stamp(&self.programs_dir),
+            programs: old.programs.stamp(),
             installs: self.installs.stamp(),
         };
         if *seen == now {
@@ -386,7 +387,7 @@ impl Worlds {
         let mut world = World::new(
             Arc::clone(&old.config),
             Vec::new(),
-            Programs::scan(&self.programs_dir),
+            Programs::scan(&self.programs_dir, &old.config.program_dirs),
         );
         world.number = old.number + 1;
         if let Err(error) = world.read_images(&self.store) {
@@ -396,7 +397,7 @@ impl Worlds {
         world.installs = self.installs.read();
         // The folders that the new programs were found in.
         *seen = Seen {
-            programs: world.programs.stamp(&self.programs_dir),
+            programs: world.programs.stamp(),
             ..now
         };
         self.put(world)

@@ -348,7 +348,7 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "targets/0/cmdline",
             json!("quiet x={host}"),
             "netboot.targets[0].cmdline | \"x={host}\" holds the placeholder {host}, which is not \
-             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch} or {report}",
+             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report} or {state-digest}",
         ),
         (
             "targets/0/cmdline",
@@ -496,6 +496,11 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "state_dir",
             json!(""),
             "netboot.state_dir | is empty | write a folder",
+        ),
+        (
+            "program_dirs",
+            json!(["/usr/lib/ipxe", "ipxe"]),
+            "netboot.program_dirs[1] | \"ipxe\" is no absolute path | write the whole path",
         ),
     ] {
         let error = error_with(pointer, value);

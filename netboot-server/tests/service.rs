@@ -9,6 +9,7 @@ use std::os::unix::fs::symlink;
 
 use netboot_dhcp::client::Profile;
 use netboot_dhcp::value::Arch;
+use netboot_image::Digest;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use support::client::{Connection, get, lease, lease_as, mac, tftp};
@@ -22,7 +23,7 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 fn targets() -> Value {
     json!([
         { "name": "node-01", "mac": mac(1), "ip": NODE, "config": "debian",
-          "cmdline": "host={name} ip={ip}",
+          "cmdline": "host={name} ip={ip} state={state-digest}",
           "state": { "plugins": { "net": ["eth0"] } } },
         { "name": "node-02", "mac": mac(2), "config": "missing", "state": { "secret": 2 } },
     ])
@@ -371,6 +372,7 @@ fn a_machine_whose_image_is_missing_gets_an_address_and_a_script_that_says_so() 
 #[test]
 fn a_state_is_for_the_machine_that_holds_the_lease_and_for_nobody_else() {
     let site = site();
+    site.add("debian", "Debian");
     let _serving = Running::serve(&site);
     let names = [
         "/states/node-01.json",
@@ -389,6 +391,10 @@ fn a_state_is_for_the_machine_that_holds_the_lease_and_for_nobody_else() {
         assert_eq!(answer.header("content-type"), "application/json");
         let state: Value = serde_json::from_slice(&answer.body).expect("JSON");
         assert_eq!(state, json!({ "plugins": { "net": ["eth0"] } }));
+        let script = get(&site, NODE, "/boot.ipxe");
+        let script = script.text();
+        let digest = Digest::of(&answer.body);
+        assert!(script.contains(&format!(" state={digest}")), "{script}");
         for from in [other, STRANGER, SERVER] {
             assert_eq!(status(from, path), 404, "{path} from {from}");
             let claimed = format!("{path}?mac=02-00-00-00-00-01");

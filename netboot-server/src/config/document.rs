@@ -72,6 +72,7 @@ pub(super) struct Netboot {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) state_dir: Option<String>,
+    pub(super) program_dirs: Option<Vec<String>>,
     pub(super) user: Option<String>,
     pub(super) server: Option<Table<Server>>,
     pub(super) networks: Vec<Table<Network>>,

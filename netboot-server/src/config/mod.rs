@@ -49,6 +49,9 @@ pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
 pub struct Config {
     /// The folder of images, boot programs and leases.
     pub state_dir: PathBuf,
+    /// The folders that boot programs are taken from which are not in [`Config::programs_dir`], by
+    /// default [`DISTRIBUTION_DIRS`](crate::programs::DISTRIBUTION_DIRS).
+    pub program_dirs: Vec<PathBuf>,
     /// The user that the service becomes where it is started as root; `None` stays root.
     pub user: Option<String>,
     /// The ports of the three protocols.
@@ -331,6 +334,14 @@ pub struct Target {
     pub state: Option<serde_json::Value>,
     /// Where it stands in the configuration.
     pub place: String,
+}
+
+impl Target {
+    /// The document that is served at its `/states/` URLs, to the byte.
+    #[must_use]
+    pub fn state_document(&self) -> Option<String> {
+        self.state.as_ref().map(|state| format!("{state:#}\n"))
+    }
 }
 
 impl Config {

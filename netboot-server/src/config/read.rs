@@ -309,6 +309,7 @@ impl Netboot {
         let Self {
             place,
             state_dir,
+            program_dirs,
             user,
             server,
             networks,
@@ -322,6 +323,7 @@ impl Netboot {
         } = later;
         self.place = place;
         self.state_dir = state_dir.or(self.state_dir.take());
+        self.program_dirs = program_dirs.or(self.program_dirs.take());
         self.user = user.or(self.user.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());

@@ -483,12 +483,11 @@ fn state(shared: &Shared, asker: &Asker<'_>, file: &str) -> Result<Entity, Refus
         || MacAddr::from_str(name)
             .ok()
             .is_some_and(|mac| machine.mac == Some(mac));
-    let state = target
-        .state
-        .as_ref()
+    let document = target
+        .state_document()
         .filter(|_| meant)
         .ok_or_else(nothing)?;
-    Ok(text(format!("{state:#}\n"), "application/json"))
+    Ok(text(document, "application/json"))
 }
 
 #[cfg(test)]

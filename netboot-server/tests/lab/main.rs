@@ -4,6 +4,7 @@
 mod dhcp;
 mod firmware;
 mod generated;
+mod guide;
 mod interop;
 mod lan;
 mod relay;

@@ -8,6 +8,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
@@ -20,6 +21,7 @@ use super::problem::Problems;
 use super::tls::resolve_tls;
 use super::{Config, DEFAULT_STATE_DIR, Ports, ProgramChoice};
 use crate::cmdline;
+use crate::programs::DISTRIBUTION_DIRS;
 use menu::{resolve_images, resolve_menu};
 use network::resolve_network;
 use target::{resolve_groups, resolve_targets};
@@ -66,6 +68,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     let Netboot {
         place,
         state_dir,
+        program_dirs,
         user,
         server,
         networks,
@@ -104,8 +107,10 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     let known = (networks.len() == count).then_some(networks.as_slice());
     let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
     check_user(user.as_deref(), &place, problems);
+    let program_dirs = resolve_program_dirs(program_dirs, &place, problems);
     Config {
         user,
+        program_dirs,
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
         ports,
         admin_listen,
@@ -116,6 +121,26 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         groups,
         targets,
     }
+}
+
+fn resolve_program_dirs(
+    written: Option<Vec<String>>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Vec<PathBuf> {
+    let Some(written) = written else {
+        return DISTRIBUTION_DIRS.map(PathBuf::from).into();
+    };
+    for (index, dir) in written.iter().enumerate() {
+        if !Path::new(dir).is_absolute() {
+            problems.error(
+                place.index("program_dirs", index),
+                format!("{dir:?} is no absolute path"),
+                "write the whole path of a folder, such as /usr/lib/ipxe",
+            );
+        }
+    }
+    written.into_iter().map(PathBuf::from).collect()
 }
 
 /// The images of a document, and nothing else of it.
