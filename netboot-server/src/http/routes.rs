@@ -374,7 +374,7 @@ fn installed(shared: &Shared, machine: &str, query: &str) -> Result<Entity, Refu
 
 fn text(text: String, media_type: &'static str) -> Entity {
     Entity {
-        digest: Some(Digest::of(text.as_bytes()).hex().to_string()),
+        etag: entity::etag(&Digest::of(text.as_bytes())),
         content: Content::Bytes(text.into()),
         media_type,
         immutable: false,
@@ -419,7 +419,7 @@ fn script(shared: &Shared, asker: &Asker<'_>, language: Served) -> Result<Entity
             )
         })?;
     Ok(Entity {
-        digest: Some(script.digest.clone()),
+        etag: script.etag.clone(),
         content: Content::Bytes(script.text.clone()),
         media_type: "text/plain; charset=utf-8",
         immutable: false,
@@ -448,7 +448,7 @@ fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     Ok(Entity {
         content: Content::File(opened.file, opened.size),
         media_type: entity::media_type(file.file.as_str()),
-        digest: Some(opened.digest.hex().to_string()),
+        etag: entity::etag(&opened.digest),
         immutable: file.generation.is_some(),
     })
 }
@@ -462,7 +462,7 @@ fn program(shared: &Shared, name: &str, path: &Path) -> Result<Entity, Refusal> 
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.kind().to_string())
     })?;
     Ok(Entity {
-        digest: Some(digest.hex().to_string()),
+        etag: entity::etag(&digest),
         content: Content::File(file, length),
         media_type: entity::media_type(name),
         immutable: false,
