@@ -14,6 +14,7 @@ use netboot_dhcp::MacAddr;
 use netboot_image::{ImageName, Manifest, Revision, Store, StoreError};
 use uuid::Uuid;
 
+use crate::certificate;
 use crate::config::{Circuit, Config, Install, Problems, ProgramChoice, Target, swapped};
 use crate::failure::{Chain, Failure};
 use crate::install::{InstallStore, Installs, Stamp};
@@ -157,7 +158,8 @@ impl World {
         networks.iter().position(|net| net.subnet.contains(address))
     }
 
-    /// Adds a warning for everything that the configuration names and that is not at hand.
+    /// Adds a warning for everything that the configuration names and that is not at hand, and an
+    /// error for a certificate that HTTPS cannot be served with.
     pub fn warn(&self, problems: &mut Problems) {
         let mut missing = |place: String, image: Option<&ImageName>, whose: &str| {
             if let Some(image) = image.filter(|image| self.image(image).is_none()) {
@@ -185,6 +187,9 @@ impl World {
         }
         if let Err(failure) = &self.installs {
             problems.warning(&failure.tried, failure.why.clone(), failure.cure.clone());
+        }
+        if let Some(tls) = &self.config.tls {
+            certificate::check(tls, problems);
         }
         self.warn_of_programs(problems);
         for broken in &self.broken {

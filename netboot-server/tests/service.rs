@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io::Read;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::symlink;
 
@@ -94,6 +95,48 @@ fn http_1_0_is_answered_and_closed() {
     let answer = http.answer(false);
     assert_eq!((answer.status, answer.body), (200, kernel));
     assert_eq!(http.rest(), b"");
+}
+
+#[test]
+fn text_is_compressed_for_who_takes_it_and_images_never_are() {
+    let site = site();
+    let (kernel, _) = site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    let mut http = Connection::from(&site, STRANGER);
+    let plain = http.ask("GET", "/boot.ipxe", &[]);
+    assert!(plain.body.len() > 1024, "{}", plain.text());
+    assert_eq!(plain.header("content-encoding"), "");
+    let takes = ("Accept-Encoding", "br, gzip;q=0.5");
+    let gzip = http.ask("GET", "/boot.ipxe", &[takes]);
+    assert_eq!(gzip.header("content-encoding"), "gzip");
+    assert!(gzip.body.len() < plain.body.len() / 2);
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(gzip.body.as_slice())
+        .read_to_end(&mut text)
+        .expect("gzip");
+    assert_eq!(text, plain.body);
+    // A cache between must not give one form in place of the other.
+    let etag = gzip.header("etag").to_owned();
+    assert_ne!(etag, plain.header("etag"));
+    for answer in [&plain, &gzip] {
+        assert_eq!(answer.header("vary"), "accept-encoding");
+    }
+    let head = http.ask("HEAD", "/boot.ipxe", &[takes]);
+    assert_eq!(head.header("content-length"), gzip.body.len().to_string());
+    let known = http.ask("GET", "/boot.ipxe", &[takes, ("If-None-Match", &etag)]);
+    assert_eq!(known.status, 304);
+    // Parts are of the text as it is.
+    let part = http.ask("GET", "/boot.ipxe", &[takes, ("Range", "bytes=0-5")]);
+    assert_eq!((part.status, part.text()), (206, "#!ipxe"));
+    assert_eq!(part.header("content-encoding"), "");
+
+    for path in ["/images/debian/bzImage", "/undionly.kpxe"] {
+        let image = http.ask("GET", path, &[takes]);
+        assert_eq!(image.header("content-encoding"), "", "{path}");
+        assert_eq!(image.header("vary"), "", "{path}");
+    }
+    let image = http.ask("GET", "/images/debian/bzImage", &[takes]);
+    assert_eq!(image.body, kernel);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod problem;
 mod program;
 mod read;
 mod resolve;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -57,6 +58,8 @@ pub struct Config {
     pub ports: Ports,
     /// Where the API and metrics are served, [`DEFAULT_ADMIN_LISTEN`]; `None` is nowhere.
     pub admin_listen: Option<SocketAddr>,
+    /// HTTPS beside HTTP; `None` is HTTP alone.
+    pub tls: Option<Tls>,
     /// The networks that are served, at least one.
     pub networks: Vec<Network>,
     /// The menu.
@@ -82,6 +85,17 @@ pub struct Ports {
     pub http: std::num::NonZeroU16,
     /// Where PXE clients ask a boot server, 4011.
     pub boot_server: std::num::NonZeroU16,
+}
+
+/// HTTPS: the certificate, and where it is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The file of the certificate and those that it hangs on, in PEM, its own first.
+    pub cert: PathBuf,
+    /// The file of its key, in PEM.
+    pub key: PathBuf,
+    /// Where HTTPS listens, 443, on each address that HTTP has.
+    pub port: std::num::NonZeroU16,
 }
 
 impl Default for Ports {

@@ -63,6 +63,7 @@ fn document(config: &Config) -> document::Netboot {
         ports: Some(Table(ports(config.ports))),
         admin_listen: Some(Given::Right(AdminListen(config.admin_listen))),
         networks: config.networks.iter().map(network).map(Table).collect(),
+        tls: config.tls.as_ref().map(super::tls::document).map(Table),
         menu: Some(Table(menu(config))),
         images: config
             .images

@@ -18,6 +18,7 @@ use super::given::{Given, Wanted};
 use super::listen::resolve_admin_listen;
 use super::option::{DhcpOption, OptionError};
 use super::problem::Problems;
+use super::tls::resolve_tls;
 use super::{Config, DEFAULT_STATE_DIR, Ports, ProgramChoice};
 use crate::cmdline;
 use crate::programs::DISTRIBUTION_DIRS;
@@ -73,6 +74,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         networks,
         ports,
         admin_listen,
+        tls,
         menu,
         images,
         groups,
@@ -97,6 +99,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     }
     let ports = resolve_ports(table(ports), problems);
     let admin_listen = resolve_admin_listen(admin_listen, &place.key("admin_listen").0, problems);
+    let tls = resolve_tls(tls, ports, problems);
     let menu = resolve_menu(table(menu), problems);
     let images = resolve_images(images, problems);
     let groups = resolve_groups(groups, problems);
@@ -111,6 +114,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
         ports,
         admin_listen,
+        tls,
         networks,
         menu,
         images,
