@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
@@ -316,4 +317,87 @@ fn the_user_is_made_with_the_state_folder_as_its_home() {
     let user = users.lines().find(|line| line.starts_with("netboot:"));
     let user: Vec<_> = user.expect("the user").split(':').collect();
     assert_eq!(user[5..], ["/var/lib/netboot", "/usr/sbin/nologin"]);
+}
+
+/// The calls of a set of `SystemCallFilter=`, those of the sets in it too.
+fn calls(set: &str) -> BTreeSet<String> {
+    let listed = done("systemd-analyze", &["syscall-filter", set]);
+    assert_eq!(listed.code, Some(0), "{}", listed.err);
+    let entries = listed.out.lines().skip(1).map(str::trim);
+    let entries = entries.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    entries
+        .flat_map(|entry| {
+            if entry.starts_with('@') {
+                calls(entry)
+            } else {
+                BTreeSet::from([entry.to_owned()])
+            }
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "needs strace, and systemd-analyze of Debian's systemd"]
+fn what_the_server_calls_is_what_the_unit_lets_it_call() {
+    let unit = std::fs::read_to_string(format!("{DIST}/netboot.service")).expect("a unit");
+    let mut allowed = BTreeSet::new();
+    for filter in unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("SystemCallFilter="))
+    {
+        match filter.strip_prefix('~') {
+            Some(denied) => {
+                let denied: BTreeSet<_> = denied.split(' ').flat_map(calls).collect();
+                allowed.retain(|call| !denied.contains(call));
+            }
+            None => allowed.extend(filter.split(' ').flat_map(calls)),
+        }
+    }
+    let site = site();
+    let trace = site.folder.path().join("trace");
+    let mut command = Command::new("strace");
+    command
+        .args(["--follow-forks", "--quiet=all", "--output"])
+        .arg(&trace)
+        .arg(env!("CARGO_BIN_EXE_netboot"))
+        .args(site.arguments(["serve"]))
+        .env_remove("RUST_LOG");
+    let mut serving = Running::start(command, Reads::Errors);
+    for _ in 0..3 {
+        serving.line("listening");
+    }
+    let bound = lease(&site, 1);
+    assert!(tftp(&site, bound.address, b"undionly.kpxe").is_ok());
+    for path in ["/boot.ipxe", "/healthz", "/undionly.kpxe"] {
+        assert_eq!(get(&site, bound.address, path).status, 200);
+    }
+    assert_eq!(site.run(["reload"]).code, Some(0));
+    assert_eq!(site.run(["status"]).code, Some(0));
+    let pids = std::fs::read_to_string(&trace).expect("a trace");
+    let pid = pids
+        .split(' ')
+        .next()
+        .and_then(|pid| pid.parse().ok())
+        .expect("a process");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).expect("a process");
+    assert!(serving.end().success());
+    let text = std::fs::read_to_string(&trace).expect("a trace");
+    // As `1234  recvmsg(9, …`; what was interrupted goes on in a line with `<... recvmsg resumed>`.
+    let called = text.lines().filter_map(|line| {
+        let (call, _) = line.split_once(' ')?.1.trim_start().split_once('(')?;
+        call.chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '_')
+            .then(|| call.to_owned())
+    });
+    let called: BTreeSet<String> = called.collect();
+    assert!(
+        called.contains("recvmsg") || called.contains("recvmmsg"),
+        "{called:?}"
+    );
+    // The limit on open files is the unit's to raise, and the call then gives EPERM.
+    let more: Vec<_> = called
+        .difference(&allowed)
+        .filter(|call| *call != "prlimit64")
+        .collect();
+    assert!(more.is_empty(), "{more:?}");
 }

@@ -4,6 +4,7 @@ mod check;
 mod control;
 mod doctor;
 mod events;
+mod examples;
 mod explain;
 mod image;
 mod leases;
@@ -31,23 +32,19 @@ use crate::{Failure, demo};
 
 /// Boots machines from the network: DHCP, TFTP, iPXE scripts and HTTP from one boot policy.
 #[derive(Debug, Parser)]
-#[command(name = "netboot", version, about, after_help = EXAMPLES)]
+#[command(name = "netboot", version, after_help = examples::NETBOOT)]
 struct Arguments {
     #[command(subcommand)]
     action: Action,
 }
 
-const EXAMPLES: &str = "Examples:
-  netboot demo
-  netboot image add debian --kernel linux --initrd initrd.gz --label 'Debian installer'
-  netboot check --config netboot.json
-  netboot serve --config netboot.json";
-
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Run DHCP, TFTP and HTTP until interrupted
+    #[command(after_help = examples::SERVE)]
     Serve(serve::Arguments),
     /// Say what is wrong with the configuration, all of it at once
+    #[command(after_help = examples::CHECK)]
     Check {
         #[command(flatten)]
         at: Where,
@@ -59,6 +56,7 @@ enum Action {
     #[command(subcommand)]
     Image(image::Action),
     /// Print the boot script as clients get it
+    #[command(after_help = examples::MENU)]
     Menu {
         #[command(flatten)]
         at: Where,
@@ -77,12 +75,15 @@ enum Action {
         at: Where,
     },
     /// Look for what stands in the way: interfaces, ports, firewall, disk, images, other servers
+    #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::Arguments),
-    /// List the leases, end one, or take those of dnsmasq; while no server runs
+    /// List the leases, end one, or take those of dnsmasq
     Leases(leases::Arguments),
     /// Show what the server does now: services, addresses, downloads, last boots
+    #[command(after_help = examples::STATUS)]
     Status(status::Arguments),
     /// Show each step of each boot, as the log has it
+    #[command(after_help = examples::EVENTS)]
     Events(events::Arguments),
     /// Have the server take its configuration anew, whole or not at all
     Reload(Where),
@@ -100,12 +101,13 @@ enum Action {
     /// Go through the whole chain on this machine
     Demo(demo::Arguments),
     /// Print what a shell completes this command by
-    #[command(after_help = "Example:\n  netboot completions bash > /etc/bash_completion.d/netboot")]
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
     /// Print the manual page, for `man -l`
+    #[command(after_help = examples::MAN)]
     Man {
         /// Write one page for each command into this folder instead
         #[arg(long, value_name = "DIR")]

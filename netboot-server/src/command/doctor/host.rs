@@ -115,6 +115,12 @@ fn ports(config: &Config) -> Vec<Port> {
             address: at(config.ports.http.get()),
             stream: true,
         });
+        ports.extend(config.tls.as_ref().map(|tls| Port {
+            name: "HTTPS",
+            interface: None,
+            address: at(tls.port.get()),
+            stream: true,
+        }));
     }
     ports
 }
@@ -190,8 +196,10 @@ fn look_at_firewall(config: &Config, findings: &mut Findings) {
             ("TFTP", "udp", config.ports.tftp, network.server),
             ("HTTP", "tcp", config.ports.http, network.server),
         ];
+        let https = config.tls.as_ref();
+        let https = https.map(|tls| ("HTTPS", "tcp", tls.port, network.server));
         let mut passes = Vec::new();
-        for (name, protocol, port, destination) in wanted {
+        for (name, protocol, port, destination) in wanted.into_iter().chain(https) {
             let port = port.get();
             let about = format!("firewall on {interface}, {name}");
             let packet = Packet {

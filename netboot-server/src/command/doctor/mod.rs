@@ -17,9 +17,6 @@ use crate::config::{Config, Problems, Severity};
 use crate::world::World;
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  netboot doctor
-  netboot doctor --probe eth1      # asks whether another DHCP server answers there")]
 pub(super) struct Arguments {
     /// As JSON
     #[arg(long)]
