@@ -205,6 +205,31 @@ async fn an_error_of_the_client_ends_its_transfer_at_once() {
 }
 
 #[tokio::test]
+async fn an_error_right_behind_an_ack_is_heard() {
+    let server = Running::start(Settings::default(), files());
+    for options in ["", "windowsize\02\0"] {
+        let client = Bare::new().await;
+        let request = format!("\0\u{1}big\0octet\0{options}");
+        client.send(server.addr, request.as_bytes()).await;
+        let (_, tid) = client.recv().await;
+        // Both are there when the server is next run.
+        let ack = u8::from(options.is_empty());
+        client.socket.try_send_to(&[0, 4, 0, ack], tid).unwrap();
+        let error = b"\x00\x05\x00\x03disk full\0";
+        client.socket.try_send_to(error, tid).unwrap();
+    }
+    let mut events = server.events.subscribe();
+    let failed =
+        |lines: &Vec<String>| lines.iter().filter(|l| l.starts_with("failed")).count() == 2;
+    let ended = timeout(PATIENCE, events.wait_for(failed)).await;
+    let lines = ended.expect("two ends").unwrap().clone();
+    let failures = lines.iter().filter(|line| line.starts_with("failed"));
+    for line in failures {
+        assert!(line.contains("disk full"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_without_its_last_ack_is_no_failure_but_one_that_was_never_heard_is() {
     let settings = Settings {
         transfer: TransferSettings {
