@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use netboot_tftp::client::{Client, ClientError};
-use netboot_tftp::server::{Content, Directory, Refusal, Request, Server, Settings, Source};
-use netboot_tftp::{ErrorCode, Limits, Options, TransferError, TransferSettings};
+use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Server, Settings, Source};
+use netboot_tftp::{
+    Direction, ErrorCode, Limits, Options, TransferError, TransferMode, TransferSettings,
+};
 use tokio::time::timeout;
 
 use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
@@ -266,6 +268,58 @@ async fn what_is_no_request_is_dropped_and_told() {
     server.event("stray").await;
     client.send(server.addr, b"\x00\x01small\0octet\0").await;
     assert_eq!(client.recv().await.0, b"\x00\x03\x00\x01hello");
+}
+
+#[tokio::test]
+async fn events_say_who_got_what_how_and_how_often_it_was_sent() {
+    let (told, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let addr = "127.0.0.1:0".parse().unwrap();
+    let server = Server::bind(addr, Settings::default(), files())
+        .unwrap()
+        .observe(move |event| match event {
+            Event::Started { transfer } => told.send(((*transfer).clone(), None)).unwrap(),
+            Event::Finished { transfer, stats } => {
+                told.send(((*transfer).clone(), Some(**stats))).unwrap();
+            }
+            _ => {}
+        });
+    let (addr, client) = (server.local_addr().unwrap(), Bare::new().await);
+    let serving = tokio::spawn(server.serve(std::future::pending()));
+    let request = b"\x00\x01small\0octet\0blksize\x009000\0";
+    client.send(addr, request).await;
+    let (oack, tid) = client.recv().await;
+    client.send(tid, &[0, 4, 0, 0]).await;
+    client.recv().await;
+    // Without an ACK block 1 comes again.
+    while client.recv().await.0[1] != 3 {}
+    client.send(tid, &[0, 4, 0, 1]).await;
+
+    let (started, none) = timeout(PATIENCE, events.recv()).await.unwrap().unwrap();
+    assert!(none.is_none());
+    assert_eq!(started.client, client.socket.local_addr().unwrap());
+    assert_eq!(
+        (&*started.name, started.size, started.id),
+        (&b"small"[..], 5, 1)
+    );
+    assert_eq!(
+        (started.direction, started.mode),
+        (Direction::Read, TransferMode::Octet)
+    );
+    assert_eq!(started.asked.blksize, Some(9000));
+    assert_eq!(started.agreed.blksize(), 1468);
+    assert_eq!(oack, b"\x00\x06blksize\x001468\0");
+    if cfg!(target_os = "linux") {
+        assert_eq!(started.local, Some(addr.ip()));
+    }
+    let (finished, stats) = timeout(PATIENCE, events.recv()).await.unwrap().unwrap();
+    let stats = stats.unwrap();
+    assert_eq!((finished.id, stats.bytes), (1, 5));
+    assert!(
+        stats.retransmissions >= 1 && stats.timeouts >= 1,
+        "{stats:?}"
+    );
+    assert!(stats.elapsed > Duration::ZERO);
+    serving.abort();
 }
 
 #[tokio::test]
