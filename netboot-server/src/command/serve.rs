@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Where;
 use super::systemd::{self, Watchdog};
+use super::{Told, Where};
 use crate::config::Problem;
 use crate::failure::Failure;
 use crate::log::{Format, Log};
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     tracing::debug!("this process may open {files} files");
     super::runtime()?.block_on(async {
-        let mut told = std::pin::pin!(super::told_to_end());
+        let mut told = Told::listen();
         let mut hang_ups = signal(SignalKind::hangup()).ok();
         let at = at.clone();
         let mut service = Service::start_with(config, inherited)
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             tokio::select! {
                 never = log.write() => match never {},
                 failure = service.failed() => break Err(failure),
-                () = &mut told => {
+                () = told.to_end() => {
                     tracing::info!("stopping");
                     break Ok(());
                 }
@@ -68,11 +68,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
         };
         systemd::stopping();
-        let mut told = std::pin::pin!(super::told_to_end());
         tokio::select! {
             never = log.write() => match never {},
             () = service.stop() => {}
-            () = &mut told => tracing::info!("stopped before downloads were done"),
+            () = told.to_end() => tracing::info!("stopped before downloads were done"),
         }
         log.write_rest();
         ended.map(|()| ExitCode::SUCCESS)
