@@ -15,7 +15,8 @@ pub(crate) fn command(mut words: Vec<Arg>) -> Command {
     let typed = match words.split_first_mut() {
         None => Some(Command::Nothing),
         Some((name, rest)) => name.as_text().and_then(|name| {
-            let Invocation { options, words } = Invocation::read(spec::find(name)?, rest).ok()?;
+            let invocation = Invocation::read(spec::find(name)?, rest).ok();
+            let Invocation { options, words, .. } = invocation.filter(|read| !read.shielded)?;
             let first = rest.len() - words.len();
             let words = rest.get_mut(first..)?;
             typed(name, Options { options, words })

@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct Invocation<'a> {
     pub(crate) options: Vec<(&'static OptionSpec, Option<Arg>)>,
     pub(crate) words: &'a [Arg],
+    /// `--` or `=` stands before a setting: without it, the setting's value might be an option.
+    pub(crate) shielded: bool,
 }
 
 /// Why a command's words are not what it takes. The index is that of the word, the command's name
@@ -33,6 +35,7 @@ impl<'a> Invocation<'a> {
     /// Reads the words after a command's name.
     pub(crate) fn read(spec: &CommandSpec, words: &'a [Arg]) -> Result<Self, Misuse> {
         let mut options = Vec::new();
+        let mut shielded = false;
         let mut at = 0;
         while let Some(text) = words.get(at).and_then(leading_dash) {
             let here = at + 1;
@@ -42,6 +45,7 @@ impl<'a> Invocation<'a> {
                     .get(here - 1)
                     .is_some_and(|word| word.as_text().is_some())
             {
+                shielded |= words.get(at).is_some_and(starts_with_setting);
                 break;
             }
             let Some(word) = words.get(here - 1) else {
@@ -55,9 +59,12 @@ impl<'a> Invocation<'a> {
                 let whole = joined || word.as_text().is_some();
                 let option = found.filter(|_| whole).ok_or(Misuse::UnknownOption(here))?;
                 let value = joined.then(|| after(word, "--".len() + name.len() + 1));
+                shielded |= value.as_ref().is_some_and(starts_with_setting);
                 options.push((option, take_value(option, value, words, &mut at, here)?));
             } else {
                 short_options(spec, word, text, words, &mut at, here, &mut options)?;
+                let value = options.last().and_then(|(_, value)| value.as_ref());
+                shielded |= at == here && value.is_some_and(starts_with_setting);
             }
         }
         let rest = words.get(at..).unwrap_or_default();
@@ -71,6 +78,7 @@ impl<'a> Invocation<'a> {
         Ok(Self {
             options,
             words: rest,
+            shielded,
         })
     }
 }
@@ -125,6 +133,13 @@ fn take_value(
             Ok(Some(value))
         }
     }
+}
+
+pub(crate) fn starts_with_setting(word: &Arg) -> bool {
+    matches!(
+        word.parts().first(),
+        Some(Part::Setting(_) | Part::Computed(_))
+    )
 }
 
 /// The text that a word starts with, where that starts with a dash.

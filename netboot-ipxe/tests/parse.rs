@@ -79,6 +79,32 @@ fn what_ipxe_would_refuse_is_kept_word_by_word() {
     }
 }
 
+/// With `-n` in `x`, `echo -- ${x}` shows it, and `echo ${x}` shows nothing.
+#[test]
+fn what_keeps_a_value_from_being_an_option_stays() {
+    for line in [
+        "echo -- ${x} text",
+        "item --gap -- ${${x}}",
+        "initrd --name=${x} http://x/y",
+        "initrd -n${x} http://x/y",
+    ] {
+        let source = format!("#!ipxe\n{line}\n");
+        let script = Script::parse(&source).expect(line);
+        assert_eq!(script.render(), Ok(source));
+    }
+    for (line, shorter) in [
+        ("echo -- text ${x}", "echo text ${x}"),
+        (
+            "initrd --name=y${x} http://x/y",
+            "initrd --name y${x} http://x/y",
+        ),
+        ("initrd -n ${x} http://x/y", "initrd --name ${x} http://x/y"),
+    ] {
+        let script = Script::parse(&format!("#!ipxe\n{line}\n")).expect(line);
+        assert_eq!(script.render(), Ok(format!("#!ipxe\n{shorter}\n")));
+    }
+}
+
 #[test]
 fn menus_are_read() {
     assert_eq!(

@@ -15,6 +15,9 @@ use crate::sightings::Sightings;
 use crate::world::World;
 use crate::{dhcp, neighbour};
 
+/// Milliseconds from one look at the world on behalf of DHCP to the next.
+const LOOK_MS: u64 = 50;
+
 /// What a URL says of the machine that it is for. Anybody can write it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Claim {
@@ -121,10 +124,14 @@ impl Shared {
         dhcp::holder(&self.dhcp(), ipv4(address)?, self.clock.now())
     }
 
-    /// The world as it was last looked at; it is looked at again behind that, so that the next
-    /// message finds what has changed. DHCP waits for no disk but that of its leases.
+    /// The world as it was last looked at; it is looked at again behind that, at most every
+    /// [`LOOK_MS`], so that a later message finds what has changed. DHCP waits for no disk but that
+    /// of its leases.
     pub(crate) fn world_for_dhcp(self: &Arc<Self>) -> Arc<World> {
-        if !self.looking.swap(true, Ordering::AcqRel) {
+        let now = self.clock.now().0;
+        let looked = self.looked.load(Ordering::Relaxed);
+        if now.saturating_sub(looked) >= LOOK_MS && !self.looking.swap(true, Ordering::AcqRel) {
+            self.looked.store(now, Ordering::Relaxed);
             let shared = Arc::clone(self);
             tokio::task::spawn_blocking(move || {
                 let _ = shared.worlds.current();

@@ -50,10 +50,82 @@ fn leases_are_listed_and_ended_while_no_server_runs() {
     let ended = listed(&site);
     let ended = ended.iter().filter(|one| one["state"] == "released");
     assert_eq!(ended.count(), 1);
+}
+
+#[test]
+fn leases_are_listed_and_ended_through_the_server_that_runs() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    let (one, two) = (lease(&site, 1).address, lease(&site, 2).address);
+    let list = listed(&site);
+    assert_eq!(list.len(), 2);
+    assert_eq!(list[0]["state"], "bound");
+    let done = site.run(["leases", "remove", &two.to_string()]);
+    let told = format!("{two} is no longer lent to {}\n", mac(2));
+    assert_eq!((done.code, done.out), (Some(0), told), "{}", done.err);
+    let none = site.run(["leases", "remove", "127.0.0.199"]);
+    assert_eq!(none.code, Some(1));
+    assert!(
+        none.err.contains("127.0.0.199 has no lease"),
+        "{}",
+        none.err
+    );
+    let states = |site: &Site| -> Vec<(String, String)> {
+        let list = listed(site);
+        let text = |one: &Value, key: &str| one[key].as_str().expect("text").to_owned();
+        let mut states: Vec<_> = list
+            .iter()
+            .map(|one| (text(one, "address"), text(one, "state")))
+            .collect();
+        states.sort();
+        states
+    };
+    let now = states(&site);
+    assert!(now.contains(&(one.to_string(), "bound".into())), "{now:?}");
+    assert!(
+        now.contains(&(two.to_string(), "released".into())),
+        "{now:?}"
+    );
+    // It is on the disk, too.
+    serving.signal(Signal::SIGKILL);
+    serving.end();
+    assert_eq!(states(&site), now);
+}
+
+#[test]
+fn dnsmasqs_leases_are_taken_by_the_server_that_runs() {
+    let site = site();
     let _serving = Running::serve(&site);
-    let busy = site.run(["leases"]);
-    assert_eq!(busy.code, Some(1));
-    assert!(busy.err.contains("another netboot runs"), "{}", busy.err);
+    let held = lease(&site, 7).address;
+    let lines = format!(
+        "0 02:00:00:00:00:01 127.0.0.150 node-01 *\n\
+         0 02:00:00:00:00:02 {held} * *\n\
+         0 02:00:00:00:00:03 192.168.7.7 * *\n"
+    );
+    let file = write(site.folder.path(), "dnsmasq.leases", lines.as_bytes());
+    let done = site.run(["leases", "import", &file]);
+    assert_eq!(
+        (done.code, done.out.as_str()),
+        (Some(0), "1 leases taken\n")
+    );
+    for expected in [
+        "line 3: left out: 192.168.7.7 is in no network".to_owned(),
+        format!(
+            "{held}: left out for {}: another machine has it here",
+            mac(2)
+        ),
+    ] {
+        assert!(done.err.contains(&expected), "{}", done.err);
+    }
+    let list = listed(&site);
+    let taken = list.iter().find(|one| one["address"] == "127.0.0.150");
+    assert_eq!(
+        taken.expect("the lease")["expires"],
+        Value::Null,
+        "for ever"
+    );
+    assert_eq!(lease(&site, 1).address, Ipv4Addr::new(127, 0, 0, 150));
+    assert_eq!(lease(&site, 7).address, held);
 }
 
 #[test]

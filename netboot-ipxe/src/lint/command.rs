@@ -7,7 +7,7 @@ use crate::{
     arg::{Arg, Part},
     cmdline::{self, MAX_BYTES},
     command::ImageVerb,
-    getopt::{Invocation, Misuse},
+    getopt::{Invocation, Misuse, starts_with_setting},
     render::MAX_WORDS,
     script::Operator,
     spec::{self, CommandSpec, OptionSpec},
@@ -236,10 +236,6 @@ fn host<'a>(word: &Arg, uri: &'a str) -> Option<&'a str> {
 /// True for a name, false for an address; one of IPv6 stands in brackets.
 fn is_name(host: &str) -> bool {
     !host.starts_with('[') && host.contains(|c: char| c.is_ascii_alphabetic())
-}
-
-fn starts_with_setting(arg: &Arg) -> bool {
-    !matches!(arg.parts().first(), Some(Part::Text(_)))
 }
 
 fn list(options: &[OptionSpec]) -> String {

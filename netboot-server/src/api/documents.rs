@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use netboot_dhcp::server::{ClientKey, Lease, LeaseState, NetworkId};
-use netboot_dhcp::{MacAddr, Timestamp};
+use netboot_dhcp::MacAddr;
+use netboot_dhcp::server::{ClientKey, Lease, NetworkId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::config::Config;
 use crate::events::Summary;
 use crate::explain::Explanation;
+use crate::leases::Listed;
 use crate::policy::Machine;
 use crate::service::Shared;
 
@@ -97,7 +98,7 @@ fn endpoints(shared: &Shared) -> Vec<Endpoint> {
 fn networks(shared: &Shared, config: &Config) -> Vec<Network> {
     let usage: BTreeMap<NetworkId, Pool> = shared
         .dhcp()
-        .usage(now())
+        .usage(shared.clock.now())
         .map(|usage| {
             let pool = Pool {
                 addresses: usage.addresses,
@@ -155,7 +156,7 @@ pub(super) struct MachineDocument {
 
 pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
     let world = shared.worlds.current();
-    let now = now();
+    let now = shared.clock.now();
     let mut machines: BTreeMap<MacAddr, MachineDocument> = BTreeMap::new();
     let mut others = Vec::new();
     let blank = |mac| MachineDocument {
@@ -192,42 +193,14 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
 }
 
 /// `/api/v1/leases`: every lease that is remembered, also those that are over.
-#[derive(Debug, Serialize)]
-pub(super) struct LeaseDocument {
-    address: Ipv4Addr,
-    /// The network's name; its number where the configuration has it no more.
-    network: String,
-    /// A hardware address, or a client identifier.
-    client: String,
-    host_name: Option<String>,
-    /// `bound`, `expired`, `released` or `declined`.
-    state: &'static str,
-    expires: jiff::Timestamp,
-    updated: jiff::Timestamp,
-}
-
-pub(super) fn leases(shared: &Shared) -> Vec<LeaseDocument> {
+pub(super) fn leases(shared: &Shared) -> Vec<Listed> {
     let world = shared.worlds.current();
-    let names: BTreeMap<u32, &str> = world
-        .config()
-        .networks
-        .iter()
-        .map(|network| (network.subnet.network().to_bits(), network.name.as_str()))
-        .collect();
-    let now = now();
+    let now = shared.clock.now();
     let leases: Vec<Lease> = shared.dhcp().leases().cloned().collect();
-    let leases = leases.into_iter().map(|lease| LeaseDocument {
-        address: lease.address,
-        network: names
-            .get(&lease.network.0)
-            .map_or_else(|| lease.network.0.to_string(), ToString::to_string),
-        client: lease.client.to_string(),
-        state: lease_state(&lease, now),
-        host_name: lease.host_name,
-        expires: clock(lease.expires),
-        updated: clock(lease.updated),
-    });
-    leases.collect()
+    let listed = leases
+        .iter()
+        .map(|lease| Listed::of(lease, Some(world.config()), now));
+    listed.collect()
 }
 
 /// `/api/v1/images`: the manifest of every image's current generation.
@@ -242,25 +215,4 @@ pub(super) fn images(shared: &Shared) -> Vec<Box<RawValue>> {
 /// `/api/v1/explain?mac=…&arch=…`: what a machine would boot, and why.
 pub(super) fn explain(shared: &Shared, machine: &Machine) -> Explanation {
     crate::explain::explain(&shared.worlds.current(), machine)
-}
-
-/// What became of a lease.
-pub(crate) fn lease_state(lease: &Lease, now: Timestamp) -> &'static str {
-    match lease.state {
-        LeaseState::Bound if lease.expires > now => "bound",
-        LeaseState::Bound => "expired",
-        LeaseState::Released => "released",
-        LeaseState::Declined => "declined",
-    }
-}
-
-/// The host's clock, as leases have it.
-pub(crate) fn now() -> Timestamp {
-    let millis = jiff::Timestamp::now().as_millisecond();
-    Timestamp(u64::try_from(millis).unwrap_or_default())
-}
-
-fn clock(at: Timestamp) -> jiff::Timestamp {
-    let millis = i64::try_from(at.0).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(millis).unwrap_or(jiff::Timestamp::MAX)
 }

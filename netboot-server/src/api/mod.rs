@@ -3,12 +3,15 @@
 //! It is served on `admin_listen`, where it only tells, and on the control socket, where it also
 //! acts.
 
-pub(crate) mod documents;
+mod documents;
 mod events;
+mod leases;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
@@ -16,10 +19,13 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::InstallWord;
-use crate::http::Body;
+use crate::http::{self, Body};
 use crate::install::{Change, ReportError};
 use crate::metrics;
 use crate::service::Shared;
+
+/// Bytes of the longest body: dnsmasq's lines for some 200,000 leases.
+const MAX_BODY: usize = 16 << 20;
 
 /// What may be asked of the API where it listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,27 +51,29 @@ impl Refusal {
 }
 
 /// Answers one request. An answer without an end ends when `stop` is cancelled.
-pub(crate) async fn answer<B>(
+pub(crate) async fn answer(
     shared: &Arc<Shared>,
     access: Access,
     stop: &CancellationToken,
-    request: &Request<B>,
+    request: Request<Incoming>,
 ) -> Response<Body> {
-    let path = request.uri().path().trim_end_matches('/');
-    let query = Query(request.uri().query().unwrap_or_default());
-    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (request, body) = request.into_parts();
+    let path = request.uri.path().trim_end_matches('/');
+    let query = Query(request.uri.query().unwrap_or_default());
+    let is_read = matches!(request.method, Method::GET | Method::HEAD);
     let answered = if is_read {
         read(shared, path, query, stop).await
     } else if access == Access::Write {
-        write(shared, request.method(), path).await
+        write(shared, &request.method, path, body).await
     } else {
         Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "here the API only tells; changes are made over the control socket, by `netboot`",
         ))
     };
-    let mut response = answered.unwrap_or_else(|refusal| refused(&refusal));
-    if request.method() == Method::HEAD {
+    let response = answered.unwrap_or_else(|refusal| refused(&refusal));
+    let mut response = http::compress(response, &request.headers).await;
+    if request.method == Method::HEAD {
         *response.body_mut() = Body::bytes(Bytes::new());
     }
     response
@@ -100,8 +108,23 @@ async fn write(
     shared: &Arc<Shared>,
     method: &Method,
     path: &str,
+    body: Incoming,
 ) -> Result<Response<Body>, Refusal> {
     match (method, path) {
+        (&Method::POST, "/api/v1/leases") => {
+            let body = Limited::new(body, MAX_BODY).collect().await;
+            let file = body.map_err(|_| {
+                let why = format!("the body is cut off, or longer than {MAX_BODY} bytes");
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
+            })?;
+            let file = file.to_bytes();
+            changed(shared, move |shared| leases::import(shared, &file)).await
+        }
+        (&Method::DELETE, path) => {
+            let address = path.strip_prefix("/api/v1/leases/").ok_or_else(nothing)?;
+            let address = address.to_owned();
+            changed(shared, move |shared| leases::remove(shared, &address)).await
+        }
         (&Method::POST, "/api/v1/reload") => blocking(shared, reload).await,
         (&Method::POST, path) => {
             let (name, change) = install_change(path).ok_or_else(nothing)?;
@@ -109,6 +132,16 @@ async fn write(
         }
         _ => Err(nothing()),
     }
+}
+
+/// Changes something where waiting for the disk holds nobody up, and says what came of it.
+async fn changed<T: Serialize + Send + 'static>(
+    shared: &Arc<Shared>,
+    change: impl FnOnce(&Arc<Shared>) -> Result<T, Refusal> + Send + 'static,
+) -> Result<Response<Body>, Refusal> {
+    let document = blocking(shared, change).await?;
+    let text = serde_json::to_vec(&document).map_err(internal)?;
+    Ok(respond(StatusCode::OK, "application/json", text))
 }
 
 /// `/api/v1/machines/NAME/installed` and `/api/v1/machines/NAME/reinstall`.

@@ -1,18 +1,24 @@
-//! `netboot leases`, on the database of a state folder that no server runs on.
+//! `netboot leases`: through the server that runs on a state folder, else on its database.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use netboot_dhcp::server::{Lease, LeaseState};
-use serde_json::json;
+use hyper::Method;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
+use super::control::Control;
 use super::{Where, out, say};
 use crate::Failure;
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::dhcp::network_id;
-use crate::leases::offline;
+use crate::leases::{Listed, offline};
+
+/// The leases in the API.
+const LEASES: &str = "/api/v1/leases";
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -53,53 +59,52 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
 }
 
+/// Asks the server that runs on a state folder; `None` where none does.
+fn ask(dir: &Path, method: Method, path: &str, body: Vec<u8>) -> Result<Option<Value>, Failure> {
+    let control = Control::of(dir);
+    let answer = super::runtime()?.block_on(control.ask(method, path, body))?;
+    answer.map(|answer| control.accepted(answer)).transpose()
+}
+
+/// What a server said, as this version knows it.
+fn understood<T: DeserializeOwned>(document: Value) -> Result<T, Failure> {
+    serde_json::from_value(document).map_err(|error| {
+        Failure::new(
+            "reading the server's answer",
+            error,
+            "use its own version of netboot",
+        )
+    })
+}
+
 fn list(at: &Where, as_json: bool) -> Result<ExitCode, Failure> {
     let dir = match at.state_dir_or_say() {
         Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
-    let leases = offline::list(&dir.join("leases"))?;
-    let now = Clock::start(None).now();
-    let state = |lease: &Lease| match lease.state {
-        LeaseState::Bound if lease.expires > now => "bound",
-        LeaseState::Bound => "expired",
-        LeaseState::Released => "released",
-        LeaseState::Declined => "declined",
+    let leases: Vec<Listed> = match ask(&dir, Method::GET, LEASES, Vec::new())? {
+        Some(leases) => understood(leases)?,
+        None => stored(at, &dir)?,
     };
     if as_json {
-        let all: Vec<_> = leases
+        out(format_args!("{}\n", json!(leases)))?;
+    } else {
+        leases
             .iter()
-            .map(|lease| {
-                json!({
-                    "address": lease.address, "client": lease.client.to_string(),
-                    "host_name": lease.host_name, "state": state(lease),
-                    "expires": when(lease), "updated": at_time(lease.updated.0),
-                })
-            })
-            .collect();
-        out(format_args!("{}\n", json!(all)))?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    for lease in &leases {
-        let until = when(lease).map_or_else(|| "for ever".into(), |at| at.to_string());
-        out(format_args!(
-            "{:<15} {:<17} {:<8} {until} {}\n",
-            lease.address.to_string(),
-            lease.client.to_string(),
-            state(lease),
-            lease.host_name.as_deref().unwrap_or_default()
-        ))?;
+            .try_for_each(|lease| out(format_args!("{lease}\n")))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// When it ends; `None` where no calendar has it.
-fn when(lease: &Lease) -> Option<jiff::Timestamp> {
-    at_time(lease.expires.0)
-}
-
-fn at_time(millis: u64) -> Option<jiff::Timestamp> {
-    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()
+/// What is in the database that no server has open.
+fn stored(at: &Where, dir: &Path) -> Result<Vec<Listed>, Failure> {
+    let (config, _) = at.load();
+    let now = Clock::start(None).now();
+    let leases = offline::list(&dir.join("leases"))?;
+    let leases = leases.iter();
+    Ok(leases
+        .map(|lease| Listed::of(lease, config.as_ref(), now))
+        .collect())
 }
 
 fn remove(at: &Where, address: Ipv4Addr) -> Result<ExitCode, Failure> {
@@ -107,25 +112,29 @@ fn remove(at: &Where, address: Ipv4Addr) -> Result<ExitCode, Failure> {
         Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
-    let now = Clock::start(None).now();
-    match offline::remove(&dir.join("leases"), address, now)? {
-        Some(lease) => {
-            out(format_args!(
-                "{address} is no longer lent to {}\n",
-                lease.client
-            ))?;
-            Ok(ExitCode::SUCCESS)
-        }
+    let path = format!("{LEASES}/{address}");
+    let client = match ask(&dir, Method::DELETE, &path, Vec::new())? {
+        Some(lease) => understood::<Listed>(lease)?.client,
         None => {
-            say(format_args!("netboot: {address} has no lease\n"));
-            Ok(ExitCode::FAILURE)
+            let now = Clock::start(None).now();
+            let ended = offline::remove(&dir.join("leases"), address, now)?;
+            let ended = ended.ok_or_else(|| {
+                Failure::new(
+                    format!("ending the lease of {address}"),
+                    format!("{address} has no lease"),
+                    "`netboot leases` lists those that there are",
+                )
+            })?;
+            ended.client.to_string()
         }
-    }
+    };
+    out(format_args!("{address} is no longer lent to {client}\n"))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn import(at: &Where, file: &std::path::Path) -> Result<ExitCode, Failure> {
-    let config = match at.load_or_say() {
-        Ok(config) => config,
+fn import(at: &Where, file: &Path) -> Result<ExitCode, Failure> {
+    let dir = match at.state_dir_or_say() {
+        Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
     let text = std::fs::read_to_string(file).map_err(|error| {
@@ -135,34 +144,48 @@ fn import(at: &Where, file: &std::path::Path) -> Result<ExitCode, Failure> {
             "name dnsmasq's lease file, such as /var/lib/misc/dnsmasq.leases",
         )
     })?;
+    let imported = match ask(&dir, Method::POST, LEASES, text.clone().into_bytes())? {
+        Some(imported) => imported,
+        None => {
+            let config = match at.load_or_say() {
+                Ok(config) => config,
+                Err(code) => return Ok(code),
+            };
+            import_offline(&config, &text)?
+        }
+    };
+    for one in imported["left_out"].as_array().into_iter().flatten() {
+        let (line, why) = (&one["line"], one["why"].as_str().unwrap_or_default());
+        say(format_args!(
+            "{}, line {line}: left out: {why}\n",
+            file.display()
+        ));
+    }
+    for one in imported["kept"].as_array().into_iter().flatten() {
+        let text = |key: &str| one[key].as_str().unwrap_or_default();
+        say(format_args!(
+            "{}: left out for {}: another machine has it here\n",
+            text("address"),
+            text("client")
+        ));
+    }
+    out(format_args!("{} leases taken\n", imported["taken"]))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import_offline(config: &Config, text: &str) -> Result<Value, Failure> {
     let networks = config.networks.iter();
     let networks: Vec<_> = networks
         .map(|network| (network_id(network.subnet), network.subnet))
         .collect();
-    let leases = config.leases_file();
     std::fs::create_dir_all(&config.state_dir).map_err(|error| {
         Failure::new(
             format!("making the folder {}", config.state_dir.display()),
             error,
-            "name another with --state-dir",
+            "let this user write there, or name another folder with --state-dir",
         )
     })?;
     let now = Clock::start(None).now();
-    let imported = offline::import(&leases, &text, &networks, now)?;
-    for left_out in &imported.left_out {
-        say(format_args!(
-            "{}, line {}: left out: {}\n",
-            file.display(),
-            left_out.line,
-            left_out.why
-        ));
-    }
-    for kept in &imported.kept {
-        say(format_args!(
-            "{}: left out for {}: another machine has it here\n",
-            kept.address, kept.client
-        ));
-    }
-    out(format_args!("{} leases taken\n", imported.taken.len()))?;
-    Ok(ExitCode::SUCCESS)
+    let imported = offline::import(&config.leases_file(), text, &networks, now)?;
+    Ok(imported.to_json())
 }

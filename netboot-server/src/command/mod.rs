@@ -78,7 +78,7 @@ enum Action {
     /// Look for what stands in the way: interfaces, ports, firewall, disk, images, other servers
     #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::Arguments),
-    /// List the leases, end one, or take those of dnsmasq; while no server runs
+    /// List the leases, end one, or take those of dnsmasq
     #[command(after_help = examples::LEASES)]
     Leases(leases::Arguments),
     /// Show what the server does now: services, addresses, downloads, last boots

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use super::systemd::{self, Watchdog};
 use super::{Told, Where};
@@ -49,10 +51,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         known.iter().for_each(Problem::log);
         let mut watchdog = Watchdog::new();
         systemd::ready(&service);
-        let mut log = Log::new(service.events(), *log_format);
+        let log = write_log(Log::new(service.events(), *log_format));
         let ended = loop {
             tokio::select! {
-                never = log.write() => match never {},
                 failure = service.failed() => break Err(failure),
                 () = told.to_end() => {
                     tracing::info!("stopping");
@@ -69,13 +70,37 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         };
         systemd::stopping();
         tokio::select! {
-            never = log.write() => match never {},
             () = service.stop() => {}
             () = told.to_end() => tracing::info!("stopped before downloads were done"),
         }
-        log.write_rest();
+        log.end().await;
         ended.map(|()| ExitCode::SUCCESS)
     })
+}
+
+/// The log, written by a task of its own: where it is written by who waits for signals, another
+/// thread has to be woken for every line.
+struct Writing {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+fn write_log(mut log: Log) -> Writing {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let task = tokio::spawn(async move {
+        let _ = stopped.run_until_cancelled(log.write()).await;
+        log.write_rest();
+    });
+    Writing { stop, task }
+}
+
+impl Writing {
+    /// Writes what is left.
+    async fn end(self) {
+        self.stop.cancel();
+        let _ = self.task.await;
+    }
 }
 
 fn start_log(format: Format) {

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::document::{
     Group, Image, Install, Menu, MenuItem, Netboot, Network, Place, Ports, Range, Server, Table,
-    Target,
+    Target, Tls,
 };
 use super::problem::Problems;
 
@@ -285,6 +285,9 @@ impl Netboot {
         if let Some(Table(ports)) = &mut self.ports {
             ports.place = self.place.key("ports");
         }
+        if let Some(Table(tls)) = &mut self.tls {
+            tls.place = self.place.key("tls");
+        }
         if let Some(Table(menu)) = &mut self.menu {
             menu.place = self.place.key("menu");
         }
@@ -307,11 +310,13 @@ impl Netboot {
         let Self {
             place,
             state_dir,
+            program_dirs,
             user,
             server,
             networks,
             ports,
             admin_listen,
+            tls,
             menu,
             images,
             groups,
@@ -319,10 +324,12 @@ impl Netboot {
         } = later;
         self.place = place;
         self.state_dir = state_dir.or(self.state_dir.take());
+        self.program_dirs = program_dirs.or(self.program_dirs.take());
         self.user = user.or(self.user.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
         self.admin_listen = admin_listen.or(self.admin_listen.take());
+        self.tls = tls.or(self.tls.take());
         self.menu = menu.or(self.menu.take());
         self.networks.extend(networks);
         self.images.extend(images);
@@ -381,6 +388,7 @@ impl KeyPath {
             ["networks"] => keys::<Network>(),
             ["server", "dhcp_range"] | ["networks", "ranges"] => keys::<Range>(),
             ["ports"] => keys::<Ports>(),
+            ["tls"] => keys::<Tls>(),
             ["menu"] => keys::<Menu>(),
             ["menu", "items"] => keys::<MenuItem>(),
             ["images", _] => keys::<Image>(),

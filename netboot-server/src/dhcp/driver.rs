@@ -82,7 +82,8 @@ pub(crate) async fn serve(mut listener: Listener, shared: Arc<Shared>, stop: Can
             }
             Event::Asked(Asked::BootServer, Ok(())) => {
                 let port = driver.listener.boot_servers.as_ref();
-                let batch = port.map_or_else(|| Ok(Vec::new()), |port| port.receive(&mut buffer));
+                let batch =
+                    port.map_or_else(|| Ok(Vec::new()), |(_, port)| port.receive(&mut buffer));
                 driver.answer(Asked::BootServer, batch).await;
             }
             Event::Asked(_, Err(error)) => driver.rest(&error).await,
@@ -177,7 +178,7 @@ impl Driver {
         } = self;
         let boot_servers = async {
             match &listener.boot_servers {
-                Some(port) => port.readable().await,
+                Some((_, port)) => port.readable().await,
                 None => pending().await,
             }
         };

@@ -25,8 +25,8 @@ pub(crate) struct Listener {
     /// these sockets hear nothing from it.
     index: c_uint,
     pub(super) servers: Port,
-    /// Where PXE clients ask a boot server.
-    pub(super) boot_servers: Option<Port>,
+    /// Where PXE clients ask a boot server, and its number.
+    pub(super) boot_servers: Option<(u16, Port)>,
     /// These need `CAP_NET_RAW`. Without it replies are broadcast, addresses are not probed, other
     /// servers not heard, and iPXE waits for an IPv6 router as it does elsewhere.
     frames: Option<Frames>,
@@ -61,7 +61,7 @@ impl Listener {
             None => Port::bind(interface, port)?,
         };
         let boot_servers = match Port::bind(interface, settings.boot_server_port) {
-            Ok(bound) => Some(bound),
+            Ok(bound) => Some((settings.boot_server_port, bound)),
             Err(error) if network.is_some_and(|network| network.mode == Mode::Proxy) => {
                 return Err(error);
             }
@@ -145,10 +145,10 @@ impl Listener {
     }
 
     fn port(&self, number: u16) -> &Port {
-        let other = self.boot_servers.as_ref();
-        other
-            .filter(|other| other.number() == Some(number))
-            .unwrap_or(&self.servers)
+        match &self.boot_servers {
+            Some((port, boot_servers)) if *port == number => boot_servers,
+            _ => &self.servers,
+        }
     }
 }
 

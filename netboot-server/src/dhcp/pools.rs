@@ -3,22 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use netboot_dhcp::Timestamp;
-use netboot_dhcp::server::{Network, NetworkId, Server};
+use netboot_dhcp::server::{NetworkId, Usage};
 
 use crate::events::Kind;
 use crate::service::Shared;
-
-/// How much of one network's ranges is lent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct PoolUse {
-    /// The network.
-    pub(crate) network: NetworkId,
-    /// Its addresses that are given to anybody.
-    pub(crate) size: u64,
-    /// Those of them that nobody can be given now: lent, or in quarantine.
-    pub(crate) taken: u64,
-}
 
 /// When to look at the pools, and what was said of each.
 #[derive(Debug, Default)]
@@ -26,7 +14,9 @@ pub(crate) struct Pools(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    stored_since: usize,
+    stored_since: u64,
+    /// Leases from one look to the next.
+    step: u64,
     levels: BTreeMap<NetworkId, Level>,
 }
 
@@ -38,43 +28,20 @@ enum Level {
     Full,
 }
 
-impl PoolUse {
-    /// Of each network with ranges, in the order of the settings.
-    pub(crate) fn of(server: &Server, now: Timestamp) -> Vec<Self> {
-        let networks = server.settings().networks.iter();
-        let mut all: Vec<_> = networks
-            .map(|network| {
-                let pool = Self {
-                    network: network.id,
-                    size: size(network),
-                    taken: 0,
-                };
-                (network, pool)
-            })
-            .filter(|(_, pool)| pool.size > 0)
-            .collect();
-        for lease in server.leases().filter(|lease| lease.expires > now) {
-            let of = all.iter_mut().find(|(network, _)| {
-                let mut ranges = network.ranges.iter();
-                network.id == lease.network && ranges.any(|range| range.contains(lease.address))
-            });
-            if let Some((_, pool)) = of {
-                pool.taken += 1;
-            }
-        }
-        all.into_iter().map(|(_, pool)| pool).collect()
-    }
-
+impl Level {
     /// Nine of ten addresses are nearly all; it is over when a fifth is free again.
-    fn level(self, before: Level) -> Level {
-        if self.taken >= self.size {
-            Level::Full
-        } else if self.taken * 10 >= self.size * 9
-            || (before > Level::Ample && self.taken * 10 > self.size * 8)
+    fn of(usage: Usage, before: Self) -> Self {
+        let Usage {
+            addresses, in_use, ..
+        } = usage;
+        if in_use >= addresses {
+            Self::Full
+        } else if in_use * 10 >= addresses * 9
+            || (before > Self::Ample && in_use * 10 > addresses * 8)
         {
-            Level::NearlyFull
+            Self::NearlyFull
         } else {
-            Level::Ample
+            Self::Ample
         }
     }
 }
@@ -84,32 +51,32 @@ impl Pools {
     /// tells of each pool that has become nearly full, or full.
     pub(crate) fn look(&self, shared: &Shared, stored: usize) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.stored_since += stored;
-        let dhcp = shared.dhcp();
-        let sizes = dhcp.settings().networks.iter().map(size);
-        let smallest = sizes.filter(|size| *size > 0).min().unwrap_or(u64::MAX);
-        // Looking costs a walk over all leases.
-        let step = (smallest / 100).max(1);
-        if (state.stored_since as u64) < step {
+        state.stored_since += stored as u64;
+        if state.stored_since < state.step {
             return;
         }
-        state.stored_since = 0;
-        let pools = PoolUse::of(&dhcp, shared.clock.now());
+        let dhcp = shared.dhcp();
+        let pools: Vec<Usage> = dhcp.usage(shared.clock.now()).collect();
         drop(dhcp);
-        let served: BTreeSet<NetworkId> = pools.iter().map(|pool| pool.network).collect();
+        let pools = || pools.iter().filter(|pool| pool.addresses > 0);
+        // To look takes time with the addresses in use.
+        let smallest = pools().map(|pool| pool.addresses).min();
+        state.step = smallest.unwrap_or_default() / 50;
+        state.stored_since = 0;
+        let served: BTreeSet<NetworkId> = pools().map(|pool| pool.network).collect();
         state.levels.retain(|network, _| served.contains(network));
-        for pool in pools {
+        for pool in pools() {
             let before = state.levels.entry(pool.network).or_default();
-            let level = pool.level(*before);
+            let level = Level::of(*pool, *before);
             if level > *before {
-                shared.emit(
-                    None,
-                    Kind::PoolFillsUp {
-                        network: name_of(shared, pool.network),
-                        taken: pool.taken,
-                        size: pool.size,
-                    },
-                );
+                let network = name_of(shared, pool.network);
+                let (taken, size) = (pool.in_use, pool.addresses);
+                let filled = Kind::PoolFillsUp {
+                    network,
+                    taken,
+                    size,
+                };
+                shared.emit(None, filled);
             }
             *before = level;
         }
@@ -123,32 +90,24 @@ fn name_of(shared: &Shared, id: NetworkId) -> String {
     network.map_or_else(String::new, |network| network.name.clone())
 }
 
-/// The addresses of the ranges, less those that are left out of them.
-fn size(network: &Network) -> u64 {
-    let ranges = network.ranges.iter();
-    let all: u64 = ranges
-        .map(|range| u64::from(range.end.to_bits().saturating_sub(range.start.to_bits())) + 1)
-        .sum();
-    let inside = |address| network.ranges.iter().any(|range| range.contains(address));
-    let excluded = network.exclude.iter().filter(|one| inside(one.start));
-    all.saturating_sub(excluded.count() as u64)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_pool_is_nearly_full_until_a_fifth_is_free_again() {
-        let pool = |taken| PoolUse {
-            network: NetworkId(1),
-            size: 100,
-            taken,
+        let level = |in_use, before| {
+            let usage = Usage {
+                network: NetworkId(1),
+                addresses: 100,
+                in_use,
+            };
+            Level::of(usage, before)
         };
-        assert_eq!(pool(89).level(Level::Ample), Level::Ample);
-        assert_eq!(pool(90).level(Level::Ample), Level::NearlyFull);
-        assert_eq!(pool(85).level(Level::NearlyFull), Level::NearlyFull);
-        assert_eq!(pool(80).level(Level::NearlyFull), Level::Ample);
-        assert_eq!(pool(100).level(Level::NearlyFull), Level::Full);
+        assert_eq!(level(89, Level::Ample), Level::Ample);
+        assert_eq!(level(90, Level::Ample), Level::NearlyFull);
+        assert_eq!(level(81, Level::NearlyFull), Level::NearlyFull);
+        assert_eq!(level(80, Level::NearlyFull), Level::Ample);
+        assert_eq!(level(100, Level::NearlyFull), Level::Full);
     }
 }

@@ -72,11 +72,6 @@ impl Port {
         Ok(Self(UdpSocket::from_std(socket.into())?))
     }
 
-    /// The port's number.
-    pub(super) fn number(&self) -> Option<u16> {
-        self.0.local_addr().ok().map(|address| address.port())
-    }
-
     /// Waits for messages. Cancel-safe.
     pub(super) async fn readable(&self) -> io::Result<()> {
         self.0.readable().await

@@ -6,6 +6,7 @@
 
 mod dnsmasq;
 mod file;
+mod listed;
 pub(crate) mod offline;
 
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -19,6 +20,7 @@ use netboot_dhcp::server::{Effect, EffectResult, Lease};
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 pub(crate) use file::{Beginning, LeaseFile};
+pub(crate) use listed::{Listed, state};
 
 /// Claims that go into one flush; more than that waits for the next.
 const BATCH: usize = 4096;
@@ -94,6 +96,16 @@ impl LeaseStore {
         if let Some(job) = refused {
             job.fail();
         }
+    }
+
+    /// As [`LeaseStore::claim`], and waits for it. Blocks.
+    pub(crate) fn claim_now(&self, claims: Vec<Effect>) -> Vec<EffectResult> {
+        let (told, stored) = mpsc::sync_channel(1);
+        self.claim(claims, move |results| {
+            let _ = told.send(results);
+        });
+        // The writer answers every job.
+        stored.recv().unwrap_or_default()
     }
 }
 

@@ -1,11 +1,14 @@
 //! What the command does to the lease database while no server runs on it, and what a running
 //! server is asked for in the same words.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
 use netboot_dhcp::Timestamp;
 use netboot_dhcp::server::{Effect, EffectResult, Lease, LeaseState, NetworkId, Subnet};
+
+use serde_json::{Value, json};
 
 use super::dnsmasq;
 pub(crate) use super::dnsmasq::LeftOut;
@@ -64,31 +67,75 @@ pub(crate) fn import(
     now: Timestamp,
 ) -> Result<Imported, Failure> {
     let (file, leases, _) = LeaseFile::open(path)?;
-    let (read, left_out) = dnsmasq::read(text, networks, now);
-    let mut imported = Imported {
-        left_out,
-        ..Imported::default()
-    };
-    let mut claims = Vec::new();
-    for mut lease in read {
-        let known = leases
+    let plan = Plan::new(text, networks, now, &leases);
+    let results = file.claim(plan.claims().iter())?;
+    Ok(plan.done(results))
+}
+
+/// What an import is to store.
+#[derive(Debug)]
+pub(crate) struct Plan(Imported);
+
+impl Plan {
+    /// Of a dnsmasq lease file, beside the leases that are known.
+    pub(crate) fn new(
+        text: &str,
+        networks: &[(NetworkId, Subnet)],
+        now: Timestamp,
+        known: &[Lease],
+    ) -> Self {
+        let known: BTreeMap<_, _> = known
             .iter()
-            .find(|known| (known.network, known.address) == (lease.network, lease.address));
-        if known.is_some_and(|known| known.client != lease.client && known.is_active(now)) {
-            imported.kept.push(lease);
-            continue;
+            .map(|lease| ((lease.network, lease.address), lease))
+            .collect();
+        let (read, left_out) = dnsmasq::read(text, networks, now);
+        let mut plan = Imported {
+            left_out,
+            ..Imported::default()
+        };
+        for mut lease in read {
+            let known = known.get(&(lease.network, lease.address));
+            if known.is_some_and(|known| known.client != lease.client && known.is_active(now)) {
+                plan.kept.push(lease);
+            } else {
+                lease.version = known.map_or(0, |known| known.version) + 1;
+                plan.taken.push(lease);
+            }
         }
-        lease.version = known.map_or(0, |known| known.version) + 1;
-        claims.push(claim(lease.clone()));
-        imported.taken.push(lease);
+        Self(plan)
     }
-    let results = file.claim(claims.iter())?;
-    let mut results = results.into_iter();
-    // A second line for an address finds the first one's version.
-    imported
-        .taken
-        .retain(|_| results.next() == Some(EffectResult::Claimed));
-    Ok(imported)
+
+    /// The claims to store, in order.
+    pub(crate) fn claims(&self) -> Vec<Effect> {
+        self.0.taken.iter().cloned().map(claim).collect()
+    }
+
+    /// What came of it, by how each claim went. A second line for an address finds the first one's
+    /// version.
+    pub(crate) fn done(self, results: Vec<EffectResult>) -> Imported {
+        let mut results = results.into_iter();
+        let mut imported = self.0;
+        imported
+            .taken
+            .retain(|_| results.next() == Some(EffectResult::Claimed));
+        imported
+    }
+}
+
+impl Imported {
+    /// As the API says it.
+    pub(crate) fn to_json(&self) -> Value {
+        let left_out = self.left_out.iter();
+        let left_out = left_out.map(|one| json!({ "line": one.line, "why": one.why }));
+        let kept = self.kept.iter();
+        let kept = kept
+            .map(|lease| json!({ "address": lease.address, "client": lease.client.to_string() }));
+        json!({
+            "taken": self.taken.len(),
+            "left_out": left_out.collect::<Vec<_>>(),
+            "kept": kept.collect::<Vec<_>>(),
+        })
+    }
 }
 
 /// The lease as it is when its client has given it back.

@@ -27,6 +27,9 @@ const OF_ONE: Rate = Rate {
     refill: Duration::from_millis(200),
 };
 
+/// How long the next events gather behind those that were written.
+const PAUSE: Duration = Duration::from_millis(10);
+
 /// What a line of the log looks like.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -63,11 +66,14 @@ impl Log {
         }
     }
 
-    /// Writes each event as it comes. Cancel-safe.
+    /// Writes events as they come, those of a moment together. Cancel-safe.
     pub async fn write(&mut self) -> Infallible {
         loop {
             let read = self.reader.next().await;
             self.write_one(&read);
+            self.write_rest();
+            // Under load events are written by the many: to wake up for each costs more than DHCP.
+            tokio::time::sleep(PAUSE).await;
         }
     }
 

@@ -7,7 +7,7 @@ use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts};
 
-use crate::api::documents;
+use crate::leases::state;
 use crate::service::Shared;
 
 /// The states of leases, each shown where there is none of it, too.
@@ -27,13 +27,11 @@ pub(super) fn gather(shared: &Shared) -> Vec<MetricFamily> {
             )
         })
         .collect();
-    let now = documents::now();
+    let now = shared.clock.now();
     let mut leases = BTreeMap::from(LEASE_STATES.map(|state| (state, 0_u32)));
     let dhcp = shared.dhcp();
     for lease in dhcp.leases() {
-        *leases
-            .entry(documents::lease_state(lease, now))
-            .or_default() += 1;
+        *leases.entry(state(lease, now)).or_default() += 1;
     }
     let usage: Vec<Usage> = dhcp.usage(now).collect();
     drop(dhcp);

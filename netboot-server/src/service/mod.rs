@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::certificate::{self, Certificate};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::events::{Events, Kind};
@@ -57,7 +58,10 @@ pub(crate) struct Shared {
     pub(crate) sightings: Mutex<Sightings>,
     /// Whether somebody looks at the world right now on behalf of DHCP.
     pub(crate) looking: AtomicBool,
+    /// When that was begun last, in milliseconds of the clock.
+    pub(crate) looked: AtomicU64,
     pub(crate) downloads: Arc<Downloads>,
+    pub(crate) certificate: Certificate,
     /// When the service started, by the host's clock.
     pub(crate) started: jiff::Timestamp,
     pub(crate) interfaces: dhcp::Interfaces,
@@ -147,6 +151,8 @@ impl Service {
         let clock = Clock::start(stored.iter().map(|lease| lease.updated).max());
         let interfaces = dhcp::Interfaces::default();
         let dhcp = dhcp::new_server(&config, &interfaces, leases.begun(), stored)?;
+        let certificate = Certificate::default();
+        certificate.put(certificate::read(config.tls.as_ref())?);
         let events = Events::default();
         let metrics = Arc::new(Metrics::default());
         let leases = LeaseStore::new(leases, Arc::clone(&metrics))?;
@@ -168,7 +174,9 @@ impl Service {
             secret: Secret::open(&config.state_dir)?,
             sightings: Mutex::default(),
             looking: AtomicBool::new(false),
+            looked: AtomicU64::new(0),
             downloads: Arc::default(),
+            certificate,
             started: jiff::Timestamp::now(),
             interfaces,
             dhcp: Mutex::new(dhcp),

@@ -63,7 +63,7 @@ pub(crate) fn assert_shell_with(console: &Console, token: &str) {
     }
 }
 
-fn assert_image_served(server: &Server) {
+pub(crate) fn assert_image_served(server: &Server) {
     for (file, path) in [("linux", "bzImage"), ("initrd.gz", "initrd")] {
         let size = std::fs::metadata(format!("{}/{file}", INSTALLER))
             .expect("the Debian package debian-installer-12-netboot-amd64")

@@ -1,9 +1,12 @@
 //! The server in network namespaces: booted by real firmware, and asked by clients that others
 //! wrote. All of it needs root, and so is ignored unless asked for with `--ignored`.
 
+mod dhcp;
 mod firmware;
 mod generated;
+mod guide;
 mod interop;
+mod lan;
 mod relay;
 mod running;
 mod server;

@@ -169,6 +169,7 @@ pub(crate) struct Ports {
     pub(crate) dhcp_client: u16,
     pub(crate) tftp: u16,
     pub(crate) http: u16,
+    pub(crate) https: u16,
     pub(crate) admin: u16,
     pub(crate) boot_server: u16,
 }
@@ -296,6 +297,7 @@ pub(crate) fn free_ports() -> Ports {
         dhcp_client: port(),
         tftp: port(),
         http: port(),
+        https: port(),
         admin: port(),
         boot_server: port(),
     }

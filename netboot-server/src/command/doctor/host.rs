@@ -126,6 +126,12 @@ fn ports(config: &Config) -> Vec<Port> {
             address: at(config.ports.http.get()),
             stream: true,
         });
+        ports.extend(config.tls.as_ref().map(|tls| Port {
+            name: "HTTPS",
+            interface: None,
+            address: at(tls.port.get()),
+            stream: true,
+        }));
     }
     ports
 }
@@ -204,6 +210,9 @@ fn look_at_firewall(config: &Config, findings: &mut Findings) {
         ];
         if network.mode == Mode::Proxy {
             wanted.push(("the boot server", "udp", ports.boot_server, network.server));
+        }
+        if let Some(tls) = &config.tls {
+            wanted.push(("HTTPS", "tcp", tls.port, network.server));
         }
         let mut passes = Vec::new();
         for (name, protocol, port, destination) in wanted {

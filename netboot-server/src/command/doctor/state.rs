@@ -135,7 +135,7 @@ fn look_at_content(config: &Config, findings: &mut Findings) {
     } else {
         findings.ok("images", images.join(", "));
     }
-    let programs = Programs::scan(&config.programs_dir());
+    let programs = Programs::scan(&config.programs_dir(), &config.program_dirs);
     for program in ["undionly.kpxe", "ipxe.efi", "snponly.efi"] {
         if let Some(path) = programs.path(program) {
             findings.ok("boot program", path.display().to_string());

@@ -1,0 +1,359 @@
+//! DHCP between hosts: proxy mode, relays, several interfaces, clients without an address, addresses
+//! in use, other servers, and interfaces that come and go.
+
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
+use std::os::fd::AsRawFd;
+
+use netboot_server::lab::{Firmware, Namespace};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, socket,
+};
+
+use crate::firmware::{assert_image_served, assert_shell_with, power_on};
+use crate::lan::{Ends, Switch};
+use crate::server::{MAC, Server, TAP, add_debian};
+
+const PROXY: &str = r#"
+    [[netboot.networks]]
+    interface = "eth1"
+    server = "192.168.100.1"
+    subnet = "192.168.100.0/24"
+    mode = "proxy"
+    [[netboot.targets]]
+    name = "node-01"
+    mac = "52:54:00:12:34:56"
+    config = "debian"
+"#;
+const AUTHORITATIVE: &str = r#"
+    [netboot.server]
+    ip = "192.168.100.1"
+    interface = "eth1"
+    dhcp_range = { start = "192.168.100.100", end = "192.168.100.101" }
+"#;
+const SERVER: &str = "192.168.100.1/24";
+const DNSMASQ: &str = "192.168.100.2/24";
+
+/// DHCP by hand (RFC 2131 figure 1): this op, Ethernet, this machine, the cookie, these options.
+fn message(op: u8, mac: [u8; 6], yiaddr: Ipv4Addr, options: &[u8]) -> Vec<u8> {
+    let mut message = vec![op, 1, 6, 0, 1, 2, 3, 4];
+    message.resize(16, 0);
+    message.extend(yiaddr.octets());
+    message.resize(28, 0);
+    message.extend(mac);
+    message.resize(236, 0);
+    message.extend([99, 130, 83, 99]);
+    message.extend(options);
+    message.push(255);
+    message.resize(300.max(message.len()), 0);
+    message
+}
+
+fn discover(mac: [u8; 6]) -> Vec<u8> {
+    message(1, mac, Ipv4Addr::UNSPECIFIED, &[53, 1, 1, 55, 2, 1, 3])
+}
+
+/// A socket in a namespace that may broadcast on this interface without an address.
+fn port(namespace: &Namespace, interface: &'static str, port: u16) -> UdpSocket {
+    namespace.run(move || {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::DGRAM, None);
+        let socket = socket.expect("a socket");
+        socket
+            .bind_device(Some(interface.as_bytes()))
+            .expect("it is there");
+        socket.set_broadcast(true).expect("broadcast");
+        let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port);
+        socket.bind(&any.into()).expect("a free port");
+        socket.into()
+    })
+}
+
+/// Whole frames as they come by an interface.
+fn frames(namespace: &Namespace, interface: &'static str) -> std::os::fd::OwnedFd {
+    namespace.run(move || {
+        let all = SockProtocol::EthAll;
+        let opened = socket(AddressFamily::Packet, SockType::Raw, SockFlag::empty(), all);
+        let opened = opened.expect("a packet socket");
+        let mut links = nix::ifaddrs::getifaddrs().expect("interfaces");
+        let link = links.find_map(|one| {
+            let link = one.address?.as_link_addr().copied()?;
+            (one.interface_name == interface).then_some(link)
+        });
+        bind(opened.as_raw_fd(), &link.expect("the interface")).expect("its packets");
+        opened
+    })
+}
+
+fn broadcast(from: &UdpSocket, to: u16, bytes: &[u8]) {
+    from.send_to(bytes, (Ipv4Addr::BROADCAST, to))
+        .expect("sent");
+}
+
+/// The next frame that carries a DHCP reply.
+fn next_reply(frames: &std::os::fd::OwnedFd) -> Vec<u8> {
+    let mut bytes = [0; 2048];
+    loop {
+        let length = recv(frames.as_raw_fd(), &mut bytes, MsgFlags::empty()).expect("a frame");
+        let frame = &bytes[..length];
+        let udp = frame.get(12..14) == Some(&[8, 0]) && frame.get(23) == Some(&17);
+        // From port 67, and a BOOTREPLY.
+        if udp && frame.get(34..36) == Some(&[0, 67]) && frame.get(42) == Some(&2) {
+            return frame.to_vec();
+        }
+    }
+}
+
+fn udhcpc(namespace: &Namespace, interface: &str) -> String {
+    let line = [
+        "20",
+        "udhcpc",
+        "-i",
+        interface,
+        "-n",
+        "-q",
+        "-f",
+        "-s",
+        "/bin/true",
+    ];
+    let output = namespace.output("timeout", line).expect("udhcpc");
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_client_without_an_address_is_answered_at_its_mac_address_unless_it_asks_for_broadcast() {
+    let switch = Switch::new();
+    let servers = switch.host("eth1", Some(SERVER));
+    let clients = switch.host("eth0", None);
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let _server = Server::start(&servers, scratch.path(), AUTHORITATIVE, 3);
+    let frames = frames(&clients, "eth0");
+    let client = port(&clients, "eth0", 68);
+    let mac = [2, 0, 0, 0, 0, 7];
+    broadcast(&client, 67, &discover(mac));
+    let frame = next_reply(&frames);
+    assert_eq!(frame[..6], mac, "to the client's MAC address");
+    assert_eq!(frame[30..34], frame[58..62], "at the address that it gives");
+    assert_eq!(frame[26..30], [192, 168, 100, 1]);
+    let mut asks = discover(mac);
+    asks[10] = 0x80;
+    broadcast(&client, 67, &asks);
+    let frame = next_reply(&frames);
+    assert_eq!(frame[..6], [0xff; 6]);
+    assert_eq!(frame[30..34], [255; 4]);
+    // And one that others wrote, which takes its replies off the wire.
+    let printed = udhcpc(&clients, "eth0");
+    assert!(printed.contains("lease of 192.168.100.10"), "{printed}");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_address_that_answers_is_not_offered() {
+    let switch = Switch::new();
+    let servers = switch.host("eth1", Some(SERVER));
+    let _squatter = switch.host("eth2", Some("192.168.100.100/24"));
+    let clients = switch.host("eth0", None);
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(&servers, scratch.path(), AUTHORITATIVE, 3);
+    let frames = frames(&clients, "eth0");
+    broadcast(
+        &port(&clients, "eth0", 68),
+        67,
+        &discover([2, 0, 0, 0, 0, 7]),
+    );
+    let offer = next_reply(&frames);
+    assert_eq!(offer[58..62], [192, 168, 100, 101]);
+    server.wait_for(|log| log.contains("192.168.100.100 is in use"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_pool_that_is_full_and_another_server_are_told() {
+    let switch = Switch::new();
+    let servers = switch.host("eth1", Some(SERVER));
+    let clients = switch.host("eth0", Some("192.168.100.9/24"));
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(&servers, scratch.path(), AUTHORITATIVE, 3);
+    let client = port(&clients, "eth0", 68);
+    let frames = frames(&clients, "eth0");
+    for last in [1, 2] {
+        let mac = [2, 0, 0, 0, 0, last];
+        broadcast(&client, 67, &discover(mac));
+        let offer = next_reply(&frames);
+        let mut options = vec![53, 1, 3, 54, 4, 192, 168, 100, 1, 50, 4];
+        options.extend(&offer[58..62]);
+        let request = message(1, mac, Ipv4Addr::UNSPECIFIED, &options);
+        broadcast(&client, 67, &request);
+        assert_eq!(next_reply(&frames)[284], 5, "an ACK, option 53 first");
+    }
+    server.wait_for(|log| log.contains("its ranges are full, 2 of 2 addresses are taken"));
+    broadcast(&client, 67, &discover([2, 0, 0, 0, 0, 3]));
+    server.wait_for(|log| log.contains("02:00:00:00:00:03 ignored: no address available"));
+    // Somebody else offers an address, by broadcast.
+    let other = port(&clients, "eth0", 67);
+    let given = Ipv4Addr::new(192, 168, 100, 150);
+    let options = [53, 1, 2, 54, 4, 192, 168, 100, 9, 51, 4, 0, 0, 14, 16];
+    let offer = message(2, [2, 0, 0, 0, 0, 3], given, &options);
+    broadcast(&other, 68, &offer);
+    server
+        .wait_for(|log| log.contains("another server, 192.168.100.9, answered 02:00:00:00:00:03"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn an_interface_that_goes_comes_or_loses_its_address_is_followed() {
+    let switch = Switch::new();
+    let servers = switch.host("eth1", Some(SERVER));
+    let clients = switch.host("eth0", None);
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(&servers, scratch.path(), AUTHORITATIVE, 3);
+    let times =
+        |what: &'static str, wanted: usize| move |log: &str| log.matches(what).count() >= wanted;
+    let run = |words: &str| servers.ip(words).expect("ip of iproute2");
+    run("addr del 192.168.100.1/24 dev eth1");
+    server.wait_for(times("DHCP on eth1: is gone", 1));
+    run("addr add 192.168.100.1/24 dev eth1");
+    server.wait_for(times("DHCP on eth1: listening", 2));
+    assert!(udhcpc(&clients, "eth0").contains("lease of 192.168.100.10"));
+    run("link del eth1");
+    server.wait_for(times("DHCP on eth1: is gone", 2));
+    switch.plug(&servers, "eth1", Some(SERVER));
+    server.wait_for(times("DHCP on eth1: listening", 3));
+    assert!(udhcpc(&clients, "eth0").contains("lease of 192.168.100.10"));
+}
+
+#[test]
+#[ignore = "needs root"]
+fn two_interfaces_are_served_at_once_each_with_its_own_addresses() {
+    let servers = Namespace::new().expect("a network namespace; this test needs root");
+    let mut machines = Vec::new();
+    for number in [1, 2] {
+        let machine = Namespace::new().expect("a network namespace");
+        let interface = format!("eth{number}");
+        servers
+            .link(&interface, &machine, "eth0")
+            .expect("a veth pair");
+        for words in [
+            format!("addr add 10.0.{number}.1/24 dev {interface}"),
+            format!("link set {interface} up"),
+        ] {
+            servers.ip(&words).expect("ip of iproute2");
+        }
+        machine.ip("link set eth0 up").expect("ip of iproute2");
+        machines.push(machine);
+    }
+    let network = |number: u8| {
+        format!(
+            "[[netboot.networks]]\ninterface = \"eth{number}\"\nserver = \"10.0.{number}.1\"\n\
+             subnet = \"10.0.{number}.0/24\"\n\
+             ranges = [{{ start = \"10.0.{number}.50\", end = \"10.0.{number}.60\" }}]\n"
+        )
+    };
+    let config = network(1) + &network(2);
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(&servers, scratch.path(), &config, 6);
+    for (machine, number) in machines.iter().zip([1, 2]) {
+        let printed = udhcpc(machine, "eth0");
+        let lease = format!("lease of 10.0.{number}.5");
+        assert!(printed.contains(&lease), "{printed}\n{}", server.log());
+        server.assert_logged(&[&format!("DHCPACK(eth{number}) 10.0.{number}.5")]);
+    }
+}
+
+#[test]
+#[ignore = "needs root, and the Debian package isc-dhcp-relay"]
+fn machines_behind_debians_relay_get_addresses_of_their_network() {
+    let (servers, relays, machines) = (
+        Namespace::new().expect("a network namespace; this test needs root"),
+        Namespace::new().expect("a network namespace"),
+        Namespace::new().expect("a network namespace"),
+    );
+    servers.link("up0", &relays, "down0").expect("a veth pair");
+    relays.link("lab0", &machines, "eth0").expect("a veth pair");
+    for (namespace, words) in [
+        (&servers, "addr add 10.0.0.1/24 dev up0"),
+        (&servers, "link set up0 up"),
+        (&relays, "addr add 10.0.0.2/24 dev down0"),
+        (&relays, "link set down0 up"),
+        (&relays, "addr add 192.168.50.1/24 dev lab0"),
+        (&relays, "link set lab0 up"),
+        (&machines, "link set eth0 up"),
+        (&servers, "route add 192.168.50.0/24 via 10.0.0.2"),
+    ] {
+        namespace.ip(words).expect("ip of iproute2");
+    }
+    let config = r#"
+        [[netboot.networks]]
+        interface = "up0"
+        server = "10.0.0.1"
+        subnet = "10.0.0.0/24"
+        [[netboot.networks]]
+        name = "lab"
+        server = "10.0.0.1"
+        subnet = "192.168.50.0/24"
+        gateway = "192.168.50.1"
+        ranges = [{ start = "192.168.50.100", end = "192.168.50.200" }]
+    "#;
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(&servers, scratch.path(), config, 3);
+    let _relay = Ends::start(&relays, "dhcrelay -4 -d -a -id lab0 -iu down0 10.0.0.1");
+    let printed = udhcpc(&machines, "eth0");
+    assert!(
+        printed.contains("lease of 192.168.50.10"),
+        "{printed}\n{}",
+        server.log()
+    );
+    server.assert_logged(&["DHCPACK(up0) 192.168.50.10"]);
+}
+
+/// A machine boots beside dnsmasq, which gives it its address and knows of no boot.
+fn boots_beside_dnsmasq(firmware: Firmware, token: &str, logged: &[&[&str]]) {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    add_debian(&state, token);
+    let switch = Switch::new();
+    switch.tap(TAP);
+    let servers = switch.host("eth1", Some(SERVER));
+    let others = switch.host("eth2", Some(DNSMASQ));
+    let leases = scratch.path().join("dnsmasq.leases");
+    let _dnsmasq = Ends::dnsmasq(&others, "eth2", &leases.display().to_string());
+    let server = Server::start(&servers, &state, PROXY, 3);
+    let console = power_on(&switch.namespace, firmware, scratch.path());
+    assert_shell_with(&console, token);
+    console.power_off();
+    for parts in logged {
+        server.assert_logged(parts);
+    }
+    server.assert_logged(&["/boot.ipxe", MAC, "image debian @1"]);
+    assert_image_served(&server);
+    let lent = std::fs::read_to_string(&leases).expect("dnsmasq's leases");
+    assert!(lent.contains(MAC), "{lent}");
+    assert_eq!(server.stop(), [], "a proxy gives no address");
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, dnsmasq-base and debian-installer-12-netboot-amd64"]
+fn bios_boots_in_proxy_mode_beside_dnsmasq() {
+    boots_beside_dnsmasq(
+        Firmware::Bios,
+        "bios-proxy-3d1c",
+        &[&[
+            "DHCPOFFER(eth1)",
+            MAC,
+            "boots http://192.168.100.1/boot.ipxe",
+        ]],
+    );
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, dnsmasq-base and debian-installer-12-netboot-amd64"]
+fn uefi_boots_in_proxy_mode_beside_dnsmasq() {
+    boots_beside_dnsmasq(
+        Firmware::Uefi,
+        "uefi-proxy-92ab",
+        &[
+            // On port 4011, when it has its address.
+            &["DHCPACK(eth1) 192.168.100.1", MAC, "boots ipxe.efi"],
+            &["TFTP", MAC, "sent ipxe.efi"],
+        ],
+    );
+}
