@@ -213,9 +213,9 @@ fn say(text: impl fmt::Display) {
 
 /// Ctrl-C and SIGTERM, which tell this process to end; caught for as long as this is there.
 #[derive(Debug)]
-pub(crate) struct Told(Vec<Signal>);
+pub(crate) struct EndSignals(Vec<Signal>);
 
-impl Told {
+impl EndSignals {
     /// Needs a runtime.
     pub(crate) fn listen() -> Self {
         let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
@@ -224,7 +224,7 @@ impl Told {
     }
 
     /// Comes when it was told, each time again. Cancel-safe.
-    pub(crate) async fn to_end(&mut self) {
+    pub(crate) async fn next(&mut self) {
         std::future::poll_fn(|context| {
             let mut signals = self.0.iter_mut();
             let told = signals.any(|signal| signal.poll_recv(context).is_ready());
@@ -236,8 +236,8 @@ impl Told {
 
 /// Comes when this process is told to end; that is caught from the call on. Needs a runtime.
 pub(crate) fn told_to_end() -> impl Future<Output = ()> {
-    let mut told = Told::listen();
-    async move { told.to_end().await }
+    let mut end_signals = EndSignals::listen();
+    async move { end_signals.next().await }
 }
 
 /// The runtime that everything waits on.

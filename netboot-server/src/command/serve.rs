@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::systemd::{self, Watchdog};
-use super::{Told, Where};
+use super::{EndSignals, Where};
 use crate::config::Problem;
 use crate::failure::Failure;
 use crate::log::{Format, Log};
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     tracing::debug!("this process may open {files} files");
     super::runtime()?.block_on(async {
-        let mut told = Told::listen();
+        let mut end_signals = EndSignals::listen();
         let mut hang_ups = signal(SignalKind::hangup()).ok();
         let at = at.clone();
         let mut service = Service::start_with(config, inherited)
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let ended = loop {
             tokio::select! {
                 failure = service.failed() => break Err(failure),
-                () = told.to_end() => {
+                () = end_signals.next() => {
                     tracing::info!("stopping");
                     break Ok(());
                 }
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         systemd::stopping();
         tokio::select! {
             () = service.stop() => {}
-            () = told.to_end() => tracing::info!("stopped before downloads were done"),
+            () = end_signals.next() => tracing::info!("stopped before downloads were done"),
         }
         log.end().await;
         ended.map(|()| ExitCode::SUCCESS)
