@@ -31,8 +31,8 @@ pub(crate) async fn run<S>(
         unreadable: None,
     };
     let mut timer = pin!(tokio::time::sleep_until(driver.clock.never()));
-    let mut superseded = pin!(control.superseded.notified());
-    let mut something_came = false;
+    let mut bell = pin!(control.bell.notified());
+    let (mut something_came, mut rung) = (false, false);
     loop {
         let mut buffer = shared.buffers.lend();
         let now = driver.clock.now();
@@ -45,6 +45,9 @@ pub(crate) async fn run<S>(
             Turn::Wait(deadline) => driver.clock.at(deadline),
             Turn::End(end, stats) => return (end, stats),
         };
+        if std::mem::take(&mut rung) {
+            control.repeated.store(false, Ordering::Relaxed);
+        }
         let stalled = driver.sender.is_stalled();
         control.stalled.store(stalled, Ordering::Relaxed);
         let unanswered = !driver.line.heard && driver.sender.stats_at(now).timeouts > 0;
@@ -57,9 +60,13 @@ pub(crate) async fn run<S>(
             biased;
             () = driver.line.ready() => true,
             () = &mut timer => false,
-            () = &mut superseded => {
-                let end = End::of_superseded(control);
-                return (end, driver.sender.stats_at(driver.clock.now()));
+            () = &mut bell => {
+                if let Some(end) = End::by_listener(control) {
+                    return (end, driver.sender.stats_at(driver.clock.now()));
+                }
+                bell.set(control.bell.notified());
+                rung = true;
+                true
             }
         };
     }

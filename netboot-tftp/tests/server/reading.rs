@@ -137,6 +137,30 @@ async fn a_repeated_request_joins_the_transfer_that_runs() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_the_file_and_asks_again_at_once_is_served_again() {
+    for single_port in [false, true] {
+        let settings = Settings {
+            transfer: unhurried(),
+            single_port,
+            ..Settings::default()
+        };
+        let server = Running::start(settings, files());
+        let client = Bare::new().await;
+        let request = b"\x00\x01small\0octet\0";
+        client.send(server.addr, request).await;
+        for _ in 0..50 {
+            let (block, tid) = client.recv().await;
+            assert_eq!(block, b"\x00\x03\x00\x01hello");
+            // Both are there when the server is next run.
+            client.socket.try_send_to(&[0, 4, 0, 1], tid).unwrap();
+            client.socket.try_send_to(request, server.addr).unwrap();
+        }
+        client.recv().await;
+        assert_eq!(server.counters.totals().finished, 50);
+    }
+}
+
+#[tokio::test]
 async fn another_request_from_the_same_port_takes_the_place_of_the_first() {
     let server = Running::start(Settings::default(), files());
     let client = Bare::new().await;
