@@ -209,7 +209,7 @@ async fn an_error_of_the_client_ends_its_transfer_at_once() {
 #[tokio::test]
 async fn an_error_right_behind_an_ack_is_heard() {
     let server = Running::start(Settings::default(), files());
-    for options in ["", "windowsize\02\0"] {
+    for options in ["", "windowsize\x002\0"] {
         let client = Bare::new().await;
         let request = format!("\0\u{1}big\0octet\0{options}");
         client.send(server.addr, request.as_bytes()).await;
