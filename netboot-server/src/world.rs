@@ -161,9 +161,6 @@ impl World {
     /// Adds a warning for everything that the configuration names and that is not at hand, and an
     /// error for a certificate that HTTPS cannot be served with.
     pub fn warn(&self, problems: &mut Problems) {
-        let add = |image: &ImageName| {
-            format!("run `netboot image add {image} --kernel FILE --initrd FILE`")
-        };
         let mut missing = |place: String, image: Option<&ImageName>, whose: &str| {
             if let Some(image) = image.filter(|image| self.image(image).is_none()) {
                 problems.warning(
@@ -171,7 +168,7 @@ impl World {
                     format!(
                         "image {image} is not in the store; {whose} gets a script that says so"
                     ),
-                    add(image),
+                    format!("run `{}`", self.config.command_for(image)),
                 );
             }
         };

@@ -20,116 +20,16 @@ let
 
   stateDir = "/var/lib/netboot";
 
-  address = types.strMatching "[0-9]{1,3}(\\.[0-9]{1,3}){3}" // {
-    description = "IPv4 address";
-  };
-  prefix = types.strMatching "[0-9]{1,3}(\\.[0-9]{1,3}){3}/[0-9]{1,2}" // {
-    description = "IPv4 network, as 10.0.0.0/24";
-  };
-  macAddress = types.strMatching "[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}" // {
-    description = "MAC address, as 52:54:00:12:34:56";
-  };
-  imageName = types.strMatching "[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?" // {
-    description = "image name";
-  };
-
-  optional =
-    type: description:
-    mkOption {
-      type = types.nullOr type;
-      default = null;
-      inherit description;
-    };
-
-  cmdline = optional types.str ''
-    What is added to the kernel command line; it may hold `{mac}`, `{ip}`, `{name}` and the other
-    placeholders of the configuration. `init=` is the image's own.
-  '';
-
-  range = types.submodule {
-    options = {
-      start = mkOption {
-        type = address;
-        description = "The first address that is given away.";
-      };
-      end = mkOption {
-        type = address;
-        description = "The last address that is given away.";
-      };
-    };
-  };
-
-  group = types.submodule {
-    options = {
-      config = optional imageName "The image that the group's machines boot.";
-      program = optional types.str "The boot program that they are given first, `snponly.efi` say.";
-      inherit cmdline;
-    };
-  };
-
-  target = types.submodule {
-    options = {
-      name = mkOption {
-        type = types.str;
-        description = "The machine's name, which is also its host name.";
-      };
-      mac = mkOption {
-        type = macAddress;
-        description = "The MAC address that it boots with.";
-      };
-      ip = optional address "The address that is kept for it.";
-      group = optional types.str "The group that it belongs to, of {option}`services.netboot.groups`.";
-      config = optional imageName "The image that it boots; the menu where there is none.";
-      program = optional types.str "The boot program that it is given first, `snponly.efi` say.";
-      inherit cmdline;
-      state = mkOption {
-        type = types.nullOr (types.attrsOf types.anything);
-        default = null;
-        description = ''
-          What is served as JSON to this machine alone, at `/states/NAME.json` and at
-          `/states/MAC.json`. It stands in the Nix store, so it holds no secret.
-        '';
-      };
-    };
-  };
-
-  image = types.submodule {
-    options = {
-      label = optional types.str "What it is called in the menu.";
-      inherit cmdline;
-      nix = optional types.str ''
-        The NixOS configuration that `netboot image generate` builds it from: a path as a string, so
-        that a change of it needs no rebuild of this system.
-      '';
-      flake = optional types.str ''
-        The flake reference that `netboot image generate` builds it from, `/etc/nixos#workstation` say.
-      '';
-    };
-  };
-
-  menuItem = types.submodule {
-    options = {
-      label = optional types.str "What stands in the menu.";
-      image = optional imageName "The image that it boots.";
-      chain = optional types.str "The URL that it goes on with.";
-      local = optional types.bool "Whether it boots the local disk.";
-      shell = optional types.bool "Whether it opens iPXE's shell.";
-    };
-  };
-
-  menu = types.submodule {
-    options = {
-      title = optional types.str "The line over the menu.";
-      default = optional types.str "What is chosen when nobody chooses: an image, `local` or `shell`.";
-      timeout = optional types.ints.unsigned "Seconds until then; 0 waits for ever.";
-      unknown = optional (types.enum [
-        "menu"
-        "local"
-        "silent"
-      ]) "What machines get that are no target.";
-      items = optional (types.listOf menuItem) "The items in their order; all images where there is none.";
-    };
-  };
+  inherit (import ./types.nix { inherit lib; })
+    address
+    group
+    image
+    menu
+    optional
+    prefix
+    range
+    target
+    ;
 
   # What is not set is left out: the server derives it, or has a default of its own.
   written =
@@ -147,6 +47,8 @@ let
       subnet
       gateway
       domain
+      mode
+      allow
       ;
     server = cfg.serverIp;
     ranges = map (range: { inherit (range) start end; }) cfg.ranges;
@@ -245,6 +147,16 @@ in
 
     domain = optional types.str "The machines' domain.";
 
+    mode = optional (types.enum [
+      "authoritative"
+      "proxy"
+    ]) "`proxy` beside another DHCP server: no addresses, only what to boot.";
+
+    allow = optional (types.enum [
+      "any"
+      "known"
+    ]) "Who is served: any machine, or only those of {option}`services.netboot.targets`.";
+
     leaseTime = optional (types.either types.ints.positive types.str) ''
       How long an address is lent: seconds, or as `"12h"`.
     '';
@@ -341,7 +253,7 @@ in
   config = mkIf cfg.enable {
     assertions = [
       {
-        assertion = cfg.ranges != [ ] || cfg.settings ? networks;
+        assertion = cfg.ranges != [ ] || cfg.mode == "proxy" || cfg.settings ? networks;
         message = "services.netboot.ranges: give at least one range of addresses, or networks in services.netboot.settings";
       }
       {

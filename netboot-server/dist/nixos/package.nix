@@ -28,8 +28,8 @@ rustPlatform.buildRustPackage {
       ln -s netboot $out/bin/$link
     done
     install -Dm644 -t $out/lib/systemd/system netboot-server/dist/systemd/*.service netboot-server/dist/systemd/*.socket
-    $out/bin/netboot man >netboot.8
-    installManPage netboot.8
+    $out/bin/netboot man --dir man
+    installManPage man/*
     installShellCompletion --cmd netboot \
       --bash <($out/bin/netboot completions bash) \
       --zsh <($out/bin/netboot completions zsh) \

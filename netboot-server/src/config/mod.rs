@@ -351,6 +351,15 @@ impl Config {
         self.state_dir.join("http/images")
     }
 
+    /// The command that brings an image into the store: by a build, where the configuration says
+    /// what the image is built from.
+    pub(crate) fn command_for(&self, image: &ImageName) -> String {
+        match self.images.get(image) {
+            Some(Image { build: Some(_), .. }) => format!("netboot image generate {image}"),
+            _ => format!("netboot image add {image} --kernel FILE --initrd FILE"),
+        }
+    }
+
     /// The folder of boot programs that the operator put there.
     #[must_use]
     pub fn programs_dir(&self) -> PathBuf {

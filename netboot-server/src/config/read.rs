@@ -1,6 +1,7 @@
 //! From files to one document: syntax, types of tables, and keys that nobody knows.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -20,11 +21,11 @@ pub(super) fn read_file(path: &Path, problems: &mut Problems) -> Option<Netboot>
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            problems.error(
-                file,
-                format!("cannot be read: {error}"),
-                "name a file that exists with --config, and that this user may read",
-            );
+            let cure = match error.kind() {
+                ErrorKind::InvalidData => "write it as text in UTF-8",
+                _ => "name a file that exists with --config, and that this user may read",
+            };
+            problems.error(file, format!("cannot be read: {error}"), cure);
             return None;
         }
     };

@@ -156,9 +156,9 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<St
                     .script(again)?,
                 }
             }
-            (None, _) => missing(name).script(again)?,
+            (None, _) => missing(world, name).script(again)?,
         },
-        Boot::MissingImage(name) => missing(name).script(again)?,
+        Boot::MissingImage(name) => missing(world, name).script(again)?,
         Boot::Local => decision.local.script(again)?,
         Boot::Nothing => nothing(decision).script(Ending::Exit {
             status: 1,
@@ -188,9 +188,10 @@ fn unwritable(what: impl Into<String>, error: &RenderError) -> Notice {
     Notice::new(what.into()).line(error.to_string().replace("${", "$ {"))
 }
 
-fn missing(name: &ImageName) -> Notice {
+fn missing(world: &World, name: &ImageName) -> Notice {
     Notice::new(format!("The image {name} is not in the store.")).line(format!(
-        "On the server: netboot image add {name} --kernel FILE --initrd FILE"
+        "On the server: {}",
+        world.config().command_for(name)
     ))
 }
 

@@ -82,6 +82,7 @@ mkdir -p /etc/netboot
 mkdir -p /var/lib/netboot 2>/dev/null && made=1 || made=
 mount --bind "$scratch/state" /var/lib/netboot
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /usr/local/bin
 mkdir -p /run/netns
 ip link set lo up
 ip netns add client

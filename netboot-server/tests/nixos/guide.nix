@@ -36,8 +36,15 @@
       mac = "52:54:00:12:34:58";
       ip = "10.0.0.103";
       config = "workstation";
+      group = "fleet";
     }
   ];
+
+  groups.fleet = {
+    install.image = "install-once";
+    program.bios = "undionly.kpxe";
+    options.ntp-server = [ "10.0.0.1" ];
+  };
 
   images.proxmox-host = {
     label = "Proxmox host";
