@@ -11,7 +11,10 @@ mod entity;
 mod listener;
 mod outlet;
 mod pace;
+mod path;
+mod refusal;
 mod routes;
+mod told;
 mod transfer;
 
 use std::convert::Infallible;
