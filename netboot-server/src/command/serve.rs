@@ -8,8 +8,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Where;
 use super::systemd::{self, Watchdog};
+use super::{EndSignals, Where};
 use crate::config::Problem;
 use crate::failure::Failure;
 use crate::log::{Format, Log};
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     tracing::debug!("this process may open {files} files");
     super::runtime()?.block_on(async {
-        let mut told = std::pin::pin!(super::told_to_end());
+        let mut end_signals = EndSignals::listen();
         let mut hang_ups = signal(SignalKind::hangup()).ok();
         let at = at.clone();
         let mut service = Service::start_with(config, inherited)
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let ended = loop {
             tokio::select! {
                 failure = service.failed() => break Err(failure),
-                () = &mut told => {
+                () = end_signals.next() => {
                     tracing::info!("stopping");
                     break Ok(());
                 }
@@ -69,10 +69,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
         };
         systemd::stopping();
-        let mut told = std::pin::pin!(super::told_to_end());
         tokio::select! {
             () = service.stop() => {}
-            () = &mut told => tracing::info!("stopped before downloads were done"),
+            () = end_signals.next() => tracing::info!("stopped before downloads were done"),
         }
         log.end().await;
         ended.map(|()| ExitCode::SUCCESS)

@@ -101,9 +101,13 @@ impl Running {
 
     /// The next line that holds this.
     #[track_caller]
+    #[expect(clippy::disallowed_methods, reason = "a test gives up some time")]
     pub(crate) fn line(&mut self, part: &str) -> String {
+        let began = std::time::Instant::now();
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            // Others may come without end.
+            let left = PATIENCE.saturating_sub(began.elapsed());
+            match self.lines.recv_timeout(left) {
                 Ok(line) => {
                     self.seen.push(line.clone());
                     if line.contains(part) {

@@ -108,7 +108,7 @@ fn look_at_clock(folder: &Path, findings: &mut Findings) {
     )]
     let now = SystemTime::now();
     let shown = jiff::Timestamp::try_from(now)
-        .map(|now| now.to_string())
+        .map(|now| now.strftime("%FT%TZ").to_string())
         .unwrap_or_default();
     match written.max() {
         Some(last) if last > now => findings.fault(
