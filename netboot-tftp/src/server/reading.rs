@@ -32,11 +32,12 @@ pub(crate) async fn run<S>(
     };
     let mut timer = pin!(tokio::time::sleep_until(driver.clock.never()));
     let mut bell = pin!(control.bell.notified());
-    let (mut something_came, mut rung) = (false, false);
+    let (mut begun, mut rung) = (false, false);
     loop {
         let mut buffer = shared.buffers.lend();
         let now = driver.clock.now();
-        if something_came {
+        // Whoever woke it: in lockstep something may be left from the last time.
+        if std::mem::replace(&mut begun, true) {
             driver.take_what_came(now, &mut buffer);
         }
         let turn = driver.send_what_is_due(now, &mut buffer).await;
@@ -56,19 +57,18 @@ pub(crate) async fn run<S>(
         if timer.is_elapsed() || deadline < timer.deadline() {
             timer.as_mut().reset(deadline);
         }
-        something_came = tokio::select! {
+        tokio::select! {
             biased;
-            () = driver.line.ready() => true,
-            () = &mut timer => false,
+            () = driver.line.ready() => {}
+            () = &mut timer => {}
             () = &mut bell => {
                 if let Some(end) = End::by_listener(control) {
                     return (end, driver.sender.stats_at(driver.clock.now()));
                 }
                 bell.set(control.bell.notified());
                 rung = true;
-                true
             }
-        };
+        }
     }
 }
 
@@ -145,8 +145,16 @@ impl<S> Driver<'_, '_, S> {
 
     fn take_what_came(&mut self, now: Duration, buffer: &mut [u8]) {
         let sender = &mut self.sender;
-        self.line
-            .take_all(buffer, |packet| sender.handle_input(now, packet));
+        if sender.agreed().windowsize() > 1 {
+            return self
+                .line
+                .take_all(buffer, |packet| sender.handle_input(now, packet));
+        }
+        self.line.take_until(buffer, |packet| {
+            let ignored = sender.stats_at(now).ignored;
+            sender.handle_input(now, packet);
+            sender.stats_at(now).ignored == ignored
+        });
     }
 }
 
