@@ -68,6 +68,17 @@ pub(crate) fn bar(size: Option<u64>) -> Result<ProgressBar, Box<dyn Error>> {
     Ok(bar.with_style(style))
 }
 
+/// What failed and all of why, in one line.
+pub(crate) fn because(what: &str, error: &dyn Error) -> String {
+    let mut line = format!("{what}: {error}");
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line += &format!(": {inner}");
+        cause = inner.source();
+    }
+    line
+}
+
 /// Says how it ended: one line on standard error, and exit code 1 where it failed.
 pub(crate) fn conclude(command: &str, ended: Result<Completed, Box<dyn Error>>) -> ExitCode {
     match ended {
@@ -81,13 +92,7 @@ pub(crate) fn conclude(command: &str, ended: Result<Completed, Box<dyn Error>>) 
             ExitCode::SUCCESS
         }
         Err(error) => {
-            let mut line = format!("{command}: {error}");
-            let mut cause = error.source();
-            while let Some(inner) = cause {
-                line += &format!(": {inner}");
-                cause = inner.source();
-            }
-            eprintln!("{line}");
+            eprintln!("{}", because(command, &*error));
             ExitCode::FAILURE
         }
     }

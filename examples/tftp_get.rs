@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use netboot_tftp::client::Completed;
-use tftp_command::{Transfer, bar, conclude, resolve};
+use tftp_command::{Transfer, bar, because, conclude, resolve};
 use tokio::fs::File;
 use tokio::io::BufWriter;
 
@@ -43,7 +43,10 @@ async fn get(arguments: &Arguments) -> Result<Completed, Box<dyn Error>> {
     let mut part = output.clone().into_os_string();
     part.push(".part");
     let part = PathBuf::from(part);
-    let got = get_into(arguments, &part).await;
+    let got = tokio::select! {
+        got = get_into(arguments, &part) => got,
+        Ok(()) = tokio::signal::ctrl_c() => Err("interrupted".into()),
+    };
     let renamed = match &got {
         Ok(_) => tokio::fs::rename(&part, output).await,
         Err(_) => Ok(()),
@@ -73,5 +76,7 @@ async fn get_into(arguments: &Arguments, output: &Path) -> Result<Completed, Box
         })
         .await;
     bar.finish_and_clear();
-    Ok(got?)
+    let (url, into) = (&arguments.url, arguments.output.display());
+    let what = || format!("cannot get {url} into {into}");
+    Ok(got.map_err(|error| because(&what(), &error))?)
 }

@@ -4,12 +4,13 @@
 
 use std::error::Error;
 use std::fs::File;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
 use netboot_tftp::client::{Completed, Content};
-use tftp_command::{Transfer, bar, conclude, resolve};
+use tftp_command::{Transfer, bar, because, conclude, resolve};
 
 mod tftp_command;
 
@@ -30,9 +31,8 @@ async fn main() -> ExitCode {
 }
 
 async fn put(arguments: &Arguments) -> Result<Completed, Box<dyn Error>> {
-    let content = File::open(&arguments.file)
-        .and_then(Content::from_file)
-        .map_err(|error| format!("cannot read {}: {error}", arguments.file.display()))?;
+    let path = &arguments.file;
+    let content = open(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
     let (server, name) = resolve(&arguments.url).await?;
     let bar = bar(Some(content.len()))?;
     let client = arguments.transfer.client(server);
@@ -40,5 +40,14 @@ async fn put(arguments: &Arguments) -> Result<Completed, Box<dyn Error>> {
         .put(name, content, |progress| bar.set_position(progress.bytes))
         .await;
     bar.finish_and_clear();
-    Ok(put?)
+    let what = || format!("cannot put {} at {}", path.display(), arguments.url);
+    Ok(put.map_err(|error| because(&what(), &error))?)
+}
+
+fn open(path: &Path) -> io::Result<Content> {
+    // Opening a pipe would wait for somebody to write to it.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    Content::from_file(File::open(path)?)
 }

@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,8 +27,8 @@ struct Arguments {
     #[arg(long, default_value_t = 1468, value_parser = clap::value_parser!(u16).range(8..=65464))]
     max_blksize: u16,
     /// Most transfers at one time, and most for one client.
-    #[arg(long, default_value_t = 1000)]
-    max_transfers: usize,
+    #[arg(long, default_value = "1000")]
+    max_transfers: NonZeroUsize,
     /// Send and receive everything through the one port, for NAT and containers.
     #[arg(long)]
     single_port: bool,
@@ -58,8 +59,8 @@ async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
     let mut settings = Settings::default();
     settings.limits.max_windowsize = arguments.max_windowsize;
     settings.limits.max_blksize = arguments.max_blksize;
-    settings.max_transfers = arguments.max_transfers;
-    settings.max_transfers_per_client = arguments.max_transfers;
+    settings.max_transfers = arguments.max_transfers.get();
+    settings.max_transfers_per_client = arguments.max_transfers.get();
     settings.single_port = arguments.single_port;
 
     let mut directory = Directory::new(&arguments.root)
@@ -134,8 +135,9 @@ fn print(event: &Event<'_>) {
             detail,
             ..
         } => {
+            let detail = detail.map(|detail| format!(": {detail}"));
             let detail = detail.unwrap_or_default();
-            line(client, name, format!("refused, {message} {detail}"));
+            line(client, name, format!("refused, {message}{detail}"));
         }
         Event::OverCap { client, name, cap } => line(client, name, cap.to_string()),
         other => eprintln!("{other:?}"),

@@ -5,11 +5,16 @@
 //! What comes in is the beginning of a file and the file's length; a file that is no kernel is refused with what it
 //! looks like instead, which `kernel/looks.rs` tells.
 
+mod bz_image;
 mod looks;
+mod pe;
 
 use crate::{Architecture, FileName};
 
 pub use looks::Looks;
+
+use bz_image::bz_image;
+use pe::efi_zboot;
 
 /// A Linux kernel's header, checked.
 ///
@@ -86,7 +91,7 @@ impl Kernel {
                 format: KernelFormat::Image,
                 architecture: Architecture::Arm64,
                 version: None,
-                cmdline_limit: ARM64_CMDLINE,
+                cmdline_limit: CMDLINE_LIMIT,
             })
         } else if head.starts_with(b"MZ") && head.get(4..8) == Some(b"zimg") {
             efi_zboot(head, len)
@@ -134,126 +139,7 @@ impl Kernel {
 }
 
 /// `COMMAND_LINE_SIZE` of arm64 and x86 less the NUL (`arch/*/include/uapi/asm/setup.h`).
-const ARM64_CMDLINE: u32 = 2047;
-
-fn bz_image(head: &[u8], len: u64) -> Result<Kernel, KernelError> {
-    let protocol = u16_at(head, 0x206).unwrap_or(0);
-    if protocol < 0x0202 {
-        return Err(KernelError::Unsupported {
-            reason: "its boot protocol is older than 2.02 (Linux 2.4)",
-        });
-    }
-    let load_flags = head.get(0x211).copied().unwrap_or(0);
-    if load_flags & 1 == 0 {
-        return Err(KernelError::Unsupported {
-            reason: "it is a zImage, which loads below 1 MiB",
-        });
-    }
-    // A setup_sects of 0 stands for 4, as boot.rst has it.
-    let setup_sects = match head.get(0x1f1).copied().unwrap_or(0) {
-        0 => 4,
-        sects => u64::from(sects),
-    };
-    if protocol >= 0x0204 {
-        let paragraphs = u64::from(u32_at(head, 0x1f4).unwrap_or(0));
-        let expected = (setup_sects + 1) * 512 + paragraphs * 16;
-        if len < expected {
-            return Err(KernelError::Truncated { len, expected });
-        }
-    }
-    let cmdline_limit = match (protocol >= 0x0206).then(|| u32_at(head, 0x238)).flatten() {
-        Some(limit) if limit > 0 => limit,
-        _ => 255,
-    };
-    let is_64_bit = match protocol >= 0x020c {
-        true => u16_at(head, 0x236).unwrap_or(0) & 1 == 1,
-        false => pe_machine(head) == Some(PE_X86_64),
-    };
-    Ok(Kernel {
-        format: KernelFormat::BzImage,
-        architecture: if is_64_bit {
-            Architecture::X86_64
-        } else {
-            Architecture::I386
-        },
-        version: bz_image_version(head),
-        cmdline_limit,
-    })
-}
-
-/// The text at 0x200 plus the header's `kernel_version`; 0 there means that there is none.
-fn bz_image_version(head: &[u8]) -> Option<String> {
-    let offset = u16_at(head, 0x20e).filter(|&offset| offset != 0)?;
-    let text = head.get(usize::from(offset) + 0x200..)?;
-    let text = text.get(..text.iter().position(|&byte| byte == 0)?)?;
-    let text: String = text
-        .iter()
-        .map(|&byte| char::from(byte))
-        .filter(|c| c.is_ascii() && !c.is_ascii_control())
-        .collect();
-    let text = text.trim();
-    (!text.is_empty() && text.len() <= 256).then(|| text.to_owned())
-}
-
-/// The compressed EFI kernel: "MZ", two bytes, "zimg", then where the compressed payload is and how long.
-fn efi_zboot(head: &[u8], len: u64) -> Result<Kernel, KernelError> {
-    let payload = u32_at(head, 8).zip(u32_at(head, 12));
-    let expected = payload.map_or(0x40, |(offset, size)| u64::from(offset) + u64::from(size));
-    if len < expected {
-        return Err(KernelError::Truncated { len, expected });
-    }
-    let architecture = match pe_machine(head) {
-        Some(PE_ARM64) => Architecture::Arm64,
-        Some(PE_X86_64) => Architecture::X86_64,
-        Some(_) => {
-            return Err(KernelError::Unsupported {
-                reason: "its architecture is neither x86 nor arm64",
-            });
-        }
-        None => {
-            return Err(KernelError::Unsupported {
-                reason: "its PE header is missing",
-            });
-        }
-    };
-    Ok(Kernel {
-        format: KernelFormat::EfiZboot,
-        architecture,
-        version: None,
-        cmdline_limit: ARM64_CMDLINE,
-    })
-}
-
-/// Machine types of the PE format, "Machine Types" in Microsoft's specification.
-const PE_X86_64: u16 = 0x8664;
-const PE_ARM64: u16 = 0xaa64;
-#[cfg(all(unix, feature = "store"))]
-const PE_I386: u16 = 0x014c;
-
-impl Architecture {
-    /// The processor of an EFI program with this beginning.
-    #[cfg(all(unix, feature = "store"))]
-    pub(crate) fn of_program(head: &[u8]) -> Option<Self> {
-        match pe_machine(head)? {
-            PE_X86_64 => Some(Self::X86_64),
-            PE_I386 => Some(Self::I386),
-            PE_ARM64 => Some(Self::Arm64),
-            _ => None,
-        }
-    }
-}
-
-/// The machine of a PE program: "MZ", at 0x3c the offset of "PE\0\0", and the machine after it.
-fn pe_machine(head: &[u8]) -> Option<u16> {
-    if !head.starts_with(b"MZ") {
-        return None;
-    }
-    let header = usize::try_from(u32_at(head, 0x3c)?).ok()?;
-    let machine = header.checked_add(4)?;
-    (head.get(header..machine)? == b"PE\0\0")
-        .then(|| u16_at(head, machine))
-        .flatten()
-}
+const CMDLINE_LIMIT: u32 = 2047;
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     let bytes = bytes.get(at..at.checked_add(2)?)?;

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::MacAddr;
+use netboot_image::Digest;
 use netboot_ipxe::{Ending, LinuxBoot};
 
 /// What the placeholders of a command line stand for; `None` leaves the placeholder empty.
@@ -21,6 +22,9 @@ pub(crate) struct Values<'a> {
     /// `{report}`, the URL that a machine POSTs to when it is installed; empty where no install is
     /// due.
     pub report: Option<&'a str>,
+    /// `{state-digest}`, of the document at the machine's `/states/` URL, as `sha256:HEX`; `none`
+    /// where it has none.
+    pub state_digest: Option<Digest>,
 }
 
 /// Why a word may not stand in a configuration's command line.
@@ -47,7 +51,7 @@ impl WordError {
     pub(crate) fn cure(&self) -> &'static str {
         match self {
             Self::UnknownPlaceholder(_) => {
-                "use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch} or {report}"
+                "use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report} or {state-digest}"
             }
             Self::AltersInit => "leave init= and rdinit= to the image's own command line",
             Self::NotAWord => "write it as several words",
@@ -138,6 +142,11 @@ fn value(name: &str, values: &Values<'_>) -> Result<String, WordError> {
         "name" => values.name.map(String::from),
         "arch" => values.arch.map(String::from),
         "report" => values.report.map(String::from),
+        "state-digest" => Some(
+            values
+                .state_digest
+                .map_or_else(|| "none".to_owned(), |digest| digest.to_string()),
+        ),
         _ => return Err(WordError::UnknownPlaceholder(name.into())),
     }
     .unwrap_or_default())
@@ -157,6 +166,7 @@ mod tests {
             name: Some("node-01"),
             arch: Some("x86_64"),
             report: Some("http://192.168.100.1/machines/node-01/installed"),
+            state_digest: None,
         }
     }
 
@@ -173,6 +183,7 @@ mod tests {
                 "report={report}",
                 "report=http://192.168.100.1/machines/node-01/installed",
             ),
+            ("digest={state-digest}", "digest=none"),
             ("plain", "plain"),
         ] {
             assert_eq!(expand_word(word, &values()).as_deref(), Ok(expected));

@@ -2,6 +2,7 @@
 
 mod api;
 mod asking;
+mod certificate;
 mod clock;
 mod cmdline;
 pub mod command;

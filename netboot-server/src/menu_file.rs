@@ -34,6 +34,7 @@ pub(crate) fn write(world: &World) -> Result<(), Failure> {
         origin: Origin {
             server: IpAddr::V4(network.server),
             http_port: config.ports.http.get(),
+            secure: false,
         },
         trust: Trust::PERSON,
     };

@@ -1,7 +1,8 @@
 //! The boot programs at hand: iPXE's builds for each kind of firmware.
 //!
 //! They are looked for in the state folder's `tftp/`, which the operator fills, in the folders there,
-//! and then where the distribution's packages put them.
+//! and then in the configuration's `program_dirs`, by default where the distribution's packages put
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -41,8 +42,8 @@ const MOST_FOLDERS: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
     found: BTreeMap<String, PathBuf>,
-    /// The folders in the operator's folder that were looked into.
-    below: Vec<PathBuf>,
+    /// The folders that were looked into.
+    folders: Vec<PathBuf>,
 }
 
 /// When the folders last changed; a changed stamp means that [`Programs::scan`] may find others.
@@ -50,11 +51,14 @@ pub struct Programs {
 pub struct Stamp(Vec<Option<SystemTime>>);
 
 impl Programs {
-    /// The files in the operator's folder and in the first 64 of its folders, and those in the
-    /// distribution's that the operator did not put there. A folder that is not there holds none.
+    /// The files in the operator's folder and in the first 64 of its folders, and those in the other
+    /// folders that the operator did not put there. A folder that is not there holds none.
     #[must_use]
-    pub fn scan(folder: &Path) -> Self {
-        let mut programs = Self::default();
+    pub fn scan(folder: &Path, others: &[PathBuf]) -> Self {
+        let mut programs = Self {
+            folders: vec![folder.to_owned()],
+            ..Self::default()
+        };
         let mut below = Vec::new();
         for (name, path) in entries(folder) {
             if leads_out(folder, &path) {
@@ -74,12 +78,13 @@ impl Programs {
                     programs.add(format!("{folder_name}/{name}"), file);
                 }
             }
-            programs.below.push(path);
+            programs.folders.push(path);
         }
-        for folder in DISTRIBUTION_DIRS {
-            for (name, path) in entries(Path::new(folder)) {
+        for other in others {
+            for (name, path) in entries(other) {
                 programs.add(name, path);
             }
+            programs.folders.push(other.clone());
         }
         for (name, path) in SIGNED {
             programs.add(name.to_owned(), path.into());
@@ -95,12 +100,9 @@ impl Programs {
 
     /// The stamp now of the folders that these programs were found in.
     #[must_use]
-    pub fn stamp(&self, folder: &Path) -> Stamp {
-        let changed = |folder: &Path| folder.metadata().and_then(|data| data.modified()).ok();
-        let below = self.below.iter().map(PathBuf::as_path);
-        let distribution = DISTRIBUTION_DIRS.iter().map(Path::new);
-        let folders = std::iter::once(folder).chain(below).chain(distribution);
-        Stamp(folders.map(changed).collect())
+    pub fn stamp(&self) -> Stamp {
+        let changed = |folder: &PathBuf| folder.metadata().and_then(|data| data.modified()).ok();
+        Stamp(self.folders.iter().map(changed).collect())
     }
 
     /// The first of a platform's programs that is at hand. A Raspberry Pi's may be in a folder of
@@ -142,7 +144,7 @@ impl<const N: usize> From<[&str; N]> for Programs {
         let found = names.map(|name| (name.to_owned(), Path::new("tftp").join(name)));
         Self {
             found: found.into(),
-            below: Vec::new(),
+            folders: Vec::new(),
         }
     }
 }
@@ -224,7 +226,7 @@ mod tests {
         std::fs::write(folder.join("own.efi"), "program").expect("a file");
         std::os::unix::fs::symlink("own.efi", folder.join("alias.efi")).expect("a link");
         std::os::unix::fs::symlink("../leases", folder.join("leak.efi")).expect("a link");
-        let programs = Programs::scan(&folder);
+        let programs = Programs::scan(&folder, &[]);
         assert!(programs.has("own.efi"));
         assert!(programs.has("alias.efi"));
         assert!(!programs.has("leak.efi"));
@@ -233,8 +235,16 @@ mod tests {
     #[test]
     fn the_operators_program_is_taken_before_the_distributions() {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let distribution = tempfile::tempdir().expect("a temporary folder");
+        for name in ["ipxe.efi", "snponly.efi"] {
+            std::fs::write(distribution.path().join(name), "theirs").expect("a file");
+        }
         std::fs::write(folder.path().join("ipxe.efi"), "mine").expect("a file");
-        let programs = Programs::scan(folder.path());
+        let programs = Programs::scan(folder.path(), &[distribution.path().to_owned()]);
+        assert_eq!(
+            programs.path("snponly.efi"),
+            Some(distribution.path().join("snponly.efi").as_path())
+        );
         assert_eq!(
             programs.path("ipxe.efi"),
             Some(folder.path().join("ipxe.efi").as_path())
@@ -254,7 +264,7 @@ mod tests {
             let file = folder.path().join(file);
             std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
             std::fs::write(&file, "program").expect("a file");
-            let programs = Programs::scan(folder.path());
+            let programs = Programs::scan(folder.path(), &[]);
             let found = programs.for_platform(Platform::RaspberryPi).is_some();
             assert_eq!(found, at_hand, "{}", file.display());
         }
@@ -265,15 +275,15 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let below = folder.path().join("arm64-efi");
         std::fs::create_dir(&below).expect("a folder");
-        let programs = Programs::scan(folder.path());
-        let before = programs.stamp(folder.path());
-        assert_eq!(programs.stamp(folder.path()), before);
+        let programs = Programs::scan(folder.path(), &[]);
+        let before = programs.stamp();
+        assert_eq!(programs.stamp(), before);
         let at = SystemTime::UNIX_EPOCH;
         let dir = File::open(&below).expect("a folder");
         dir.set_modified(at).expect("its owner");
-        assert_ne!(programs.stamp(folder.path()), before);
+        assert_ne!(programs.stamp(), before);
         std::fs::write(below.join("ipxe.efi"), "program").expect("a file");
-        let programs = Programs::scan(folder.path());
+        let programs = Programs::scan(folder.path(), &[]);
         assert_eq!(
             programs.for_platform(Platform::Arm64),
             Some("arm64-efi/ipxe.efi")

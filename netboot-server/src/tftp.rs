@@ -68,6 +68,7 @@ impl Files {
         let origin = Origin {
             server: local.to_canonical(),
             http_port: world.config().ports.http.get(),
+            secure: false,
         };
         self.shared
             .script(

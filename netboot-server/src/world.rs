@@ -14,6 +14,7 @@ use netboot_dhcp::MacAddr;
 use netboot_image::{ImageName, Manifest, Revision, Store, StoreError};
 use uuid::Uuid;
 
+use crate::certificate;
 use crate::config::{Circuit, Config, Install, Problems, ProgramChoice, Target, swapped};
 use crate::failure::{Chain, Failure};
 use crate::install::{InstallStore, Installs, Stamp};
@@ -76,7 +77,7 @@ impl World {
     #[must_use]
     pub fn look(config: Config) -> Self {
         let dir = config.images_dir();
-        let programs = Programs::scan(&config.programs_dir());
+        let programs = Programs::scan(&config.programs_dir(), &config.program_dirs);
         let installs = InstallStore::new(&config.state_dir).read();
         let mut world = Self::new(Arc::new(config), Vec::new(), programs).with_installs(installs);
         // A store that is not there yet holds no image.
@@ -157,11 +158,9 @@ impl World {
         networks.iter().position(|net| net.subnet.contains(address))
     }
 
-    /// Adds a warning for everything that the configuration names and that is not at hand.
+    /// Adds a warning for everything that the configuration names and that is not at hand, and an
+    /// error for a certificate that HTTPS cannot be served with.
     pub fn warn(&self, problems: &mut Problems) {
-        let add = |image: &ImageName| {
-            format!("run `netboot image add {image} --kernel FILE --initrd FILE`")
-        };
         let mut missing = |place: String, image: Option<&ImageName>, whose: &str| {
             if let Some(image) = image.filter(|image| self.image(image).is_none()) {
                 problems.warning(
@@ -169,7 +168,7 @@ impl World {
                     format!(
                         "image {image} is not in the store; {whose} gets a script that says so"
                     ),
-                    add(image),
+                    format!("run `{}`", self.config.command_for(image)),
                 );
             }
         };
@@ -188,6 +187,9 @@ impl World {
         }
         if let Err(failure) = &self.installs {
             problems.warning(&failure.tried, failure.why.clone(), failure.cure.clone());
+        }
+        if let Some(tls) = &self.config.tls {
+            certificate::check(tls, problems);
         }
         self.warn_of_programs(problems);
         for broken in &self.broken {
@@ -289,10 +291,10 @@ impl Worlds {
             )
         })?;
         let installs = InstallStore::new(&config.state_dir);
-        let programs = Programs::scan(&programs_dir);
+        let programs = Programs::scan(&programs_dir, &config.program_dirs);
         let seen = Seen {
             revision: Some(store.revision().map_err(failed)?),
-            programs: programs.stamp(&programs_dir),
+            programs: programs.stamp(),
             installs: installs.stamp(),
         };
         let mut world = World::new(config, Vec::new(), programs);
@@ -321,13 +323,14 @@ impl Worlds {
         &self.installs
     }
 
-    /// Changes to another configuration with the same state folder; images, programs and install
-    /// states stay.
+    /// Changes to another configuration with the same state folder; images and install states stay.
     pub(crate) fn reconfigure(&self, config: Arc<Config>) {
         // Held, so that no look puts the old configuration back.
-        let _seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.last();
-        let mut world = World::new(config, Vec::new(), old.programs.clone());
+        let programs = Programs::scan(&self.programs_dir, &config.program_dirs);
+        seen.programs = programs.stamp();
+        let mut world = World::new(config, Vec::new(), programs);
         world.number = old.number + 1;
         world.images.clone_from(&old.images);
         world.broken.clone_from(&old.broken);
@@ -372,7 +375,7 @@ impl Worlds {
         let old = self.last();
         let now = Seen {
             revision: self.store.revision().ok().or(seen.revision),
-            programs: old.programs.stamp(&self.programs_dir),
+            programs: old.programs.stamp(),
             installs: self.installs.stamp(),
         };
         if *seen == now {
@@ -381,7 +384,7 @@ impl Worlds {
         let mut world = World::new(
             Arc::clone(&old.config),
             Vec::new(),
-            Programs::scan(&self.programs_dir),
+            Programs::scan(&self.programs_dir, &old.config.program_dirs),
         );
         world.number = old.number + 1;
         if let Err(error) = world.read_images(&self.store) {
@@ -391,7 +394,7 @@ impl Worlds {
         world.installs = self.installs.read();
         // The folders that the new programs were found in.
         *seen = Seen {
-            programs: world.programs.stamp(&self.programs_dir),
+            programs: world.programs.stamp(),
             ..now
         };
         self.put(world)

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::io::Read;
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
@@ -102,6 +103,28 @@ fn the_documents_tell_of_networks_machines_leases_and_images() {
         let text = ask(&site, "GET", &format!("/api/v1/{path}")).body;
         let text = String::from_utf8(text).expect("text");
         assert!(!text.contains("for node-01 only"), "{path}: {text}");
+    }
+}
+
+#[test]
+fn documents_and_metrics_are_compressed_for_who_takes_it() {
+    let site = site();
+    let _serving = serve(&site);
+    for path in ["/metrics", "/api/v1/explain?mac=02:00:00:00:00:01"] {
+        let mut admin = Connection::to(SERVER, site.ports.admin);
+        let takes = [("Accept-Encoding", "gzip")];
+        let gzip = admin.ask("GET", path, &takes);
+        assert_eq!(gzip.header("content-encoding"), "gzip", "{path}");
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(gzip.body.as_slice())
+            .read_to_string(&mut text)
+            .expect("gzip");
+        assert!(text.len() > 1024 && gzip.body.len() < text.len(), "{text}");
+        let plain = admin.ask("GET", path, &[]);
+        assert_eq!(plain.header("content-encoding"), "");
+        assert_eq!(plain.header("vary"), "accept-encoding");
+        // Figures in it go on; what it begins with does not.
+        assert_eq!(&plain.text()[..20], &text[..20]);
     }
 }
 

@@ -142,6 +142,11 @@ fn an_image_that_is_missing_is_a_warning() {
         "{}",
         done.err
     );
+    let images = json!({ "images": { "debian": { "nix": "debian.nix" } } });
+    site.configure(&target("debian"), images);
+    let done = site.run(["check"]);
+    let cure = "cure: run `netboot image generate debian`";
+    assert!(done.err.contains(cure), "{}", done.err);
     site.add("debian", "one");
     let done = site.run(["check"]);
     assert!(!done.err.contains("image debian"), "{}", done.err);

@@ -348,7 +348,7 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "targets/0/cmdline",
             json!("quiet x={host}"),
             "netboot.targets[0].cmdline | \"x={host}\" holds the placeholder {host}, which is not \
-             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch} or {report}",
+             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report} or {state-digest}",
         ),
         (
             "targets/0/cmdline",
@@ -468,9 +468,39 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "netboot.admin_listen | \"127.0.0.1:0\" cannot be read: 0 is no port",
         ),
         (
+            "tls",
+            json!({ "cert": "/etc/netboot/cert.pem" }),
+            "netboot.tls.key | names no file | write the whole path of a file in PEM",
+        ),
+        (
+            "tls",
+            json!({ "cert": "/c", "key": "/k", "prot": 443 }),
+            "netboot.tls.prot | no such key is known | did you mean `port`?",
+        ),
+        (
+            "tls",
+            json!({ "cert": "cert.pem", "key": "/k" }),
+            "netboot.tls.cert | names no file",
+        ),
+        (
+            "tls",
+            json!({ "cert": "/c", "key": "/k", "port": 80 }),
+            "netboot.tls.port | 80 is the port of HTTP, too",
+        ),
+        (
+            "tls",
+            json!({ "cert": "/c", "key": "/k", "port": "https" }),
+            "netboot.tls.port | \"https\" cannot be read:",
+        ),
+        (
             "state_dir",
             json!(""),
             "netboot.state_dir | is empty | write a folder",
+        ),
+        (
+            "program_dirs",
+            json!(["/usr/lib/ipxe", "ipxe"]),
+            "netboot.program_dirs[1] | \"ipxe\" is no absolute path | write the whole path",
         ),
     ] {
         let error = error_with(pointer, value);
@@ -939,6 +969,22 @@ fn the_api_listens_on_loopback_unless_told_otherwise() {
 }
 
 #[test]
+fn https_is_off_unless_a_certificate_is_named() {
+    assert_eq!(good("n.json", GUIDE).tls, None);
+    let mut table = json!({ "cert": "/etc/netboot/cert.pem", "key": "/etc/netboot/key.pem" });
+    for port in [443, 8443] {
+        let (config, problems) = read_json(&guide_with("tls", table.clone()));
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        let tls = config.tls.clone().expect("HTTPS");
+        assert_eq!(tls.cert.to_str(), Some("/etc/netboot/cert.pem"));
+        assert_eq!(tls.key.to_str(), Some("/etc/netboot/key.pem"));
+        assert_eq!(tls.port.get(), port);
+        same_again(&config);
+        table["port"] = json!(8443);
+    }
+}
+
+#[test]
 fn a_proxy_needs_no_ranges_and_delays_are_milliseconds_or_text() {
     let network = |more: &[(&str, Value)]| {
         let mut network = json!({ "interface": "eth1", "server": "192.168.100.1" });
@@ -1017,7 +1063,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         1 => any::<String>(),
         9 => proptest::sample::select(vec![
-            "state_dir", "server", "networks", "ports", "admin_listen", "menu", "images", "groups", "targets", "ip",
+            "state_dir", "server", "networks", "ports", "admin_listen", "tls", "menu", "images", "groups", "targets", "ip",
             "interface", "dhcp_range", "start", "end", "subnet", "gateway", "dns", "lease_time",
             "ranges", "exclude", "name", "mac", "config", "cmdline", "state", "items", "image",
             "chain", "local", "shell", "label", "timeout", "unknown", "default", "title",

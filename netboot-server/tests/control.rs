@@ -96,6 +96,60 @@ fn status_that_watches_shows_what_changes_until_it_is_told_to_end() {
 }
 
 #[test]
+fn status_that_watches_waits_for_a_server_that_is_restarted() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    let command = netboot(site.arguments(["status", "--watch", "--json"]));
+    let mut watching = Running::start(command, Reads::Output);
+    watching.line(&format!("\"name\":\"TFTP on {SERVER}\""));
+    serving.signal(Signal::SIGKILL);
+    serving.end();
+    site.configure(&json!([]), json!({}));
+    let _serving = Running::serve(&site);
+    watching.line("\"machines\":[]");
+    watching.signal(Signal::SIGINT);
+    assert!(watching.end().success());
+}
+
+#[test]
+fn status_that_watches_is_cut_to_its_terminal() {
+    let site = site();
+    let _serving = Running::serve(&site);
+    let words = site.arguments(["status", "--watch"]).into_iter();
+    let words: Vec<_> = words
+        .map(|word| word.into_string().expect("text"))
+        .collect();
+    let line = format!(
+        "stty rows 6 columns 30; exec {} {}",
+        env!("CARGO_BIN_EXE_netboot"),
+        words.join(" ")
+    );
+    let mut command = Command::new("script");
+    command.args(["-qec", &line, "/dev/null"]);
+    let mut watching = Running::start(command, Reads::Output);
+    for _ in 0..2 {
+        // Each page begins at the top.
+        watching.line("\x1b[H\x1b[Jnetboot ");
+        watching.line(" more lines than ");
+    }
+    let shown = watching.seen.join("\n").replace("\x1b[H\x1b[J", "\r");
+    for page in shown
+        .split('\r')
+        .map(str::trim_start)
+        .filter(|page| page.starts_with("netboot"))
+    {
+        assert!(page.lines().count() <= 5, "{page}");
+    }
+    assert!(
+        watching
+            .seen
+            .iter()
+            .all(|line| line.trim_end().chars().count() <= 30 + 6),
+        "{shown}"
+    );
+}
+
+#[test]
 fn events_are_those_of_the_log_and_of_one_machine_where_asked() {
     let site = site();
     let mut serving = Running::serve(&site);
@@ -128,7 +182,15 @@ fn events_are_those_of_the_log_and_of_one_machine_where_asked() {
 fn events_that_follow_come_as_they_happen_and_end_with_the_server() {
     let site = site();
     let mut serving = Running::serve(&site);
-    let command = netboot(site.arguments(["events", "--follow"]));
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "exec \"$@\" 2>&1",
+            "sh",
+            env!("CARGO_BIN_EXE_netboot"),
+        ])
+        .args(site.arguments(["events", "--follow"]));
     let mut following = Running::start(command, Reads::Output);
     let bound = lease(&site, 1);
     following.line(&format!(" DHCPACK(lo) {} {}", bound.address, mac(1)));
@@ -136,7 +198,9 @@ fn events_that_follow_come_as_they_happen_and_end_with_the_server() {
     following.line(" /healthz: 200");
     serving.signal(Signal::SIGTERM);
     assert!(serving.end().success());
-    following.end();
+    assert!(following.end().success());
+    let last = following.seen.last().map(String::as_str);
+    assert_eq!(last, Some("netboot: the server ended"));
 }
 
 #[test]

@@ -3,11 +3,13 @@
 
 mod support;
 
+use std::io::Read;
 use std::net::{Ipv4Addr, UdpSocket};
 use std::os::unix::fs::symlink;
 
 use netboot_dhcp::client::Profile;
 use netboot_dhcp::value::Arch;
+use netboot_image::Digest;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use support::client::{Connection, get, lease, lease_as, mac, tftp};
@@ -21,7 +23,7 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 fn targets() -> Value {
     json!([
         { "name": "node-01", "mac": mac(1), "ip": NODE, "config": "debian",
-          "cmdline": "host={name} ip={ip}",
+          "cmdline": "host={name} ip={ip} state={state-digest}",
           "state": { "plugins": { "net": ["eth0"] } } },
         { "name": "node-02", "mac": mac(2), "config": "missing", "state": { "secret": 2 } },
     ])
@@ -93,6 +95,48 @@ fn http_1_0_is_answered_and_closed() {
     let answer = http.answer(false);
     assert_eq!((answer.status, answer.body), (200, kernel));
     assert_eq!(http.rest(), b"");
+}
+
+#[test]
+fn text_is_compressed_for_who_takes_it_and_images_never_are() {
+    let site = site();
+    let (kernel, _) = site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    let mut http = Connection::from(&site, STRANGER);
+    let plain = http.ask("GET", "/boot.ipxe", &[]);
+    assert!(plain.body.len() > 1024, "{}", plain.text());
+    assert_eq!(plain.header("content-encoding"), "");
+    let takes = ("Accept-Encoding", "br, gzip;q=0.5");
+    let gzip = http.ask("GET", "/boot.ipxe", &[takes]);
+    assert_eq!(gzip.header("content-encoding"), "gzip");
+    assert!(gzip.body.len() < plain.body.len() / 2);
+    let mut text = Vec::new();
+    flate2::read::GzDecoder::new(gzip.body.as_slice())
+        .read_to_end(&mut text)
+        .expect("gzip");
+    assert_eq!(text, plain.body);
+    // A cache between must not give one form in place of the other.
+    let etag = gzip.header("etag").to_owned();
+    assert_ne!(etag, plain.header("etag"));
+    for answer in [&plain, &gzip] {
+        assert_eq!(answer.header("vary"), "accept-encoding");
+    }
+    let head = http.ask("HEAD", "/boot.ipxe", &[takes]);
+    assert_eq!(head.header("content-length"), gzip.body.len().to_string());
+    let known = http.ask("GET", "/boot.ipxe", &[takes, ("If-None-Match", &etag)]);
+    assert_eq!(known.status, 304);
+    // Parts are of the text as it is.
+    let part = http.ask("GET", "/boot.ipxe", &[takes, ("Range", "bytes=0-5")]);
+    assert_eq!((part.status, part.text()), (206, "#!ipxe"));
+    assert_eq!(part.header("content-encoding"), "");
+
+    for path in ["/images/debian/bzImage", "/undionly.kpxe"] {
+        let image = http.ask("GET", path, &[takes]);
+        assert_eq!(image.header("content-encoding"), "", "{path}");
+        assert_eq!(image.header("vary"), "", "{path}");
+    }
+    let image = http.ask("GET", "/images/debian/bzImage", &[takes]);
+    assert_eq!(image.body, kernel);
 }
 
 #[test]
@@ -328,6 +372,7 @@ fn a_machine_whose_image_is_missing_gets_an_address_and_a_script_that_says_so() 
 #[test]
 fn a_state_is_for_the_machine_that_holds_the_lease_and_for_nobody_else() {
     let site = site();
+    site.add("debian", "Debian");
     let _serving = Running::serve(&site);
     let names = [
         "/states/node-01.json",
@@ -346,6 +391,10 @@ fn a_state_is_for_the_machine_that_holds_the_lease_and_for_nobody_else() {
         assert_eq!(answer.header("content-type"), "application/json");
         let state: Value = serde_json::from_slice(&answer.body).expect("JSON");
         assert_eq!(state, json!({ "plugins": { "net": ["eth0"] } }));
+        let script = get(&site, NODE, "/boot.ipxe");
+        let script = script.text();
+        let digest = Digest::of(&answer.body);
+        assert!(script.contains(&format!(" state={digest}")), "{script}");
         for from in [other, STRANGER, SERVER] {
             assert_eq!(status(from, path), 404, "{path} from {from}");
             let claimed = format!("{path}?mac=02-00-00-00-00-01");

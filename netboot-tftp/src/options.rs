@@ -187,6 +187,30 @@ mod tests {
     }
 
     #[test]
+    fn windowsize_is_taken_from_1_to_65535_and_timeout_from_1_to_255() {
+        let window = |text: &str| options(format!("windowsize\0{text}\0").as_bytes()).windowsize;
+        assert_eq!(["0", "65536"].map(window), [None; 2]);
+        assert_eq!(["1", "65535"].map(window), [Some(1), Some(65535)]);
+        let timeout = |text: &str| options(format!("timeout\0{text}\0").as_bytes()).timeout;
+        assert_eq!(["0", "256"].map(timeout), [None; 2]);
+        assert_eq!(["1", "255"].map(timeout), [Some(1), Some(255)]);
+    }
+
+    #[test]
+    fn multicast_and_other_options_of_strangers_are_passed_over() {
+        // RFC 2090 §3: a client asks for multicast by an empty value.
+        let asked = options(b"multicast\0\0rollover\x000\0blksize\x00600\0");
+        let blksize = Some(600);
+        assert_eq!(
+            asked,
+            Options {
+                blksize,
+                ..Options::default()
+            }
+        );
+    }
+
+    #[test]
     fn the_first_of_a_repeated_option_counts_and_case_does_not() {
         assert_eq!(
             options(b"BlkSize\x00600\0blksize\x00700\0").blksize,

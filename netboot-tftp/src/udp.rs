@@ -366,6 +366,12 @@ pub(crate) fn receive<'b>(socket: &UdpSocket, buf: &'b mut [u8]) -> Option<(&'b 
     Some((buf.get(..len)?, from))
 }
 
+/// Lets a socket count as read to its end, so that the reactor waits for the next datagram.
+pub(crate) fn await_next(socket: &UdpSocket) {
+    let nothing = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+    let _what_it_was_told = socket.try_io(Interest::READABLE, nothing);
+}
+
 fn canonical(addr: SocketAddr) -> SocketAddr {
     match addr.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, addr.port()),

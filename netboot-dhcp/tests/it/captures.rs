@@ -1,9 +1,12 @@
 //! Packets of real firmware and clients. Each file says where it comes from and what tshark reads in
 //! it; that, and not this crate, gives the expected values.
 
+use crate::machines::PC;
+use crate::packet::NOW;
+use netboot_dhcp::client::{Client, Output, Profile};
 use netboot_dhcp::server::Firmware;
 use netboot_dhcp::value::{Arch, MessageType, VendorClassKind, ipxe, key};
-use netboot_dhcp::wire::{Encoding, Message, MessageView};
+use netboot_dhcp::wire::{Encoding, Message, MessageView, OptionCode};
 
 struct Capture {
     name: &'static str,
@@ -119,6 +122,27 @@ fn firmware_is_told_apart() {
     assert_eq!(firmware("ovmf_http_discover"), Firmware::HttpClient);
     for system in ["udhcpc_discover", "dhclient_discover", "nmap_discover"] {
         assert_eq!(firmware(system), Firmware::Other, "{system}");
+    }
+}
+
+/// The models that other tests boot stand for real firmware: what servers tell it by is as it sends it.
+#[test]
+fn models_send_what_their_firmware_sends() {
+    for (profile, name) in [
+        (Profile::pxe_uefi(PC), "ovmf_pxe_discover"),
+        (Profile::http_uefi(PC), "ovmf_http_discover"),
+        (Profile::ipxe(PC, Arch::X86_BIOS), "ipxe_bios_discover"),
+    ] {
+        let captured = Capture::named(name).bytes();
+        let captured = MessageView::parse(&captured).unwrap();
+        let Output::Transmit(sent) = Client::new(NOW, profile, 7).poll_output(NOW).unwrap() else {
+            panic!("a DISCOVER is sent at once");
+        };
+        let sent = MessageView::parse(&sent.bytes).unwrap();
+        for code in [53, 57, 60, 77, 93, 94].map(OptionCode) {
+            assert_eq!(sent.option(code), captured.option(code), "{name}: {code}");
+        }
+        assert_eq!(sent.flags(), captured.flags(), "{name}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What each machine makes of the offers it gets: they are as hard to please as the firmware that they
 //! stand for. Offers are written byte by byte.
 
-use crate::machines::PC;
+use crate::machines::{PC, PI};
 use crate::packet::{NOW, SERVER};
 use netboot_dhcp::client::{Bound, Client, Output, Profile};
 use netboot_dhcp::value::Arch;
@@ -170,4 +170,33 @@ fn ipxe_takes_a_boot_servers_reply_from_port_4011_only() {
         let done = matches!(client.poll_output(now).unwrap(), Output::Done(_));
         assert_eq!(done, heard, "port {port}");
     }
+}
+
+/// What a Raspberry Pi's boot ROM looks for in option 43, by hand: 6 = 3, a menu, and a boot server's name.
+const PI_MENU: &[u8] =
+    b"\x2b\x20\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
+
+#[test]
+fn raspberry_pi_3_takes_the_offer_with_its_menu_and_sends_no_request() {
+    let to_pi = |mut offer: Vec<u8>| {
+        offer[28..34].copy_from_slice(&PI.0);
+        offer
+    };
+    let offers = [
+        to_pi(offer(5, 105, "plain", &[])),
+        to_pi(offer(1, 101, "", PI_MENU)),
+    ];
+    let mut early = Profile::raspberry_pi_3(PI);
+    // The offers here come at once.
+    early.deaf_ms = 0;
+    let (asked, bound) = chosen(early, &offers);
+    assert_eq!(
+        (asked, bound.next_server),
+        (0, Some(Ipv4Addr::new(10, 0, 0, 1)))
+    );
+    let (asked, bound) = chosen(Profile::raspberry_pi_4(PI), &offers);
+    assert_eq!(
+        (asked, bound.next_server),
+        (1, Some(Ipv4Addr::new(10, 0, 0, 1)))
+    );
 }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
-const PI: MacAddr = MacAddr([0xb8, 0x27, 0xeb, 0, 0, 1]);
+pub(crate) const PI: MacAddr = MacAddr([0xb8, 0x27, 0xeb, 0, 0, 1]);
 pub(crate) const PC: MacAddr = MacAddr([0x52, 0x54, 0, 0, 0, 1]);
 /// What a Raspberry Pi 3 needs of a server, and a server that pings an address takes.
 const DELAY_MS: u32 = 1_000;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{pe_machine, u16_at};
+use super::pe::pe_machine;
+use super::u16_at;
 
 /// What a file looks like. For messages: nothing is decided by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -22,8 +22,9 @@ const PIECE: usize = 256 * 1024;
 /// Buffers in the ring: enough that neither thread waits for a short delay of the other.
 const PIECES: usize = 4;
 
-/// Bytes after which what was written begins to go to the disk: large enough for large extents.
-const FLUSHED: u64 = 8 << 20;
+/// Bytes after which what was written begins to go to the disk: large enough for large extents, and few enough that the
+/// disk is busy from the start and little is left at the end.
+const FLUSHED: u64 = 2 << 20;
 
 /// Where the content comes from.
 pub(super) enum Content {

@@ -1,8 +1,9 @@
 //! Importing what nixpkgs, Debian and Ubuntu leave, in each of their layouts.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use netboot_image::{Boot, BootLineError, Import, ImportError};
 
@@ -10,12 +11,15 @@ use crate::common::{Bench, kernel, name};
 
 const INIT: &str = "init=/nix/store/0c5wq-nixos-system-a-24.05/init";
 
+/// The beginnings of two zstd frames: nixpkgs' initrd is two compressed archives, one after the other.
+const TWO_ARCHIVES: &[u8] = b"\x28\xb5\x2f\xfd the store \x28\xb5\x2f\xfd the rest";
+
 /// A tree like that of `nix-build -A config.system.build.{netbootRamdisk,kernel,netbootIpxeScript}`: the files in a store,
-/// read-only, and result links to their directories.
+/// read-only and of the time that all of it is of, and result links to their directories.
 fn nix_results(dir: &Path) -> PathBuf {
     let build = dir.join("build");
     for (path, content) in [
-        ("store/1-ramdisk/initrd", b"two archives".to_vec()),
+        ("store/1-ramdisk/initrd", TWO_ARCHIVES.to_vec()),
         ("store/2-kernel/bzImage", kernel("nix")),
         ("store/2-kernel/System.map", b"symbols".to_vec()),
         (
@@ -30,6 +34,7 @@ fn nix_results(dir: &Path) -> PathBuf {
         let path = dir.join(path);
         fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         fs::write(&path, content).expect("written");
+        date(&path);
         let mut permissions = fs::metadata(&path).expect("metadata").permissions();
         permissions.set_readonly(true);
         fs::set_permissions(&path, permissions).expect("read-only, as in the store");
@@ -44,6 +49,13 @@ fn nix_results(dir: &Path) -> PathBuf {
         symlink(dir.join("store").join(target), build.join(link)).expect("a link");
     }
     build
+}
+
+/// Gives a file the time of everything in a Nix store: one second after 1970 began.
+fn date(path: &Path) {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    let file = File::options().write(true).open(path).expect("opened");
+    file.set_modified(time).expect("the time is set");
 }
 
 fn assert_is_the_nix_image(bench: &Bench, import: &Import) {
@@ -63,7 +75,7 @@ fn assert_is_the_nix_image(bench: &Bench, import: &Import) {
     );
     assert_eq!(
         fs::read(root.join("initrd")).expect("the initrd"),
-        b"two archives"
+        TWO_ARCHIVES
     );
     assert!(manifest.source().is_some_and(|source| {
         source
@@ -80,6 +92,24 @@ fn the_three_results_of_nix_build_are_one_image() {
     assert_is_the_nix_image(&bench, &Import::find([&build]).expect("found"));
     let three = ["result", "result-2", "result-3"].map(|link| build.join(link));
     assert_is_the_nix_image(&bench, &Import::find(three).expect("found"));
+}
+
+#[test]
+fn another_build_is_told_by_its_content_since_all_builds_have_the_same_time() {
+    let bench = Bench::new();
+    let build = nix_results(bench.dir.path());
+    let import = Import::find([&build]).expect("found");
+    bench.publish(import.image(name("nix"))).expect("published");
+    let initrd = bench.dir.path().join("store/1-ramdisk/initrd");
+    fs::remove_file(&initrd).expect("removed");
+    let other = TWO_ARCHIVES.to_ascii_uppercase();
+    fs::write(&initrd, &other).expect("written");
+    date(&initrd);
+    let import = Import::find([&build]).expect("found");
+    let published = bench.publish(import.image(name("nix"))).expect("published");
+    assert_eq!(published.manifest.generation().number(), 2);
+    let root = bench.store.root().join("nix");
+    assert_eq!(fs::read(root.join("initrd")).expect("the initrd"), other);
 }
 
 #[test]
@@ -125,7 +155,8 @@ fn a_kexec_tree_and_a_debian_tree_are_read() {
     let tree = bench.dir.path().join("kexec");
     fs::create_dir(&tree).expect("made");
     fs::write(tree.join("bzImage"), kernel("x")).expect("written");
-    fs::write(tree.join("initrd.gz"), "x").expect("written");
+    // It is called that whatever compressed it.
+    fs::write(tree.join("initrd.gz"), TWO_ARCHIVES).expect("written");
     let script = format!(
         "#!/bin/sh\nkexec --load ${{SCRIPT_DIR}}/bzImage \\\n  --initrd=${{SCRIPT_DIR}}/initrd.gz \\\n  \
          --command-line \"{INIT} quiet\"\n"

@@ -12,6 +12,8 @@ mod kinds;
 mod planted;
 mod publish;
 mod read;
+mod refused;
+mod shared;
 mod signatures;
 mod verify;
 mod writers;

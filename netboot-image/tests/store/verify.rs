@@ -1,7 +1,8 @@
 //! Verification: each kind of damage by name.
 
-use std::fs;
+use std::fs::{self, File};
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use netboot_image::{Digest, StoreError};
 
@@ -30,8 +31,14 @@ fn verification_names_damaged_missing_and_extra_files() {
     let dir = bench.store.root().join("bad");
     let mut content = kernel("2");
     content[1030] ^= 1;
+    let of = |path: &Path| fs::metadata(path).and_then(|it| it.modified());
+    let time = of(&dir.join("bzImage")).expect("its time");
     fs::remove_file(dir.join("bzImage")).expect("removed");
     fs::write(dir.join("bzImage"), &content).expect("damaged");
+    // As long as it was, and of the same time.
+    let kernel_file = File::options().write(true).open(dir.join("bzImage"));
+    let dated = kernel_file.and_then(|file| file.set_modified(time));
+    dated.expect("the time is set");
     fs::remove_file(dir.join("initrd")).expect("removed");
     fs::write(dir.join("stray"), "").expect("a stray file");
     let reports = verify();

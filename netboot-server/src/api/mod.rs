@@ -19,7 +19,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::events::InstallWord;
-use crate::http::Body;
+use crate::http::{self, Body};
 use crate::install::{Change, ReportError};
 use crate::metrics;
 use crate::service::Shared;
@@ -71,7 +71,8 @@ pub(crate) async fn answer(
             "here the API only tells; changes are made over the control socket, by `netboot`",
         ))
     };
-    let mut response = answered.unwrap_or_else(|refusal| refused(&refusal));
+    let response = answered.unwrap_or_else(|refusal| refused(&refusal));
+    let mut response = http::compress(response, &request.headers).await;
     if request.method == Method::HEAD {
         *response.body_mut() = Body::bytes(Bytes::new());
     }

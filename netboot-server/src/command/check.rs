@@ -14,7 +14,7 @@ pub(super) fn run(at: &Where, print: bool) -> Result<ExitCode, Failure> {
     }
     say(&problems);
     let errors = problems.count(Severity::Error);
-    let Some(config) = config else {
+    let Some(config) = config.filter(|_| errors == 0) else {
         say(format_args!("{errors} to mend; nothing would start\n"));
         return Ok(ExitCode::FAILURE);
     };

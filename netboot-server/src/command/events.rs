@@ -7,7 +7,7 @@ use netboot_dhcp::MacAddr;
 use serde_json::Value;
 
 use super::control::Control;
-use super::{Where, out, told_to_end};
+use super::{Where, out, say, told_to_end};
 use crate::Failure;
 
 #[derive(Debug, Args)]
@@ -44,7 +44,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             serde_json::from_slice(line).map_or(Ok(()), |event| show(&event, arguments))
         });
         tokio::select! {
-            shown = shown => shown.map(|()| ExitCode::SUCCESS),
+            shown = shown => {
+                shown?;
+                say("netboot: the server ended\n");
+                Ok(ExitCode::SUCCESS)
+            }
             () = told => Ok(ExitCode::SUCCESS),
         }
     })
@@ -65,7 +69,7 @@ fn show(event: &Value, arguments: &Arguments) -> Result<(), Failure> {
     let text = |key: &str| event[key].as_str().unwrap_or_default();
     out(format_args!(
         "{} {}\n",
-        super::status::clock(text("at")),
+        super::status::clock(text("at"), jiff::Timestamp::now()),
         text("line")
     ))
 }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::Arch;
 use uuid::Uuid;
@@ -17,9 +17,10 @@ use crate::world::World;
 
 /// The machine that is asked about; what is not said of it is not known.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("known").args(["mac", "uuid", "circuit"]).required(true).multiple(true))]
 pub(super) struct Arguments {
     /// Its MAC address
-    #[arg(long, required_unless_present_any = ["uuid", "circuit"])]
+    #[arg(long)]
     mac: Option<MacAddr>,
     /// Its UUID, as DHCP's option 97 or iPXE's `${uuid}` say it
     #[arg(long)]

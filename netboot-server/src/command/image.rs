@@ -7,27 +7,33 @@ mod generations;
 mod list;
 mod verify;
 
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use netboot_image::{ImageName, Signer, Store, StoreError};
 
-use super::{Where, out, say};
+use super::{Where, examples, out, say};
 use crate::failure::{Chain, Failure};
 use crate::nix;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
     /// Put an image into the store, as the next generation of NAME
+    #[command(after_help = examples::IMAGE_ADD)]
     Add(Box<add::Arguments>),
     /// Build images from NixOS configurations, and put them into the store
+    #[command(after_help = examples::IMAGE_GENERATE)]
     Generate(generate::Arguments),
     /// List the images
+    #[command(after_help = examples::IMAGE_LIST)]
     List(list::Arguments),
     /// Read every file of the images and compare it with its digest
+    #[command(after_help = examples::IMAGE_VERIFY)]
     Verify(verify::Arguments),
     /// Sign an image that is in the store, as the next generation of NAME
+    #[command(after_help = examples::IMAGE_SIGN)]
     Sign {
         /// The image
         name: ImageName,
@@ -37,8 +43,10 @@ pub(super) enum Action {
         at: Where,
     },
     /// Make an earlier generation of an image the current one
+    #[command(after_help = examples::IMAGE_ROLLBACK)]
     Rollback(generations::Rollback),
     /// Remove the generations that nobody needs any longer
+    #[command(after_help = examples::IMAGE_PRUNE)]
     Prune(generations::Prune),
     /// Take images out of the store, with all their generations
     Remove {
@@ -103,7 +111,15 @@ fn with_state(
 }
 
 fn failed(tried: String, cure: &str) -> impl FnOnce(StoreError) -> Failure {
-    move |error| Failure::new(tried, Chain(&error), cure)
+    move |error| {
+        let cure = match &error {
+            StoreError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+                "run it as the user that owns the state folder, or as root"
+            }
+            _ => cure,
+        };
+        Failure::new(tried, Chain(&error), cure)
+    }
 }
 
 /// The store, made where there is none yet.

@@ -31,6 +31,7 @@ pub(super) fn run(at: &Where, mac: Option<MacAddr>, update: bool) -> Result<Exit
         origin: Origin {
             server: IpAddr::V4(network.server),
             http_port,
+            secure: false,
         },
         trust: Trust::PERSON,
     };

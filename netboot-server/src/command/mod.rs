@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::task::Poll;
 
 use clap::{Args, Parser, Subcommand};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{self, Config, Flags, Host, Problems};
 use crate::{Failure, demo};
@@ -52,8 +52,8 @@ enum Action {
         #[arg(long)]
         print: bool,
     },
-    /// Add, list and verify images
-    #[command(subcommand)]
+    /// Add, generate, list, verify, sign and remove images
+    #[command(subcommand, after_help = examples::IMAGE)]
     Image(image::Action),
     /// Print the boot script as clients get it
     #[command(after_help = examples::MENU)]
@@ -68,6 +68,7 @@ enum Action {
         update: bool,
     },
     /// Say what a machine would get at each stage of its boot, and why
+    #[command(after_help = examples::EXPLAIN)]
     Explain {
         #[command(flatten)]
         machine: explain::Arguments,
@@ -78,6 +79,7 @@ enum Action {
     #[command(after_help = examples::DOCTOR)]
     Doctor(doctor::Arguments),
     /// List the leases, end one, or take those of dnsmasq
+    #[command(after_help = examples::LEASES)]
     Leases(leases::Arguments),
     /// Show what the server does now: services, addresses, downloads, last boots
     #[command(after_help = examples::STATUS)]
@@ -86,10 +88,13 @@ enum Action {
     #[command(after_help = examples::EVENTS)]
     Events(events::Arguments),
     /// Have the server take its configuration anew, whole or not at all
+    #[command(after_help = examples::RELOAD)]
     Reload(Where),
     /// Boot a simulated machine against a server that runs, and say what it would boot
+    #[command(after_help = examples::PROBE)]
     Probe(probe::Arguments),
     /// Say that a machine is installed, or is to be installed again
+    #[command(after_help = examples::MACHINE)]
     Machine {
         /// The target's name
         name: String,
@@ -99,6 +104,7 @@ enum Action {
         at: Where,
     },
     /// Go through the whole chain on this machine
+    #[command(after_help = examples::DEMO)]
     Demo(demo::Arguments),
     /// Print what a shell completes this command by
     #[command(after_help = examples::COMPLETIONS)]
@@ -205,21 +211,33 @@ fn say(text: impl fmt::Display) {
     let _ = write!(std::io::stderr(), "{text}");
 }
 
-/// Comes when this process is told to end by Ctrl-C or SIGTERM; both are caught from the call on.
-/// Needs a runtime.
-pub(crate) fn told_to_end() -> impl Future<Output = ()> {
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-    async move {
+/// Ctrl-C and SIGTERM, which tell this process to end; caught for as long as this is there.
+#[derive(Debug)]
+pub(crate) struct EndSignals(Vec<Signal>);
+
+impl EndSignals {
+    /// Needs a runtime.
+    pub(crate) fn listen() -> Self {
+        let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
         // One that cannot be caught ends the process as it always did.
-        let mut signals: Vec<_> = signals.into_iter().flatten().collect();
+        Self(signals.into_iter().flatten().collect())
+    }
+
+    /// Comes when it was told, each time again. Cancel-safe.
+    pub(crate) async fn next(&mut self) {
         std::future::poll_fn(|context| {
-            let told = signals
-                .iter_mut()
-                .any(|signal| signal.poll_recv(context).is_ready());
+            let mut signals = self.0.iter_mut();
+            let told = signals.any(|signal| signal.poll_recv(context).is_ready());
             if told { Poll::Ready(()) } else { Poll::Pending }
         })
         .await;
     }
+}
+
+/// Comes when this process is told to end; that is caught from the call on. Needs a runtime.
+pub(crate) fn told_to_end() -> impl Future<Output = ()> {
+    let mut end_signals = EndSignals::listen();
+    async move { end_signals.next().await }
 }
 
 /// The runtime that everything waits on.

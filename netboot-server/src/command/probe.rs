@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use netboot_dhcp::MacAddr;
 
 use crate::Failure;
@@ -11,6 +11,7 @@ use crate::simulated::{Firmware, Link, Machine, Ports, Report};
 
 /// What `netboot probe` is asked.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("whom").args(["interface", "server"]).required(true))]
 pub(super) struct Arguments {
     /// What the machine boots with
     #[arg(long, value_enum, default_value = "bios")]
@@ -19,10 +20,10 @@ pub(super) struct Arguments {
     #[arg(long)]
     mac: Option<MacAddr>,
     /// Ask by broadcast on this interface, as a machine there would; needs root
-    #[arg(long, value_name = "NAME", required_unless_present = "server")]
+    #[arg(long, value_name = "NAME")]
     interface: Option<String>,
     /// Ask this server and nobody else
-    #[arg(long, value_name = "ADDRESS", conflicts_with = "interface")]
+    #[arg(long, value_name = "ADDRESS")]
     server: Option<Ipv4Addr>,
     /// Ask the server as a relay agent with this address of this host; needs root
     #[arg(long, value_name = "ADDRESS", requires = "server")]

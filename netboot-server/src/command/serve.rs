@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-use super::Where;
 use super::systemd::{self, Watchdog};
+use super::{EndSignals, Where};
 use crate::config::Problem;
 use crate::failure::Failure;
 use crate::log::{Format, Log};
@@ -38,7 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     tracing::debug!("this process may open {files} files");
     super::runtime()?.block_on(async {
-        let mut told = std::pin::pin!(super::told_to_end());
+        let mut end_signals = EndSignals::listen();
         let mut hang_ups = signal(SignalKind::hangup()).ok();
         let at = at.clone();
         let mut service = Service::start_with(config, inherited)
@@ -49,12 +51,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         known.iter().for_each(Problem::log);
         let mut watchdog = Watchdog::new();
         systemd::ready(&service);
-        let mut log = Log::new(service.events(), *log_format);
+        let log = write_log(Log::new(service.events(), *log_format));
         let ended = loop {
             tokio::select! {
-                never = log.write() => match never {},
                 failure = service.failed() => break Err(failure),
-                () = &mut told => {
+                () = end_signals.next() => {
                     tracing::info!("stopping");
                     break Ok(());
                 }
@@ -68,15 +69,38 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             }
         };
         systemd::stopping();
-        let mut told = std::pin::pin!(super::told_to_end());
         tokio::select! {
-            never = log.write() => match never {},
             () = service.stop() => {}
-            () = &mut told => tracing::info!("stopped before downloads were done"),
+            () = end_signals.next() => tracing::info!("stopped before downloads were done"),
         }
-        log.write_rest();
+        log.end().await;
         ended.map(|()| ExitCode::SUCCESS)
     })
+}
+
+/// The log, written by a task of its own: where it is written by who waits for signals, another
+/// thread has to be woken for every line.
+struct Writing {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+fn write_log(mut log: Log) -> Writing {
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let task = tokio::spawn(async move {
+        let _ = stopped.run_until_cancelled(log.write()).await;
+        log.write_rest();
+    });
+    Writing { stop, task }
+}
+
+impl Writing {
+    /// Writes what is left.
+    async fn end(self) {
+        self.stop.cancel();
+        let _ = self.task.await;
+    }
 }
 
 fn start_log(format: Format) {

@@ -1,8 +1,8 @@
 //! `netboot status`: what the server that runs on a state folder does now.
 
 mod page;
+mod screen;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,16 +10,15 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::control::Control;
-use super::{Where, out, told_to_end};
+use super::{Where, out, say, told_to_end};
 use crate::Failure;
 use page::Page;
+use screen::Screen;
 
 pub(super) use page::clock;
 
 /// How often `--watch` looks.
 const EVERY: Duration = Duration::from_secs(1);
-/// Moves to the top left corner and clears the screen from there.
-const CLEAR: &str = "\x1b[H\x1b[J";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -49,13 +48,30 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn show(control: &Control, arguments: &Arguments) -> Result<(), Failure> {
-    let redraws = arguments.watch && !arguments.json && std::io::stdout().is_terminal();
+    let screen = Screen::of_output().filter(|_| arguments.watch && !arguments.json);
     let mut before: Option<Page> = None;
+    let mut seen = false;
+    let mut lost = false;
     let mut ticks = tokio::time::interval(EVERY);
     loop {
         ticks.tick().await;
-        let status = control.document("/api/v1/status").await?;
-        let machines = control.document("/api/v1/machines").await?;
+        let (status, machines) = match look(control).await {
+            Ok(documents) => documents,
+            // A server that is restarted comes back.
+            Err(failure) if arguments.watch && seen => {
+                match &screen {
+                    Some(screen) => {
+                        screen.draw(&format!("{failure}\nlooking again each second\n"))?
+                    }
+                    None if !lost => say(format_args!("netboot: {failure}; looking again\n")),
+                    None => {}
+                }
+                lost = true;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        (seen, lost) = (true, false);
         if arguments.json {
             let mut whole = status;
             whole["machines"] = machines;
@@ -63,13 +79,22 @@ async fn show(control: &Control, arguments: &Arguments) -> Result<(), Failure> {
         } else {
             let page = Page::read(&status, &machines, jiff::Timestamp::now());
             let shown = page.shown(before.as_ref());
-            out(format_args!("{}{shown}", if redraws { CLEAR } else { "" }))?;
+            match &screen {
+                Some(screen) => screen.draw(&shown)?,
+                None => out(shown)?,
+            }
             before = Some(page);
         }
         if !arguments.watch {
             return Ok(());
         }
     }
+}
+
+async fn look(control: &Control) -> Result<(Value, Value), Failure> {
+    let status = control.document("/api/v1/status").await?;
+    let machines = control.document("/api/v1/machines").await?;
+    Ok((status, machines))
 }
 
 fn as_text(document: &Value, one_line: bool) -> String {

@@ -72,11 +72,13 @@ pub(super) struct Netboot {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) state_dir: Option<String>,
+    pub(super) program_dirs: Option<Vec<String>>,
     pub(super) user: Option<String>,
     pub(super) server: Option<Table<Server>>,
     pub(super) networks: Vec<Table<Network>>,
     pub(super) ports: Option<Table<Ports>>,
     pub(super) admin_listen: Option<Given<AdminListen>>,
+    pub(super) tls: Option<Table<Tls>>,
     pub(super) menu: Option<Table<Menu>>,
     pub(super) images: BTreeMap<String, Table<Image>>,
     pub(super) groups: BTreeMap<String, Table<Group>>,
@@ -94,6 +96,17 @@ pub(super) struct Ports {
     pub(super) tftp: Option<Given<NonZeroU16>>,
     pub(super) http: Option<Given<NonZeroU16>>,
     pub(super) boot_server: Option<Given<NonZeroU16>>,
+}
+
+/// HTTPS beside HTTP.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub(super) struct Tls {
+    #[serde(skip)]
+    pub(super) place: Place,
+    pub(super) cert: Option<String>,
+    pub(super) key: Option<String>,
+    pub(super) port: Option<Given<NonZeroU16>>,
 }
 
 /// The short form of one network.

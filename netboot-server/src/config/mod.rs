@@ -14,6 +14,7 @@ mod problem;
 mod program;
 mod read;
 mod resolve;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -48,12 +49,17 @@ pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
 pub struct Config {
     /// The folder of images, boot programs and leases.
     pub state_dir: PathBuf,
+    /// The folders that boot programs are taken from which are not in [`Config::programs_dir`], by
+    /// default [`DISTRIBUTION_DIRS`](crate::programs::DISTRIBUTION_DIRS).
+    pub program_dirs: Vec<PathBuf>,
     /// The user that the service becomes where it is started as root; `None` stays root.
     pub user: Option<String>,
     /// The ports of the three protocols.
     pub ports: Ports,
     /// Where the API and metrics are served, [`DEFAULT_ADMIN_LISTEN`]; `None` is nowhere.
     pub admin_listen: Option<SocketAddr>,
+    /// HTTPS beside HTTP; `None` is HTTP alone.
+    pub tls: Option<Tls>,
     /// The networks that are served, at least one.
     pub networks: Vec<Network>,
     /// The menu.
@@ -79,6 +85,17 @@ pub struct Ports {
     pub http: std::num::NonZeroU16,
     /// Where PXE clients ask a boot server, 4011.
     pub boot_server: std::num::NonZeroU16,
+}
+
+/// HTTPS: the certificate, and where it is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The file of the certificate and those that it hangs on, in PEM, its own first.
+    pub cert: PathBuf,
+    /// The file of its key, in PEM.
+    pub key: PathBuf,
+    /// Where HTTPS listens, 443, on each address that HTTP has.
+    pub port: std::num::NonZeroU16,
 }
 
 impl Default for Ports {
@@ -319,11 +336,28 @@ pub struct Target {
     pub place: String,
 }
 
+impl Target {
+    /// The document that is served at its `/states/` URLs, to the byte.
+    #[must_use]
+    pub fn state_document(&self) -> Option<String> {
+        self.state.as_ref().map(|state| format!("{state:#}\n"))
+    }
+}
+
 impl Config {
     /// The folder of the image store, laid out as the HTTP tree shows it.
     #[must_use]
     pub fn images_dir(&self) -> PathBuf {
         self.state_dir.join("http/images")
+    }
+
+    /// The command that brings an image into the store: by a build, where the configuration says
+    /// what the image is built from.
+    pub(crate) fn command_for(&self, image: &ImageName) -> String {
+        match self.images.get(image) {
+            Some(Image { build: Some(_), .. }) => format!("netboot image generate {image}"),
+            _ => format!("netboot image add {image} --kernel FILE --initrd FILE"),
+        }
     }
 
     /// The folder of boot programs that the operator put there.

@@ -52,10 +52,18 @@ fn leave_out_nulls(value: &mut serde_json::Value) {
 fn document(config: &Config) -> document::Netboot {
     document::Netboot {
         state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
+        program_dirs: Some(
+            config
+                .program_dirs
+                .iter()
+                .map(|dir| dir.to_string_lossy().into_owned())
+                .collect(),
+        ),
         user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
         admin_listen: Some(Given::Right(AdminListen(config.admin_listen))),
         networks: config.networks.iter().map(network).map(Table).collect(),
+        tls: config.tls.as_ref().map(super::tls::document).map(Table),
         menu: Some(Table(menu(config))),
         images: config
             .images

@@ -1,6 +1,7 @@
 //! From files to one document: syntax, types of tables, and keys that nobody knows.
 
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::document::{
     Group, Image, Install, Menu, MenuItem, Netboot, Network, Place, Ports, Range, Server, Table,
-    Target,
+    Target, Tls,
 };
 use super::problem::Problems;
 
@@ -20,11 +21,11 @@ pub(super) fn read_file(path: &Path, problems: &mut Problems) -> Option<Netboot>
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            problems.error(
-                file,
-                format!("cannot be read: {error}"),
-                "name a file that exists with --config, and that this user may read",
-            );
+            let cure = match error.kind() {
+                ErrorKind::InvalidData => "write it as text in UTF-8",
+                _ => "name a file that exists with --config, and that this user may read",
+            };
+            problems.error(file, format!("cannot be read: {error}"), cure);
             return None;
         }
     };
@@ -284,6 +285,9 @@ impl Netboot {
         if let Some(Table(ports)) = &mut self.ports {
             ports.place = self.place.key("ports");
         }
+        if let Some(Table(tls)) = &mut self.tls {
+            tls.place = self.place.key("tls");
+        }
         if let Some(Table(menu)) = &mut self.menu {
             menu.place = self.place.key("menu");
         }
@@ -306,11 +310,13 @@ impl Netboot {
         let Self {
             place,
             state_dir,
+            program_dirs,
             user,
             server,
             networks,
             ports,
             admin_listen,
+            tls,
             menu,
             images,
             groups,
@@ -318,10 +324,12 @@ impl Netboot {
         } = later;
         self.place = place;
         self.state_dir = state_dir.or(self.state_dir.take());
+        self.program_dirs = program_dirs.or(self.program_dirs.take());
         self.user = user.or(self.user.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
         self.admin_listen = admin_listen.or(self.admin_listen.take());
+        self.tls = tls.or(self.tls.take());
         self.menu = menu.or(self.menu.take());
         self.networks.extend(networks);
         self.images.extend(images);
@@ -380,6 +388,7 @@ impl KeyPath {
             ["networks"] => keys::<Network>(),
             ["server", "dhcp_range"] | ["networks", "ranges"] => keys::<Range>(),
             ["ports"] => keys::<Ports>(),
+            ["tls"] => keys::<Tls>(),
             ["menu"] => keys::<Menu>(),
             ["menu", "items"] => keys::<MenuItem>(),
             ["images", _] => keys::<Image>(),

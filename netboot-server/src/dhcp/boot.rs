@@ -41,6 +41,7 @@ fn answer(
     let origin = Origin {
         server: requester.server.into(),
         http_port: world.config().ports.http.get(),
+        secure: false,
     };
     let options = decision.options.iter().map(|option| ExtraOption {
         code: option.code,

@@ -109,6 +109,7 @@ pub fn explain(world: &World, machine: &Machine) -> Explanation {
     let origin = Origin {
         server: network.map_or(Ipv4Addr::LOCALHOST, |net| net.server).into(),
         http_port: world.config().ports.http.get(),
+        secure: false,
     };
     let address = decision.target_in(world).and_then(|target| target.ip);
     let asker = Asker {

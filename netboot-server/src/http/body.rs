@@ -78,6 +78,14 @@ impl Body {
         matches!(self.source, Source::File(_))
     }
 
+    /// All of it, where it is in memory.
+    pub(super) fn in_memory(&self) -> Option<&Bytes> {
+        match &self.source {
+            Source::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// How many bytes are still to be given out.
     pub(super) fn left(&self) -> u64 {
         self.left

@@ -12,6 +12,7 @@ use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
 use super::body::Body;
+use super::encoding;
 
 /// What a URL names.
 #[derive(Debug)]
@@ -78,10 +79,23 @@ pub(crate) fn respond(
     method: &Method,
     conditions: &HeaderMap,
 ) -> io::Result<Response<Body>> {
-    let length = entity.content.length();
-    let etag: Option<ETag> = entity
-        .digest
-        .and_then(|digest| format!("\"{digest}\"").parse().ok());
+    let text = match &entity.content {
+        Content::Bytes(text) if encoding::is_text(entity.media_type) => Some(text),
+        _ => None,
+    };
+    let has_forms = text.is_some();
+    // A part is one of the bytes as they are.
+    let compressed = text
+        .filter(|_| !conditions.contains_key(header::RANGE))
+        .and_then(|text| encoding::gzip(text, conditions));
+    // Each form of an entity has a validator of its own.
+    let form = if compressed.is_some() { "-gzip" } else { "" };
+    let tag = entity.digest.map(|digest| format!("\"{digest}{form}\""));
+    let content = match &compressed {
+        Some(compressed) => Content::Bytes(compressed.clone()),
+        None => entity.content,
+    };
+    let length = content.length();
     let mut response = Response::new(Body::bytes(Bytes::new()));
     let headers = response.headers_mut();
     headers.insert(
@@ -89,8 +103,14 @@ pub(crate) fn respond(
         HeaderValue::from_static(entity.media_type),
     );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Some(etag) = etag.clone() {
-        headers.typed_insert(etag);
+    if let Some(tag) = &tag {
+        set(headers, header::ETAG, tag);
+    }
+    if has_forms {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if compressed.is_some() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
     headers.insert(
         header::CACHE_CONTROL,
@@ -100,6 +120,10 @@ pub(crate) fn respond(
             "no-cache"
         }),
     );
+    let etag: Option<ETag> = match &tag {
+        Some(tag) if is_conditional(conditions) => tag.parse().ok(),
+        _ => None,
+    };
     if let Some(etag) = &etag {
         let failed = conditions
             .typed_get::<IfMatch>()
@@ -145,15 +169,18 @@ pub(crate) fn respond(
             return Ok(response);
         }
     };
-    set(
-        response.headers_mut(),
-        header::CONTENT_LENGTH,
-        &wanted.to_string(),
-    );
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(wanted));
     if method == Method::GET {
-        *response.body_mut() = entity.content.part(start, wanted)?;
+        *response.body_mut() = content.part(start, wanted)?;
     }
     Ok(response)
+}
+
+fn is_conditional(conditions: &HeaderMap) -> bool {
+    [header::IF_MATCH, header::IF_NONE_MATCH, header::IF_RANGE]
+        .iter()
+        .any(|name| conditions.contains_key(name))
 }
 
 struct Unsatisfiable;

@@ -6,6 +6,7 @@
 mod body;
 mod clients;
 mod downloads;
+mod encoding;
 mod entity;
 mod listener;
 mod outlet;
@@ -23,6 +24,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -38,6 +40,7 @@ use routes::Ends;
 
 pub(crate) use body::Body;
 pub(crate) use downloads::Downloads;
+pub(crate) use encoding::compress;
 pub(crate) use listener::Listener;
 
 /// Connections that are served at once; more wait in the system's queue.
@@ -62,6 +65,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub(crate) enum Tree {
     /// Those of the boot network.
     Boot,
+    /// The same over TLS.
+    SecureBoot,
     /// Those of the API, with what may be asked of it.
     Api(Access),
 }
@@ -133,6 +138,9 @@ impl Connection {
                 // be given up.
                 let _ = stream.set_nodelay(true);
                 let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
+                if matches!(self.tree, Tree::SecureBoot) {
+                    return self.shake_hands(stream).await;
+                }
                 let outlet = Outlet::new(stream);
                 let due = outlet.due();
                 self.run(outlet, Some(due)).await;
@@ -141,16 +149,34 @@ impl Connection {
         }
     }
 
+    /// Serves over TLS, where there is a certificate and the client is through in time.
+    async fn shake_hands(self, stream: TcpStream) {
+        let Some(acceptor) = self.shared.certificate.acceptor() else {
+            return;
+        };
+        let shaken = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream));
+        match self.stop.run_until_cancelled(shaken).await {
+            Some(Ok(Ok(stream))) => self.run(stream, None).await,
+            Some(Ok(Err(error))) => {
+                self.shared.malformed.count("TLS", || error.to_string());
+            }
+            Some(Err(_)) | None => {}
+        }
+    }
+
     /// Serves until the client or the service ends it; files go by what is `due`, where the
     /// connection can.
     async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, due: Option<Due>) {
         // Each body that is not out yet holds it, too.
         let under_way = Arc::new(());
-        let ends = Ends::new(self.client, self.local);
+        let secure = matches!(self.tree, Tree::SecureBoot);
+        let ends = Ends::new(self.client, self.local, secure);
         let service = service_fn(|request| async {
             let request = request;
             let answer = match self.tree {
-                Tree::Boot => routes::answer(&self.shared, &ends, &request).await,
+                Tree::Boot | Tree::SecureBoot => {
+                    routes::answer(&self.shared, &ends, &request).await
+                }
                 Tree::Api(access) => api::answer(&self.shared, access, &self.stop, request).await,
             };
             Ok::<_, Infallible>(answer.map(|body| {

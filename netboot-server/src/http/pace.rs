@@ -35,6 +35,7 @@ impl<S> Paced<S> {
         }
     }
 
+    /// Counts what was taken, and fails where that is too little.
     fn watch(
         &mut self,
         context: &mut Context<'_>,
@@ -46,16 +47,21 @@ impl<S> Paced<S> {
             }
             return Poll::Ready(written);
         }
+        self.poll_patience(context).map(Err)
+    }
+
+    /// Ends with an error when the reader has taken too little for a whole span.
+    fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let behind = self.behind.get_or_insert_with(|| Behind {
             until: Box::pin(tokio::time::sleep(SPAN)),
             taken: 0,
         });
         while behind.until.as_mut().poll(context).is_ready() {
             if behind.taken < LEAST {
-                return Poll::Ready(Err(io::Error::new(
+                return Poll::Ready(io::Error::new(
                     io::ErrorKind::TimedOut,
                     "the client reads too slowly",
-                )));
+                ));
             }
             behind.taken = 0;
             behind.until.as_mut().reset(Instant::now() + SPAN);
@@ -91,8 +97,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         if flushed.is_ready() {
             self.behind = None;
+            return flushed;
         }
-        flushed
+        // TLS holds what it has encrypted.
+        self.poll_patience(context).map(Err)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -112,7 +120,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, duplex};
 
     use super::*;
 
@@ -152,6 +160,15 @@ mod tests {
             let sent = send_to_reader_of(bytes_a_second).await;
             assert!(sent.is_ok(), "{bytes_a_second}: {sent:?}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_layer_below_holds_is_not_held_for_ever() {
+        let (stream, _reader): (_, DuplexStream) = duplex(16);
+        let mut paced = Paced::new(BufWriter::with_capacity(1024, stream));
+        paced.write_all(&[0; 1000]).await.expect("room");
+        let cut = paced.flush().await.map_err(|error| error.kind());
+        assert_eq!(cut, Err(io::ErrorKind::TimedOut));
     }
 
     #[tokio::test(start_paused = true)]

@@ -65,17 +65,20 @@ impl Refusal {
 pub(super) struct Ends {
     pub(super) client: SocketAddr,
     pub(super) local: SocketAddr,
+    /// Whether it is encrypted.
+    secure: bool,
     /// The machine behind the client's address by the neighbour table, once it was looked up: it
     /// stays the same for as long as the connection does.
     neighbour: OnceLock<Option<MacAddr>>,
 }
 
 impl Ends {
-    pub(super) fn new(client: SocketAddr, local: SocketAddr) -> Self {
+    pub(super) fn new(client: SocketAddr, local: SocketAddr, secure: bool) -> Self {
         let neighbour = OnceLock::new();
         Self {
             client,
             local,
+            secure,
             neighbour,
         }
     }
@@ -94,6 +97,7 @@ impl Ends {
 struct Asker<'r> {
     client: IpAddr,
     local: SocketAddr,
+    secure: bool,
     /// The machine behind the client's address.
     seen: Option<MacAddr>,
     /// A MAC address in a URL says whose script is wanted, and not who asks.
@@ -125,6 +129,7 @@ pub(super) async fn answer<B>(
             let asker = Asker {
                 client,
                 local: ends.local,
+                secure: ends.secure,
                 seen,
                 claim: &claim,
                 path: &path,
@@ -175,12 +180,14 @@ async fn find_by(
             find(shared, asker)
         }
         (&Method::GET | &Method::HEAD, None) => {
-            let (client, local, seen) = (asker.client, asker.local, asker.seen);
+            let (client, local, secure) = (asker.client, asker.local, asker.secure);
+            let seen = asker.seen;
             let (claim, path) = (asker.claim.clone(), asker.path.to_owned());
             where_waiting_is_allowed(shared, move |shared| {
                 let asker = Asker {
                     client,
                     local,
+                    secure,
                     seen,
                     claim: &claim,
                     path: &path,
@@ -394,6 +401,7 @@ fn script(shared: &Shared, asker: &Asker<'_>, language: Served) -> Result<Entity
     let origin = Origin {
         server: asker.local.ip().to_canonical(),
         http_port: asker.local.port(),
+        secure: asker.secure,
     };
     let script = shared
         .script(
@@ -475,12 +483,11 @@ fn state(shared: &Shared, asker: &Asker<'_>, file: &str) -> Result<Entity, Refus
         || MacAddr::from_str(name)
             .ok()
             .is_some_and(|mac| machine.mac == Some(mac));
-    let state = target
-        .state
-        .as_ref()
+    let document = target
+        .state_document()
         .filter(|_| meant)
         .ok_or_else(nothing)?;
-    Ok(text(format!("{state:#}\n"), "application/json"))
+    Ok(text(document, "application/json"))
 }
 
 #[cfg(test)]

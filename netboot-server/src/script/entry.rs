@@ -1,6 +1,6 @@
 //! What boots an image: a kernel and its initial RAM disks, a program, a disc, or a notice.
 
-use netboot_image::{Boot as ManifestBoot, ImageFile, LinuxBoot as LinuxImage, Manifest};
+use netboot_image::{Boot as ManifestBoot, Digest, ImageFile, LinuxBoot as LinuxImage, Manifest};
 use netboot_ipxe::{Action, Chain, Disc, Ending, LinuxBoot, Notice, RenderError, Script};
 
 use super::{Asker, ipv4};
@@ -118,6 +118,9 @@ pub(super) fn words(
         name: target.map(|target| target.name.as_str()),
         arch: manifest.architecture().map(|it| it.as_str()),
         report,
+        state_digest: target
+            .and_then(Target::state_document)
+            .map(|document| Digest::of(document.as_bytes())),
     };
     let image = world.config().images.get(manifest.name());
     let of_image = image.into_iter().flat_map(|image| &image.cmdline);

@@ -7,7 +7,7 @@
 //! GRUB's shell has two quotes. Between `'` nothing means anything but the next `'`, so every text
 //! that comes from outside is written so, and a `'` in it as `'\''`.
 
-use netboot_image::{Boot as ManifestBoot, ImageFile, LinuxBoot, Manifest};
+use netboot_image::{Boot as ManifestBoot, ImageFile, ImageName, LinuxBoot, Manifest};
 
 use super::entry::{image_label, line_length, words};
 use super::menu::all_items;
@@ -34,9 +34,9 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
             (Some(manifest), report) => {
                 image(&mut grub, world, manifest, target, asker, report.url())
             }
-            (None, _) => grub.missing(name.as_str()),
+            (None, _) => grub.missing(world, name),
         },
-        Boot::MissingImage(name) => grub.missing(name.as_str()),
+        Boot::MissingImage(name) => grub.missing(world, name),
         Boot::Local => grub.local(),
         Boot::Nothing => grub.line(&["exit", "1"]),
     }
@@ -96,10 +96,10 @@ impl Grub {
         self.line(&["reboot"]);
     }
 
-    fn missing(&mut self, name: &str) {
+    fn missing(&mut self, world: &World, name: &ImageName) {
         self.notice(&[
             &format!("The image {name} is not in the store."),
-            &format!("On the server: netboot image add {name} --kernel FILE --initrd FILE"),
+            &format!("On the server: {}", world.config().command_for(name)),
         ]);
     }
 
@@ -218,7 +218,7 @@ fn menu(grub: &mut Grub, world: &World, target: Option<&Target>, asker: &Asker<'
                     label(image_label(world, manifest))
                 }
                 None => {
-                    section.missing(name.as_str());
+                    section.missing(world, name);
                     format!("{} (not in the store)", label(name.as_str()))
                 }
             },

@@ -76,7 +76,7 @@ fn menu_item(
                 ),
                 None => (
                     format!("{} (not in the store)", label(image.as_str())),
-                    Action::Notice(missing(image)),
+                    Action::Notice(missing(world, image)),
                 ),
             };
             Item::new(&name, text, action)

@@ -26,15 +26,18 @@ const NOTICE_MS: u32 = 60_000;
 pub struct Origin {
     /// The address of this server that the machine asked.
     pub server: IpAddr,
-    /// The port of this server's HTTP.
+    /// The port of this server's HTTP, or HTTPS.
     pub http_port: u16,
+    /// Whether it is HTTPS that the machine asked by.
+    pub secure: bool,
 }
 
 impl Origin {
     /// The URL of a path on this server, which begins with `/`.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.authority())
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}{path}", self.authority())
     }
 
     /// Address and port, as a URL has them.
@@ -43,9 +46,9 @@ impl Origin {
             IpAddr::V4(address) => address.to_string(),
             IpAddr::V6(address) => format!("[{address}]"),
         };
-        match self.http_port {
-            80 => host,
-            port => format!("{host}:{port}"),
+        match (self.http_port, self.secure) {
+            (80, false) | (443, true) => host,
+            (port, _) => format!("{host}:{port}"),
         }
     }
 }
@@ -153,9 +156,9 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<St
                     .script(again)?,
                 }
             }
-            (None, _) => missing(name).script(again)?,
+            (None, _) => missing(world, name).script(again)?,
         },
-        Boot::MissingImage(name) => missing(name).script(again)?,
+        Boot::MissingImage(name) => missing(world, name).script(again)?,
         Boot::Local => decision.local.script(again)?,
         Boot::Nothing => nothing(decision).script(Ending::Exit {
             status: 1,
@@ -185,9 +188,10 @@ fn unwritable(what: impl Into<String>, error: &RenderError) -> Notice {
     Notice::new(what.into()).line(error.to_string().replace("${", "$ {"))
 }
 
-fn missing(name: &ImageName) -> Notice {
+fn missing(world: &World, name: &ImageName) -> Notice {
     Notice::new(format!("The image {name} is not in the store.")).line(format!(
-        "On the server: netboot image add {name} --kernel FILE --initrd FILE"
+        "On the server: {}",
+        world.config().command_for(name)
     ))
 }
 
@@ -254,6 +258,7 @@ mod tests {
             origin: Origin {
                 server: Ipv4Addr::new(192, 168, 100, 1).into(),
                 http_port: 80,
+                secure: false,
             },
             trust: Trust::NOBODY,
         };

@@ -25,6 +25,8 @@ pub(crate) enum Endpoint {
     Tftp(SocketAddrV4),
     /// HTTP on an address.
     Http(SocketAddrV4),
+    /// HTTPS on an address.
+    Https(SocketAddrV4),
     /// The API and metrics on an address.
     Admin(SocketAddr),
     /// The API, and what it changes, at a path of this host.
@@ -44,6 +46,7 @@ pub(super) enum Bound {
     Dhcp(Box<dhcp::Listener>),
     Tftp(Box<TftpServer<tftp::Files>>),
     Http(Listener),
+    Https(Listener),
     Admin(Listener),
     Control(Listener, PathBuf),
 }
@@ -59,6 +62,9 @@ impl Bound {
                 }
             }
             Self::Http(listener) => http::serve(listener, Tree::Boot, shared, stop).await,
+            Self::Https(listener) => {
+                http::serve(listener, Tree::SecureBoot, shared, stop).await;
+            }
             Self::Admin(listener) => {
                 http::serve(listener, Tree::Api(Access::Read), shared, stop).await;
             }
@@ -77,6 +83,7 @@ impl std::fmt::Display for Endpoint {
             Self::Dhcp { interface, .. } => write!(f, "DHCP on {interface}"),
             Self::Tftp(address) => write!(f, "TFTP on {}", address.ip()),
             Self::Http(address) => write!(f, "HTTP on {}", address.ip()),
+            Self::Https(address) => write!(f, "HTTPS on {}", address.ip()),
             Self::Admin(address) => write!(f, "API and metrics on {address}"),
             Self::Control(path) => write!(f, "control socket {}", path.display()),
         }
@@ -97,7 +104,11 @@ impl Endpoint {
                 });
                 let tftp = SocketAddrV4::new(network.server, ports.tftp.get());
                 let http = SocketAddrV4::new(network.server, ports.http.get());
-                dhcp.into_iter().chain([
+                let https = config.tls.as_ref().map(|tls| {
+                    let address = SocketAddrV4::new(network.server, tls.port.get());
+                    Self::Https(inherited.covering_streams(address))
+                });
+                dhcp.into_iter().chain(https).chain([
                     Self::Tftp(inherited.covering_datagrams(tftp)),
                     Self::Http(inherited.covering_streams(http)),
                 ])
@@ -127,13 +138,8 @@ impl Endpoint {
             Self::Tftp(address) => {
                 bind_tftp(*address, shared, inherited).map(|server| Bound::Tftp(Box::new(server)))
             }
-            Self::Http(address) => match inherited.streams(*address) {
-                Some(listener) => listener
-                    .and_then(tokio::net::TcpListener::from_std)
-                    .map(Listener::Tcp),
-                None => Listener::bind((*address).into()),
-            }
-            .map(Bound::Http),
+            Self::Http(address) => bind_http(*address, inherited).map(Bound::Http),
+            Self::Https(address) => bind_http(*address, inherited).map(Bound::Https),
             Self::Admin(address) => Listener::bind(*address).map(Bound::Admin),
             Self::Control(path) => control::bind(path)
                 .map(|listener| Bound::Control(Listener::Unix(listener), path.clone())),
@@ -144,7 +150,7 @@ impl Endpoint {
     fn port(&self) -> u16 {
         match self {
             Self::Dhcp { port, .. } => *port,
-            Self::Tftp(address) | Self::Http(address) => address.port(),
+            Self::Tftp(address) | Self::Http(address) | Self::Https(address) => address.port(),
             Self::Admin(address) => address.port(),
             Self::Control(_) => 0,
         }
@@ -159,7 +165,7 @@ impl Endpoint {
     pub(super) fn state(&self) -> &'static str {
         match self {
             Self::Admin(_) | Self::Control(_) => "serving",
-            Self::Dhcp { .. } | Self::Tftp(_) | Self::Http(_) => "listening",
+            Self::Dhcp { .. } | Self::Tftp(_) | Self::Http(_) | Self::Https(_) => "listening",
         }
     }
 
@@ -199,6 +205,15 @@ impl Endpoint {
                 "see what the system says about the interface with `ip addr`",
             )),
         }
+    }
+}
+
+fn bind_http(address: SocketAddrV4, inherited: &Inherited) -> io::Result<Listener> {
+    match inherited.streams(address) {
+        Some(listener) => listener
+            .and_then(tokio::net::TcpListener::from_std)
+            .map(Listener::Tcp),
+        None => Listener::bind(address.into()),
     }
 }
 

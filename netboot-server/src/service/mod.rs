@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::certificate::{self, Certificate};
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::events::{Events, Kind};
@@ -60,6 +61,7 @@ pub(crate) struct Shared {
     /// When that was begun last, in milliseconds of the clock.
     pub(crate) looked: AtomicU64,
     pub(crate) downloads: Arc<Downloads>,
+    pub(crate) certificate: Certificate,
     /// When the service started, by the host's clock.
     pub(crate) started: jiff::Timestamp,
     pub(crate) interfaces: dhcp::Interfaces,
@@ -149,6 +151,8 @@ impl Service {
         let clock = Clock::start(stored.iter().map(|lease| lease.updated).max());
         let interfaces = dhcp::Interfaces::default();
         let dhcp = dhcp::new_server(&config, &interfaces, leases.begun(), stored)?;
+        let certificate = Certificate::default();
+        certificate.put(certificate::read(config.tls.as_ref())?);
         let events = Events::default();
         let metrics = Arc::new(Metrics::default());
         let leases = LeaseStore::new(leases, Arc::clone(&metrics))?;
@@ -172,6 +176,7 @@ impl Service {
             looking: AtomicBool::new(false),
             looked: AtomicU64::new(0),
             downloads: Arc::default(),
+            certificate,
             started: jiff::Timestamp::now(),
             interfaces,
             dhcp: Mutex::new(dhcp),

@@ -5,8 +5,8 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use super::listeners::Listeners;
 use super::{Reread, Shared};
 use crate::config::{Config, Problems};
-use crate::dhcp;
 use crate::failure::Failure;
+use crate::{certificate, dhcp};
 
 impl Shared {
     /// Reads the configuration again and changes to it; leases, transfers and downloads go on, save
@@ -59,8 +59,10 @@ impl Shared {
             ));
         }
         let wanted = listeners.wanted(&config);
+        let certificate = certificate::read(config.tls.as_ref())?;
         let prepared = listeners.prepare(&wanted, self)?;
         dhcp::reconfigure(self, &config)?;
+        self.certificate.put(certificate);
         self.worlds.reconfigure(Arc::new(config));
         listeners.switch(&wanted, prepared, self);
         Ok(())

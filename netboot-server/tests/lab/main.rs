@@ -2,8 +2,10 @@
 //! wrote. All of it needs root, and so is ignored unless asked for with `--ignored`.
 
 mod dhcp;
+mod disc;
 mod firmware;
 mod generated;
+mod guide;
 mod interop;
 mod lan;
 mod relay;

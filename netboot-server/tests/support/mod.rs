@@ -100,9 +100,13 @@ impl Running {
 
     /// The next line that holds this.
     #[track_caller]
+    #[expect(clippy::disallowed_methods, reason = "a test gives up some time")]
     pub(crate) fn line(&mut self, part: &str) -> String {
+        let began = std::time::Instant::now();
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            // Others may come without end.
+            let left = PATIENCE.saturating_sub(began.elapsed());
+            match self.lines.recv_timeout(left) {
                 Ok(line) => {
                     self.seen.push(line.clone());
                     if line.contains(part) {
@@ -165,6 +169,7 @@ pub(crate) struct Ports {
     pub(crate) dhcp_client: u16,
     pub(crate) tftp: u16,
     pub(crate) http: u16,
+    pub(crate) https: u16,
     pub(crate) admin: u16,
     pub(crate) boot_server: u16,
 }
@@ -292,6 +297,7 @@ pub(crate) fn free_ports() -> Ports {
         dhcp_client: port(),
         tftp: port(),
         http: port(),
+        https: port(),
         admin: port(),
         boot_server: port(),
     }

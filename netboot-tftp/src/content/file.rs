@@ -3,7 +3,6 @@
 //! A window is read into its place in one call. Where a run is short, as in lockstep, a call for each would
 //! cost more than all the rest of the step, so more is read at once and copied from.
 
-use std::fs::File;
 use std::io::{self, IoSliceMut, Read, Seek, SeekFrom};
 
 use crate::content::copy_to_gaps;
@@ -31,7 +30,7 @@ impl FileReader {
     /// Those of reading, and `UnexpectedEof` where the file has become shorter.
     pub(crate) fn fill(
         &mut self,
-        file: &mut File,
+        file: &mut (impl Read + Seek),
         len: u64,
         run: &Run,
         buf: &mut [u8],
@@ -59,7 +58,7 @@ impl FileReader {
 
     fn read_ahead(
         &mut self,
-        file: &mut File,
+        file: &mut (impl Read + Seek),
         offset: u64,
         len: u64,
         ahead: usize,
@@ -78,7 +77,7 @@ impl FileReader {
 
     /// Goes there unless the file is there already; then its position counts as unknown until the next read
     /// is done.
-    fn go_to(&mut self, file: &mut File, offset: u64) -> io::Result<()> {
+    fn go_to(&mut self, file: &mut impl Seek, offset: u64) -> io::Result<()> {
         if self.position.take() != Some(offset) {
             file.seek(SeekFrom::Start(offset))?;
         }
@@ -87,7 +86,7 @@ impl FileReader {
 }
 
 /// One system call for all gaps, more only where the file gives less than asked.
-fn read_exact_vectored(file: &mut File, mut gaps: Vec<IoSliceMut<'_>>) -> io::Result<()> {
+fn read_exact_vectored(file: &mut impl Read, mut gaps: Vec<IoSliceMut<'_>>) -> io::Result<()> {
     let mut gaps = gaps.as_mut_slice();
     IoSliceMut::advance_slices(&mut gaps, 0);
     while !gaps.is_empty() {
@@ -103,7 +102,7 @@ fn read_exact_vectored(file: &mut File, mut gaps: Vec<IoSliceMut<'_>>) -> io::Re
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::Cursor;
     use std::time::Duration;
 
     use super::*;
@@ -112,10 +111,33 @@ mod tests {
     use crate::sender::{Sender, SenderOutput};
     use crate::transfer::TransferSettings;
 
-    /// The payloads of a file of `held` bytes that is sent as one of `len`, each window acknowledged.
+    /// A file of which each call gives at most 700 bytes, less than a block.
+    struct Slow(Cursor<Vec<u8>>);
+
+    impl Read for Slow {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let len = buf.len().min(700);
+            self.0.read(&mut buf[..len])
+        }
+    }
+
+    impl Seek for Slow {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
     fn sent(held: usize, len: u64, blksize: u16, windowsize: u16) -> io::Result<Vec<u8>> {
-        let mut file = tempfile::tempfile()?;
-        file.write_all(&content(held))?;
+        sent_from(Cursor::new(content(held)), len, blksize, windowsize)
+    }
+
+    /// The payloads of a file that is sent as one of `len` bytes, each window acknowledged.
+    fn sent_from(
+        mut file: impl Read + Seek,
+        len: u64,
+        blksize: u16,
+        windowsize: u16,
+    ) -> io::Result<Vec<u8>> {
         let asked = Options {
             blksize: Some(blksize),
             windowsize: Some(windowsize),
@@ -158,6 +180,15 @@ mod tests {
                 let bytes = sent(len, len as u64, blksize, windowsize).unwrap();
                 assert!(bytes == content(len), "{len} by {blksize} × {windowsize}");
             }
+        }
+    }
+
+    #[test]
+    fn a_short_read_is_no_end_of_the_file() {
+        for windowsize in [1, 64] {
+            let file = Slow(Cursor::new(content(50_000)));
+            let bytes = sent_from(file, 50_000, 1468, windowsize).unwrap();
+            assert!(bytes == content(50_000), "windows of {windowsize}");
         }
     }
 

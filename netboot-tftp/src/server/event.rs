@@ -80,7 +80,8 @@ pub enum Event<'a> {
         /// The cap; it decides whether the client was told.
         cap: Cap,
     },
-    /// A client repeated the request of a transfer that is running: nothing new was started.
+    /// A client repeated the request of a transfer that is running: nothing new is started, unless it shows
+    /// that the client has had the file already.
     Repeated {
         /// Who asked.
         client: SocketAddr,

@@ -13,7 +13,7 @@ use crate::server::event::{Event, Transfer};
 use crate::server::table::Queued;
 use crate::server::transfer::Shared;
 use crate::transfer::Transmit;
-use crate::udp::{Route, bind_transfer, receive};
+use crate::udp::{Route, await_next, bind_transfer, receive};
 
 /// Where a transfer's packets come and go.
 #[derive(Debug)]
@@ -143,6 +143,25 @@ impl<'a, S> Line<'a, S> {
             } else if let Some(packet) = self.take(buf) {
                 each(packet);
             } else {
+                return;
+            }
+        }
+    }
+
+    /// Hands over packets of the client until one was of use. What is behind that one shows when the next
+    /// one comes, so whoever waits for none looks again when its timer rings.
+    ///
+    /// In lockstep, where one is expected and it is there, this saves the call which would be told that there
+    /// is no other.
+    pub(crate) fn take_until(&mut self, buf: &mut [u8], mut was_of_use: impl FnMut(&[u8]) -> bool) {
+        for _ in 0..MAX_CALLS {
+            let Some(packet) = self.take(buf) else {
+                return;
+            };
+            if was_of_use(packet) {
+                if let Port::Own(socket) = &self.port {
+                    await_next(socket);
+                }
                 return;
             }
         }

@@ -25,9 +25,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinSet};
 
 pub use crate::content::Content;
 pub use counters::{Counters, Totals};
@@ -43,7 +44,7 @@ use crate::netascii::TransferMode;
 use crate::options::Options;
 use crate::packet::{DATA_HEADER_LEN, Packet, RequestView};
 use crate::server::reading::MAX_ANSWER_LEN;
-use crate::server::table::{Admission, Control, Queued, Table};
+use crate::server::table::{Admission, Control, Queued, Running, Table};
 use crate::server::transfer::{Job, Shared};
 use crate::transfer::TransferSettings;
 use crate::udp::{Batch, Datagram, Listener, Offload};
@@ -241,11 +242,8 @@ impl<S: Source> Server<S> {
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
                 Some(ended) = serving.tasks.join_next_with_id() => {
-                    let id = match ended {
-                        Ok((id, ())) => id,
-                        Err(error) => error.id(),
-                    };
-                    serving.table.remove(id);
+                    let (id, by_client) = ended.unwrap_or_else(|error| (error.id(), false));
+                    serving.forget(id, by_client);
                 }
                 received = serving.shared.listener.recv(&mut batch) => match received {
                     Ok(()) => {
@@ -275,7 +273,8 @@ const MAX_RECEIVE_FAILURES: u32 = 100;
 struct Serving<S> {
     shared: Arc<Shared<S>>,
     table: Table,
-    tasks: JoinSet<()>,
+    /// Each tells whether its client may ask for the same again.
+    tasks: JoinSet<bool>,
     next_id: u64,
 }
 
@@ -286,6 +285,16 @@ const MIN_INBOX: usize = 16;
 const MAX_INBOX: usize = 1024;
 
 impl<S: Source> Serving<S> {
+    fn forget(&mut self, task: Id, by_client: bool) {
+        if let Some((from, ended)) = self.table.remove(task)
+            && by_client
+            && ended.control.repeated.load(Ordering::Relaxed)
+        {
+            let (bytes, local) = (&*ended.request, ended.local);
+            self.handle(&Datagram { bytes, from, local });
+        }
+    }
+
     fn handle(&mut self, datagram: &Datagram<'_>) {
         let client = datagram.from;
         match Packet::decode(datagram.bytes) {
@@ -345,8 +354,14 @@ impl<S: Source> Serving<S> {
                 let task = self
                     .tasks
                     .spawn(async move { transfer::run(&shared, job).await });
-                self.table
-                    .insert(client, datagram.bytes, task.id(), control, inbox);
+                let running = Running {
+                    request: datagram.bytes.into(),
+                    local: datagram.local,
+                    task: task.id(),
+                    control,
+                    inbox,
+                };
+                self.table.insert(client, running);
             }
         }
     }

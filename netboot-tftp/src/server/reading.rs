@@ -31,12 +31,13 @@ pub(crate) async fn run<S>(
         unreadable: None,
     };
     let mut timer = pin!(tokio::time::sleep_until(driver.clock.never()));
-    let mut superseded = pin!(control.superseded.notified());
-    let mut something_came = false;
+    let mut bell = pin!(control.bell.notified());
+    let (mut begun, mut rung) = (false, false);
     loop {
         let mut buffer = shared.buffers.lend();
         let now = driver.clock.now();
-        if something_came {
+        // Whoever woke it: in lockstep something may be left from the last time.
+        if std::mem::replace(&mut begun, true) {
             driver.take_what_came(now, &mut buffer);
         }
         let turn = driver.send_what_is_due(now, &mut buffer).await;
@@ -45,6 +46,9 @@ pub(crate) async fn run<S>(
             Turn::Wait(deadline) => driver.clock.at(deadline),
             Turn::End(end, stats) => return (end, stats),
         };
+        if std::mem::take(&mut rung) {
+            control.repeated.store(false, Ordering::Relaxed);
+        }
         let stalled = driver.sender.is_stalled();
         control.stalled.store(stalled, Ordering::Relaxed);
         let unanswered = !driver.line.heard && driver.sender.stats_at(now).timeouts > 0;
@@ -53,15 +57,18 @@ pub(crate) async fn run<S>(
         if timer.is_elapsed() || deadline < timer.deadline() {
             timer.as_mut().reset(deadline);
         }
-        something_came = tokio::select! {
+        tokio::select! {
             biased;
-            () = driver.line.ready() => true,
-            () = &mut timer => false,
-            () = &mut superseded => {
-                let end = End::of_superseded(control);
-                return (end, driver.sender.stats_at(driver.clock.now()));
+            () = driver.line.ready() => {}
+            () = &mut timer => {}
+            () = &mut bell => {
+                if let Some(end) = End::by_listener(control) {
+                    return (end, driver.sender.stats_at(driver.clock.now()));
+                }
+                bell.set(control.bell.notified());
+                rung = true;
             }
-        };
+        }
     }
 }
 
@@ -138,8 +145,16 @@ impl<S> Driver<'_, '_, S> {
 
     fn take_what_came(&mut self, now: Duration, buffer: &mut [u8]) {
         let sender = &mut self.sender;
-        self.line
-            .take_all(buffer, |packet| sender.handle_input(now, packet));
+        if sender.agreed().windowsize() > 1 {
+            return self
+                .line
+                .take_all(buffer, |packet| sender.handle_input(now, packet));
+        }
+        self.line.take_until(buffer, |packet| {
+            let ignored = sender.stats_at(now).ignored;
+            sender.handle_input(now, packet);
+            sender.stats_at(now).ignored == ignored
+        });
     }
 }
 

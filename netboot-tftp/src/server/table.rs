@@ -30,8 +30,21 @@ pub(crate) struct Control {
     pub(crate) unanswered: AtomicBool,
     /// Set by the listener, before it rings, where the place is taken for another client.
     pub(crate) displaced: AtomicBool,
-    /// Rung by the listener when another request takes the transfer's place.
-    pub(crate) superseded: Notify,
+    /// Set by the listener, before it rings, where another request takes the transfer's place.
+    pub(crate) superseded: AtomicBool,
+    /// Set by the listener, before it rings, where the client has sent its request again, and taken back by
+    /// a transfer that goes on after it has taken what came before. Where one ends first, its client has had
+    /// the file already and asks for it anew.
+    pub(crate) repeated: AtomicBool,
+    /// Rung by the listener when it has set something.
+    pub(crate) bell: Notify,
+}
+
+impl Control {
+    fn ring(&self, why: &AtomicBool) {
+        why.store(true, Ordering::Relaxed);
+        self.bell.notify_one();
+    }
 }
 
 /// What becomes of a request.
@@ -51,13 +64,17 @@ pub(crate) struct Table {
     per_client: HashMap<IpAddr, usize>,
 }
 
+/// A transfer whose task has been started.
 #[derive(Debug)]
-struct Running {
-    request: Box<[u8]>,
-    task: Id,
-    control: Arc<Control>,
+pub(crate) struct Running {
+    /// The datagram that asked for it.
+    pub(crate) request: Box<[u8]>,
+    /// The address of ours that it came to.
+    pub(crate) local: Option<IpAddr>,
+    pub(crate) task: Id,
+    pub(crate) control: Arc<Control>,
     /// Where the transfer's packets go if it has no socket of its own.
-    inbox: Option<Inbox<Queued>>,
+    pub(crate) inbox: Option<Inbox<Queued>>,
 }
 
 impl Table {
@@ -79,9 +96,10 @@ impl Table {
         if let Some(running) = self.running.get(&client) {
             let over = [&running.control.stalled, &running.control.leaving];
             if *running.request == *request && !over.iter().any(|o| o.load(Ordering::Relaxed)) {
+                running.control.ring(&running.control.repeated);
                 return Admission::Repeated;
             }
-            running.control.superseded.notify_one();
+            running.control.ring(&running.control.superseded);
         }
         if self.by_task.len() >= self.max && !self.make_room(|_| true) {
             return Admission::OverCap(Cap::Transfers);
@@ -109,32 +127,16 @@ impl Table {
                 })
             });
         if let Some(control) = spare {
-            control.superseded.notify_one();
+            control.ring(&control.superseded);
         }
         spare.is_some()
     }
 
-    /// Enters a transfer whose task has been started.
-    pub(crate) fn insert(
-        &mut self,
-        client: SocketAddr,
-        request: &[u8],
-        task: Id,
-        control: Arc<Control>,
-        inbox: Option<Inbox<Queued>>,
-    ) {
+    /// Enters a transfer.
+    pub(crate) fn insert(&mut self, client: SocketAddr, running: Running) {
         *self.per_client.entry(client.ip()).or_default() += 1;
-        self.by_task.insert(task, client);
-        let request = request.into();
-        self.running.insert(
-            client,
-            Running {
-                request,
-                task,
-                control,
-                inbox,
-            },
-        );
+        self.by_task.insert(running.task, client);
+        self.running.insert(client, running);
     }
 
     /// Hands a packet, cut to `max_len`, to the transfer of this client, and says whether there is one that
@@ -147,24 +149,18 @@ impl Table {
         inbox.is_some()
     }
 
-    /// Takes out a transfer whose task has ended, however it ended.
-    pub(crate) fn remove(&mut self, task: Id) {
-        let Some(client) = self.by_task.remove(&task) else {
-            return;
-        };
-        // A transfer that was superseded has its successor under the same key.
-        if self
-            .running
-            .get(&client)
-            .is_some_and(|running| running.task == task)
-        {
-            self.running.remove(&client);
-        }
+    /// Takes out a transfer whose task has ended, however it ended, and gives it back with its client unless
+    /// another has taken its place.
+    pub(crate) fn remove(&mut self, task: Id) -> Option<(SocketAddr, Running)> {
+        let client = self.by_task.remove(&task)?;
         if let Some(count) = self.per_client.get_mut(&client.ip()) {
             *count -= 1;
             if *count == 0 {
                 self.per_client.remove(&client.ip());
             }
         }
+        // A transfer that was superseded has its successor under the same key.
+        self.running.get(&client).filter(|r| r.task == task)?;
+        Some(client).zip(self.running.remove(&client))
     }
 }

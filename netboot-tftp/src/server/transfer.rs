@@ -102,12 +102,13 @@ pub(crate) enum End {
 }
 
 impl End {
-    /// What it means that the listener has ended a transfer.
-    pub(crate) fn of_superseded(control: &Control) -> Self {
+    /// How the listener has ended a transfer, if that is why it rang.
+    pub(crate) fn by_listener(control: &Control) -> Option<Self> {
         if control.displaced.load(Ordering::Relaxed) {
-            Self::Displaced
+            Some(Self::Displaced)
         } else {
-            Self::Superseded
+            let superseded = control.superseded.load(Ordering::Relaxed);
+            superseded.then_some(Self::Superseded)
         }
     }
 }
@@ -118,8 +119,9 @@ enum Opened {
     Upload(Upload),
 }
 
-/// Serves one request from its file to its end.
-pub(crate) async fn run<S: Source>(shared: &Shared<S>, mut job: Job) {
+/// Serves one request from its file to its end, and says whether it was the client's end, too: it may then
+/// ask for the same again.
+pub(crate) async fn run<S: Source>(shared: &Shared<S>, mut job: Job) -> bool {
     let request = Request {
         client: job.client,
         local: job.local,
@@ -133,7 +135,10 @@ pub(crate) async fn run<S: Source>(shared: &Shared<S>, mut job: Job) {
     };
     let opened = match opened {
         Ok(opened) => opened,
-        Err(refusal) => return refuse(shared, &job, &refusal),
+        Err(refusal) => {
+            refuse(shared, &job, &refusal);
+            return false;
+        }
     };
     match Port::open(job.client, job.local, job.inbox.take()) {
         Ok(port) => serve(shared, job, opened, port).await,
@@ -143,6 +148,7 @@ pub(crate) async fn run<S: Source>(shared: &Shared<S>, mut job: Job) {
                 what,
                 error: &error,
             });
+            false
         }
     }
 }
@@ -165,7 +171,7 @@ fn refuse<S>(shared: &Shared<S>, job: &Job, refusal: &Refusal) {
     });
 }
 
-async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) {
+async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) -> bool {
     // What the client is told to be the size is that of the bytes on the wire.
     let asked = job.asked.in_mode(job.mode);
     let limits = limits(shared, &job, &port);
@@ -203,6 +209,7 @@ async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) {
     };
     let (heard, send_error) = (line.heard, line.send_error);
     report(shared, &transfer, &end, &stats, heard, send_error);
+    matches!(end, End::Done | End::Failed(_))
 }
 
 fn report<S>(

@@ -49,11 +49,15 @@ pub(crate) async fn run<S>(
             biased;
             () = driver.line.ready() => {}
             () = tokio::time::sleep_until(deadline) => continue,
-            () = control.superseded.notified() => {
+            () = control.bell.notified() => {
+                let Some(end) = End::by_listener(control) else {
+                    // Who writes a file has not had the answer to its last block before this end has it.
+                    control.repeated.store(false, Ordering::Relaxed);
+                    continue;
+                };
                 let stats = driver.receiver.stats_at(driver.clock.now());
                 let complete = driver.receiver.is_complete();
-                let end = if complete { End::Done } else { End::of_superseded(control) };
-                return (end, stats);
+                return (if complete { End::Done } else { end }, stats);
             }
         }
         let mut buffer = shared.buffers.lend();

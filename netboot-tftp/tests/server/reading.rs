@@ -4,8 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use netboot_tftp::client::{Client, ClientError};
-use netboot_tftp::server::{Content, Directory, Refusal, Request, Server, Settings, Source};
-use netboot_tftp::{ErrorCode, Limits, Options, TransferError, TransferSettings};
+use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Server, Settings, Source};
+use netboot_tftp::{
+    Direction, ErrorCode, Limits, Options, TransferError, TransferMode, TransferSettings,
+};
 use tokio::time::timeout;
 
 use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
@@ -137,6 +139,30 @@ async fn a_repeated_request_joins_the_transfer_that_runs() {
 }
 
 #[tokio::test]
+async fn a_client_that_has_the_file_and_asks_again_at_once_is_served_again() {
+    for single_port in [false, true] {
+        let settings = Settings {
+            transfer: unhurried(),
+            single_port,
+            ..Settings::default()
+        };
+        let server = Running::start(settings, files());
+        let client = Bare::new().await;
+        let request = b"\x00\x01small\0octet\0";
+        client.send(server.addr, request).await;
+        for _ in 0..50 {
+            let (block, tid) = client.recv().await;
+            assert_eq!(block, b"\x00\x03\x00\x01hello");
+            // Both are there when the server is next run.
+            client.socket.try_send_to(&[0, 4, 0, 1], tid).unwrap();
+            client.socket.try_send_to(request, server.addr).unwrap();
+        }
+        client.recv().await;
+        assert_eq!(server.counters.totals().finished, 50);
+    }
+}
+
+#[tokio::test]
 async fn another_request_from_the_same_port_takes_the_place_of_the_first() {
     let server = Running::start(Settings::default(), files());
     let client = Bare::new().await;
@@ -181,6 +207,31 @@ async fn an_error_of_the_client_ends_its_transfer_at_once() {
 }
 
 #[tokio::test]
+async fn an_error_right_behind_an_ack_is_heard() {
+    let server = Running::start(Settings::default(), files());
+    for options in ["", "windowsize\x002\0"] {
+        let client = Bare::new().await;
+        let request = format!("\0\u{1}big\0octet\0{options}");
+        client.send(server.addr, request.as_bytes()).await;
+        let (_, tid) = client.recv().await;
+        // Both are there when the server is next run.
+        let ack = u8::from(options.is_empty());
+        client.socket.try_send_to(&[0, 4, 0, ack], tid).unwrap();
+        let error = b"\x00\x05\x00\x03disk full\0";
+        client.socket.try_send_to(error, tid).unwrap();
+    }
+    let mut events = server.events.subscribe();
+    let failed =
+        |lines: &Vec<String>| lines.iter().filter(|l| l.starts_with("failed")).count() == 2;
+    let ended = timeout(PATIENCE, events.wait_for(failed)).await;
+    let lines = ended.expect("two ends").unwrap().clone();
+    let failures = lines.iter().filter(|line| line.starts_with("failed"));
+    for line in failures {
+        assert!(line.contains("disk full"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_goes_without_its_last_ack_is_no_failure_but_one_that_was_never_heard_is() {
     let settings = Settings {
         transfer: TransferSettings {
@@ -217,6 +268,58 @@ async fn what_is_no_request_is_dropped_and_told() {
     server.event("stray").await;
     client.send(server.addr, b"\x00\x01small\0octet\0").await;
     assert_eq!(client.recv().await.0, b"\x00\x03\x00\x01hello");
+}
+
+#[tokio::test]
+async fn events_say_who_got_what_how_and_how_often_it_was_sent() {
+    let (told, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let addr = "127.0.0.1:0".parse().unwrap();
+    let server = Server::bind(addr, Settings::default(), files())
+        .unwrap()
+        .observe(move |event| match event {
+            Event::Started { transfer } => told.send(((*transfer).clone(), None)).unwrap(),
+            Event::Finished { transfer, stats } => {
+                told.send(((*transfer).clone(), Some(**stats))).unwrap();
+            }
+            _ => {}
+        });
+    let (addr, client) = (server.local_addr().unwrap(), Bare::new().await);
+    let serving = tokio::spawn(server.serve(std::future::pending()));
+    let request = b"\x00\x01small\0octet\0blksize\x009000\0";
+    client.send(addr, request).await;
+    let (oack, tid) = client.recv().await;
+    client.send(tid, &[0, 4, 0, 0]).await;
+    client.recv().await;
+    // Without an ACK block 1 comes again.
+    while client.recv().await.0[1] != 3 {}
+    client.send(tid, &[0, 4, 0, 1]).await;
+
+    let (started, none) = timeout(PATIENCE, events.recv()).await.unwrap().unwrap();
+    assert!(none.is_none());
+    assert_eq!(started.client, client.socket.local_addr().unwrap());
+    assert_eq!(
+        (&*started.name, started.size, started.id),
+        (&b"small"[..], 5, 1)
+    );
+    assert_eq!(
+        (started.direction, started.mode),
+        (Direction::Read, TransferMode::Octet)
+    );
+    assert_eq!(started.asked.blksize, Some(9000));
+    assert_eq!(started.agreed.blksize(), 1468);
+    assert_eq!(oack, b"\x00\x06blksize\x001468\0");
+    if cfg!(target_os = "linux") {
+        assert_eq!(started.local, Some(addr.ip()));
+    }
+    let (finished, stats) = timeout(PATIENCE, events.recv()).await.unwrap().unwrap();
+    let stats = stats.unwrap();
+    assert_eq!((finished.id, stats.bytes), (1, 5));
+    assert!(
+        stats.retransmissions >= 1 && stats.timeouts >= 1,
+        "{stats:?}"
+    );
+    assert!(stats.elapsed > Duration::ZERO);
+    serving.abort();
 }
 
 #[tokio::test]

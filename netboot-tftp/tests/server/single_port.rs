@@ -48,6 +48,25 @@ async fn every_answer_leaves_from_the_port_that_was_asked() {
 }
 
 #[tokio::test]
+async fn answers_leave_from_the_address_that_was_asked() {
+    // Linux has all of 127.0.0.0/8 on its loopback interface.
+    if !cfg!(target_os = "linux") {
+        return;
+    }
+    let server = Running::start_on("0.0.0.0:0", unhurried_single_port(), files());
+    let client = Bare::new().await;
+    let asked = std::net::SocketAddr::from(([127, 0, 0, 77], server.addr.port()));
+    client
+        .send(asked, b"\x00\x01big\0octet\0windowsize\x002\0")
+        .await;
+    assert_eq!(client.recv().await.1, asked);
+    client.send(asked, &[0, 4, 0, 0]).await;
+    for _ in 0..2 {
+        assert_eq!(client.recv().await.1, asked);
+    }
+}
+
+#[tokio::test]
 async fn another_request_from_the_same_port_takes_the_place_of_the_first() {
     let server = Running::start(unhurried_single_port(), files());
     let client = Bare::new().await;

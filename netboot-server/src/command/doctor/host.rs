@@ -10,26 +10,33 @@ use nix::unistd::geteuid;
 use serde_json::Value;
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Findings;
 use super::firewall::{self, Packet};
-use crate::config::{Config, Network};
+use super::{Findings, Served};
+use crate::config::{Config, Mode, Network};
 
-pub(super) fn look(config: &Config, running: bool, findings: &mut Findings) {
+pub(super) fn look(config: &Config, served: Served, findings: &mut Findings) {
     for network in &config.networks {
         if let Some(interface) = &network.interface {
             look_at_interface(interface, network, findings);
         }
     }
-    if running {
-        findings.ok("server", "runs, and has its ports");
-    } else {
-        look_at_ports(config, findings);
-        if geteuid().is_root() && config.user.is_none() {
-            findings.warning(
-                "user",
-                "a server started by this user stays root",
-                "name a `user` in the configuration, or start it by the systemd unit",
-            );
+    match served {
+        Served::Yes => findings.ok("server", "runs, and has its ports"),
+        // The ports may be its own.
+        Served::Unknown(failure) => findings.warning(
+            "server",
+            format!("may run: {}: {}", failure.tried, failure.why),
+            failure.cure,
+        ),
+        Served::No => {
+            look_at_ports(config, findings);
+            if geteuid().is_root() && config.user.is_none() {
+                findings.warning(
+                    "user",
+                    "a server started by this user stays root",
+                    "name a `user` in the configuration, or start it by the systemd unit",
+                );
+            }
         }
     }
     look_at_firewall(config, findings);
@@ -91,17 +98,21 @@ struct Port {
 }
 
 fn ports(config: &Config) -> Vec<Port> {
-    let dhcp = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, config.ports.dhcp.get());
     let mut ports = Vec::new();
     for network in &config.networks {
         let at = |port| SocketAddrV4::new(network.server, port);
-        if let Some(interface) = network.interface.clone() {
-            ports.push(Port {
-                name: "DHCP",
-                interface: Some(interface),
-                address: dhcp,
+        if let Some(interface) = &network.interface {
+            let on_interface = |name, port| Port {
+                name,
+                interface: Some(interface.clone()),
+                address: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, port),
                 stream: false,
-            });
+            };
+            ports.push(on_interface("DHCP", config.ports.dhcp.get()));
+            if network.mode == Mode::Proxy {
+                let port = config.ports.boot_server.get();
+                ports.push(on_interface("the boot server", port));
+            }
         }
         ports.push(Port {
             name: "TFTP",
@@ -115,6 +126,12 @@ fn ports(config: &Config) -> Vec<Port> {
             address: at(config.ports.http.get()),
             stream: true,
         });
+        ports.extend(config.tls.as_ref().map(|tls| Port {
+            name: "HTTPS",
+            interface: None,
+            address: at(tls.port.get()),
+            stream: true,
+        }));
     }
     ports
 }
@@ -185,11 +202,18 @@ fn look_at_firewall(config: &Config, findings: &mut Findings) {
         let Some(interface) = &network.interface else {
             continue;
         };
-        let wanted = [
-            ("DHCP", "udp", config.ports.dhcp, Ipv4Addr::BROADCAST),
-            ("TFTP", "udp", config.ports.tftp, network.server),
-            ("HTTP", "tcp", config.ports.http, network.server),
+        let ports = config.ports;
+        let mut wanted = vec![
+            ("DHCP", "udp", ports.dhcp, Ipv4Addr::BROADCAST),
+            ("TFTP", "udp", ports.tftp, network.server),
+            ("HTTP", "tcp", ports.http, network.server),
         ];
+        if network.mode == Mode::Proxy {
+            wanted.push(("the boot server", "udp", ports.boot_server, network.server));
+        }
+        if let Some(tls) = &config.tls {
+            wanted.push(("HTTPS", "tcp", tls.port, network.server));
+        }
         let mut passes = Vec::new();
         for (name, protocol, port, destination) in wanted {
             let port = port.get();

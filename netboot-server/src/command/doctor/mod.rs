@@ -7,7 +7,9 @@ mod state;
 
 use std::process::ExitCode;
 
+use bytes::Bytes;
 use clap::Args;
+use hyper::Method;
 use serde::Serialize;
 
 use super::control::Control;
@@ -104,13 +106,12 @@ impl Findings {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut findings = Findings::default();
     let (config, mut problems) = arguments.at.load();
-    let running = config.as_ref().is_some_and(is_served);
     if let Some(config) = &config {
         World::look(config.clone()).warn(&mut problems);
     }
     configuration(config.as_ref(), &problems, &mut findings);
     if let Some(config) = &config {
-        host::look(config, running, &mut findings);
+        host::look(config, is_served(config), &mut findings);
         state::look(config, &mut findings);
     }
     let ours: Vec<_> = config
@@ -129,11 +130,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     })
 }
 
-/// Whether a server runs on the configuration's state folder.
-fn is_served(config: &Config) -> bool {
+/// Whether a server runs on the configuration's state folder, as far as this user can tell.
+#[derive(Debug)]
+enum Served {
+    Yes,
+    No,
+    Unknown(Failure),
+}
+
+fn is_served(config: &Config) -> Served {
     let control = Control::of(&config.state_dir);
-    let runtime = super::runtime();
-    runtime.is_ok_and(|runtime| runtime.block_on(control.document("/api/v1/status")).is_ok())
+    let asked = super::runtime().and_then(|runtime| {
+        runtime.block_on(control.ask(Method::GET, "/api/v1/status", Bytes::new()))
+    });
+    match asked {
+        Ok(Some(_)) => Served::Yes,
+        Ok(None) => Served::No,
+        Err(failure) => Served::Unknown(failure),
+    }
 }
 
 fn configuration(config: Option<&Config>, problems: &Problems, findings: &mut Findings) {

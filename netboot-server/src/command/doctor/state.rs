@@ -108,7 +108,7 @@ fn look_at_clock(folder: &Path, findings: &mut Findings) {
     )]
     let now = SystemTime::now();
     let shown = jiff::Timestamp::try_from(now)
-        .map(|now| now.to_string())
+        .map(|now| now.strftime("%FT%TZ").to_string())
         .unwrap_or_default();
     match written.max() {
         Some(last) if last > now => findings.fault(
@@ -135,7 +135,7 @@ fn look_at_content(config: &Config, findings: &mut Findings) {
     } else {
         findings.ok("images", images.join(", "));
     }
-    let programs = Programs::scan(&config.programs_dir());
+    let programs = Programs::scan(&config.programs_dir(), &config.program_dirs);
     for program in ["undionly.kpxe", "ipxe.efi", "snponly.efi"] {
         if let Some(path) = programs.path(program) {
             findings.ok("boot program", path.display().to_string());

@@ -154,7 +154,8 @@ impl Page {
         if booted.is_empty() {
             writeln!(text, "  none since it started")?;
         }
-        table(text, booted.iter().take(MACHINES).map(|one| row(one)))?;
+        let rows = booted.iter().take(MACHINES).map(|one| row(one, self.at));
+        table(text, rows)?;
         if booted.len() > MACHINES {
             writeln!(text, "  and {} more", booted.len() - MACHINES)?;
         }
@@ -185,21 +186,24 @@ impl Page {
         let millis = one.elapsed_ms.saturating_sub(millis).max(1);
         let rate = (one.bytes - bytes).saturating_mul(1000) / millis;
         let percent = one.bytes.saturating_mul(100) / one.of.max(1);
-        let left = match one.of.saturating_sub(one.bytes).checked_div(rate) {
-            Some(seconds) => lasting(i64::try_from(seconds).unwrap_or(i64::MAX)),
-            None => "?".into(),
+        let pace = match one.of.saturating_sub(one.bytes).checked_div(rate) {
+            Some(seconds) => {
+                let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+                format!("{}/s, {} left", size(rate), lasting(seconds))
+            }
+            None => "stands still".into(),
         };
         [
             name.or_else(|| who.cloned())
                 .unwrap_or_else(|| one.client.clone()),
             one.path.clone(),
             format!("{percent} % of {}", size(one.of)),
-            format!("{}/s, {left} left", size(rate)),
+            pace,
         ]
     }
 }
 
-fn row(machine: &Machine) -> [String; 5] {
+fn row(machine: &Machine, now: Timestamp) -> [String; 5] {
     let boot = machine.boot.as_ref();
     let came_to = boot.map_or("", |boot| boot.progress.as_str());
     let came_to = match came_to {
@@ -216,7 +220,7 @@ fn row(machine: &Machine) -> [String; 5] {
         .unwrap_or_default();
     let at = boot.and_then(|boot| boot.last).map(|at| at.to_string());
     [
-        clock(&at.unwrap_or_default()),
+        clock(&at.unwrap_or_default(), now),
         machine.name.clone().unwrap_or_else(|| "(no target)".into()),
         machine.mac.clone(),
         machine.address.clone().unwrap_or_else(|| "-".into()),
@@ -245,16 +249,16 @@ fn table<const N: usize>(
     Ok(())
 }
 
-/// A time of the day here, of an instant as the API writes it.
-pub(in crate::command) fn clock(at: &str) -> String {
-    let instant: Result<Timestamp, _> = at.parse();
-    instant.map_or_else(
-        |_| at.to_owned(),
-        |instant| {
-            let here = instant.to_zoned(jiff::tz::TimeZone::system());
-            here.strftime("%H:%M:%S").to_string()
-        },
-    )
+/// The local time of an instant as the API writes it, with the date where that is not today's.
+pub(in crate::command) fn clock(at: &str, now: Timestamp) -> String {
+    let Ok(instant) = at.parse::<Timestamp>() else {
+        return at.to_owned();
+    };
+    let here = jiff::tz::TimeZone::system();
+    let (instant, now) = (instant.to_zoned(here.clone()), now.to_zoned(here));
+    let today = instant.date() == now.date();
+    let form = if today { "%H:%M:%S" } else { "%F %T" };
+    instant.strftime(form).to_string()
 }
 
 /// So many bytes, in the largest unit of which there is at least one.
@@ -346,6 +350,17 @@ mod tests {
     fn a_rate_is_since_the_page_before() {
         let shown = page(35 << 20, 6000).shown(Some(&page(25 << 20, 5000)));
         assert!(shown.contains("10.0 MiB/s, 6 s left"), "{shown}");
+        let shown = page(25 << 20, 6000).shown(Some(&page(25 << 20, 5000)));
+        assert!(shown.contains("25 % of 100.0 MiB  stands still"), "{shown}");
+    }
+
+    #[test]
+    fn a_time_has_its_date_where_that_is_not_todays() {
+        let now = "2026-01-03T12:00:00Z".parse().expect("an instant");
+        let before = clock("2026-01-01T12:00:00Z", now);
+        assert!(before.starts_with("2026-01-01 "), "{before}");
+        assert!(!clock("2026-01-03T12:00:00Z", now).contains('-'));
+        assert_eq!(clock("no instant", now), "no instant");
     }
 
     #[test]

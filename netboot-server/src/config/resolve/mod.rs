@@ -8,6 +8,7 @@ mod text;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
 
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
@@ -17,8 +18,10 @@ use super::given::{Given, Wanted};
 use super::listen::resolve_admin_listen;
 use super::option::{DhcpOption, OptionError};
 use super::problem::Problems;
+use super::tls::resolve_tls;
 use super::{Config, DEFAULT_STATE_DIR, Ports, ProgramChoice};
 use crate::cmdline;
+use crate::programs::DISTRIBUTION_DIRS;
 use menu::{resolve_images, resolve_menu};
 use network::resolve_network;
 use target::{resolve_groups, resolve_targets};
@@ -65,11 +68,13 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     let Netboot {
         place,
         state_dir,
+        program_dirs,
         user,
         server,
         networks,
         ports,
         admin_listen,
+        tls,
         menu,
         images,
         groups,
@@ -94,6 +99,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     }
     let ports = resolve_ports(table(ports), problems);
     let admin_listen = resolve_admin_listen(admin_listen, &place.key("admin_listen").0, problems);
+    let tls = resolve_tls(tls, ports, problems);
     let menu = resolve_menu(table(menu), problems);
     let images = resolve_images(images, problems);
     let groups = resolve_groups(groups, problems);
@@ -101,17 +107,40 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     let known = (networks.len() == count).then_some(networks.as_slice());
     let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
     check_user(user.as_deref(), &place, problems);
+    let program_dirs = resolve_program_dirs(program_dirs, &place, problems);
     Config {
         user,
+        program_dirs,
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
         ports,
         admin_listen,
+        tls,
         networks,
         menu,
         images,
         groups,
         targets,
     }
+}
+
+fn resolve_program_dirs(
+    written: Option<Vec<String>>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Vec<PathBuf> {
+    let Some(written) = written else {
+        return DISTRIBUTION_DIRS.map(PathBuf::from).into();
+    };
+    for (index, dir) in written.iter().enumerate() {
+        if !Path::new(dir).is_absolute() {
+            problems.error(
+                place.index("program_dirs", index),
+                format!("{dir:?} is no absolute path"),
+                "write the whole path of a folder, such as /usr/lib/ipxe",
+            );
+        }
+    }
+    written.into_iter().map(PathBuf::from).collect()
 }
 
 /// The images of a document, and nothing else of it.

@@ -1,0 +1,121 @@
+//! What is not published, and that nothing of it is left.
+
+use netboot_image::{KernelError, Looks, ManifestError, NewImage, Source, StoreError};
+
+use crate::common::{Bench, kernel, name, tree};
+
+#[test]
+fn what_is_no_kernel_is_refused_with_what_it_is_and_leaves_nothing() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let cases: [(&[u8], Looks); 4] = [
+        (b"", Looks::Empty),
+        (b"\x1f\x8b\x08\0", Looks::Gzip),
+        (b"\x7fELF\x02\x01\x01", Looks::Elf),
+        (b"<html>404</html>", Looks::Html),
+    ];
+    for (content, expected) in cases {
+        let image = NewImage::linux(name("a"), bench.file("kernel", content));
+        match bench.publish(image) {
+            Err(StoreError::Kernel {
+                reason: KernelError::NotAKernel { looks },
+                ..
+            }) => assert_eq!(looks, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+    let swapped = NewImage::linux(name("a"), bench.file("k", kernel("k")))
+        .initrd(bench.file("i", kernel("i")));
+    assert!(matches!(
+        bench.publish(swapped),
+        Err(StoreError::Initrd {
+            looks: Looks::Kernel,
+            ..
+        })
+    ));
+    let half = NewImage::linux(name("a"), bench.file("k", &kernel("k")[..1050]));
+    assert!(matches!(
+        bench.publish(half),
+        Err(StoreError::Kernel {
+            reason: KernelError::Truncated {
+                len: 1050,
+                expected: 1088
+            },
+            ..
+        })
+    ));
+    let absent = NewImage::linux(name("a"), bench.dir.path().join("absent"));
+    assert!(matches!(
+        bench.publish(absent),
+        Err(StoreError::Io { action: "read", .. })
+    ));
+    let directory = NewImage::linux(name("a"), bench.dir.path());
+    assert!(matches!(
+        bench.publish(directory),
+        Err(StoreError::Io { action: "read", .. })
+    ));
+    assert_eq!(tree(bench.store.root()), before);
+}
+
+#[test]
+fn a_command_line_that_the_kernel_would_cut_is_refused() {
+    let bench = Bench::new();
+    let publish = |arguments: Vec<String>| {
+        bench.publish(NewImage::linux(name("a"), bench.file("k", kernel("k"))).cmdline(arguments))
+    };
+    publish(vec!["x".repeat(1000), "y".repeat(1046)]).expect("2047 bytes fit");
+    let error = publish(vec!["x".repeat(1000), "y".repeat(1047)]).expect_err("2048 do not");
+    assert!(matches!(
+        &error,
+        StoreError::Manifest {
+            reason: ManifestError::Value {
+                field: "cmdline",
+                ..
+            },
+            ..
+        }
+    ));
+    assert!(
+        error
+            .to_string()
+            .ends_with("has 2048 bytes, and the kernel cuts it at 2047"),
+        "{error}"
+    );
+    for wrong in [
+        "init=/nix/store/.../init",
+        "...",
+        "a b",
+        "",
+        "x=\"1",
+        "a\nb",
+        "a\0b",
+    ] {
+        let error = publish(vec![wrong.to_owned()]).expect_err(wrong);
+        assert!(
+            matches!(&error, StoreError::Manifest { .. }),
+            "{wrong:?}: {error}"
+        );
+    }
+    publish(vec!["dyndbg=\"file a.c +p\"".to_owned()]).expect("quotes hold a space together");
+}
+
+#[test]
+fn a_manifest_that_nobody_could_read_is_not_published() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let from = std::iter::repeat_n("x".repeat(4000), 300);
+    let error = bench
+        .publish(bench.image("a", "1").source(Source::new("a test", from)))
+        .expect_err("too long");
+    assert!(
+        matches!(
+            error,
+            StoreError::Manifest {
+                reason: ManifestError::TooLong { .. },
+                ..
+            }
+        ),
+        "{error}"
+    );
+    assert_eq!(tree(bench.store.root()), before);
+}

@@ -1,0 +1,60 @@
+//! A disc image is booted over HTTP by iPXE's `sanboot`, under BIOS.
+
+use std::path::Path;
+use std::process::Command;
+
+use netboot_server::lab::Firmware;
+
+use crate::firmware::{assert_shell_with, power_on};
+use crate::server::{INSTALLER, MAC, Server, namespace_with_tap, netboot};
+
+const CONFIG: &str = r#"
+    [netboot.server]
+    ip = "192.168.100.1"
+    interface = "tap0"
+    dhcp_range = { start = "192.168.100.100", end = "192.168.100.200" }
+    [[netboot.targets]]
+    name = "node-01"
+    mac = "52:54:00:12:34:56"
+    config = "rescue"
+"#;
+
+/// Makes a disc whose GRUB boots the Debian installer's kernel to a shell.
+fn make_disc(folder: &Path, token: &str) -> String {
+    let tree = folder.join("tree");
+    let grub = tree.join("boot/grub");
+    std::fs::create_dir_all(&grub).expect("a folder");
+    for file in ["linux", "initrd.gz"] {
+        std::fs::copy(format!("{INSTALLER}/{file}"), tree.join(file))
+            .expect("the Debian package debian-installer-12-netboot-amd64");
+    }
+    let menu = format!(
+        "linux /linux console=ttyS0 rdinit=/bin/sh netboot-token={token}\ninitrd /initrd.gz\nboot\n"
+    );
+    std::fs::write(grub.join("grub.cfg"), menu).expect("a file");
+    let disc = folder.join("rescue.iso");
+    let made = Command::new("grub-mkrescue")
+        .args(["--directory=/usr/lib/grub/i386-pc", "--output"])
+        .args([&disc, &tree])
+        .output()
+        .expect("the Debian package grub-common");
+    assert!(made.status.success(), "{made:?}");
+    disc.into_os_string().into_string().expect("text")
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, grub-common, grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
+fn a_disc_image_boots_over_http_under_bios() {
+    let token = "disc-3f6b";
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    let disc = make_disc(scratch.path(), token);
+    netboot(&state, &["image", "add", "rescue", "--iso", &disc]);
+    let namespace = namespace_with_tap("192.168.100.1/24");
+    let server = Server::start(&namespace, &state, CONFIG, 3);
+    let console = power_on(&namespace, Firmware::Bios, scratch.path());
+    assert_shell_with(&console, token);
+    console.power_off();
+    // It is read in parts, as it is needed.
+    server.assert_logged(&["HTTP", MAC, "/images/rescue/@1/disc.iso: 206"]);
+}
