@@ -141,6 +141,25 @@ mod tests {
         );
     }
 
+    fn leaves(command: &clap::Command, path: &str) -> Vec<String> {
+        let path = format!("{path}{}", command.get_name());
+        let inner = command.get_subcommands();
+        let inner = inner.flat_map(|inner| leaves(inner, &format!("{path} ")));
+        let mut all: Vec<_> = inner.collect();
+        if all.is_empty() {
+            all.push(path);
+        }
+        all
+    }
+
+    #[test]
+    fn each_command_stands_in_the_readme() {
+        let readme = include_str!("../../README.md");
+        for command in leaves(&Arguments::command(), "") {
+            assert!(readme.contains(&format!("`{command}")), "{command}");
+        }
+    }
+
     #[test]
     fn each_command_shows_examples_and_takes_them() {
         check(&Arguments::command());

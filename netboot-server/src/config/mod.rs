@@ -7,6 +7,7 @@
 mod circuit;
 mod document;
 mod given;
+mod keys;
 mod listen;
 mod normal;
 mod option;

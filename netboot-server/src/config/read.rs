@@ -1,17 +1,15 @@
-//! From files to one document: syntax, types of tables, and keys that nobody knows.
+//! From files to one document: syntax, and types of tables.
 
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::Path;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::document::{
-    Group, Image, Install, Menu, MenuItem, Netboot, Network, Place, Ports, Range, Server, Table,
-    Target, Tls,
-};
+use super::document::{Netboot, Place, Table};
+use super::keys::KeyPath;
 use super::problem::Problems;
 
 /// Reads one file by its ending: `.json`, else TOML. `None` where nothing of it could be read, and
@@ -335,81 +333,5 @@ impl Netboot {
         self.images.extend(images);
         self.groups.extend(groups);
         self.targets.extend(targets);
-    }
-}
-
-/// The way to a key that nobody knows.
-struct KeyPath {
-    /// `targets[1].mca`.
-    shown: String,
-    /// The tables on the way, list positions and names of images and groups left out.
-    tables: Vec<String>,
-    key: String,
-}
-
-impl KeyPath {
-    fn of(path: &serde_ignored::Path<'_>) -> Self {
-        use serde_ignored::Path;
-        match path {
-            Path::Root => Self {
-                shown: String::new(),
-                tables: Vec::new(),
-                key: String::new(),
-            },
-            Path::Seq { parent, index } => {
-                let mut of = Self::of(parent);
-                of.shown.push_str(&format!("[{index}]"));
-                of
-            }
-            Path::Map { parent, key } => {
-                let mut of = Self::of(parent);
-                if !of.shown.is_empty() {
-                    of.shown.push('.');
-                }
-                of.shown.push_str(key);
-                if !of.key.is_empty() {
-                    let table = std::mem::take(&mut of.key);
-                    of.tables.push(table);
-                }
-                of.key.clone_from(key);
-                of
-            }
-            Path::Some { parent }
-            | Path::NewtypeStruct { parent }
-            | Path::NewtypeVariant { parent } => Self::of(parent),
-        }
-    }
-
-    fn nearest(&self) -> Option<String> {
-        let tables: Vec<&str> = self.tables.iter().map(String::as_str).collect();
-        let known = match tables.as_slice() {
-            [] => keys::<Netboot>(),
-            ["server"] => keys::<Server>(),
-            ["networks"] => keys::<Network>(),
-            ["server", "dhcp_range"] | ["networks", "ranges"] => keys::<Range>(),
-            ["ports"] => keys::<Ports>(),
-            ["tls"] => keys::<Tls>(),
-            ["menu"] => keys::<Menu>(),
-            ["menu", "items"] => keys::<MenuItem>(),
-            ["images", _] => keys::<Image>(),
-            ["groups", _] => keys::<Group>(),
-            ["targets"] => keys::<Target>(),
-            ["targets", "install"] | ["groups", _, "install"] => keys::<Install>(),
-            _ => Vec::new(),
-        };
-        known
-            .into_iter()
-            .map(|name| (strsim::damerau_levenshtein(&self.key, &name), name))
-            .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
-            .min()
-            .map(|(_, name)| name)
-    }
-}
-
-/// The keys that a table knows, read off its type.
-fn keys<T: Default + Serialize>() -> Vec<String> {
-    match serde_json::to_value(T::default()) {
-        Ok(Value::Object(map)) => map.into_iter().map(|(key, _)| key).collect(),
-        _ => Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ mod generated;
 mod guide;
 mod interop;
 mod lan;
+mod probe;
 mod relay;
 mod running;
 mod server;

@@ -9,7 +9,7 @@ use netboot_dhcp::client::{Bound, Client, Output, Profile};
 use netboot_dhcp::wire::MessageView;
 use netboot_dhcp::{HardwareAddr, MacAddr, Timestamp};
 
-use super::{PATIENCE, SERVER, Site};
+use super::{PATIENCE, SERVER, Site, wait_until};
 
 /// An answer over HTTP.
 #[derive(Debug)]
@@ -186,6 +186,17 @@ pub(crate) fn mac(last: u8) -> MacAddr {
     MacAddr([2, 0, 0, 0, 0, last])
 }
 
+/// The site's client port. A process that another test starts just now may have the last one for a
+/// moment more.
+fn client_socket(site: &Site) -> UdpSocket {
+    let mut socket = None;
+    wait_until("the site's own port is free", || {
+        socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client)).ok();
+        socket.is_some()
+    });
+    socket.expect("it is bound")
+}
+
 /// DISCOVER to ACK as a plain client, or as this one.
 pub(crate) fn lease(site: &Site, last: u8) -> Bound {
     lease_as(site, Profile::plain(HardwareAddr::from(mac(last))))
@@ -197,8 +208,7 @@ pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
     profile.server_port = site.ports.dhcp;
     // Long, so that a busy machine does not make it ask twice.
     profile.timeout_ms = 10_000;
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client))
-        .expect("the site's own port");
+    let socket = client_socket(site);
     let now = || {
         let millis = began.elapsed().as_millis();
         Timestamp(u64::try_from(millis).expect("a test does not last so long"))
@@ -231,8 +241,7 @@ pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
 /// The answer to one DISCOVER; `None` where the server gives none to it and answers the next
 /// client, which it would not do before.
 pub(crate) fn discover(site: &Site, profile: Profile) -> Option<Vec<u8>> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client))
-        .expect("the site's own port");
+    let socket = client_socket(site);
     socket.set_read_timeout(Some(PATIENCE)).expect("a time");
     let known = Profile::plain(HardwareAddr::from(mac(1)));
     for (xid, profile) in [(1, profile), (2, known)] {

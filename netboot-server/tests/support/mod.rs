@@ -6,15 +6,16 @@
 pub(crate) mod client;
 
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getuid};
 use serde_json::{Value, json};
 
 /// How long anything may take that is waited for; only a failure takes so long.
@@ -161,6 +162,7 @@ pub(crate) enum Reads {
 pub(crate) struct Site {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) ports: Ports,
+    _reserved: File,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -179,9 +181,11 @@ pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::LOCALHOST;
 impl Site {
     /// A site with these targets.
     pub(crate) fn new(targets: &Value) -> Self {
+        let (ports, reserved) = free_ports();
         let site = Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
-            ports: free_ports(),
+            ports,
+            _reserved: reserved,
         };
         site.configure(targets, json!({}));
         site
@@ -276,31 +280,44 @@ pub(crate) fn write(folder: &Path, name: &str, content: &[u8]) -> String {
 }
 
 /// Ports that nobody has now, below those that the system hands out by itself, so that nobody gets
-/// them by chance between here and their use.
-pub(crate) fn free_ports() -> Ports {
-    let free = |port: u16| {
-        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
-        UdpSocket::bind(address).is_ok() && TcpListener::bind(address).is_ok()
+/// them by chance between here and their use. No other test of this user gets them while the file
+/// is open, in this process or another one.
+fn free_ports() -> (Ports, File) {
+    const BLOCKS: u16 = 2_500;
+    const FIRST: u16 = 10_000;
+    // To bind one would not do: a process that another thread starts just then has it for a moment.
+    let tables = ["udp", "udp6", "tcp", "tcp6"]
+        .map(|table| std::fs::read_to_string(format!("/proc/net/{table}")).unwrap_or_default());
+    let is_free = |port: &u16| {
+        let bound = format!(":{port:04X}");
+        let mut lines = tables.iter().flat_map(|table| table.lines().skip(1));
+        !lines.any(|line| {
+            let local = line.split_whitespace().nth(1);
+            local.is_some_and(|local| local.ends_with(&bound))
+        })
     };
-    // Tests run at the same time in one process and in several.
-    static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
-    let process = u16::try_from(std::process::id() % 199).expect("below 199");
-    let mut found = std::iter::from_fn(|| {
-        let nth = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        Some(10_000 + (process * 100 + nth % 20_000) % 20_000)
-    })
-    .take(20_000)
-    .filter(|port| free(*port));
-    let mut port = || found.next().expect("a free port");
-    Ports {
-        dhcp: port(),
-        dhcp_client: port(),
-        tftp: port(),
-        http: port(),
-        https: port(),
-        admin: port(),
-        boot_server: port(),
-    }
+    let folder = std::env::temp_dir().join(format!("netboot-test-ports-{}", getuid()));
+    std::fs::create_dir_all(&folder).expect("a folder of locks");
+    let begin = u16::try_from(std::process::id() % u32::from(BLOCKS)).expect("below 2,500");
+    let found = (0..BLOCKS).find_map(|nth| {
+        let block = (begin + nth) % BLOCKS;
+        let lock = File::create(folder.join(block.to_string())).ok()?;
+        lock.try_lock().ok()?;
+        let first = FIRST + block * 8;
+        let mut ports = (first..first + 8).filter(is_free);
+        let mut port = || ports.next();
+        let ports = Ports {
+            dhcp: port()?,
+            dhcp_client: port()?,
+            tftp: port()?,
+            http: port()?,
+            https: port()?,
+            admin: port()?,
+            boot_server: port()?,
+        };
+        Some((ports, lock))
+    });
+    found.expect("free ports")
 }
 
 /// A kernel's first sectors, by hand from the kernel's x86 boot protocol: version 2.15, one setup

@@ -1,0 +1,128 @@
+//! Keys of a document that nobody knows, and the nearest ones that are known.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::document::{
+    Group, Image, Install, Menu, MenuItem, Netboot, Network, Ports, Range, Server, Target, Tls,
+};
+
+/// The way to a key that nobody knows.
+pub(super) struct KeyPath {
+    /// `targets[1].mca`.
+    pub(super) shown: String,
+    /// The tables on the way, list positions and names of images and groups left out.
+    tables: Vec<String>,
+    key: String,
+}
+
+impl KeyPath {
+    pub(super) fn of(path: &serde_ignored::Path<'_>) -> Self {
+        use serde_ignored::Path;
+        match path {
+            Path::Root => Self {
+                shown: String::new(),
+                tables: Vec::new(),
+                key: String::new(),
+            },
+            Path::Seq { parent, index } => {
+                let mut of = Self::of(parent);
+                of.shown.push_str(&format!("[{index}]"));
+                of
+            }
+            Path::Map { parent, key } => {
+                let mut of = Self::of(parent);
+                if !of.shown.is_empty() {
+                    of.shown.push('.');
+                }
+                of.shown.push_str(key);
+                if !of.key.is_empty() {
+                    let table = std::mem::take(&mut of.key);
+                    of.tables.push(table);
+                }
+                of.key.clone_from(key);
+                of
+            }
+            Path::Some { parent }
+            | Path::NewtypeStruct { parent }
+            | Path::NewtypeVariant { parent } => Self::of(parent),
+        }
+    }
+
+    /// The known key that it was perhaps meant to be.
+    pub(super) fn nearest(&self) -> Option<String> {
+        let tables: Vec<&str> = self.tables.iter().map(String::as_str).collect();
+        let known = match tables.as_slice() {
+            [] => keys::<Netboot>(),
+            ["server"] => keys::<Server>(),
+            ["networks"] => keys::<Network>(),
+            ["server", "dhcp_range"] | ["networks", "ranges"] => keys::<Range>(),
+            ["ports"] => keys::<Ports>(),
+            ["tls"] => keys::<Tls>(),
+            ["menu"] => keys::<Menu>(),
+            ["menu", "items"] => keys::<MenuItem>(),
+            ["images", _] => keys::<Image>(),
+            ["groups", _] => keys::<Group>(),
+            ["targets"] => keys::<Target>(),
+            ["targets", "install"] | ["groups", _, "install"] => keys::<Install>(),
+            _ => Vec::new(),
+        };
+        known
+            .into_iter()
+            .map(|name| (strsim::damerau_levenshtein(&self.key, &name), name))
+            .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
+            .min()
+            .map(|(_, name)| name)
+    }
+}
+
+/// The keys that a table knows, read off its type.
+fn keys<T: Default + Serialize>() -> Vec<String> {
+    match serde_json::to_value(T::default()) {
+        Ok(Value::Object(map)) => map.into_iter().map(|(key, _)| key).collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_key_stands_in_the_readme_in_the_row_of_its_table() {
+        let readme = include_str!("../../README.md");
+        let row = |name: &str| {
+            let begins = format!("| `{name}");
+            let row = readme.lines().find(|line| line.starts_with(&begins));
+            row.unwrap_or_else(|| panic!("no row of {name}"))
+        };
+        let tables = [
+            ("server", keys::<Server>()),
+            ("server", keys::<Range>()),
+            ("networks[]", keys::<Network>()),
+            ("networks[]", keys::<Range>()),
+            ("targets[]", keys::<Target>()),
+            ("groups.NAME", keys::<Group>()),
+            ("install", keys::<Install>()),
+            ("images.NAME", keys::<Image>()),
+            ("menu", keys::<Menu>()),
+            ("menu", keys::<MenuItem>()),
+            ("tls", keys::<Tls>()),
+            ("ports", keys::<Ports>()),
+        ];
+        for (name, keys) in tables {
+            assert!(!keys.is_empty(), "{name}");
+            for key in keys {
+                let row = row(name);
+                let told = [format!("`{key}`"), format!("`{key}[]`")];
+                assert!(
+                    told.iter().any(|it| row.contains(it)),
+                    "{name}: {key}\n{row}"
+                );
+            }
+        }
+        for key in keys::<Netboot>() {
+            row(&key);
+        }
+    }
+}

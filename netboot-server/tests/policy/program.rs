@@ -1,0 +1,240 @@
+//! The program, the tree and the script that each platform gets.
+
+use super::*;
+
+#[test]
+fn ipxe_is_told_a_script_and_never_ipxe_again() {
+    let site = site(json!([]), json!({}));
+    let _serving = Running::serve(&site);
+    let is_script = |bound: Bound| {
+        bound
+            .file
+            .is_some_and(|file| file.contains("/boot.ipxe?mac="))
+    };
+    for arch in [Arch::X86_BIOS, Arch::X64_UEFI, Arch::ARM64_UEFI] {
+        assert!(
+            is_script(boot(&site, Profile::ipxe(mac(1), arch))),
+            "{arch}"
+        );
+    }
+    // A relay or a build may leave one of the two out.
+    let mut by_77 = Profile::pxe_bios(mac(2));
+    by_77
+        .options
+        .put(key::USER_CLASS, &UserClass::bare(b"iPXE"));
+    assert!(is_script(boot(&site, by_77)));
+    let mut by_175 = Profile::pxe_bios(mac(3));
+    by_175.options.set(OptionCode::IPXE, &[0x13, 1, 1]);
+    assert!(is_script(boot(&site, by_175)));
+    let bios = boot(&site, Profile::pxe_bios(mac(4)));
+    assert_eq!(bios.file.as_deref(), Some("undionly.kpxe"));
+}
+
+#[test]
+fn each_platform_gets_its_program_and_what_is_not_at_hand_is_said() {
+    let site = site(json!([]), json!({ "groups": {} }));
+    put(&site, "arm64-efi/ipxe.efi", "arm64");
+    let mut serving = Running::serve(&site);
+    serving.said("holds no boot program for x86, arm32, riscv64, loongarch64, raspberry-pi");
+    let arch = |last, mut profile: Profile, arch| {
+        profile.hardware = HardwareAddr::from(mac(last));
+        profile.options.put(key::CLIENT_ARCH, &vec![arch]);
+        boot(&site, profile).file
+    };
+    let pxe = || Profile::pxe_uefi(mac(0));
+    let http = || Profile::http_uefi(mac(0));
+    let url = |name: &str| Some(format!("http://127.0.0.1:{}/{name}", site.ports.http));
+    assert_eq!(arch(1, pxe(), Arch::X64_UEFI).as_deref(), Some("ipxe.efi"));
+    assert_eq!(arch(2, pxe(), Arch::EBC).as_deref(), Some("ipxe.efi"));
+    assert_eq!(
+        arch(3, pxe(), Arch::ARM64_UEFI).as_deref(),
+        Some("arm64-efi/ipxe.efi")
+    );
+    assert_eq!(arch(4, http(), Arch::X64_UEFI_HTTP), url("ipxe.efi"));
+    assert_eq!(
+        arch(5, http(), Arch::ARM64_UEFI_HTTP),
+        url("arm64-efi/ipxe.efi")
+    );
+    assert_eq!(get(&site, STRANGER, "/arm64-efi/ipxe.efi").text(), "arm64");
+    assert_eq!(by_tftp(&site, STRANGER, "arm64-efi/ipxe.efi"), "arm64");
+    support::client::discover(&site, {
+        let mut profile = Profile::pxe_uefi(mac(6));
+        profile.options.put(key::CLIENT_ARCH, &vec![Arch::X86_UEFI]);
+        profile
+    });
+    serving.line("gets no boot program: the menu: no target has its MAC address; machines that are no target get the menu (menu.unknown); no ipxe-i386.efi");
+}
+
+#[test]
+fn a_raspberry_pi_finds_its_tree_by_serial_number_and_in_the_root() {
+    let site = site(json!([]), json!({}));
+    put(&site, "1a2b3c4d/config.txt", "own");
+    put(&site, "start4.elf", "common");
+    let _serving = Running::serve(&site);
+    assert_eq!(by_tftp(&site, STRANGER, "1a2b3c4d/config.txt"), "own");
+    // Where its own folder lacks a file, the board asks for it in the root.
+    let missing = tftp(&site, STRANGER, b"1a2b3c4d/start4.elf");
+    assert_eq!(missing.err().map(|(code, _)| code), Some(1));
+    assert_eq!(by_tftp(&site, STRANGER, "start4.elf"), "common");
+    let board = MacAddr([0xdc, 0xa6, 0x32, 1, 2, 3]);
+    let offer = support::client::discover(&site, Profile::raspberry_pi_4(board));
+    let offer = offer.expect("an offer");
+    let menu = offer.windows(17).any(|bytes| bytes == b"Raspberry Pi Boot");
+    assert!(menu, "the words that its ROM looks for");
+}
+
+#[test]
+fn a_shim_gets_the_program_that_it_is_of_and_scripts_stand_beside_it() {
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "ip": NODE, "program": "sb/snponly-shim.efi" }]),
+        json!({}),
+    );
+    for (name, content) in [
+        ("sb/snponly-shim.efi", "shim"),
+        ("sb/ipxe.efi", "signed ipxe"),
+        ("sb/snponly.efi", "signed snponly"),
+    ] {
+        put(&site, name, content);
+    }
+    let _serving = Running::serve(&site);
+    let firmware = boot(&site, Profile::pxe_uefi(mac(1)));
+    assert_eq!(firmware.file.as_deref(), Some("sb/snponly-shim.efi"));
+    assert_eq!(by_tftp(&site, NODE, "sb/snponly-shim.efi"), "shim");
+    assert_eq!(by_tftp(&site, NODE, "sb/ipxe.efi"), "signed snponly");
+    assert_eq!(get(&site, NODE, "/sb/ipxe.efi").text(), "signed snponly");
+    // For anybody else a real program's name is that program.
+    assert_eq!(by_tftp(&site, STRANGER, "sb/ipxe.efi"), "signed ipxe");
+    assert_eq!(get(&site, STRANGER, "/sb/ipxe.efi").text(), "signed ipxe");
+    assert!(by_tftp(&site, NODE, "sb/autoexec.ipxe").starts_with("#!ipxe\n"));
+    assert!(script(&site, NODE, "/sb/autoexec.ipxe").starts_with("#!ipxe\n"));
+    // What a shim may ask for besides is quickly not there.
+    for name in [
+        "sb/revocations.efi",
+        "sb/grubx64.efi.x",
+        "sb/shim_certificate.efi",
+    ] {
+        let refused = tftp(&site, NODE, name.as_bytes());
+        assert_eq!(refused.err().map(|(code, _)| code), Some(1), "{name}");
+    }
+}
+
+#[test]
+fn grub_gets_a_configuration_for_each_machine_wherever_it_looks() {
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "ip": NODE, "config": "debian",
+                 "cmdline": ["quiet", "a=$b", "c;d", "name={name}"] }]),
+        json!({}),
+    );
+    site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    lease(&site, 1);
+    let port = site.ports.http;
+    let head = format!(
+        "set from='(tftp,127.0.0.1)'\nif [ -s '(http,127.0.0.1:{port})/healthz' ]\nthen\nset from='(http,127.0.0.1:{port})'\nfi\n"
+    );
+    let linux = "if linux \"$from\"/images/debian/@1/bzImage console=ttyS0 quiet 'a=$b' 'c;d' name=node-01\n";
+    let initrd = "if initrd \"$from\"/images/debian/@1/initrd\n";
+    for text in [
+        script(&site, NODE, "/grub.cfg"),
+        script(&site, STRANGER, "/grub.cfg?mac=02-00-00-00-00-01"),
+        by_tftp(&site, NODE, "grub/grub.cfg"),
+        by_tftp(&site, NODE, "debian-installer/amd64/grub/grub.cfg"),
+    ] {
+        assert!(text.starts_with(&head), "{text}");
+        assert!(text.contains(linux), "{text}");
+        assert!(text.contains(initrd), "{text}");
+    }
+    let by_tftp_too = by_tftp(&site, NODE, "/images/debian/@1/initrd");
+    assert_eq!(by_tftp_too, "initrd one");
+    assert!(script(&site, STRANGER, "/grub.cfg").contains("menuentry debian --id 0 {\n"));
+    // A file of the operator's comes first, by TFTP and HTTP alike.
+    put(&site, "grub/grub.cfg", "mine");
+    assert_eq!(by_tftp(&site, NODE, "grub/grub.cfg"), "mine");
+    assert_eq!(script(&site, NODE, "/grub/grub.cfg"), "mine");
+}
+
+#[test]
+fn a_word_that_grub_would_change_is_a_notice() {
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "config": "debian", "cmdline": ["a=it's"] }]),
+        json!({}),
+    );
+    site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    let text = script(&site, STRANGER, "/grub.cfg?mac=02-00-00-00-00-01");
+    assert!(!text.contains("linux "), "{text}");
+    assert!(text.contains(r"the word a=it'\''s to the kernel"), "{text}");
+}
+
+#[test]
+fn a_disc_is_booted_by_its_url() {
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "config": "rescue" }]),
+        json!({}),
+    );
+    let mut disc = vec![0; 40 * 2048];
+    disc[16 * 2048..16 * 2048 + 6].copy_from_slice(b"\x01CD001");
+    let disc = support::write(site.folder.path(), "rescue.iso", &disc);
+    let state = site.state();
+    let state = state.to_str().expect("text");
+    let done = run([
+        "image",
+        "add",
+        "rescue",
+        "--iso",
+        &disc,
+        "--state-dir",
+        state,
+    ]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let _serving = Running::serve(&site);
+    let script = script(&site, STRANGER, "/boot.ipxe?mac=02-00-00-00-00-01");
+    let url = format!(
+        "http://127.0.0.1:{}/images/rescue/@1/disc.iso",
+        site.ports.http
+    );
+    assert!(
+        script.contains(&format!("sanboot --no-describe {url} ||")),
+        "{script}"
+    );
+    let menu = script_of_menu(&site);
+    assert!(
+        menu.contains(&format!("sanboot --no-describe {url} ||")),
+        "{menu}"
+    );
+}
+
+fn script_of_menu(site: &Site) -> String {
+    script(site, STRANGER, "/boot.ipxe")
+}
+
+#[test]
+fn secrets_and_states_are_no_files_of_the_tree() {
+    let site = installing();
+    put(&site, "below/own.efi", "own");
+    let link = site.state().join("tftp/below/leak.efi");
+    std::os::unix::fs::symlink("../../secret", link).expect("a link");
+    let _serving = Running::serve(&site);
+    machine(&site, "node-01", "installed");
+    assert_eq!(get(&site, STRANGER, "/below/own.efi").text(), "own");
+    for name in [
+        "secret",
+        "installs.json",
+        "installs.lock",
+        "../secret",
+        "below/../../secret",
+        "below/leak.efi",
+        "below/..%2f..%2fsecret",
+        "/etc/passwd",
+    ] {
+        let refused = tftp(&site, STRANGER, name.as_bytes());
+        let code = refused.as_ref().err().map(|(code, _)| *code);
+        assert!(matches!(code, Some(1 | 2)), "{name}: {refused:?}");
+        let status = get(&site, STRANGER, &format!("/{name}")).status;
+        assert!(matches!(status, 400 | 404), "{name}: {status}");
+    }
+    let empty = MachineId::Empty;
+    let mut profile = Profile::plain(HardwareAddr::from(mac(5)));
+    profile.options.put(key::MACHINE_ID, &empty);
+    boot(&site, profile);
+}
