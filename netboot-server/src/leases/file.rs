@@ -189,25 +189,27 @@ fn open_whole(path: &Path) -> Result<Option<Whole>, OpenError> {
 
 fn judge(path: &Path, error: &redb::DatabaseError) -> OpenError {
     use redb::DatabaseError::{DatabaseAlreadyOpen, Storage};
-    let cure = match error {
-        DatabaseAlreadyOpen => {
-            "another netboot runs on this state folder: stop it, or name another folder with --state-dir"
-        }
+    let tried = || format!("opening the lease database {}", path.display());
+    OpenError::Failed(match error {
+        DatabaseAlreadyOpen => Failure::new(
+            tried(),
+            "another netboot runs on this state folder",
+            "stop it, or name another folder with --state-dir",
+        ),
         Storage(redb::StorageError::Io(error))
             if !matches!(
                 error.kind(),
                 ErrorKind::InvalidData | ErrorKind::UnexpectedEof
             ) =>
         {
-            "let this user read and write it, or name another folder with --state-dir"
+            Failure::new(
+                tried(),
+                error,
+                "let this user read and write it, or name another folder with --state-dir",
+            )
         }
         _ => return OpenError::Damaged(shown(error)),
-    };
-    OpenError::Failed(Failure::new(
-        format!("opening the lease database {}", path.display()),
-        Chain(error),
-        cure,
-    ))
+    })
 }
 
 /// Makes a new database that appears whole.
