@@ -193,7 +193,7 @@ pub(crate) fn mac(last: u8) -> MacAddr {
 
 /// The site's client port. A process that another test starts just now may have the last one for a
 /// moment more.
-fn client_socket(site: &Site) -> UdpSocket {
+pub(crate) fn client_socket(site: &Site) -> UdpSocket {
     let mut socket = None;
     wait_until("the site's own port is free", || {
         socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client)).ok();
