@@ -25,6 +25,8 @@ fn after_a_boot() -> (Site, Running) {
     let mut serving = Running::serve(&site);
     serving.said("API and metrics on");
     let machine = lease_as(&site, Profile::pxe_bios(mac(1))).address;
+    // Its event comes behind it, and steps are told in their order.
+    serving.said("DHCPACK");
     tftp(&site, machine, b"undionly.kpxe").expect("a program");
     serving.said("sent undionly.kpxe");
     get(&site, machine, "/boot.ipxe");
