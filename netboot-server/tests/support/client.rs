@@ -130,6 +130,11 @@ impl Connection {
         String::from_utf8(chunk).expect("text")
     }
 
+    /// Waits for the next byte; whether the server closes in place of it.
+    pub(crate) fn is_ended(&mut self) -> bool {
+        matches!(self.0.fill_buf(), Ok(bytes) if bytes.is_empty())
+    }
+
     /// What comes until the server closes or resets.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
