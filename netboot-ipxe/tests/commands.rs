@@ -1,5 +1,6 @@
 //! Commands by name: what is written, what is read, and what is refused.
 
+use netboot_ipxe::lint::{Build, Platform, Severity, lint};
 use netboot_ipxe::{Arg, Command, Problem, RenderError, Script, Setting, SettingType};
 
 fn written(command: Result<Command, RenderError>) -> String {
@@ -158,4 +159,173 @@ fn options_are_read_in_each_form_that_ipxe_takes() {
         panic!("it has no variant");
     };
     assert_eq!((wrong.operands(), wrong.option("tag")), (None, None));
+}
+
+/// Each command with all of its options, long ones and then short ones, by hand from iPXE's sources
+/// (`src/hci/commands`); and what stands behind the options.
+const USAGE: &[(&str, &str, &str, &str)] = &[
+    ("prompt", "--key a --timeout 1", "-k a -t 1", "text"),
+    ("echo", "", "-n", "text"),
+    ("read", "--timeout 1", "-t 1", "s"),
+    ("show", "--quiet", "-q", "s"),
+    (
+        "imgfetch module initrd kernel imgselect imgload imgargs",
+        FETCH_LONG,
+        FETCH_SHORT,
+        "u a",
+    ),
+    ("imgexec chain boot", EXEC_LONG, EXEC_SHORT, "u a"),
+    (
+        "imgextract",
+        "--name n --keep --timeout 1 --quiet",
+        "-n n -k -t 1 -q",
+        "u",
+    ),
+    (
+        "imgdecrypt",
+        "--name n --keep --timeout 1 --quiet",
+        "-n n -k -t 1 -q",
+        "i e",
+    ),
+    ("imgset", "--keep --timeout 1 --quiet", "-k -t 1 -q", "s u"),
+    (
+        "imgverify",
+        "--signer s --keep --timeout 1 --quiet",
+        "-s s -k -t 1 -q",
+        "i g",
+    ),
+    ("imgtrust", "--allow --permanent", "-a -p", ""),
+    ("imgmem", "--name n", "-n n", "0 1"),
+    (
+        "md4sum md5sum sha1sum sha224sum sha256sum sha384sum sha512sum",
+        "--set s",
+        "-s s",
+        "i j",
+    ),
+    ("menu form", "--name n --delete", "-n n -d", "title"),
+    (
+        "item",
+        "--menu m --key a --default --gap",
+        "-m m -k a -d -g",
+        "name text",
+    ),
+    ("item", "--form f --secret", "-f f -s", "name text"),
+    (
+        "choose",
+        "--menu m --default d --timeout 1 --retimeout 1 --keep",
+        "-m m -d d -t 1 -r 1 -k",
+        "s",
+    ),
+    ("present", "--form f --keep", "-f f -k", ""),
+    (
+        "params",
+        "--name n --method POST --delete",
+        "-n n -m POST -d",
+        "",
+    ),
+    ("param", "--params p --header", "-p p -H", "key value"),
+    (
+        "ifconf dhcp",
+        "--configurator c --timeout 1",
+        "-c c -t 1",
+        "net0 net1",
+    ),
+    ("iflinkwait", "--timeout 1", "-t 1", "net0"),
+    ("vcreate", "--tag 1 --priority 1", "-t 1 -p 1", "net0"),
+    (
+        "ping",
+        "--size 1 --timeout 1 --count 1 --quiet",
+        "-s 1 -t 1 -c 1 -q",
+        "h",
+    ),
+    (
+        "sanboot",
+        "--drive 1 --no-describe --keep --filename f --extra e --label l --uuid u",
+        "-d 1 -n -k -f f -e e -l l -u u",
+        "p q",
+    ),
+    ("sanhook", "--drive 1 --no-describe", "-d 1 -n", "p q"),
+    ("sanunhook", "--drive 1", "-d 1", ""),
+    (
+        "console",
+        "--x 1 --y 1 --left 1 --right 1 --top 1 --bottom 1 --depth 1 --picture p --keep",
+        "-x 1 -y 1 -l 1 -r 1 -t 1 -b 1 -d 1 -p p -k",
+        "",
+    ),
+    ("colour", "--basic 1 --rgb 1", "-b 1 -r 1", "1"),
+    ("cpair", "--foreground 1 --background 1", "-f 1 -b 1", "1"),
+    ("reboot", "--warm --setup", "-w -s", ""),
+    (
+        "shim",
+        "--timeout 1 --quiet --require-loader --allow-pxe --allow-sbat",
+        "-t 1 -q -l -p -s",
+        "i",
+    ),
+    ("cpuid", "--ext --ecx", "-e -c", "1"),
+    ("fdt", "--timeout 1 --quiet", "-t 1 -q", "u"),
+    ("sync", "--timeout 1", "-t 1", ""),
+    (
+        "isset inc clear goto sleep vdestroy ntp pciscan usbscan",
+        "",
+        "",
+        "x",
+    ),
+    ("iseq nslookup pxebs", "", "", "a b"),
+    (
+        "set time imgstat imgfree ifopen ifclose ifstat autoboot iwstat iwlist",
+        "",
+        "",
+        "a b",
+    ),
+    (
+        "shell help login route nstat ipstat certstat certfree poweroff stoppxe profstat",
+        "",
+        "",
+        "",
+    ),
+    ("exit config certstore startpxe", "", "", "1"),
+];
+const FETCH_LONG: &str = "--name n --timeout 1 --quiet --autofree";
+const FETCH_SHORT: &str = "-n n -t 1 -q -a";
+const EXEC_LONG: &str = "--name n --timeout 1 --quiet --autofree --replace";
+const EXEC_SHORT: &str = "-n n -t 1 -q -a -r";
+
+#[test]
+fn each_command_takes_its_options_in_both_forms_and_no_other() {
+    for (commands, long, short, words) in USAGE {
+        for command in commands.split(' ') {
+            for options in [long, short] {
+                let line = format!("{command} {options} {words}");
+                assert_eq!(misused(&line), [""; 0], "{line}");
+            }
+            let line = format!("{command} --nonesuch {words}");
+            assert_eq!(misused(&line), ["unknown-option"], "{line}");
+        }
+    }
+}
+
+/// What iPXE takes of a line, behind the name of its command.
+#[test]
+fn more_than_255_arguments_are_refused() {
+    let with = |count| {
+        let words = std::iter::once("vendor-command").chain(std::iter::repeat_n("x", count));
+        let mut script = Script::new();
+        script.command(Command::from_words(words.map(Arg::from).collect()));
+        script.render()
+    };
+    assert!(with(255).is_ok());
+    let error = with(256).expect_err("one too many");
+    let problem = Problem::TooManyWords {
+        count: 256,
+        max: 255,
+    };
+    assert_eq!(error.problem(), &problem);
+}
+
+/// What the linter says of a line's words.
+fn misused(line: &str) -> Vec<&'static str> {
+    let source = format!("#!ipxe\n:x {line}\n");
+    let found = lint(&source, &Build::everything(), Platform::Any);
+    let errors = found.iter().filter(|it| it.severity == Severity::Error);
+    errors.map(|it| it.code).collect()
 }

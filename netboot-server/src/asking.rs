@@ -1,7 +1,6 @@
 //! Who asks over TFTP and HTTP: from an address to a machine, and whether it is surely that one.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::str::FromStr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
@@ -38,16 +37,16 @@ pub(crate) struct Asking {
 impl Claim {
     /// What the query of a URL says; what cannot be read is passed over.
     pub(crate) fn from_query(query: &str) -> Self {
-        let value = |key: &str| {
-            let mut pairs = form_urlencoded::parse(query.as_bytes());
-            let value = pairs.find(|(name, _)| name == key);
-            value.map(|(_, value)| value.into_owned())
-        };
-        Self {
-            mac: value("mac").and_then(|text| MacAddr::from_str(&text).ok()),
-            uuid: value("uuid").and_then(|text| Uuid::from_str(&text).ok()),
-            circuit: value("circuit").and_then(|text| Circuit::from_str(&text).ok()),
+        let mut claim = Self::default();
+        for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*key {
+                "mac" => claim.mac = claim.mac.or_else(|| value.parse().ok()),
+                "uuid" => claim.uuid = claim.uuid.or_else(|| value.parse().ok()),
+                "circuit" => claim.circuit = claim.circuit.or_else(|| value.parse().ok()),
+                _ => {}
+            }
         }
+        claim
     }
 }
 
@@ -165,6 +164,8 @@ fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
+    use std::str::FromStr;
+
     use super::*;
 
     #[test]

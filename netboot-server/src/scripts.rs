@@ -6,12 +6,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use hyper::header::HeaderValue;
 use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, ImageName};
 use netboot_ipxe::RenderError;
 
 use crate::asking::{Asking, Claim};
 use crate::events::Kind;
+use crate::http::etag;
 use crate::policy::{self, Machine, Served};
 use crate::script::{self, Asker, Origin, Trust};
 use crate::service::Shared;
@@ -25,8 +27,8 @@ const MOST: usize = 4096;
 pub(crate) struct Script {
     /// Its text.
     pub(crate) text: Bytes,
-    /// The text's SHA-256 digest in hex digits.
-    pub(crate) digest: String,
+    /// The text's SHA-256 digest, as a validator.
+    pub(crate) etag: HeaderValue,
     /// What it boots, and why.
     boots: String,
     /// The images that it names.
@@ -122,7 +124,7 @@ impl Shared {
             Served::Grub => script::write_grub(world, &decision, &asker),
         };
         Ok(Script {
-            digest: Digest::of(text.as_bytes()).hex().to_string(),
+            etag: etag(&Digest::of(text.as_bytes())),
             text: text.into(),
             boots: decision.of_script(),
             images: script::named(world, &decision)

@@ -257,6 +257,32 @@ fn netboot_on<const N: usize>(site: &Site, arguments: [&str; N]) -> Done {
 }
 
 #[test]
+fn what_a_server_refuses_is_told_with_what_to_do() {
+    let site = site();
+    let _serving = Running::serve(&site);
+    for (asked, why, cure) in [
+        (
+            ["leases", "remove", "127.0.0.9"],
+            "127.0.0.9 has no lease",
+            "`netboot leases` lists those that there are",
+        ),
+        (
+            ["machine", "node-07", "installed"],
+            "no target is called \"node-07\"",
+            "`netboot check --print`",
+        ),
+    ] {
+        let done = site.run(asked);
+        assert_eq!((done.code, done.out.as_str()), (Some(1), ""));
+        assert!(
+            done.err.contains(why) && done.err.contains(cure),
+            "{}",
+            done.err
+        );
+    }
+}
+
+#[test]
 fn the_socket_is_its_owners_and_groups_and_is_replaced_after_a_kill() {
     let site = site();
     let mut serving = Running::serve(&site);

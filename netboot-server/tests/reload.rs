@@ -102,7 +102,7 @@ fn a_port_that_is_taken_leaves_every_port_as_it_was() {
 }
 
 #[test]
-fn the_state_folder_stays_until_a_restart() {
+fn state_folder_and_user_stay_until_a_restart() {
     let site = site();
     let mut command = support::netboot(["serve", "--config"]);
     command.arg(site.config());
@@ -115,6 +115,11 @@ fn the_state_folder_stays_until_a_restart() {
     site.configure(&target("two"), folder("other"));
     reload(&mut serving);
     serving.said("restart the service for that");
+    let mut user = folder("state");
+    user["user"] = json!("netboot");
+    site.configure(&target("two"), user);
+    reload(&mut serving);
+    serving.said("changing the user to netboot: no `user` is in use; restart the service for that");
     assert!(script(&site).contains("/images/one/"));
 }
 

@@ -1,8 +1,8 @@
 //! Packets of real firmware and clients. Each file says where it comes from and what tshark reads in
 //! it; that, and not this crate, gives the expected values.
 
-use crate::machines::PC;
 use crate::packet::NOW;
+use crate::site::PC;
 use netboot_dhcp::client::{Client, Output, Profile};
 use netboot_dhcp::server::Firmware;
 use netboot_dhcp::value::{Arch, MessageType, VendorClassKind, ipxe, key};

@@ -1,8 +1,8 @@
 //! What each machine makes of the offers it gets: they are as hard to please as the firmware that they
 //! stand for. Offers are written byte by byte.
 
-use crate::machines::{PC, PI};
 use crate::packet::{NOW, SERVER};
+use crate::site::{PC, PI};
 use netboot_dhcp::client::{Bound, Client, Output, Profile};
 use netboot_dhcp::value::Arch;
 use netboot_dhcp::wire::MessageView;

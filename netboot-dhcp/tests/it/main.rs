@@ -16,6 +16,7 @@ mod properties;
 mod proxy;
 mod replies;
 mod rules;
+mod site;
 #[cfg(feature = "serde")]
 mod stored;
 mod tshark;

@@ -1,7 +1,7 @@
 //! Our replies as tshark reads them: nothing malformed, nothing that its experts remark on.
 
-use crate::machines;
 use crate::packet::*;
+use crate::site;
 use netboot_dhcp::server::{Boot, ExtraOption, Reply, Server, Settings};
 use netboot_dhcp::value::{
     AddressPair, ClasslessRoute, DomainSearch, Enterprise, Key, Text, Value, key,
@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 #[test]
 #[ignore = "needs the Debian package tshark"]
 fn replies_are_neither_malformed_nor_remarked_on() {
-    let mut replies = machines::replies();
+    let mut replies = site::replies();
     replies.extend(more_replies());
     assert!(replies.len() > 60, "{}", replies.len());
     let text = read_by_tshark(&replies);
@@ -31,7 +31,7 @@ fn replies_are_neither_malformed_nor_remarked_on() {
 #[test]
 #[ignore = "needs the Debian package tshark"]
 fn tshark_would_say_if_a_reply_were_wrong() {
-    let good = machines::replies().swap_remove(0);
+    let good = site::replies().swap_remove(0);
     let changed = |at: usize, byte| {
         let mut bytes = good.bytes.to_vec();
         bytes[at] = byte;

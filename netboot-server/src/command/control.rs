@@ -13,6 +13,8 @@ use tokio::net::UnixStream;
 use crate::failure::{Chain, Failure};
 use crate::service::control;
 
+const LOOK_AT_THE_LOG: &str = "see the server's log";
+
 /// The control socket of the server that runs on a state folder, where one does.
 #[derive(Debug, Clone)]
 pub(super) struct Control(PathBuf);
@@ -59,18 +61,25 @@ impl Control {
     pub(super) async fn document(&self, path: &str) -> Result<Value, Failure> {
         let answer = self.ask(Method::GET, path, Bytes::new()).await?;
         let answer = answer.ok_or_else(|| self.nobody())?;
-        self.accepted(answer)
+        self.accepted(
+            answer,
+            "restart the server, where it is of another version than this command",
+        )
     }
 
-    /// The document, unless the server refused.
-    pub(super) fn accepted(&self, answer: Answer) -> Result<Value, Failure> {
+    /// The document, unless the server refused; `cure` is for what is wrong with the question.
+    pub(super) fn accepted(&self, answer: Answer, cure: &str) -> Result<Value, Failure> {
         if answer.status.is_success() {
             return Ok(answer.document);
         }
         let why = answer.document["error"]
             .as_str()
             .unwrap_or("it does not say why");
-        Err(self.failed_with(why))
+        let cure = match answer.status.is_client_error() {
+            true => cure,
+            false => LOOK_AT_THE_LOG,
+        };
+        Err(Failure::new(self.tried(), why, cure))
     }
 
     /// Gives each line of an answer that goes on for as long as the server runs.
@@ -148,11 +157,7 @@ impl Control {
     }
 
     fn failed(&self, error: &(dyn std::error::Error + 'static)) -> Failure {
-        self.failed_with(&Chain(error).to_string())
-    }
-
-    fn failed_with(&self, why: &str) -> Failure {
-        Failure::new(self.tried(), why, "see the server's log")
+        Failure::new(self.tried(), Chain(error), LOOK_AT_THE_LOG)
     }
 
     fn tried(&self) -> String {

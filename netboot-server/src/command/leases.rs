@@ -62,8 +62,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 /// Asks the server that runs on a state folder; `None` where none does.
 fn ask(dir: &Path, method: Method, path: &str, body: Vec<u8>) -> Result<Option<Value>, Failure> {
     let control = Control::of(dir);
-    let answer = super::runtime()?.block_on(control.ask(method, path, body))?;
-    answer.map(|answer| control.accepted(answer)).transpose()
+    let answer = super::runtime()?.block_on(control.ask(method.clone(), path, body))?;
+    let cure = match method {
+        Method::POST => "correct the file; no lease of it was taken",
+        _ => "`netboot leases` lists those that there are",
+    };
+    answer
+        .map(|answer| control.accepted(answer, cure))
+        .transpose()
 }
 
 /// What a server said, as this version knows it.

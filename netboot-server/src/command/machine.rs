@@ -34,7 +34,12 @@ pub(super) fn run(at: &Where, name: &str, word: Word) -> Result<ExitCode, Failur
     let path = format!("/api/v1/machines/{name}/{path}");
     let said = super::runtime()?.block_on(async {
         match control.ask(Method::POST, &path, "").await? {
-            Some(answer) => control.accepted(answer).map(Some),
+            Some(answer) => control
+                .accepted(
+                    answer,
+                    "see the targets and their `install` with `netboot check --print`",
+                )
+                .map(Some),
             None => Ok(None),
         }
     })?;

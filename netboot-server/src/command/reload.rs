@@ -24,7 +24,7 @@ pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
             out("the configuration is in service\n")?;
             return Ok(ExitCode::SUCCESS);
         }
-        control.accepted(answer)?;
+        control.accepted(answer, "correct that, and reload again")?;
         Ok(ExitCode::FAILURE)
     })
 }

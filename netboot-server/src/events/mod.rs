@@ -265,6 +265,11 @@ impl Resource {
 /// A stranger's text as it may stand in an event: short, and without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 200;
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'' | b'\\');
+    // Nearly always there is nothing to be done.
+    if text.len() <= LONGEST && text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
     text.chars()
         .take(LONGEST)
         .flat_map(char::escape_debug)

@@ -4,15 +4,19 @@
 //! carry the same one.
 
 use std::fs::File;
-use std::io;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Response, StatusCode};
+use netboot_image::Digest;
 
 use super::body::Body;
 use super::encoding;
+
+/// Headers of an answer, that room is made for.
+const HEADERS: usize = 8;
 
 /// What a URL names.
 #[derive(Debug)]
@@ -21,8 +25,8 @@ pub(crate) struct Entity {
     pub(crate) content: Content,
     /// Its media type.
     pub(crate) media_type: &'static str,
-    /// Its digest in hex, where it has one.
-    pub(crate) digest: Option<String>,
+    /// Its validator.
+    pub(crate) etag: HeaderValue,
     /// Whether the bytes behind this URL never change.
     pub(crate) immutable: bool,
 }
@@ -56,6 +60,16 @@ impl Content {
     }
 }
 
+/// The validator of bytes that have this digest.
+pub(crate) fn etag(digest: &Digest) -> HeaderValue {
+    quoted(format_args!("{}", digest.hex()))
+}
+
+fn quoted(text: fmt::Arguments<'_>) -> HeaderValue {
+    // A digest is hex digits.
+    HeaderValue::try_from(format!("\"{text}\"")).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
 /// The media type of a file by its name; firmware insists on that of EFI programs.
 pub(crate) fn media_type(name: &str) -> &'static str {
     match name.rsplit_once('.').map(|(_, ending)| ending) {
@@ -79,39 +93,18 @@ pub(crate) fn respond(
     method: &Method,
     conditions: &HeaderMap,
 ) -> io::Result<Response<Body>> {
-    let text = match &entity.content {
-        Content::Bytes(text) if encoding::is_text(entity.media_type) => Some(text),
-        _ => None,
-    };
-    let has_forms = text.is_some();
-    // A part is one of the bytes as they are.
-    let compressed = text
-        .filter(|_| !conditions.contains_key(header::RANGE))
-        .and_then(|text| encoding::gzip(text, conditions));
-    // Each form of an entity has a validator of its own.
-    let form = if compressed.is_some() { "-gzip" } else { "" };
-    let tag = entity.digest.map(|digest| format!("\"{digest}{form}\""));
-    let content = match &compressed {
-        Some(compressed) => Content::Bytes(compressed.clone()),
-        None => entity.content,
-    };
-    let length = content.length();
     let mut response = Response::new(Body::bytes(Bytes::new()));
+    *response.headers_mut() = HeaderMap::with_capacity(HEADERS);
     let headers = response.headers_mut();
+    let entity = in_best_form(entity, conditions, headers);
+    let etag = is_conditional(conditions).then(|| parsed(&entity.etag));
+    let etag = etag.flatten();
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static(entity.media_type),
     );
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    if let Some(tag) = &tag {
-        set(headers, header::ETAG, tag);
-    }
-    if has_forms {
-        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    }
-    if compressed.is_some() {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    }
+    headers.insert(header::ETAG, entity.etag);
     headers.insert(
         header::CACHE_CONTROL,
         HeaderValue::from_static(if entity.immutable {
@@ -120,26 +113,12 @@ pub(crate) fn respond(
             "no-cache"
         }),
     );
-    let etag: Option<ETag> = match &tag {
-        Some(tag) if is_conditional(conditions) => tag.parse().ok(),
-        _ => None,
-    };
-    if let Some(etag) = &etag {
-        let failed = conditions
-            .typed_get::<IfMatch>()
-            .is_some_and(|wanted| !wanted.precondition_passes(etag));
-        if failed {
-            *response.status_mut() = StatusCode::PRECONDITION_FAILED;
-            return Ok(response);
-        }
-        let known = conditions
-            .typed_get::<IfNoneMatch>()
-            .is_some_and(|known| !known.precondition_passes(etag));
-        if known {
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
-            return Ok(response);
-        }
+    if let Some(status) = etag.as_ref().and_then(|etag| unmet(conditions, etag)) {
+        *response.status_mut() = status;
+        return Ok(response);
     }
+    let content = entity.content;
+    let length = content.length();
     // A range of a GET only, and only while the client's half is of the same entity.
     let unchanged = conditions
         .typed_get::<IfRange>()
@@ -175,6 +154,49 @@ pub(crate) fn respond(
         *response.body_mut() = content.part(start, wanted)?;
     }
     Ok(response)
+}
+
+/// The entity, or its text compressed where the client takes that; each has a validator of its own.
+fn in_best_form(entity: Entity, conditions: &HeaderMap, headers: &mut HeaderMap) -> Entity {
+    let Content::Bytes(text) = &entity.content else {
+        return entity;
+    };
+    if !encoding::is_text(entity.media_type) {
+        return entity;
+    }
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    // A part is one of the text as it is.
+    let compressed = if conditions.contains_key(header::RANGE) {
+        None
+    } else {
+        encoding::gzip(text, conditions)
+    };
+    let Some(compressed) = compressed else {
+        return entity;
+    };
+    headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    let tag = entity.etag.to_str().unwrap_or_default();
+    Entity {
+        etag: quoted(format_args!("{}-gzip", tag.trim_matches('"'))),
+        content: Content::Bytes(compressed),
+        ..entity
+    }
+}
+
+/// The status of a request whose conditions are not met.
+fn unmet(conditions: &HeaderMap, etag: &ETag) -> Option<StatusCode> {
+    let wanted = conditions.typed_get::<IfMatch>();
+    if wanted.is_some_and(|wanted| !wanted.precondition_passes(etag)) {
+        return Some(StatusCode::PRECONDITION_FAILED);
+    }
+    let known = conditions.typed_get::<IfNoneMatch>();
+    known
+        .is_some_and(|known| !known.precondition_passes(etag))
+        .then_some(StatusCode::NOT_MODIFIED)
+}
+
+fn parsed(etag: &HeaderValue) -> Option<ETag> {
+    etag.to_str().ok()?.parse().ok()
 }
 
 fn is_conditional(conditions: &HeaderMap) -> bool {
@@ -238,7 +260,7 @@ mod tests {
         let entity = Entity {
             content: Content::Bytes(Bytes::from_static(b"0123456789")),
             media_type: media_type("bzImage"),
-            digest: Some(DIGEST.into()),
+            etag: HeaderValue::try_from(format!("\"{DIGEST}\"")).expect("a header value"),
             immutable: true,
         };
         respond(entity, method, &conditions).expect("bytes in memory")

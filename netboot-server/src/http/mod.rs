@@ -11,7 +11,10 @@ mod entity;
 mod listener;
 mod outlet;
 mod pace;
+mod path;
+mod refusal;
 mod routes;
+mod told;
 mod transfer;
 
 use std::convert::Infallible;
@@ -41,6 +44,7 @@ use routes::Ends;
 pub(crate) use body::Body;
 pub(crate) use downloads::Downloads;
 pub(crate) use encoding::compress;
+pub(crate) use entity::etag;
 pub(crate) use listener::Listener;
 
 /// Connections that are served at once; more wait in the system's queue.
@@ -49,9 +53,7 @@ const MAX_CONNECTIONS: usize = 4096;
 const MAX_OF_ONE_CLIENT: usize = 768;
 /// How long a client may acknowledge nothing of what the system still has for it.
 const STALL: Duration = Duration::from_secs(120);
-/// Header lines of a request; more are refused with 431.
-const MAX_HEADERS: usize = 64;
-/// Bytes of a request's head; more are refused with 431.
+/// Bytes of a request's head; more are refused with 431, as hyper does with more than 100 lines.
 const MAX_HEAD: usize = 16 << 10;
 /// How long a request's head may take to arrive, and an idle connection may last.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -190,7 +192,6 @@ impl Connection {
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEAD)
             .serve_connection(TokioIo::new(Paced::new(stream)), service);
         let mut served = std::pin::pin!(served);

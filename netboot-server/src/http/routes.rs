@@ -1,6 +1,5 @@
 //! What each URL on the boot network means.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -8,57 +7,23 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use bytes::Bytes;
-use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, FileRef, StoreError};
 
 use super::body::Body;
-use super::downloads::Download;
 use super::entity::{self, Content, Entity};
-use super::transfer::Sent;
+use super::path::normal_path;
+use super::refusal::Refusal;
+use super::told::Told;
 use crate::asking::Claim;
-use crate::events::{Kind, shown};
+use crate::events::shown;
 use crate::failure::Chain;
 use crate::install::ReportError;
 use crate::neighbour;
 use crate::policy::{Served, served};
 use crate::script::Origin;
 use crate::service::Shared;
-
-/// A request that gets no entity.
-#[derive(Debug)]
-struct Refusal {
-    status: StatusCode,
-    why: String,
-    /// The methods that are served, where it was another.
-    allow: Option<&'static str>,
-}
-
-impl Refusal {
-    fn new(status: StatusCode, why: impl Into<String>) -> Self {
-        Self {
-            status,
-            why: why.into(),
-            allow: None,
-        }
-    }
-
-    fn method(allow: &'static str) -> Self {
-        Self {
-            allow: Some(allow),
-            ..Self::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                format!("only {} is served here", allow.replace(", ", " and ")),
-            )
-        }
-    }
-
-    fn not_found(why: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, why)
-    }
-}
 
 /// One end of a connection and the other.
 #[derive(Debug)]
@@ -149,7 +114,7 @@ pub(super) async fn answer<B>(
     match response {
         Ok(response) => told.of(response),
         Err(refusal) => {
-            let response = refused(&refusal, request.method());
+            let response = refusal.response(request.method());
             told.refused(refusal);
             response
         }
@@ -213,119 +178,6 @@ async fn where_waiting_is_allowed(
     })
 }
 
-/// What the event stream is told of a request.
-struct Told {
-    shared: Arc<Shared>,
-    machine: Option<MacAddr>,
-    client: IpAddr,
-    path: String,
-    began: Instant,
-}
-
-impl Told {
-    fn of(self, response: Response<Body>) -> Response<Body> {
-        let status = response.status().as_u16();
-        response.map(|body| {
-            let shown = body.is_file().then(|| {
-                self.shared.downloads.show(Download::new(
-                    self.client,
-                    self.machine,
-                    self.path.clone(),
-                    body.left(),
-                    self.began,
-                ))
-            });
-            body.tell(|transfer| {
-                if let Some(shown) = shown {
-                    transfer.show(shown);
-                }
-                transfer.on_end(move |sent| self.sent(status, sent));
-            })
-        })
-    }
-
-    fn sent(self, status: u16, sent: Sent) {
-        let elapsed = self.began.elapsed();
-        self.shared.metrics.http_responded(&self.path, elapsed);
-        self.shared.emit(
-            self.machine,
-            Kind::HttpSent {
-                client: self.client,
-                path: self.path,
-                status,
-                bytes: sent.bytes,
-                elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-                complete: sent.complete,
-            },
-        );
-    }
-
-    fn refused(self, refusal: Refusal) {
-        self.shared.emit(
-            self.machine,
-            Kind::HttpRefused {
-                client: self.client,
-                path: self.path,
-                status: refusal.status.as_u16(),
-                why: refusal.why,
-            },
-        );
-    }
-}
-
-fn refused(refusal: &Refusal, method: &Method) -> Response<Body> {
-    let text = format!("{}\n", refusal.why);
-    let length = HeaderValue::from(text.len());
-    let body = if method == Method::HEAD {
-        Body::bytes(Bytes::new())
-    } else {
-        Body::bytes(text)
-    };
-    let mut response = Response::new(body);
-    *response.status_mut() = refusal.status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, length);
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
-    if let Some(methods) = refusal.allow {
-        headers.insert(header::ALLOW, HeaderValue::from_static(methods));
-    }
-    response
-}
-
-/// The path with percent signs decoded and `//` folded in place, since firmware fails on a
-/// redirect; one that leads up or out is refused.
-fn normal_path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
-    let path = percent_encoding::percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| "the path is not UTF-8")?;
-    if path.chars().any(|c| c.is_control() || c == '\\') {
-        return Err("the path holds a control character or a backslash");
-    }
-    let mut is_normal = path.len() == 1 || !path.ends_with('/');
-    for part in path.split('/').skip(1) {
-        if part == "." || part == ".." {
-            return Err("the path leads out of where it starts");
-        }
-        is_normal &= !part.is_empty() || path.len() == 1;
-    }
-    if is_normal && path.starts_with('/') {
-        return Ok(path);
-    }
-    let parts = path.split('/').filter(|part| !part.is_empty());
-    let mut normal = String::with_capacity(path.len());
-    for part in parts {
-        normal.push('/');
-        normal.push_str(part);
-    }
-    if normal.is_empty() {
-        normal.push('/');
-    }
-    Ok(Cow::Owned(normal))
-}
-
 fn find(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
     match asker.path {
         "/healthz" => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
@@ -374,7 +226,7 @@ fn installed(shared: &Shared, machine: &str, query: &str) -> Result<Entity, Refu
 
 fn text(text: String, media_type: &'static str) -> Entity {
     Entity {
-        digest: Some(Digest::of(text.as_bytes()).hex().to_string()),
+        etag: entity::etag(&Digest::of(text.as_bytes())),
         content: Content::Bytes(text.into()),
         media_type,
         immutable: false,
@@ -419,7 +271,7 @@ fn script(shared: &Shared, asker: &Asker<'_>, language: Served) -> Result<Entity
             )
         })?;
     Ok(Entity {
-        digest: Some(script.digest.clone()),
+        etag: script.etag.clone(),
         content: Content::Bytes(script.text.clone()),
         media_type: "text/plain; charset=utf-8",
         immutable: false,
@@ -448,7 +300,7 @@ fn image_file(shared: &Shared, path: &str) -> Result<Entity, Refusal> {
     Ok(Entity {
         content: Content::File(opened.file, opened.size),
         media_type: entity::media_type(file.file.as_str()),
-        digest: Some(opened.digest.hex().to_string()),
+        etag: entity::etag(&opened.digest),
         immutable: file.generation.is_some(),
     })
 }
@@ -462,7 +314,7 @@ fn program(shared: &Shared, name: &str, path: &Path) -> Result<Entity, Refusal> 
         Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.kind().to_string())
     })?;
     Ok(Entity {
-        digest: Some(digest.hex().to_string()),
+        etag: entity::etag(&digest),
         content: Content::File(file, length),
         media_type: entity::media_type(name),
         immutable: false,
@@ -488,36 +340,4 @@ fn state(shared: &Shared, asker: &Asker<'_>, file: &str) -> Result<Entity, Refus
         .filter(|_| meant)
         .ok_or_else(nothing)?;
     Ok(text(document, "application/json"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn double_slashes_are_folded_and_percent_signs_decoded_in_place() {
-        for (raw, path) in [
-            ("/", "/"),
-            ("//boot.ipxe", "/boot.ipxe"),
-            ("/images//x/%40%31/initrd", "/images/x/@1/initrd"),
-            ("/images/x/", "/images/x"),
-        ] {
-            assert_eq!(normal_path(raw).ok().as_deref(), Some(path), "{raw}");
-        }
-    }
-
-    #[test]
-    fn a_path_that_leads_out_is_refused() {
-        for raw in [
-            "/images/../leases",
-            "/images/%2e%2e/leases",
-            "/..",
-            "/images/x/..%2f..%2fleases",
-            "/a\\..\\b",
-            "/%00",
-            "/%ff",
-        ] {
-            assert!(normal_path(raw).is_err(), "{raw}");
-        }
-    }
 }

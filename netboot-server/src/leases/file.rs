@@ -18,6 +18,7 @@ use netboot_dhcp::Timestamp;
 use netboot_dhcp::server::{Effect, EffectResult, Lease};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+use super::storage::Storage;
 use crate::failure::{Chain, Failure};
 
 /// Network number and address, to the lease as JSON.
@@ -124,7 +125,9 @@ impl LeaseFile {
         if let Some(database) = &*database {
             return Ok(Arc::clone(database));
         }
-        let opened = builder().open(&self.path).map_err(|why| shown(&why))?;
+        let opened = Storage::open(&self.path)
+            .and_then(database_on)
+            .map_err(|why| shown(&why))?;
         Ok(Arc::clone(database.insert(Arc::new(opened))))
     }
 
@@ -147,25 +150,24 @@ struct Whole {
     begun: Timestamp,
 }
 
-fn builder() -> redb::Builder {
-    let mut builder = Database::builder();
-    builder.set_cache_size(CACHE);
-    builder
+fn database_on(storage: Storage) -> Result<Database, redb::DatabaseError> {
+    Database::builder()
+        .set_cache_size(CACHE)
+        .create_with_backend(storage)
 }
 
 /// Opens what is there and reads all of it; `None` where there is nothing.
 fn open_whole(path: &Path) -> Result<Option<Whole>, OpenError> {
-    let length = match std::fs::metadata(path) {
-        Ok(data) => data.len(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+    match path.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Ok(None),
         Err(error) => return Err(OpenError::Failed(not_opened(path, &error))),
-    };
-    if length == 0 {
-        return Err(OpenError::Damaged("it is empty".into()));
     }
     // Bytes that make no sense may make redb panic.
     let read = std::panic::catch_unwind(AssertUnwindSafe(|| -> Result<Whole, OpenError> {
-        let mut database = builder().open(path).map_err(|error| judge(path, &error))?;
+        let mut database = Storage::open(path)
+            .and_then(database_on)
+            .map_err(|error| judge(path, &error))?;
         let damaged = |error: &dyn std::error::Error| OpenError::Damaged(shown(error));
         let sound = database
             .check_integrity()
@@ -187,25 +189,27 @@ fn open_whole(path: &Path) -> Result<Option<Whole>, OpenError> {
 
 fn judge(path: &Path, error: &redb::DatabaseError) -> OpenError {
     use redb::DatabaseError::{DatabaseAlreadyOpen, Storage};
-    let cure = match error {
-        DatabaseAlreadyOpen => {
-            "another netboot runs on this state folder: stop it, or name another folder with --state-dir"
-        }
+    let tried = || format!("opening the lease database {}", path.display());
+    OpenError::Failed(match error {
+        DatabaseAlreadyOpen => Failure::new(
+            tried(),
+            "another netboot runs on this state folder",
+            "stop it, or name another folder with --state-dir",
+        ),
         Storage(redb::StorageError::Io(error))
             if !matches!(
                 error.kind(),
                 ErrorKind::InvalidData | ErrorKind::UnexpectedEof
             ) =>
         {
-            "let this user read and write it, or name another folder with --state-dir"
+            Failure::new(
+                tried(),
+                error,
+                "let this user read and write it, or name another folder with --state-dir",
+            )
         }
         _ => return OpenError::Damaged(shown(error)),
-    };
-    OpenError::Failed(Failure::new(
-        format!("opening the lease database {}", path.display()),
-        Chain(error),
-        cure,
-    ))
+    })
 }
 
 /// Makes a new database that appears whole.
@@ -216,7 +220,9 @@ fn begin(path: &Path) -> Result<Whole, Failure> {
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.to_string()),
             _ => {}
         }
-        let database = builder().create(&unfinished).map_err(|why| shown(&why))?;
+        let database = Storage::create(&unfinished)
+            .and_then(database_on)
+            .map_err(|why| shown(&why))?;
         let begun = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
         let write = || -> Result<(), redb::Error> {
             let transaction = database.begin_write()?;

@@ -8,6 +8,7 @@ mod dnsmasq;
 mod file;
 mod listed;
 pub(crate) mod offline;
+mod storage;
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};

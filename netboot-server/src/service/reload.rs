@@ -47,16 +47,26 @@ impl Shared {
         // Held to the end, so that one reload comes after the other.
         let mut listeners = self.listeners();
         let world = self.worlds.current();
-        let state_dir = &world.config().state_dir;
-        if config.state_dir != *state_dir {
-            return Err(Failure::new(
+        let before = world.config();
+        let restart = |what: String, stays: &dyn std::fmt::Display| {
+            let why = format!("{stays} is in use");
+            Err(Failure::new(what, why, "restart the service for that"))
+        };
+        if config.state_dir != before.state_dir {
+            return restart(
                 format!(
                     "changing the state folder to {}",
                     config.state_dir.display()
                 ),
-                format!("{} is in use", state_dir.display()),
-                "restart the service for that",
-            ));
+                &before.state_dir.display(),
+            );
+        }
+        if config.user != before.user {
+            let user = |user: &Option<String>| user.clone().unwrap_or_else(|| "no `user`".into());
+            return restart(
+                format!("changing the user to {}", user(&config.user)),
+                &user(&before.user),
+            );
         }
         let wanted = listeners.wanted(&config);
         let certificate = certificate::read(config.tls.as_ref())?;

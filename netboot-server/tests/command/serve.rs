@@ -155,7 +155,7 @@ fn a_second_server_on_one_state_folder_says_so() {
     assert_eq!(done.code, Some(1));
     assert!(
         done.err
-            .contains("another netboot runs on this state folder: stop it, or name another folder with --state-dir"),
+            .contains("another netboot runs on this state folder; stop it, or name another folder with --state-dir"),
         "{}",
         done.err
     );

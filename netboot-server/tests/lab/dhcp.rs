@@ -357,3 +357,30 @@ fn uefi_boots_in_proxy_mode_beside_dnsmasq() {
         ],
     );
 }
+
+#[test]
+#[ignore = "needs root, and the Debian package curl"]
+fn beside_another_server_a_state_is_for_the_machine_that_the_neighbour_table_names() {
+    const STATE: &str = "http://192.168.100.1/states/node-01.json";
+    let switch = Switch::new();
+    let servers = switch.host("eth1", Some(SERVER));
+    let node = switch.host("eth0", Some("192.168.100.101/24"));
+    let stranger = switch.host("eth2", Some("192.168.100.102/24"));
+    let set = node.ip(&format!("link set eth0 address {MAC}"));
+    set.expect("ip of iproute2");
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let asked = |by: &Namespace| {
+        let line = ["-s", "-o", "/dev/null", "-w", "%{http_code}", STATE];
+        let output = by.output("curl", line).expect("curl");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let with_state = PROXY.replace("config = \"debian\"", "state = { secret = 1 }");
+    for (identify, expected) in [("lease", "404"), ("neighbour", "200")] {
+        let mode = format!("mode = \"proxy\"\n    identify = \"{identify}\"");
+        let config = with_state.replace("mode = \"proxy\"", &mode);
+        let state = scratch.path().join(identify);
+        let _server = Server::start(&servers, &state, &config, 3);
+        assert_eq!(asked(&node), expected, "identify = {identify}");
+        assert_eq!(asked(&stranger), "404", "identify = {identify}");
+    }
+}

@@ -171,3 +171,42 @@ fn after_an_install_a_machine_may_boot_its_config() {
     let script = script(&site, STRANGER, "/boot.ipxe?mac=02-00-00-00-00-01");
     assert!(script.contains("/images/debian/@1/"), "{script}");
 }
+
+#[test]
+#[ignore = "needs root, to mount a tmpfs"]
+fn a_report_that_a_full_disk_cannot_keep_is_refused_and_taken_once_there_is_room() {
+    let site = installing();
+    let state = site.state();
+    // The mount is in a namespace of its own, and goes with it.
+    let mount = "cp -a \"$0\" \"$0.copy\" && mount -t tmpfs -o size=8m none \"$0\" && \
+                 cp -a \"$0.copy/.\" \"$0\" && exec \"$@\"";
+    let ours = support::netboot(site.arguments(["serve"]));
+    let mut command = std::process::Command::new("unshare");
+    command.args(["-m", "sh", "-c", mount]).arg(&state);
+    command.arg(ours.get_program()).args(ours.get_args());
+    let mut serving = Running::start(command, support::Reads::Errors);
+    for _ in 0..3 {
+        serving.line("listening");
+    }
+    assert_eq!(lease(&site, 1).address, NODE);
+    let installer = script(&site, NODE, "/boot.ipxe");
+    assert!(installs(&installer), "{installer}");
+
+    let root = format!("/proc/{}/root", serving.child.id());
+    let inside = std::path::Path::new(&root).join(state.strip_prefix("/").expect("a whole path"));
+    let filler = inside.join("filler");
+    let filled = std::fs::write(&filler, vec![0; 16 << 20]).expect_err("8 MiB are there");
+    assert_eq!(filled.kind(), std::io::ErrorKind::StorageFull);
+    let refused = post(&site, NODE, &report(&installer));
+    assert_eq!(refused.status, 500, "{}", refused.text());
+    assert_eq!(refused.text(), "the report cannot be kept now\n");
+    serving.said("No space left on device");
+    // It is not installed, and everything that only reads goes on.
+    assert!(installs(&script(&site, NODE, "/boot.ipxe")));
+    let image = get(&site, NODE, "/images/installer/bzImage");
+    assert_eq!(image.status, 200, "{}", image.status);
+
+    std::fs::remove_file(&filler).expect("a file of ours");
+    assert_eq!(post(&site, NODE, &report(&installer)).status, 200);
+    assert!(!installs(&script(&site, NODE, "/boot.ipxe")));
+}

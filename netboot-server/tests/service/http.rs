@@ -275,3 +275,36 @@ fn a_program_that_is_replaced_has_another_validator_and_its_own_bytes() {
     std::fs::remove_file(site.state().join("tftp/new.efi")).expect("one's own file");
     assert_eq!(get(&site, STRANGER, "/new.efi").status, 404);
 }
+
+#[test]
+fn a_head_of_too_many_lines_or_bytes_is_refused_as_such() {
+    let site = site();
+    let _serving = Running::serve(&site);
+    let lines = |count: usize| format!("GET /healthz HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(count));
+    let bytes = |count: usize| format!("GET /healthz HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(count));
+    for (request, status) in [
+        (lines(100), 200),
+        (lines(101), 431),
+        (bytes(15 << 10), 200),
+        (bytes(17 << 10), 431),
+    ] {
+        let mut http = Connection::from(&site, STRANGER);
+        http.send(request.as_bytes());
+        assert_eq!(http.answer(false).status, status, "{} bytes", request.len());
+    }
+}
+
+#[test]
+#[ignore = "takes half a minute"]
+fn who_never_ends_a_request_or_begins_none_is_closed() {
+    let site = site();
+    let _serving = Running::serve(&site);
+    let mut half = Connection::from(&site, STRANGER);
+    half.send(b"GET /healthz HTTP/1.1\r\nHost: net");
+    let mut kept = Connection::from(&site, STRANGER);
+    assert_eq!(kept.ask("GET", "/healthz", &[]).status, 200);
+    let mut silent = Connection::from(&site, STRANGER);
+    for connection in [&mut half, &mut kept, &mut silent] {
+        assert!(connection.is_ended());
+    }
+}

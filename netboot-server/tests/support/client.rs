@@ -130,6 +130,11 @@ impl Connection {
         String::from_utf8(chunk).expect("text")
     }
 
+    /// Waits for the next byte; whether the server closes in place of it.
+    pub(crate) fn is_ended(&mut self) -> bool {
+        matches!(self.0.fill_buf(), Ok(bytes) if bytes.is_empty())
+    }
+
     /// What comes until the server closes or resets.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
@@ -188,7 +193,7 @@ pub(crate) fn mac(last: u8) -> MacAddr {
 
 /// The site's client port. A process that another test starts just now may have the last one for a
 /// moment more.
-fn client_socket(site: &Site) -> UdpSocket {
+pub(crate) fn client_socket(site: &Site) -> UdpSocket {
     let mut socket = None;
     wait_until("the site's own port is free", || {
         socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, site.ports.dhcp_client)).ok();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use netboot_image::{Generation, ImageName, Keep, Store, StoreError};
 
-use super::{Where, failed, now, open, out, say, with_state};
+use super::{Where, failed, now, open, out, with_state};
 use crate::failure::Failure;
 use crate::nix;
 
@@ -84,7 +84,6 @@ pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
             newest: arguments.keep,
             ..Keep::default()
         };
-        let mut none = true;
         for name in &names {
             let (gone, done) = if arguments.dry_run {
                 (store.prunable(now(), name, keep), "would be removed")
@@ -96,15 +95,11 @@ pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
                 "mend that and prune again; `netboot image list --generations` shows what there is",
             ))?;
             for generation in gone {
-                none = false;
                 out(format_args!("{name} {generation} {done}\n"))?;
             }
             if !arguments.dry_run {
                 nix::let_go(&store, name);
             }
-        }
-        if none {
-            say("nothing to remove\n");
         }
         Ok(ExitCode::SUCCESS)
     })

@@ -1,0 +1,182 @@
+//! The world that decisions are made in: configuration, images, boot programs and install states, as
+//! they were at one moment.
+//!
+//! A [`World`] never changes; what changes is which one is [`Worlds::current`]. It is numbered, so
+//! that what was made from it can be known to be stale.
+
+mod current;
+mod lacking;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use netboot_dhcp::MacAddr;
+use netboot_image::{ImageName, Manifest, Store, StoreError};
+use uuid::Uuid;
+
+use crate::config::{Circuit, Config, Target, swapped};
+use crate::failure::{Chain, Failure};
+use crate::install::{InstallStore, Installs};
+use crate::policy::{KnownBy, Machine};
+use crate::programs::Programs;
+
+pub use current::Worlds;
+
+/// Configuration, images, boot programs and install states at one moment.
+#[derive(Debug)]
+pub struct World {
+    number: u64,
+    config: Arc<Config>,
+    by_mac: BTreeMap<MacAddr, usize>,
+    by_uuid: BTreeMap<Uuid, usize>,
+    by_circuit: BTreeMap<Circuit, usize>,
+    images: BTreeMap<ImageName, Manifest>,
+    broken: Vec<String>,
+    programs: Programs,
+    installs: Result<Installs, Failure>,
+}
+
+impl World {
+    /// Puts a world together in which nothing is installed yet. Its number is 0.
+    #[must_use]
+    pub fn new(config: Arc<Config>, images: Vec<Manifest>, programs: Programs) -> Self {
+        let targets = || config.targets.iter().enumerate();
+        let uuids = targets().filter_map(|(index, target)| Some((target.uuid?, index)));
+        Self {
+            number: 0,
+            by_mac: targets()
+                .filter_map(|(index, target)| Some((target.mac?, index)))
+                .collect(),
+            // Firmware says it in either order of bytes.
+            by_uuid: uuids
+                .flat_map(|(uuid, index)| [(uuid, index), (swapped(uuid), index)])
+                .collect(),
+            by_circuit: targets()
+                .filter_map(|(index, target)| Some((target.circuit.clone()?, index)))
+                .collect(),
+            images: images
+                .into_iter()
+                .map(|manifest| (manifest.name().clone(), manifest))
+                .collect(),
+            broken: Vec::new(),
+            programs,
+            installs: Ok(Installs::default()),
+            config,
+        }
+    }
+
+    /// The same world with these install states, or with why they cannot be read: then nothing is
+    /// installed.
+    #[must_use]
+    pub fn with_installs(mut self, installs: Result<Installs, Failure>) -> Self {
+        self.installs = installs;
+        self
+    }
+
+    /// The world of a configuration as it is now. Only looked at: no folder is made.
+    #[must_use]
+    pub fn look(config: Config) -> Self {
+        let dir = config.images_dir();
+        let programs = Programs::scan(&config.programs_dir(), &config.program_dirs);
+        let installs = InstallStore::new(&config.state_dir).read();
+        let mut world = Self::new(Arc::new(config), Vec::new(), programs).with_installs(installs);
+        // A store that is not there yet holds no image.
+        if dir.exists()
+            && let Err(error) = Store::open(dir).and_then(|store| world.read_images(&store))
+        {
+            world.broken.push(Chain(&error).to_string());
+        }
+        world
+    }
+
+    /// How many worlds there were before this one.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The boot programs at hand.
+    #[must_use]
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+
+    /// The current generation of an image.
+    #[must_use]
+    pub fn image(&self, name: &ImageName) -> Option<&Manifest> {
+        self.images.get(name)
+    }
+
+    /// The current generation of every image, by name.
+    pub fn images(&self) -> impl Iterator<Item = &Manifest> {
+        self.images.values()
+    }
+
+    /// What stands in the store and cannot be used, a sentence each.
+    #[must_use]
+    pub fn broken(&self) -> &[String] {
+        &self.broken
+    }
+
+    /// The target with this MAC address, and its position in the configuration.
+    #[must_use]
+    pub fn target(&self, mac: MacAddr) -> Option<(usize, &Target)> {
+        let index = *self.by_mac.get(&mac)?;
+        Some((index, self.config.targets.get(index)?))
+    }
+
+    /// The install states, where they can be read.
+    #[must_use]
+    pub fn installs(&self) -> Option<&Installs> {
+        self.installs.as_ref().ok()
+    }
+
+    /// The target that a machine is, its position in the configuration, and what tells so: the MAC
+    /// address before the UUID, that before the circuit.
+    #[must_use]
+    pub fn find(&self, machine: &Machine) -> Option<(usize, &Target, KnownBy)> {
+        let by_mac = || Some((*self.by_mac.get(&machine.mac?)?, KnownBy::Mac));
+        let by_uuid = || Some((*self.by_uuid.get(&machine.uuid?)?, KnownBy::Uuid));
+        let by_circuit = || {
+            let circuit = machine.circuit.as_ref()?;
+            Some((*self.by_circuit.get(circuit)?, KnownBy::Circuit))
+        };
+        let (index, by) = by_mac().or_else(by_uuid).or_else(by_circuit)?;
+        Some((index, self.config.targets.get(index)?, by))
+    }
+
+    /// The network that an address is in, by its position in the configuration.
+    #[must_use]
+    pub fn network_of(&self, address: Ipv4Addr) -> Option<usize> {
+        let networks = &self.config.networks;
+        networks.iter().position(|net| net.subnet.contains(address))
+    }
+
+    fn read_images(&mut self, store: &Store) -> Result<(), StoreError> {
+        let listing = store.list()?;
+        self.images = listing
+            .images
+            .into_iter()
+            .map(|manifest| (manifest.name().clone(), manifest))
+            .collect();
+        self.broken = listing
+            .problems
+            .iter()
+            .map(|problem| {
+                format!(
+                    "image {} cannot be used: {}",
+                    problem.name,
+                    Chain(&problem.error)
+                )
+            })
+            .collect();
+        Ok(())
+    }
+}
