@@ -3,7 +3,11 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Write;
 use std::net::{Ipv4Addr, UdpSocket};
+use std::path::PathBuf;
+use std::process::Command;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::{MessageType, key};
@@ -11,7 +15,7 @@ use netboot_dhcp::wire::{Message, MessageView, OptionCode};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use support::client::{Connection, client_socket, lease, mac};
-use support::{PATIENCE, Running, SERVER, Site, wait_until};
+use support::{Running, SERVER, Site, wait_until};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
 
@@ -119,7 +123,29 @@ struct Load<'s> {
     acknowledged: BTreeMap<MacAddr, Ipv4Addr>,
 }
 
-impl Load<'_> {
+/// A site with more addresses than any test here lends.
+fn wide_site() -> Site {
+    let site = site();
+    let server = json!({
+        "ip": SERVER, "interface": "lo", "subnet": "127.0.0.0/8",
+        "dhcp_range": { "start": "127.1.0.0", "end": "127.1.255.255" },
+    });
+    site.configure(&json!([]), json!({ "server": server }));
+    site
+}
+
+impl<'s> Load<'s> {
+    fn new(site: &'s Site) -> Self {
+        let socket = client_socket(site);
+        socket.set_nonblocking(true).expect("an option");
+        Self {
+            site,
+            socket,
+            next: 0,
+            acknowledged: BTreeMap::new(),
+        }
+    }
+
     fn send(&self, message: &[u8]) {
         let server = (SERVER, self.site.ports.dhcp);
         // Refused where the server was killed.
@@ -147,60 +173,111 @@ impl Load<'_> {
             other => panic!("{other:?}"),
         }
     }
+
+    /// Takes what has come.
+    fn take(&mut self) {
+        let mut bytes = [0; 2048];
+        while let Ok(length) = self.socket.recv(&mut bytes) {
+            self.go_on(&bytes[..length]);
+        }
+    }
+
+    /// Every lease that was told is on the disk, and no address was told twice.
+    fn assert_stored(&self) {
+        let told: BTreeSet<_> = self.acknowledged.values().collect();
+        assert_eq!(
+            told.len(),
+            self.acknowledged.len(),
+            "an address was given twice"
+        );
+        let stored = listed(self.site).into_iter();
+        let stored: BTreeMap<_, _> = stored
+            .map(|(address, client, state)| (client, (address, state)))
+            .collect();
+        for (machine, address) in &self.acknowledged {
+            let kept = stored.get(&machine.to_string());
+            assert_eq!(kept, Some(&(*address, "bound".to_owned())), "{machine}");
+        }
+    }
+}
+
+/// A small file system of its own below a folder.
+struct Disk(PathBuf);
+
+impl Disk {
+    fn below(folder: PathBuf) -> Self {
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=6m", "tmpfs"])
+            .arg(&folder)
+            .status();
+        assert!(mounted.expect("mount").success());
+        Self(folder)
+    }
+
+    /// Fills it up; gives what takes the room.
+    fn fill(&self) -> PathBuf {
+        let path = self.0.join("other");
+        let mut file = File::create(&path).expect("a file");
+        while file.write_all(&[7; 512]).is_ok() {}
+        path
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_full_disk_is_told_costs_no_lease_that_was_told_and_is_over_when_there_is_room() {
+    let site = wide_site();
+    let disk = Disk::below(site.state());
+    let mut serving = Running::serve(&site);
+    let other = disk.fill();
+    let mut load = Load::new(&site);
+    (0..16).for_each(|_| load.begin_one());
+    let full = "writing the lease database";
+    wait_until("it is told", || {
+        load.take();
+        serving.has_said(full)
+    });
+    let told = serving.said(full);
+    assert!(told.contains("No space left"), "{told}");
+    std::fs::remove_file(other).expect("one's own file");
+    let before = load.acknowledged.len();
+    assert!(before > 0, "there was room for some");
+    (0..16).for_each(|_| load.begin_one());
+    wait_until("leases are told again", || {
+        load.take();
+        load.acknowledged.len() > before + 100
+    });
+    serving.signal(Signal::SIGKILL);
+    serving.end();
+    load.assert_stored();
 }
 
 /// Kills the server under load, round by round: every lease that was told must be there, and no
 /// address may be told twice.
 fn kill_rounds(rounds: usize) {
-    let site = site();
-    let server = json!({
-        "ip": SERVER, "interface": "lo", "subnet": "127.0.0.0/8",
-        "dhcp_range": { "start": "127.1.0.0", "end": "127.1.255.255" },
-    });
-    site.configure(&json!([]), json!({ "server": server }));
-    let mut load = Load {
-        site: &site,
-        socket: client_socket(&site),
-        next: 0,
-        acknowledged: BTreeMap::new(),
-    };
-    // An end for a test that fails.
-    load.socket
-        .set_read_timeout(Some(PATIENCE))
-        .expect("a time");
-    let mut bytes = [0; 2048];
+    let site = wide_site();
+    let mut load = Load::new(&site);
     for round in 1..=rounds {
         let mut serving = Running::serve(&site);
         let before = load.acknowledged.len();
         (0..16).for_each(|_| load.begin_one());
-        load.socket.set_nonblocking(false).expect("an option");
-        while load.acknowledged.len() < before + 10 + round % 37 {
-            let length = load.socket.recv(&mut bytes).expect("a reply");
-            load.go_on(&bytes[..length]);
-        }
+        wait_until("leases are told", || {
+            load.take();
+            load.acknowledged.len() > before + 10 + round % 37
+        });
         serving.signal(Signal::SIGKILL);
         serving.end();
         // What had left before counts, too.
-        load.socket.set_nonblocking(true).expect("an option");
-        while let Ok(length) = load.socket.recv(&mut bytes) {
-            load.go_on(&bytes[..length]);
-        }
+        load.take();
     }
-    let told: BTreeSet<_> = load.acknowledged.values().collect();
-    assert_eq!(
-        told.len(),
-        load.acknowledged.len(),
-        "an address was given twice"
-    );
-    let stored = listed(&site);
-    let stored: BTreeMap<_, _> = stored
-        .into_iter()
-        .map(|(address, client, state)| (client, (address, state)))
-        .collect();
-    for (machine, address) in &load.acknowledged {
-        let kept = stored.get(&machine.to_string());
-        assert_eq!(kept, Some(&(*address, "bound".to_owned())), "{machine}");
-    }
+    load.assert_stored();
 }
 
 #[test]

@@ -139,6 +139,7 @@ impl AsRef<str> for Decimal {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
     use alloc::string::ToString;
     use alloc::vec::Vec;
 

@@ -316,9 +316,12 @@ fn ipxe_gets_its_lease(cable: &Cable) {
         socket.set_broadcast(true).expect("broadcast");
         let any = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
         socket.bind(&any.into()).expect("port 68");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         UdpSocket::from(socket)
     });
-    let profile = Profile::ipxe(MAC.parse().expect("a MAC address"), Arch::X86_BIOS);
+    let mut profile = Profile::ipxe(MAC.parse().expect("a MAC address"), Arch::X86_BIOS);
+    // What is sent to the address that it does not have yet passes by this host's sockets.
+    profile.broadcast = true;
     let mut client = Client::new(Timestamp(0), profile, 0x5eed);
     let mut buffer = [0; 2048];
     loop {

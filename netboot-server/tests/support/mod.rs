@@ -126,6 +126,12 @@ impl Running {
         seen.unwrap_or_else(|| self.line(part))
     }
 
+    /// Whether a line that holds this has come.
+    pub(crate) fn has_said(&mut self, part: &str) -> bool {
+        self.seen.extend(self.lines.try_iter());
+        self.seen.iter().any(|line| line.contains(part))
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).expect("a process number");
         kill(Pid::from_raw(pid), signal).expect("a process that runs");
