@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 
 pub use crate::content::Content;
 pub use counters::{Counters, Totals};
@@ -242,13 +242,17 @@ impl<S: Source> Server<S> {
             tokio::select! {
                 () = &mut shutdown => return Ok(()),
                 Some(ended) = serving.tasks.join_next_with_id() => {
-                    let (id, by_client) = ended.unwrap_or_else(|error| (error.id(), false));
-                    serving.forget(id, by_client);
+                    serving.forget(ended);
                 }
                 received = serving.shared.listener.recv(&mut batch) => match received {
                     Ok(()) => {
                         failures = 0;
                         for datagram in batch.datagrams() {
+                            if serving.lacks_room_for(&datagram) {
+                                // Its transfers may be over, and have yet to read that they are.
+                                tokio::task::yield_now().await;
+                                serving.reap();
+                            }
                             serving.handle(&datagram);
                         }
                     }
@@ -285,7 +289,24 @@ const MIN_INBOX: usize = 16;
 const MAX_INBOX: usize = 1024;
 
 impl<S: Source> Serving<S> {
-    fn forget(&mut self, task: Id, by_client: bool) {
+    /// Whether it is a request that would be over a cap.
+    fn lacks_room_for(&self, datagram: &Datagram<'_>) -> bool {
+        let is_request = matches!(
+            Packet::decode(datagram.bytes),
+            Ok(Packet::Rrq(_) | Packet::Wrq(_))
+        );
+        is_request && self.table.is_full_for(datagram.from.ip())
+    }
+
+    /// Takes out the transfers that have ended by now.
+    fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.forget(ended);
+        }
+    }
+
+    fn forget(&mut self, ended: Result<(Id, bool), JoinError>) {
+        let (task, by_client) = ended.unwrap_or_else(|error| (error.id(), false));
         if let Some((from, ended)) = self.table.remove(task)
             && by_client
             && ended.control.repeated.load(Ordering::Relaxed)

@@ -88,6 +88,12 @@ impl Table {
         }
     }
 
+    /// Whether another transfer of this address would be over a cap.
+    pub(crate) fn is_full_for(&self, ip: IpAddr) -> bool {
+        let of_client = self.per_client.get(&ip).copied().unwrap_or_default();
+        self.by_task.len() >= self.max || of_client >= self.max_per_client
+    }
+
     /// Decides on a request, which is compared byte by byte with the one that runs.
     ///
     /// A different request from the same port, or the same after a standstill, means that the client has

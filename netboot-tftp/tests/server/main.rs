@@ -1,6 +1,7 @@
 //! The server and the client over loopback sockets, and the server against packets written by hand.
 #![cfg(feature = "tokio")]
 
+mod caps;
 mod hostile;
 mod lossy;
 mod netascii;
