@@ -31,7 +31,7 @@ pub(super) struct Probes {
     /// Of ICMP; tokio waits for any datagram socket alike.
     socket: UdpSocket,
     id: [u8; 2],
-    free: HashMap<Ipv4Addr, Instant>,
+    free: Free,
 }
 
 impl Probes {
@@ -48,14 +48,13 @@ impl Probes {
         Ok(Self {
             socket: UdpSocket::from_std(socket.into())?,
             id: [high, low],
-            free: HashMap::new(),
+            free: Free::default(),
         })
     }
 
     /// Whether the address is known to be free, or cannot be asked for while `under_way` others are.
     pub(super) fn is_settled(&self, address: Ipv4Addr, under_way: usize, now: Instant) -> bool {
-        let fresh = |asked: &Instant| now.saturating_duration_since(*asked) < FRESH;
-        under_way >= MOST || self.free.get(&address).is_some_and(fresh)
+        under_way >= MOST || self.free.holds(address, now)
     }
 
     /// Sends an echo request.
@@ -71,13 +70,7 @@ impl Probes {
 
     /// Keeps in mind that an address did not answer.
     pub(super) fn found_free(&mut self, address: Ipv4Addr, now: Instant) {
-        if self.free.len() >= MOST {
-            self.free
-                .retain(|_, asked| now.saturating_duration_since(*asked) < FRESH);
-        }
-        if self.free.len() < MOST {
-            self.free.insert(address, now);
-        }
+        self.free.add(address, now);
     }
 
     /// Waits for an address that answers. Cancel-safe.
@@ -96,6 +89,31 @@ impl Probes {
             }
         }
     }
+}
+
+/// The addresses that did not answer, and when they were asked.
+#[derive(Debug, Default)]
+struct Free(HashMap<Ipv4Addr, Instant>);
+
+impl Free {
+    fn holds(&self, address: Ipv4Addr, now: Instant) -> bool {
+        self.0
+            .get(&address)
+            .is_some_and(|asked| is_fresh(*asked, now))
+    }
+
+    fn add(&mut self, address: Ipv4Addr, now: Instant) {
+        if self.0.len() >= MOST {
+            self.0.retain(|_, asked| is_fresh(*asked, now));
+        }
+        if self.0.len() < MOST {
+            self.0.insert(address, now);
+        }
+    }
+}
+
+fn is_fresh(asked: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(asked) < FRESH
 }
 
 fn echo_request([high, low]: [u8; 2]) -> Vec<u8> {
@@ -118,6 +136,28 @@ fn answered(packet: &[u8], id: [u8; 2]) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a beginning; nothing waits")]
+    fn an_address_that_did_not_answer_counts_as_free_for_a_while_and_few_are_remembered() {
+        let began = Instant::now();
+        let address = |n: u32| Ipv4Addr::from_bits(0x0a00_0000 + n);
+        let mut free = Free::default();
+        free.add(address(1), began);
+        let almost = began + FRESH - Duration::from_millis(1);
+        assert!(free.holds(address(1), almost) && !free.holds(address(2), almost));
+        assert!(!free.holds(address(1), began + FRESH));
+
+        for n in 2..5000 {
+            free.add(address(n), almost);
+        }
+        assert_eq!(free.0.len(), MOST);
+        free.add(address(5000), began + FRESH);
+        assert!(
+            free.holds(address(5000), began + FRESH),
+            "the oldest has made room"
+        );
+    }
 
     #[test]
     fn only_an_answer_to_our_own_echo_counts() {

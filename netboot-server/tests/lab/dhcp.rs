@@ -172,10 +172,11 @@ fn a_pool_that_is_full_and_another_server_are_told() {
     let servers = switch.host("eth1", Some(SERVER));
     let clients = switch.host("eth0", Some("192.168.100.9/24"));
     let scratch = tempfile::tempdir().expect("a temporary folder");
-    let server = Server::start(&servers, scratch.path(), AUTHORITATIVE, 3);
+    let ten = AUTHORITATIVE.replace("192.168.100.101", "192.168.100.109");
+    let server = Server::start(&servers, scratch.path(), &ten, 3);
     let client = port(&clients, "eth0", 68);
     let frames = frames(&clients, "eth0");
-    for last in [1, 2] {
+    for last in 1..=10 {
         let mac = [2, 0, 0, 0, 0, last];
         broadcast(&client, 67, &discover(mac));
         let offer = next_reply(&frames);
@@ -185,17 +186,20 @@ fn a_pool_that_is_full_and_another_server_are_told() {
         broadcast(&client, 67, &request);
         assert_eq!(next_reply(&frames)[284], 5, "an ACK, option 53 first");
     }
-    server.wait_for(|log| log.contains("its ranges are full, 2 of 2 addresses are taken"));
-    broadcast(&client, 67, &discover([2, 0, 0, 0, 0, 3]));
-    server.wait_for(|log| log.contains("02:00:00:00:00:03 ignored: no address available"));
+    for word in ["nearly full, 9", "full, 10"] {
+        let line = format!("its ranges are {word} of 10 addresses are taken");
+        server.wait_for(|log| log.contains(&line));
+    }
+    broadcast(&client, 67, &discover([2, 0, 0, 0, 0, 11]));
+    server.wait_for(|log| log.contains("02:00:00:00:00:0b ignored: no address available"));
     // Somebody else offers an address, by broadcast.
     let other = port(&clients, "eth0", 67);
     let given = Ipv4Addr::new(192, 168, 100, 150);
     let options = [53, 1, 2, 54, 4, 192, 168, 100, 9, 51, 4, 0, 0, 14, 16];
-    let offer = message(2, [2, 0, 0, 0, 0, 3], given, &options);
+    let offer = message(2, [2, 0, 0, 0, 0, 11], given, &options);
     broadcast(&other, 68, &offer);
     server
-        .wait_for(|log| log.contains("another server, 192.168.100.9, answered 02:00:00:00:00:03"));
+        .wait_for(|log| log.contains("another server, 192.168.100.9, answered 02:00:00:00:00:0b"));
 }
 
 #[test]
