@@ -8,7 +8,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use support::client::{Connection, get, lease, mac};
-use support::{Done, Reads, Running, SERVER, Site, netboot, write};
+use support::{Done, Reads, Running, SERVER, Site, netboot, on_a_terminal, write};
 
 const STRANGER: std::net::Ipv4Addr = std::net::Ipv4Addr::new(127, 0, 0, 9);
 
@@ -115,17 +115,8 @@ fn status_that_watches_waits_for_a_server_that_is_restarted() {
 fn status_that_watches_is_cut_to_its_terminal() {
     let site = site();
     let _serving = Running::serve(&site);
-    let words = site.arguments(["status", "--watch"]).into_iter();
-    let words: Vec<_> = words
-        .map(|word| word.into_string().expect("text"))
-        .collect();
-    let line = format!(
-        "stty rows 6 columns 30; exec {} {}",
-        env!("CARGO_BIN_EXE_netboot"),
-        words.join(" ")
-    );
-    let mut command = Command::new("script");
-    command.args(["-qec", &line, "/dev/null"]);
+    let words = site.arguments(["status", "--watch"]);
+    let command = on_a_terminal("stty rows 6 columns 30", words);
     let mut watching = Running::start(command, Reads::Output);
     for _ in 0..2 {
         // Each page begins at the top.

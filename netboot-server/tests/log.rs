@@ -2,12 +2,11 @@
 
 mod support;
 
-use std::process::Command;
-
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use support::client::{lease, mac};
-use support::{Reads, Running, Site, netboot};
+use support::{Reads, Running, Site, netboot, on_a_terminal};
 
 #[test]
 fn json_lines_hold_the_sentence_and_what_a_program_looks_for() {
@@ -33,29 +32,18 @@ fn json_lines_hold_the_sentence_and_what_a_program_looks_for() {
     }
 }
 
-/// Starts the server on a terminal of its own, by `script` of util-linux.
-fn on_a_terminal(site: &Site, no_color: &str) -> Running {
-    let words = site.arguments(["serve"]).into_iter();
-    let words: Vec<_> = words
-        .map(|word| word.into_string().expect("text"))
-        .collect();
-    let line = format!("{} {}", env!("CARGO_BIN_EXE_netboot"), words.join(" "));
-    let mut command = Command::new("script");
-    command
-        .args(["-qec", &line, "/dev/null"])
-        .env_remove("RUST_LOG")
-        .env("NO_COLOR", no_color);
-    Running::start(command, Reads::Output)
-}
-
 #[test]
 fn colours_are_for_terminals_and_not_where_no_color_is_set() {
     let site = Site::new(&json!([]));
     for (no_color, coloured) in [("", true), ("1", false)] {
-        let mut serving = on_a_terminal(&site, no_color);
+        let mut command = on_a_terminal("echo $$", site.arguments(["serve"]));
+        command.env("NO_COLOR", no_color);
+        let mut serving = Running::start(command, Reads::Output);
+        let pid = serving.line("").trim().parse().expect("its number");
         let line = serving.line("HTTP on 127.0.0.1: listening");
         assert_eq!(line.contains('\x1b'), coloured, "{line:?}");
-        serving.signal(Signal::SIGTERM);
+        // `script` ends when the server has; signalled itself, it would end before the server.
+        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("a server that runs");
         serving.end();
     }
     let plain = Running::serve(&site);

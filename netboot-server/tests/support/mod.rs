@@ -31,6 +31,24 @@ pub(crate) fn netboot(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Comma
     command
 }
 
+/// The same on a terminal of its own, by `script` of util-linux, once the shell that becomes it did `first`.
+pub(crate) fn on_a_terminal(first: &str, arguments: Vec<OsString>) -> Command {
+    let words: Vec<_> = arguments
+        .into_iter()
+        .map(|word| word.into_string().expect("text"))
+        .collect();
+    let line = format!(
+        "{first}; exec {} {}",
+        env!("CARGO_BIN_EXE_netboot"),
+        words.join(" ")
+    );
+    let mut command = Command::new("script");
+    command
+        .args(["-qec", &line, "/dev/null"])
+        .env_remove("RUST_LOG");
+    command
+}
+
 /// What a command that ended wrote, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Done {
