@@ -103,6 +103,44 @@ async fn an_error_of_the_server_in_the_middle_ends_the_read_with_its_text() {
 }
 
 #[tokio::test]
+async fn a_file_is_there_before_the_client_is_done_answering_a_server_that_missed_the_last_ack() {
+    let server = socket().await;
+    let client = client(&server);
+    let settings = TransferSettings {
+        dally: Duration::from_secs(3600),
+        ..TransferSettings::default()
+    };
+    let client = client.settings(settings);
+    let reading = tokio::spawn(async move { client.get_bytes("f", 1 << 20).await });
+    let (_, there) = recv(&server).await;
+    let last = b"\x00\x03\x00\x01text";
+    server.send_to(last, there).await.unwrap();
+    assert_eq!(recv(&server).await, (vec![0, 4, 0, 1], there));
+    let file = timeout(PATIENCE, reading).await.unwrap().unwrap().unwrap();
+    assert_eq!(file, "text");
+    for _ in 0..2 {
+        server.send_to(last, there).await.unwrap();
+        assert_eq!(recv(&server).await, (vec![0, 4, 0, 1], there));
+    }
+}
+
+#[tokio::test]
+async fn a_port_of_the_callers_choice_is_free_when_the_file_is_there() {
+    let server = socket().await;
+    let here = socket().await.local_addr().unwrap();
+    let client = client(&server).bind(here);
+    for _ in 0..2 {
+        let client = client.clone();
+        let reading = tokio::spawn(async move { client.get_bytes("f", 1 << 20).await });
+        assert_eq!(recv(&server).await.1, here);
+        server.send_to(b"\x00\x03\x00\x01text", here).await.unwrap();
+        assert_eq!(recv(&server).await.0, [0, 4, 0, 1]);
+        let file = timeout(PATIENCE, reading).await.unwrap().unwrap();
+        assert_eq!(file.unwrap(), "text");
+    }
+}
+
+#[tokio::test]
 async fn a_read_that_is_dropped_leaves_no_socket() {
     let server = socket().await;
     let client = client(&server);

@@ -172,7 +172,9 @@ impl Client {
     /// Reads a file into `writer`, which is flushed at the end.
     ///
     /// `progress` is called after each window or so. The future may be dropped at any time; the server then
-    /// hears nothing more and times out.
+    /// hears nothing more and times out. Once the file is whole, a task of the runtime stays for
+    /// [`TransferSettings::dally`] to answer a server that has missed the last ACK; where a port was given
+    /// to [`Client::bind`], this future waits for that, so that the port is free again.
     ///
     /// # Errors
     ///
@@ -184,9 +186,7 @@ impl Client {
         progress: impl FnMut(Progress),
     ) -> Result<Completed, ClientError> {
         let receiver = self.receiver(name.as_ref(), self.mode, self.options, u64::MAX)?;
-        Reading::open(self, receiver, self.mode)?
-            .run(writer, progress, false)
-            .await
+        self.read(receiver, writer, progress).await
     }
 
     /// Writes a file to the server, which learns its size where it knows that option.
@@ -228,7 +228,7 @@ impl Client {
         writing::run(Link::open(self)?, sender, content, self.mode, progress).await
     }
 
-    /// Reads a file of at most `limit` bytes into memory.
+    /// Reads a file of at most `limit` bytes into memory, and otherwise as [`Client::get`] does.
     ///
     /// # Errors
     ///
@@ -240,9 +240,7 @@ impl Client {
     ) -> Result<Bytes, ClientError> {
         let receiver = self.receiver(name.as_ref(), self.mode, self.options, limit)?;
         let mut bytes = Vec::new();
-        Reading::open(self, receiver, self.mode)?
-            .run(&mut bytes, |_| {}, false)
-            .await?;
+        self.read(receiver, &mut bytes, |_| {}).await?;
         Ok(bytes.into())
     }
 
@@ -266,6 +264,24 @@ impl Client {
             }
             Err(error) => Err(error),
         }
+    }
+
+    async fn read<W: AsyncWrite + Unpin>(
+        &self,
+        receiver: Receiver,
+        writer: &mut W,
+        progress: impl FnMut(Progress),
+    ) -> Result<Completed, ClientError> {
+        let mut reading = Reading::open(self, receiver, self.mode)?;
+        let completed = reading.run(writer, progress, false).await?;
+        let dally = reading.dally();
+        if self.bind.is_some_and(|local| local.port() != 0) {
+            // The caller's port has to be free for its next transfer.
+            dally.await;
+        } else {
+            tokio::spawn(dally);
+        }
+        Ok(completed)
     }
 
     fn receiver(

@@ -27,7 +27,7 @@ pub(crate) struct Reading {
 
 enum Turn {
     Wait(Duration),
-    Done(Stats),
+    Done,
 }
 
 impl Reading {
@@ -63,36 +63,64 @@ impl Reading {
         let mut buf = vec![0; RECEIVE_LEN];
         loop {
             let deadline = match self.poll_output().await? {
-                Turn::Wait(deadline) => self.link.clock.at(deadline),
-                Turn::Done(stats) => {
+                Turn::Wait(deadline) if !self.receiver.is_complete() => deadline,
+                Turn::Wait(_) | Turn::Done => {
                     writer.flush().await.map_err(ClientError::Write)?;
                     return Ok(Completed {
-                        stats,
+                        stats: self.stats(),
                         agreed: self.receiver.agreed().copied().unwrap_or_default(),
                         server: self.link.peer(),
                     });
                 }
             };
-            tokio::select! {
-                biased;
-                received = self.receive(&mut buf) => {
-                    let (meta, len) = received?;
-                    let bytes = buf.get(..len).unwrap_or_default();
-                    for datagram in bytes.chunks(meta.stride.max(1)) {
-                        self.take(meta.addr, datagram, writer).await?;
-                    }
-                    let agreed = self.receiver.agreed().copied();
-                    if size_only && agreed.is_some() {
-                        self.receiver.abort(ErrorCode::OPTION_REFUSED, "only the size was asked for");
-                    }
-                    if let Some(agreed) = agreed {
-                        let bytes = self.receiver.stats_at(self.link.clock.now()).bytes;
-                        progress(Progress { bytes, size: agreed.options().tsize });
-                    }
+            let heard = self.listen(deadline, &mut buf, writer).await?;
+            if heard && let Some(agreed) = self.receiver.agreed().copied() {
+                if size_only {
+                    let why = "only the size was asked for";
+                    self.receiver.abort(ErrorCode::OPTION_REFUSED, why);
                 }
-                () = tokio::time::sleep_until(deadline) => {}
+                progress(Progress {
+                    bytes: self.stats().bytes,
+                    size: agreed.options().tsize,
+                });
             }
         }
+    }
+
+    /// Answers a server that has not heard the last ACK of a file which is complete, for as long as it may
+    /// ask.
+    pub(crate) async fn dally(mut self) {
+        let mut buf = vec![0; RECEIVE_LEN];
+        // The file is whole by now: an error here is nobody's concern.
+        while let Ok(Turn::Wait(deadline)) = self.poll_output().await
+            && let Ok(_heard) = self
+                .listen(deadline, &mut buf, &mut tokio::io::sink())
+                .await
+        {}
+    }
+
+    fn stats(&self) -> Stats {
+        self.receiver.stats_at(self.link.clock.now())
+    }
+
+    /// Takes what comes next, and says whether anything did before this time.
+    async fn listen<W: AsyncWrite + Unpin>(
+        &mut self,
+        deadline: Duration,
+        buf: &mut [u8],
+        writer: &mut W,
+    ) -> Result<bool, ClientError> {
+        let deadline = self.link.clock.at(deadline);
+        let (meta, len) = tokio::select! {
+            biased;
+            received = self.receive(buf) => received?,
+            () = tokio::time::sleep_until(deadline) => return Ok(false),
+        };
+        let bytes = buf.get(..len).unwrap_or_default();
+        for datagram in bytes.chunks(meta.stride.max(1)) {
+            self.take(meta.addr, datagram, writer).await?;
+        }
+        Ok(true)
     }
 
     async fn poll_output(&mut self) -> Result<Turn, ClientError> {
@@ -112,7 +140,7 @@ impl Reading {
                     })?;
                 }
                 ReceiverOutput::Wait(deadline) => return Ok(Turn::Wait(deadline)),
-                ReceiverOutput::Done(stats) => return Ok(Turn::Done(stats)),
+                ReceiverOutput::Done(_) => return Ok(Turn::Done),
                 ReceiverOutput::Failed(error, _) => return Err(error.into()),
             }
         }

@@ -14,6 +14,7 @@ mod folder;
 mod line;
 mod reading;
 mod root;
+mod sharing;
 mod source;
 mod table;
 mod transfer;
@@ -44,6 +45,7 @@ use crate::netascii::TransferMode;
 use crate::options::Options;
 use crate::packet::{DATA_HEADER_LEN, Packet, RequestView};
 use crate::server::reading::MAX_ANSWER_LEN;
+use crate::server::sharing::Sharing;
 use crate::server::table::{Admission, Control, Queued, Running, Table};
 use crate::server::transfer::{Job, Shared};
 use crate::transfer::TransferSettings;
@@ -68,6 +70,10 @@ pub struct Settings {
     /// Bytes asked of the operating system for requests that wait at the listening port. Default 4 MiB;
     /// a system that grants less (`net.core.rmem_max` on Linux) loses requests when very many come at once.
     pub receive_buffer: usize,
+    /// Most bytes of memory for files that more than one transfer reads at the time: those share what was
+    /// read once. Default 16 MiB; 0 lets each transfer read for itself, as it does where a file exceeds a
+    /// quarter of this or the memory is used up.
+    pub max_shared_bytes: usize,
     /// Whether every packet of every transfer leaves from and comes to the listening port, for clients
     /// behind address translation and servers in containers, where only that port is open. Default false:
     /// RFC 1350 §4 gives each transfer a port of its own.
@@ -86,6 +92,7 @@ impl Default for Settings {
             max_transfers: 1000,
             max_transfers_per_client: 16,
             receive_buffer: 4 << 20,
+            max_shared_bytes: 16 << 20,
             single_port: false,
         }
     }
@@ -219,6 +226,7 @@ impl<S: Source> Server<S> {
     pub async fn serve(self, shutdown: impl Future<Output = ()>) -> io::Result<()> {
         let mut shutdown = pin!(shutdown);
         let shared = Arc::new(Shared {
+            sharing: Sharing::new(self.settings.max_shared_bytes),
             listener: self.listener,
             offload: Offload::new()?,
             settings: *self.settings,

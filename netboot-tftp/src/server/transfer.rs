@@ -22,6 +22,7 @@ use crate::sender::Sender;
 use crate::server::counters::Counters;
 use crate::server::event::{Event, Failure, Transfer};
 use crate::server::line::{Line, Port};
+use crate::server::sharing::Sharing;
 use crate::server::source::{Refusal, Request, Source};
 use crate::server::table::{Control, Queued};
 use crate::server::upload::Upload;
@@ -38,6 +39,7 @@ pub(crate) struct Shared<S> {
     pub(crate) observer: Arc<Observer>,
     pub(crate) counters: Counters,
     pub(crate) buffers: Buffers,
+    pub(crate) sharing: Sharing,
 }
 
 impl<S> Shared<S> {
@@ -198,6 +200,7 @@ async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) -> b
     let (settings, control) = (&shared.settings.transfer, &*job.control);
     let (end, stats) = match opened {
         Opened::Content(content) => {
+            let (content, _share) = shared.sharing.join(content);
             let reader = Reader::new(content, job.mode);
             let sender = Sender::reply(Duration::ZERO, agreed, reader.wire_len(), settings);
             reading::run(shared, &mut line, control, sender, reader).await

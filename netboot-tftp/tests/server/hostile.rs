@@ -14,6 +14,8 @@ async fn assert_served(server: &Running) {
     let client = Client::new(server.addr).windowsize(8);
     let got = timeout(PATIENCE, client.get_bytes("big", 1 << 20)).await;
     assert!(got.unwrap().unwrap() == content(300_000));
+    // It has the file before the server has its last ACK.
+    server.event("finished 300000").await;
 }
 
 #[tokio::test]

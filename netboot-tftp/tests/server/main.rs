@@ -6,6 +6,7 @@ mod hostile;
 mod lossy;
 mod netascii;
 mod reading;
+mod sharing;
 mod single_port;
 mod support;
 mod writing;
