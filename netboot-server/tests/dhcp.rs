@@ -11,33 +11,16 @@ use std::process::Command;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::{MessageType, key};
-use netboot_dhcp::wire::{Message, MessageView, OptionCode};
+use netboot_dhcp::wire::MessageView;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use support::client::{Connection, client_socket, lease, mac};
+use support::client::{Connection, client_socket, lease, mac, machine, message};
 use support::{Running, SERVER, Site, wait_until};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
 
 fn site() -> Site {
     Site::new(&json!([{ "name": "node-01", "mac": mac(1), "ip": NODE }]))
-}
-
-/// The `number`th of many machines.
-fn machine(number: u32) -> MacAddr {
-    let [a, b, c, d] = number.to_be_bytes();
-    MacAddr([6, 0, a, b, c, d])
-}
-
-/// A message of this type, for this address where one is named, to this server.
-fn message(kind: MessageType, from: MacAddr, address: Option<Ipv4Addr>) -> Vec<u8> {
-    let mut message = Message::request(7, from.into());
-    message.options.put(key::MESSAGE_TYPE, &kind);
-    if let Some(address) = address {
-        message.options.set(OptionCode(50), &address.octets());
-        message.options.put(key::SERVER_ID, &SERVER);
-    }
-    message.to_bytes().expect("a message").to_vec()
 }
 
 fn listed(site: &Site) -> Vec<(Ipv4Addr, String, String)> {

@@ -108,10 +108,7 @@ fn state_folder_and_user_stay_until_a_restart() {
     command.arg(site.config());
     let folder = |name: &str| json!({ "state_dir": site.folder.path().join(name) });
     site.configure(&target("one"), folder("state"));
-    let mut serving = Running::start(command, support::Reads::Errors);
-    for _ in 0..3 {
-        serving.line("listening");
-    }
+    let mut serving = Running::serve_by(command);
     site.configure(&target("two"), folder("other"));
     reload(&mut serving);
     serving.said("restart the service for that");

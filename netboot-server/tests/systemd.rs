@@ -12,6 +12,7 @@ use netboot_server::lab::Namespace;
 use nix::sys::signal::Signal;
 use serde_json::json;
 use support::client::{get, lease, mac, tftp};
+use support::traced::Traced;
 use support::{PATIENCE, Reads, Running, SERVER, Site, netboot, wait_until, write};
 
 const STRANGER: std::net::Ipv4Addr = std::net::Ipv4Addr::new(127, 0, 0, 9);
@@ -354,18 +355,7 @@ fn what_the_server_calls_is_what_the_unit_lets_it_call() {
         }
     }
     let site = site();
-    let trace = site.folder.path().join("trace");
-    let mut command = Command::new("strace");
-    command
-        .args(["--follow-forks", "--quiet=all", "--output"])
-        .arg(&trace)
-        .arg(env!("CARGO_BIN_EXE_netboot"))
-        .args(site.arguments(["serve"]))
-        .env_remove("RUST_LOG");
-    let mut serving = Running::start(command, Reads::Errors);
-    for _ in 0..3 {
-        serving.line("listening");
-    }
+    let serving = Traced::serve(&site, &[]);
     let bound = lease(&site, 1);
     assert!(tftp(&site, bound.address, b"undionly.kpxe").is_ok());
     for path in ["/boot.ipxe", "/healthz", "/undionly.kpxe"] {
@@ -373,15 +363,7 @@ fn what_the_server_calls_is_what_the_unit_lets_it_call() {
     }
     assert_eq!(site.run(["reload"]).code, Some(0));
     assert_eq!(site.run(["status"]).code, Some(0));
-    let pids = std::fs::read_to_string(&trace).expect("a trace");
-    let pid = pids
-        .split(' ')
-        .next()
-        .and_then(|pid| pid.parse().ok())
-        .expect("a process");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).expect("a process");
-    assert!(serving.end().success());
-    let text = std::fs::read_to_string(&trace).expect("a trace");
+    let text = serving.end();
     // As `1234  recvmsg(9, …`; what was interrupted goes on in a line with `<... recvmsg resumed>`.
     let called = text.lines().filter_map(|line| {
         let (call, _) = line.split_once(' ')?.1.trim_start().split_once('(')?;

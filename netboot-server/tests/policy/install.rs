@@ -184,10 +184,7 @@ fn a_report_that_a_full_disk_cannot_keep_is_refused_and_taken_once_there_is_room
     let mut command = std::process::Command::new("unshare");
     command.args(["-m", "sh", "-c", mount]).arg(&state);
     command.arg(ours.get_program()).args(ours.get_args());
-    let mut serving = Running::start(command, support::Reads::Errors);
-    for _ in 0..3 {
-        serving.line("listening");
-    }
+    let mut serving = Running::serve_by(command);
     assert_eq!(lease(&site, 1).address, NODE);
     let installer = script(&site, NODE, "/boot.ipxe");
     assert!(installs(&installer), "{installer}");

@@ -1,5 +1,7 @@
 //! HTTP as firmware, iPXE and strangers speak it.
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 use super::*;
 
 #[test]
@@ -256,6 +258,48 @@ fn one_address_cannot_take_every_connection() {
         http.send(b"GET /healthz HTTP/1.0\r\n\r\n");
         !http.rest().is_empty()
     });
+}
+
+/// Allows this process and those that it starts so many open files.
+fn allow_open_files(files: u64) {
+    let limit = Resource::RLIMIT_NOFILE;
+    let (_, hard) = getrlimit(limit).expect("a limit");
+    let files = hard.max(files);
+    setrlimit(limit, files, files).expect("root may have more than the limit");
+}
+
+#[test]
+#[ignore = "needs 5,000 open files in a process, which root may allow"]
+fn connections_beyond_the_cap_wait_for_a_place_and_those_within_it_go_on() {
+    const PLACES: usize = 4096;
+    allow_open_files(5_000);
+    let site = site();
+    let mut serving = Running::serve(&site);
+    serving.said("API and metrics on");
+    // Each follows the events, as nothing but its client ends that.
+    let follow = |number: usize| {
+        let client = u8::try_from(number / 768).expect("few clients");
+        let mut connection = Connection::to(Ipv4Addr::new(127, 0, 1, client), site.ports.admin);
+        connection.send(b"GET /api/v1/events?follow&since=0 HTTP/1.1\r\nHost: a\r\n\r\n");
+        connection
+    };
+    assert_eq!(get(&site, STRANGER, "/first").status, 404);
+    let mut held: Vec<_> = (0..PLACES).map(follow).collect();
+    for connection in &mut held {
+        assert!(connection.first_line().contains("/first"));
+    }
+    let [mut next, mut last] = [PLACES, PLACES + 1].map(follow);
+    // Another port has places of its own.
+    assert_eq!(get(&site, STRANGER, "/second").status, 404);
+    for connection in &mut held {
+        assert!(connection.chunk().contains("/second"));
+    }
+    assert!(next.is_silent() && last.is_silent());
+    held.pop();
+    assert!(next.first_line().contains("/first"));
+    assert!(last.is_silent());
+    held.pop();
+    assert!(last.first_line().contains("/first"));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Clients by hand: what goes over the wire is written out here, save for DHCP, whose client is the
 //! crate's own.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use netboot_dhcp::client::{Bound, Client, Output, Profile};
-use netboot_dhcp::wire::MessageView;
+use netboot_dhcp::value::{MessageType, key};
+use netboot_dhcp::wire::{Message, MessageView, OptionCode};
 use netboot_dhcp::{HardwareAddr, MacAddr, Timestamp};
 
 use super::{PATIENCE, SERVER, Site, wait_until};
@@ -130,6 +131,18 @@ impl Connection {
         String::from_utf8(chunk).expect("text")
     }
 
+    /// Whether nothing has come that was not read yet.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        let wait = |wait: bool, stream: &TcpStream| {
+            stream.set_nonblocking(!wait).expect("an option");
+        };
+        wait(false, self.0.get_ref());
+        let now = self.0.fill_buf().map_err(|error| error.kind());
+        let is_silent = now == Err(ErrorKind::WouldBlock);
+        wait(true, self.0.get_ref());
+        is_silent
+    }
+
     /// Waits for the next byte; whether the server closes in place of it.
     pub(crate) fn is_ended(&mut self) -> bool {
         matches!(self.0.fill_buf(), Ok(bytes) if bytes.is_empty())
@@ -189,6 +202,23 @@ pub(crate) fn tftp(site: &Site, from: Ipv4Addr, name: &[u8]) -> Result<Vec<u8>, 
 /// The `last`th machine.
 pub(crate) fn mac(last: u8) -> MacAddr {
     MacAddr([2, 0, 0, 0, 0, last])
+}
+
+/// The `number`th of many machines.
+pub(crate) fn machine(number: u32) -> MacAddr {
+    let [a, b, c, d] = number.to_be_bytes();
+    MacAddr([6, 0, a, b, c, d])
+}
+
+/// A message of this type, for this address where one is named, to this server.
+pub(crate) fn message(kind: MessageType, from: MacAddr, address: Option<Ipv4Addr>) -> Vec<u8> {
+    let mut message = Message::request(7, from.into());
+    message.options.put(key::MESSAGE_TYPE, &kind);
+    if let Some(address) = address {
+        message.options.set(OptionCode(50), &address.octets());
+        message.options.put(key::SERVER_ID, &SERVER);
+    }
+    message.to_bytes().expect("a message").to_vec()
 }
 
 /// The site's client port. A process that another test starts just now may have the last one for a

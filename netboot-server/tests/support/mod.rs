@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test program uses its own part")]
 
 pub(crate) mod client;
+pub(crate) mod traced;
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -110,7 +111,12 @@ impl Running {
 
     /// Starts `netboot serve` and waits until it listens on all of DHCP, TFTP and HTTP.
     pub(crate) fn serve(site: &Site) -> Self {
-        let mut serving = Self::start(netboot(site.arguments(["serve"])), Reads::Errors);
+        Self::serve_by(netboot(site.arguments(["serve"])))
+    }
+
+    /// The same by a command of one's own.
+    pub(crate) fn serve_by(command: Command) -> Self {
+        let mut serving = Self::start(command, Reads::Errors);
         for _ in 0..3 {
             serving.line("listening");
         }
