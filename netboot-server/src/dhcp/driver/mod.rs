@@ -4,6 +4,9 @@
 //! the next messages are read and answered; an ACK leaves when its lease is on disk. Addresses are
 //! probed and slow firmware's replies held back meanwhile, too. Nothing waits but what has to.
 
+mod hearsay;
+mod probing;
+
 use std::collections::HashMap;
 use std::future::{pending, poll_fn};
 use std::io;
@@ -11,19 +14,17 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{
-    Effect, EffectResult, Firmware, Incoming, Mode, Outcome, Pending, Reply, Requester,
-    SilenceReason,
+    Effect, EffectResult, Firmware, Incoming, Outcome, Pending, Reply, Requester,
 };
-use netboot_dhcp::value::{MessageType, key};
 use netboot_dhcp::wire::MessageView;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
-use tokio_util::time::{DelayQueue, delay_queue};
+use tokio_util::time::DelayQueue;
 
-use super::listener::{Listener, is_own};
-use super::probe::{self, Probes};
+use self::probing::Probing;
+use super::listener::Listener;
+use super::probe::Probes;
 use super::rivals::{Heard, Rivals};
 use super::socket::{Buffer, Datagram};
 use super::{boot, tell};
@@ -37,8 +38,6 @@ use crate::world::World;
 const MOST_CLAIMS: usize = 4096;
 /// Replies that are held back at a time. Beyond it they leave at once.
 const MOST_DELAYED: usize = 1024;
-/// Messages that wait for the probe of one address.
-const MOST_WAITING: usize = 4;
 /// The pause behind a socket's error.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -136,11 +135,6 @@ enum Due {
 struct Stored {
     turns: Vec<Waiting>,
     results: Vec<EffectResult>,
-}
-
-struct Probing {
-    waiting: Vec<Waiting>,
-    until: delay_queue::Key,
 }
 
 struct Driver {
@@ -277,51 +271,6 @@ impl Driver {
         self.go_on(turn, outcome);
     }
 
-    /// What a message says by the way: who has an address that this server did not give, and which
-    /// other server gives them.
-    fn overhear(&mut self, asked: Asked, message: &MessageView<'_>, outcome: &Outcome) {
-        let reason = match outcome {
-            Outcome::Silent(silence) => Some(silence.reason),
-            _ => None,
-        };
-        if asked == Asked::BootServer || reason == Some(SilenceReason::Proxy) {
-            let of = tell::transaction(outcome);
-            if let (Some(address), Some(machine)) = (of.address, of.hardware.mac()) {
-                self.shared.overheard.note(address, machine);
-            }
-        }
-        if asked == Asked::Server
-            && reason == Some(SilenceReason::OtherServer)
-            && let Ok(Some(server)) = message.read(key::SERVER_ID)
-        {
-            self.tell_rival(server, message.hardware().mac());
-        }
-    }
-
-    fn heard(&mut self, heard: Heard) {
-        let dhcp = self.shared.dhcp();
-        if is_own(&dhcp, heard.server) {
-            return;
-        }
-        let network = self.listener.network(&dhcp);
-        let proxy = network.is_some_and(|network| network.mode == Mode::Proxy);
-        drop(dhcp);
-        if !proxy {
-            self.tell_rival(heard.server, heard.machine);
-        } else if let (MessageType::ACK, Some(machine)) = (heard.kind, heard.machine)
-            && !heard.address.is_unspecified()
-        {
-            let overheard = &self.shared.overheard;
-            overheard.note(heard.address, machine);
-        }
-    }
-
-    fn tell_rival(&mut self, server: Ipv4Addr, machine: Option<MacAddr>) {
-        if self.rivals.is_news(server, uptime()) {
-            tell::rival(&self.shared, &self.listener.interface, server, machine);
-        }
-    }
-
     /// Brings what has come of a message on its way.
     fn go_on(&mut self, turn: Turn, mut outcome: Outcome) {
         loop {
@@ -346,65 +295,6 @@ impl Driver {
                     return;
                 }
             }
-        }
-    }
-
-    /// What is known of an address without waiting; else it is being asked for.
-    fn known(&self, address: Ipv4Addr) -> Option<EffectResult> {
-        if self.probing.contains_key(&address) {
-            return None;
-        }
-        let world = self.shared.world_for_dhcp();
-        let mut networks = world.config().networks.iter();
-        let network = networks.find(|network| network.subnet.contains(address));
-        let wanted = network.is_some_and(|network| network.probe);
-        // All of these are this host's own.
-        if !wanted || address.is_loopback() {
-            return Some(EffectResult::Free);
-        }
-        let Some(probes) = &self.probes else {
-            return Some(EffectResult::Down);
-        };
-        if probes.is_settled(address, self.probing.len(), uptime()) {
-            return Some(EffectResult::Free);
-        }
-        match probes.ask(address) {
-            Ok(()) => None,
-            Err(error) => {
-                let interface = &self.listener.interface;
-                tracing::debug!("DHCP on {interface}: {address} is not probed: {error}");
-                Some(EffectResult::Down)
-            }
-        }
-    }
-
-    fn wait_for_probe(&mut self, address: Ipv4Addr, turn: Turn, pending: Pending) {
-        let due = &mut self.due;
-        let probing = self.probing.entry(address).or_insert_with(|| Probing {
-            waiting: Vec::new(),
-            until: due.insert(Due::Unanswered(address), probe::PATIENCE),
-        });
-        // One machine may ask a few times meanwhile; it needs no more answers than that.
-        if probing.waiting.len() < MOST_WAITING {
-            probing.waiting.push((turn, pending));
-        }
-    }
-
-    fn probe_done(&mut self, address: Ipv4Addr, result: &EffectResult) {
-        let Some(probing) = self.probing.remove(&address) else {
-            return;
-        };
-        if *result == EffectResult::Free {
-            if let Some(probes) = &mut self.probes {
-                probes.found_free(address, uptime());
-            }
-        } else {
-            self.due.try_remove(&probing.until);
-            tell::in_use(&self.shared, &self.listener.interface, address);
-        }
-        for (turn, pending) in probing.waiting {
-            let outcome = self.resume(pending, result.clone());
-            self.go_on(turn, outcome);
         }
     }
 
