@@ -48,12 +48,12 @@ impl Clock {
     }
 
     /// A time of this clock as the host's clock tells it.
-    pub(crate) fn on_the_host(&self, at: Timestamp) -> Timestamp {
+    pub(crate) fn host_time(&self, at: Timestamp) -> Timestamp {
         Timestamp(at.0.saturating_add_signed(self.host_ahead_ms()))
     }
 
     /// A time of the host's clock as this clock tells it.
-    pub(crate) fn from_the_host(&self, at: Timestamp) -> Timestamp {
+    pub(crate) fn own_time(&self, at: Timestamp) -> Timestamp {
         Timestamp(at.0.saturating_add_signed(-self.host_ahead_ms()))
     }
 

@@ -43,8 +43,8 @@ impl Listed {
             client: lease.client.to_string(),
             host_name: lease.host_name.clone(),
             state: state(lease, clock.now()).into(),
-            expires: calendar(clock.on_the_host(lease.expires)),
-            updated: calendar(clock.on_the_host(lease.updated)),
+            expires: calendar(clock.host_time(lease.expires)),
+            updated: calendar(clock.host_time(lease.updated)),
         }
     }
 }

@@ -88,13 +88,13 @@ impl Plan {
             .iter()
             .map(|lease| ((lease.network, lease.address), lease))
             .collect();
-        let (read, left_out) = dnsmasq::read(text, networks, clock.on_the_host(now));
+        let (read, left_out) = dnsmasq::read(text, networks, clock.host_time(now));
         let mut plan = Imported {
             left_out,
             ..Imported::default()
         };
         for mut lease in read {
-            lease.expires = clock.from_the_host(lease.expires);
+            lease.expires = clock.own_time(lease.expires);
             lease.updated = now;
             let known = known.get(&(lease.network, lease.address));
             if known.is_some_and(|known| known.client != lease.client && known.is_active(now)) {
