@@ -25,6 +25,14 @@ pub enum Firmware {
     Uefi,
     /// OVMF's HTTP boot, architecture 16: a program by URL.
     UefiHttp,
+    /// As [`Self::Uefi`], with Microsoft's keys enrolled and Secure Boot enforced.
+    UefiSecureBoot,
+}
+
+/// A build of OVMF: its code, and the variables that a machine starts with.
+struct Ovmf {
+    code: &'static str,
+    variables: &'static str,
 }
 
 /// A program or file that the lab needs and this machine lacks.
@@ -51,26 +59,64 @@ pub struct Machine {
 }
 
 const QEMU: &str = "/usr/bin/qemu-system-x86_64";
-const OVMF_CODE: &str = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-const OVMF_VARS: &str = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+const OVMF: Ovmf = Ovmf {
+    code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
+    variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
+};
+const OVMF_SECURE_BOOT: Ovmf = Ovmf {
+    code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+    variables: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
+};
+
+impl Firmware {
+    /// What it is of OVMF's; `None` where it is no UEFI.
+    const fn ovmf(self) -> Option<Ovmf> {
+        match self {
+            Self::Bios => None,
+            Self::Uefi | Self::UefiHttp => Some(OVMF),
+            Self::UefiSecureBoot => Some(OVMF_SECURE_BOOT),
+        }
+    }
+
+    /// QEMU's words for the board that it is on.
+    const fn board(self) -> &'static [&'static str] {
+        match self {
+            Self::Bios => &["-machine", "pc,accel=tcg"],
+            Self::Uefi => &["-machine", "q35,accel=tcg"],
+            Self::UefiHttp => &[
+                "-machine",
+                "q35,accel=tcg",
+                "-fw_cfg",
+                "name=opt/org.tianocore/IPv4PXESupport,string=n",
+            ],
+            // This build's variables are only for its System Management Mode to write.
+            Self::UefiSecureBoot => &[
+                "-machine",
+                "q35,smm=on,accel=tcg",
+                "-global",
+                "driver=cfi.pflash01,property=secure,value=on",
+                "-global",
+                "ICH9-LPC.disable_s3=1",
+            ],
+        }
+    }
+}
 
 impl Machine {
     /// What this machine lacks for the firmware, all of it.
     pub fn missing(firmware: Firmware) -> Vec<Missing> {
-        let bios = [
-            (QEMU, "qemu-system-x86"),
-            ("/usr/lib/ipxe/qemu/pxe-virtio.rom", "ipxe-qemu"),
-            ("/usr/share/seabios/bios-256k.bin", "seabios"),
-        ];
-        let uefi = [(QEMU, "qemu-system-x86"), (OVMF_CODE, "ovmf")];
-        let needed: &[(&'static str, &'static str)] = match firmware {
-            Firmware::Bios => &bios,
-            Firmware::Uefi | Firmware::UefiHttp => &uefi,
+        let firmware = match firmware.ovmf() {
+            None => [
+                ("/usr/lib/ipxe/qemu/pxe-virtio.rom", "ipxe-qemu"),
+                ("/usr/share/seabios/bios-256k.bin", "seabios"),
+            ],
+            Some(ovmf) => [(ovmf.code, "ovmf"), (ovmf.variables, "ovmf")],
         };
-        needed
-            .iter()
+        [(QEMU, "qemu-system-x86")]
+            .into_iter()
+            .chain(firmware)
             .filter(|(what, _)| !Path::new(what).exists())
-            .map(|&(what, package)| Missing { what, package })
+            .map(|(what, package)| Missing { what, package })
             .collect()
     }
 
@@ -110,20 +156,17 @@ impl Machine {
             "-netdev",
             &format!("tap,id=n0,ifname={},script=no,downscript=no", self.tap),
         ]);
-        match self.firmware {
-            Firmware::Bios => push(&[
-                "-machine",
-                "pc,accel=tcg",
+        push(self.firmware.board());
+        match self.firmware.ovmf() {
+            None => push(&[
                 "-device",
                 &format!("virtio-net-pci,netdev=n0,mac={},bootindex=1", self.mac),
             ]),
-            Firmware::Uefi | Firmware::UefiHttp => {
-                let variables = self.copy_variables(scratch)?;
+            Some(ovmf) => {
+                let variables = ovmf.copy_variables(scratch)?;
                 push(&[
-                    "-machine",
-                    "q35,accel=tcg",
                     "-drive",
-                    &format!("if=pflash,format=raw,readonly=on,file={OVMF_CODE}"),
+                    &format!("if=pflash,format=raw,readonly=on,file={}", ovmf.code),
                     "-drive",
                     &format!("if=pflash,format=raw,file={}", variables.display()),
                     // Without the option ROM it is OVMF's own network stack that boots.
@@ -134,9 +177,6 @@ impl Machine {
                     ),
                 ]);
                 push(&["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]);
-                if self.firmware == Firmware::UefiHttp {
-                    push(&["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n"]);
-                }
             }
         }
         let child = namespace
@@ -155,12 +195,14 @@ impl Machine {
             })?;
         Console::attach(child)
     }
+}
 
+impl Ovmf {
     fn copy_variables(&self, scratch: &Path) -> Result<PathBuf, Failure> {
         let variables = scratch.join("variables.fd");
-        std::fs::copy(OVMF_VARS, &variables).map_err(|error| {
+        std::fs::copy(self.variables, &variables).map_err(|error| {
             Failure::new(
-                format!("copying {OVMF_VARS} to {}", variables.display()),
+                format!("copying {} to {}", self.variables, variables.display()),
                 error,
                 "install the Debian package ovmf",
             )

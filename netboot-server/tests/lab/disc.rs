@@ -1,4 +1,4 @@
-//! A disc image is booted over HTTP by iPXE's `sanboot`, under BIOS.
+//! A disc image is booted over HTTP by iPXE's `sanboot`.
 
 use std::path::Path;
 use std::process::Command;
@@ -19,7 +19,7 @@ const CONFIG: &str = r#"
     config = "rescue"
 "#;
 
-/// Makes a disc whose GRUB boots the Debian installer's kernel to a shell.
+/// Makes a disc, with one boot image for BIOS and one for UEFI, whose GRUB boots the Debian installer's kernel to a shell.
 fn make_disc(folder: &Path, token: &str) -> String {
     let tree = folder.join("tree");
     let grub = tree.join("boot/grub");
@@ -34,7 +34,7 @@ fn make_disc(folder: &Path, token: &str) -> String {
     std::fs::write(grub.join("grub.cfg"), menu).expect("a file");
     let disc = folder.join("rescue.iso");
     let made = Command::new("grub-mkrescue")
-        .args(["--directory=/usr/lib/grub/i386-pc", "--output"])
+        .arg("--output")
         .args([&disc, &tree])
         .output()
         .expect("the Debian package grub-common");
@@ -42,19 +42,28 @@ fn make_disc(folder: &Path, token: &str) -> String {
     disc.into_os_string().into_string().expect("text")
 }
 
-#[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, grub-common, grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
-fn a_disc_image_boots_over_http_under_bios() {
-    let token = "disc-3f6b";
+fn boots_its_disc(firmware: Firmware, token: &str) {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
     let disc = make_disc(scratch.path(), token);
     netboot(&state, &["image", "add", "rescue", "--iso", &disc]);
     let namespace = namespace_with_tap("192.168.100.1/24");
     let server = Server::start(&namespace, &state, CONFIG, 3);
-    let console = power_on(&namespace, Firmware::Bios, scratch.path());
+    let console = power_on(&namespace, firmware, scratch.path());
     assert_shell_with(&console, token);
     console.power_off();
     // It is read in parts, as it is needed.
     server.assert_logged(&["HTTP", MAC, "/images/rescue/@1/disc.iso: 206"]);
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, grub-common, grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
+fn a_disc_image_boots_over_http_under_bios() {
+    boots_its_disc(Firmware::Bios, "disc-3f6b");
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, grub-common, grub-efi-amd64-bin, mtools, xorriso and debian-installer-12-netboot-amd64"]
+fn a_disc_image_boots_over_http_under_uefi() {
+    boots_its_disc(Firmware::Uefi, "disc-8e24");
 }

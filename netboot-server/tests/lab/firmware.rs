@@ -74,7 +74,7 @@ pub(crate) fn assert_image_served(server: &Server) {
 }
 
 /// The steps of the log in which a machine's MAC address stands.
-fn print_steps(server: &Server) {
+pub(crate) fn print_steps(server: &Server) {
     for line in server.log().lines().filter(|line| line.contains(MAC)) {
         println!("served: {line}");
     }
@@ -131,51 +131,6 @@ fn uefi_pxe_loads_ipxe_by_tftp_and_boots_its_image() {
 fn uefi_http_boot_loads_ipxe_by_url_and_boots_its_image() {
     let sent = format!("/ipxe.efi: 200, {} bytes", size_of("ipxe.efi"));
     boots_directly(Firmware::UefiHttp, "uefi-http-91d0", &["HTTP", MAC, &sent]);
-}
-
-/// Debian's shim and GRUB, signed, in place of iPXE.
-const GRUB: &str = r#"
-    [netboot.server]
-    ip = "192.168.100.1"
-    interface = "tap0"
-    dhcp_range = { start = "192.168.100.100", end = "192.168.100.200" }
-    [[netboot.targets]]
-    name = "node-01"
-    mac = "52:54:00:12:34:56"
-    ip = "192.168.100.50"
-    config = "debian"
-    program = "shimx64.efi"
-    cmdline = ["dollar=$root", "semicolon=a;reboot", "brace={x", "bootif=01-{mac-dash}", "hash=#1"]
-"#;
-
-#[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
-fn uefi_pxe_loads_shim_and_grub_whose_configuration_boots_its_image() {
-    let token = "shim-grub-40ce";
-    let scratch = tempfile::tempdir().expect("a temporary folder");
-    let state = scratch.path().join("state");
-    add_debian(&state, token);
-    let namespace = namespace_with_tap("192.168.100.1/24");
-    let server = Server::start(&namespace, &state, GRUB, 3);
-    let console = power_on(&namespace, Firmware::Uefi, scratch.path());
-    assert_shell_with(&console, token);
-    let text = console.text();
-    // GRUB's shell took nothing of it, and the kernel has it to the letter.
-    let line = "dollar=$root semicolon=a;reboot brace={x bootif=01-52-54-00-12-34-56 hash=#1";
-    let (_, typed) = text.split_once("~ # ").expect("the prompt");
-    assert!(typed.contains(line), "another command line:\n{typed}");
-    console.power_off();
-    server.assert_logged(&["DHCPACK(tap0)", MAC, "boots shimx64.efi"]);
-    // This GRUB has no HTTP.
-    for sent in [
-        "shimx64.efi",
-        "grubx64.efi",
-        "grub.cfg",
-        "images/debian/@1/bzImage",
-    ] {
-        server.assert_logged(&["TFTP", MAC, &format!("{sent}: ")]);
-    }
-    print_steps(&server);
 }
 
 /// Two networks: the server's own, and the machines' behind a relay agent, whose host also routes.

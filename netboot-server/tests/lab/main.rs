@@ -11,6 +11,7 @@ mod lan;
 mod probe;
 mod relay;
 mod running;
+mod secure_boot;
 mod server;
 #[path = "../support/nix.rs"]
 mod use_nix;

@@ -1,0 +1,108 @@
+//! A machine that enforces Secure Boot with Microsoft's keys, and what it starts and what it refuses.
+
+use netboot_server::lab::{Console, Firmware};
+
+use crate::firmware::{assert_shell_with, power_on, print_steps};
+use crate::server::{INSTALLER, MAC, PATIENCE, Server, add_debian, namespace_with_tap, netboot};
+
+const CONFIG: &str = r#"
+    [netboot.server]
+    ip = "192.168.100.1"
+    interface = "tap0"
+    dhcp_range = { start = "192.168.100.100", end = "192.168.100.200" }
+    [[netboot.targets]]
+    name = "node-01"
+    mac = "52:54:00:12:34:56"
+    ip = "192.168.100.50"
+    config = "debian"
+"#;
+
+/// What makes a target of it that loads Debian's shim, and by it Debian's GRUB.
+const BY_SHIM: &str = r#"
+    program = "shimx64.efi"
+    cmdline = ["dollar=$root", "semicolon=a;reboot", "brace={x", "bootif=01-{mac-dash}", "hash=#1"]
+"#;
+
+fn assert_printed(console: &Console, wanted: &str) {
+    let printed = console.wait_for(wanted, PATIENCE);
+    assert!(printed, "no {wanted:?}; the console:\n{}", console.text());
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
+fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
+    let token = "shim-grub-40ce";
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    add_debian(&state, token);
+    let namespace = namespace_with_tap("192.168.100.1/24");
+    let config = [CONFIG, BY_SHIM].concat();
+    let server = Server::start(&namespace, &state, &config, 3);
+    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    assert_shell_with(&console, token);
+    let text = console.text();
+    // The kernel's own word for it.
+    assert!(text.contains("secureboot: Secure boot enabled"), "{text}");
+    // GRUB's shell took nothing of it, and the kernel has it to the letter.
+    let line = "dollar=$root semicolon=a;reboot brace={x bootif=01-52-54-00-12-34-56 hash=#1";
+    let (_, typed) = text.split_once("~ # ").expect("the prompt");
+    assert!(typed.contains(line), "another command line:\n{typed}");
+    console.power_off();
+    server.assert_logged(&["DHCPACK(tap0)", MAC, "boots shimx64.efi"]);
+    // This GRUB has no HTTP.
+    for sent in [
+        "shimx64.efi",
+        "grubx64.efi",
+        "grub.cfg",
+        "images/debian/@1/bzImage",
+    ] {
+        server.assert_logged(&["TFTP", MAC, &format!("{sent}: ")]);
+    }
+    print_steps(&server);
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe and debian-installer-12-netboot-amd64"]
+fn secure_boot_refuses_a_program_that_is_not_signed() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    add_debian(&state, "not-signed-7d10");
+    let namespace = namespace_with_tap("192.168.100.1/24");
+    let server = Server::start(&namespace, &state, CONFIG, 3);
+    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    assert_printed(&console, ": Access Denied");
+    let text = console.text();
+    assert!(text.contains("BdsDxe: failed to load Boot0001"), "{text}");
+    assert!(!text.contains("iPXE"), "{text}");
+    console.power_off();
+    server.assert_logged(&["TFTP", MAC, "sent ipxe.efi: "]);
+    print_steps(&server);
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
+fn secure_boot_refuses_a_kernel_that_was_changed_and_says_so() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    let mut kernel = std::fs::read(format!("{INSTALLER}/linux"))
+        .expect("the Debian package debian-installer-12-netboot-amd64");
+    let middle = kernel.len() / 2;
+    kernel[middle] ^= 1;
+    let changed = scratch.path().join("linux");
+    std::fs::write(&changed, kernel).expect("a file");
+    let changed = changed.to_str().expect("text");
+    let initrd = format!("{INSTALLER}/initrd.gz");
+    let files = ["--kernel", changed, "--initrd", &initrd];
+    netboot(&state, &[&["image", "add", "debian"], &files[..]].concat());
+    let namespace = namespace_with_tap("192.168.100.1/24");
+    let config = [CONFIG, BY_SHIM].concat();
+    let server = Server::start(&namespace, &state, &config, 3);
+    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    assert_printed(&console, "bad shim signature");
+    assert_printed(&console, "Could not boot image debian.");
+    let text = console.text();
+    assert!(!text.contains("Linux version"), "{text}");
+    console.power_off();
+    server.assert_logged(&["TFTP", MAC, "images/debian/@1/bzImage: "]);
+    print_steps(&server);
+}
