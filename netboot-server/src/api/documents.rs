@@ -195,11 +195,10 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
 /// `/api/v1/leases`: every lease that is remembered, also those that are over.
 pub(super) fn leases(shared: &Shared) -> Vec<Listed> {
     let world = shared.worlds.current();
-    let now = shared.clock.now();
     let leases: Vec<Lease> = shared.dhcp().leases().cloned().collect();
     let listed = leases
         .iter()
-        .map(|lease| Listed::of(lease, Some(world.config()), now));
+        .map(|lease| Listed::of(lease, Some(world.config()), &shared.clock));
     listed.collect()
 }
 

@@ -27,7 +27,7 @@ pub(super) fn remove(shared: &Arc<Shared>, address: &str) -> Result<Listed, Refu
             let client = &lease.client;
             tracing::info!("{address} is no longer lent to {client}: the operator says so");
             let world = shared.worlds.current();
-            Ok(Listed::of(&lease, Some(world.config()), now))
+            Ok(Listed::of(&lease, Some(world.config()), &shared.clock))
         }
         Some(EffectResult::Lost { .. }) => Err(Refusal::new(
             StatusCode::CONFLICT,
@@ -47,7 +47,7 @@ pub(super) fn import(shared: &Arc<Shared>, file: &[u8]) -> Result<Value, Refusal
         .map(|network| (network_id(network.subnet), network.subnet))
         .collect();
     let known = shared.leases.load().map_err(internal)?;
-    let plan = Plan::new(text, &networks, shared.clock.now(), &known);
+    let plan = Plan::new(text, &networks, &shared.clock, &known);
     let results = store(shared, plan.claims());
     if results.contains(&EffectResult::Down) {
         return Err(internal("the lease database cannot be written"));

@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use super::control::Control;
 use super::{Where, out, say};
 use crate::Failure;
-use crate::clock::Clock;
 use crate::config::Config;
 use crate::dhcp::network_id;
 use crate::leases::{Listed, offline};
@@ -105,11 +104,10 @@ fn list(at: &Where, as_json: bool) -> Result<ExitCode, Failure> {
 /// What is in the database that no server has open.
 fn stored(at: &Where, dir: &Path) -> Result<Vec<Listed>, Failure> {
     let (config, _) = at.load();
-    let now = Clock::start(None).now();
-    let leases = offline::list(&dir.join("leases"))?;
+    let (leases, clock) = offline::list(&dir.join("leases"))?;
     let leases = leases.iter();
     Ok(leases
-        .map(|lease| Listed::of(lease, config.as_ref(), now))
+        .map(|lease| Listed::of(lease, config.as_ref(), &clock))
         .collect())
 }
 
@@ -122,8 +120,7 @@ fn remove(at: &Where, address: Ipv4Addr) -> Result<ExitCode, Failure> {
     let client = match ask(&dir, Method::DELETE, &path, Vec::new())? {
         Some(lease) => understood::<Listed>(lease)?.client,
         None => {
-            let now = Clock::start(None).now();
-            let ended = offline::remove(&dir.join("leases"), address, now)?;
+            let ended = offline::remove(&dir.join("leases"), address)?;
             let ended = ended.ok_or_else(|| {
                 Failure::new(
                     format!("ending the lease of {address}"),
@@ -191,7 +188,6 @@ fn import_offline(config: &Config, text: &str) -> Result<Value, Failure> {
             "let this user write there, or name another folder with --state-dir",
         )
     })?;
-    let now = Clock::start(None).now();
-    let imported = offline::import(&config.leases_file(), text, &networks, now)?;
+    let imported = offline::import(&config.leases_file(), text, &networks)?;
     Ok(imported.to_json())
 }

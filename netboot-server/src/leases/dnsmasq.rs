@@ -17,7 +17,8 @@ pub(crate) struct LeftOut {
     pub(crate) why: String,
 }
 
-/// Reads leases of these networks; their version is still 0.
+/// Reads leases of these networks; `now` and their times are of the host's clock, and their version is
+/// still 0.
 pub(super) fn read(
     text: &str,
     networks: &[(NetworkId, Subnet)],

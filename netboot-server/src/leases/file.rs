@@ -18,7 +18,9 @@ use netboot_dhcp::Timestamp;
 use netboot_dhcp::server::{Effect, EffectResult, Lease};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
+use super::kept_clock;
 use super::storage::Storage;
+use crate::clock::Clock;
 use crate::failure::{Chain, Failure};
 
 /// Network number and address, to the lease as JSON.
@@ -88,6 +90,21 @@ impl LeaseFile {
     /// When this database was begun: leases from before that are not in it.
     pub(crate) fn begun(&self) -> Timestamp {
         self.begun
+    }
+
+    /// The clock that these leases of it are counted by: that of the runs before since the host was
+    /// started, else one that begins now.
+    pub(crate) fn clock(&self, leases: &[Lease]) -> Clock {
+        let newest = leases.iter().map(|lease| lease.updated).max();
+        let newest = newest.unwrap_or_default();
+        let kept = self
+            .database()
+            .and_then(|database| kept_clock::of(&database, newest).map_err(|why| shown(&why)));
+        kept.unwrap_or_else(|why| {
+            self.lock().take();
+            tracing::warn!("{}", self.failed("keeping the clock of", why));
+            Clock::begin(newest)
+        })
     }
 
     /// Every lease that is stored.

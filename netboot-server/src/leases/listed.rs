@@ -8,6 +8,7 @@ use netboot_dhcp::Timestamp;
 use netboot_dhcp::server::{Lease, LeaseState};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::dhcp::network_id;
 
@@ -22,14 +23,14 @@ pub(crate) struct Listed {
     host_name: Option<String>,
     /// `bound`, `expired`, `released` or `declined`.
     state: Cow<'static, str>,
-    /// `None` for a time that no calendar has, as of a lease that does not end.
+    /// By the host's clock; `None` for a time that no calendar has, as of a lease that does not end.
     expires: Option<jiff::Timestamp>,
     updated: Option<jiff::Timestamp>,
 }
 
 impl Listed {
-    /// The lease as it is at `now`, with the network's name in this configuration.
-    pub(crate) fn of(lease: &Lease, config: Option<&Config>, now: Timestamp) -> Self {
+    /// The lease as it is now, with the network's name in this configuration.
+    pub(crate) fn of(lease: &Lease, config: Option<&Config>, clock: &Clock) -> Self {
         let networks = config.map_or(&[][..], |config| &config.networks);
         let mut networks = networks.iter();
         let network = networks.find(|network| network_id(network.subnet) == lease.network);
@@ -41,9 +42,9 @@ impl Listed {
             ),
             client: lease.client.to_string(),
             host_name: lease.host_name.clone(),
-            state: state(lease, now).into(),
-            expires: calendar(lease.expires),
-            updated: calendar(lease.updated),
+            state: state(lease, clock.now()).into(),
+            expires: calendar(clock.host_time(lease.expires)),
+            updated: calendar(clock.host_time(lease.updated)),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod dnsmasq;
 mod file;
+mod kept_clock;
 mod listed;
 pub(crate) mod offline;
 mod storage;

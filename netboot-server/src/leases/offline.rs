@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::dnsmasq;
 pub(crate) use super::dnsmasq::LeftOut;
 use super::file::LeaseFile;
+use crate::clock::Clock;
 use crate::failure::Failure;
 
 /// What came of an import.
@@ -26,13 +27,15 @@ pub(crate) struct Imported {
     pub(crate) kept: Vec<Lease>,
 }
 
-/// Every stored lease, by network and address.
+/// Every stored lease, by network and address, with the clock that they are counted by.
 ///
 /// # Errors
 ///
 /// Where the database cannot be opened or read, or is not there.
-pub(crate) fn list(path: &Path) -> Result<Vec<Lease>, Failure> {
-    open(path).map(|(_, leases)| leases)
+pub(crate) fn list(path: &Path) -> Result<(Vec<Lease>, Clock), Failure> {
+    let (file, leases) = open(path)?;
+    let clock = file.clock(&leases);
+    Ok((leases, clock))
 }
 
 /// Ends the lease of an address, so that others can have it; `None` where it has none.
@@ -40,12 +43,9 @@ pub(crate) fn list(path: &Path) -> Result<Vec<Lease>, Failure> {
 /// # Errors
 ///
 /// Where the database cannot be opened or written, or is not there.
-pub(crate) fn remove(
-    path: &Path,
-    address: Ipv4Addr,
-    now: Timestamp,
-) -> Result<Option<Lease>, Failure> {
+pub(crate) fn remove(path: &Path, address: Ipv4Addr) -> Result<Option<Lease>, Failure> {
     let (file, leases) = open(path)?;
+    let now = file.clock(&leases).now();
     let Some(lease) = leases.into_iter().find(|lease| lease.address == address) else {
         return Ok(None);
     };
@@ -64,10 +64,9 @@ pub(crate) fn import(
     path: &Path,
     text: &str,
     networks: &[(NetworkId, Subnet)],
-    now: Timestamp,
 ) -> Result<Imported, Failure> {
     let (file, leases, _) = LeaseFile::open(path)?;
-    let plan = Plan::new(text, networks, now, &leases);
+    let plan = Plan::new(text, networks, &file.clock(&leases), &leases);
     let results = file.claim(plan.claims().iter())?;
     Ok(plan.done(results))
 }
@@ -81,19 +80,22 @@ impl Plan {
     pub(crate) fn new(
         text: &str,
         networks: &[(NetworkId, Subnet)],
-        now: Timestamp,
+        clock: &Clock,
         known: &[Lease],
     ) -> Self {
+        let now = clock.now();
         let known: BTreeMap<_, _> = known
             .iter()
             .map(|lease| ((lease.network, lease.address), lease))
             .collect();
-        let (read, left_out) = dnsmasq::read(text, networks, now);
+        let (read, left_out) = dnsmasq::read(text, networks, clock.host_time(now));
         let mut plan = Imported {
             left_out,
             ..Imported::default()
         };
         for mut lease in read {
+            lease.expires = clock.own_time(lease.expires);
+            lease.updated = now;
             let known = known.get(&(lease.network, lease.address));
             if known.is_some_and(|known| known.client != lease.client && known.is_active(now)) {
                 plan.kept.push(lease);

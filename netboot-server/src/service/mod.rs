@@ -148,7 +148,7 @@ impl Service {
         let config = Arc::new(config);
         let worlds = Worlds::new(Arc::clone(&config))?;
         let (leases, stored, beginning) = LeaseFile::open(&config.leases_file())?;
-        let clock = Clock::start(stored.iter().map(|lease| lease.updated).max());
+        let clock = leases.clock(&stored);
         let interfaces = dhcp::Interfaces::default();
         let dhcp = dhcp::new_server(&config, &interfaces, leases.begun(), stored)?;
         let certificate = Certificate::default();

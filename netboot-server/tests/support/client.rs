@@ -55,6 +55,12 @@ impl Connection {
         Self(BufReader::new(stream))
     }
 
+    /// Has it end by a reset, which the system remembers of no port for a minute.
+    pub(crate) fn end_by_reset(&self) {
+        let socket = socket2::SockRef::from(self.0.get_ref());
+        socket.set_linger(Some(Duration::ZERO)).expect("an option");
+    }
+
     /// Sends what the server may have closed the connection to; what comes back tells.
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         let _ = self.0.get_mut().write_all(bytes);

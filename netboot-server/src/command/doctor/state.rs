@@ -98,7 +98,7 @@ fn look_at_space(folder: &Path, about: &str, findings: &mut Findings) {
     }
 }
 
-/// A clock that is behind what was written gives leases that are over before they begin.
+/// A clock that is behind what was written was set back, or never set.
 fn look_at_clock(folder: &Path, findings: &mut Findings) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let written = entries.filter_map(|entry| entry.metadata().ok()?.modified().ok());
