@@ -29,7 +29,7 @@ fn assert_printed(console: &Console, wanted: &str) {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, curl and debian-installer-12-netboot-amd64"]
 fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
     let token = "shim-grub-40ce";
     let scratch = tempfile::tempdir().expect("a temporary folder");
@@ -48,6 +48,14 @@ fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
     let (_, typed) = text.split_once("~ # ").expect("the prompt");
     assert!(typed.contains(line), "another command line:\n{typed}");
     console.power_off();
+    let machines = ["-sS", "http://127.0.0.1:9069/api/v1/machines"];
+    let machines = namespace.output("curl", machines).expect("curl").stdout;
+    let machines: serde_json::Value = serde_json::from_slice(&machines).expect("JSON");
+    let boot = &machines[0]["boot"];
+    assert_eq!(
+        (boot["progress"].as_str(), boot["failed"].as_str()),
+        (Some("image"), None)
+    );
     server.assert_logged(&["DHCPACK(tap0)", MAC, "boots shimx64.efi"]);
     // This GRUB has no HTTP.
     for sent in [
