@@ -156,6 +156,8 @@ pub enum Kind {
     Script {
         /// Who asked.
         client: IpAddr,
+        /// How.
+        by: Protocol,
         /// The path, `/boot.ipxe`.
         path: String,
         /// What it boots, and why.
@@ -221,6 +223,16 @@ impl Kind {
             _ => None,
         }
     }
+}
+
+/// By what a file is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// TFTP.
+    Tftp,
+    /// HTTP, or HTTPS.
+    Http,
 }
 
 /// Who spoke DHCP.
@@ -312,6 +324,7 @@ mod tests {
     fn script() -> Kind {
         Kind::Script {
             client: Ipv4Addr::new(192, 168, 100, 150).into(),
+            by: Protocol::Http,
             path: "/boot.ipxe".into(),
             boots: "the menu".into(),
         }

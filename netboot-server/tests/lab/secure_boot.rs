@@ -57,6 +57,7 @@ fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
         (Some("image"), None)
     );
     server.assert_logged(&["DHCPACK(tap0)", MAC, "boots shimx64.efi"]);
+    server.assert_logged(&["TFTP", MAC, "grub.cfg: image debian @1"]);
     // This GRUB has no HTTP.
     for sent in [
         "shimx64.efi",
