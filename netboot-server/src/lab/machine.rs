@@ -1,4 +1,4 @@
-//! A virtual machine under QEMU with an empty disk, powered on to boot from its network.
+//! A virtual machine under QEMU with a disk, powered on to boot from its network.
 //!
 //! The firmware is the real one: SeaBIOS with iPXE's option ROM, or OVMF with its own PXE and HTTP
 //! stack. The machine's first serial line is its console.
@@ -58,6 +58,8 @@ pub struct Machine {
     pub memory_mib: u32,
 }
 
+/// The size of an empty disk in bytes.
+const DISK_SIZE: u64 = 64 << 20;
 const QEMU: &str = "/usr/bin/qemu-system-x86_64";
 const OVMF: Ovmf = Ovmf {
     code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
@@ -120,19 +122,25 @@ impl Machine {
             .collect()
     }
 
-    /// Powers the machine on inside the namespace. `scratch` is a folder for its empty disk and its
-    /// firmware's variables, and outlives the machine.
+    /// Powers the machine on inside the namespace. `scratch` is a folder for its firmware's variables
+    /// and its disk, and outlives the machine. The disk is the `disk.img` there, else an empty one.
     ///
     /// # Errors
     ///
     /// Where its files cannot be made, or QEMU cannot be started.
     pub fn power_on(&self, namespace: &Namespace, scratch: &Path) -> Result<Console, Failure> {
         let disk = scratch.join("disk.img");
-        std::fs::File::create(&disk)
-            .and_then(|file| file.set_len(64 << 20))
+        std::fs::OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(&disk)
+            .and_then(|file| match file.metadata()?.len() {
+                0 => file.set_len(DISK_SIZE),
+                _ => Ok(()),
+            })
             .map_err(|error| {
                 Failure::new(
-                    format!("making the empty disk {}", disk.display()),
+                    format!("making the disk {}", disk.display()),
                     error,
                     "make room in the temporary folder",
                 )
@@ -152,7 +160,10 @@ impl Machine {
         let mut push = |words: &[&str]| arguments.extend(words.iter().map(OsString::from));
         push(&[
             "-drive",
-            &format!("file={},format=raw,if=ide", disk.display()),
+            &format!("file={},format=raw,if=none,id=d0", disk.display()),
+            // OVMF looks at no device that is not in the boot order.
+            "-device",
+            "ide-hd,drive=d0,bootindex=2",
             "-netdev",
             &format!("tap,id=n0,ifname={},script=no,downscript=no", self.tap),
         ]);

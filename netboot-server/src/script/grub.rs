@@ -8,6 +8,7 @@
 //! that comes from outside is written so, and a `'` in it as `'\''`.
 
 use netboot_image::{Boot as ManifestBoot, ImageFile, ImageName, LinuxBoot, Manifest};
+use netboot_ipxe::LocalDisk;
 
 use super::entry::{image_label, line_length, words};
 use super::menu::all_items;
@@ -15,6 +16,23 @@ use super::{Asker, NOTICE_MS, Report};
 use crate::config::{MenuAction, Target};
 use crate::policy::{Boot, Decision};
 use crate::world::World;
+
+/// Where systems keep their boot loaders on a disk, below its `/EFI` and without `.efi`; last what
+/// any system may keep there.
+const LOADERS: [&str; 12] = [
+    "debian/shim$arch",
+    "ubuntu/shim$arch",
+    "fedora/shim$arch",
+    "redhat/shim$arch",
+    "centos/shim$arch",
+    "rocky/shim$arch",
+    "almalinux/shim$arch",
+    "opensuse/shim",
+    "sles/shim",
+    "Microsoft/Boot/bootmgfw",
+    "systemd/systemd-boot$arch",
+    "BOOT/BOOT$arch",
+];
 
 /// Writes GRUB's configuration.
 #[must_use]
@@ -25,7 +43,7 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
         grub.choose_protocol(asker);
     }
     match &decision.boot {
-        Boot::Menu => menu(&mut grub, world, target, asker),
+        Boot::Menu => menu(&mut grub, world, decision, asker),
         Boot::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
             (Some(_), Report::Withheld) => grub.notice(&[
                 &format!("The script that installs image {name} is only for its machine."),
@@ -37,8 +55,8 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
             (None, _) => grub.missing(world, name),
         },
         Boot::MissingImage(name) => grub.missing(world, name),
-        Boot::Local => grub.local(),
-        Boot::Nothing => grub.line(&["exit", "1"]),
+        Boot::Local => grub.local(decision.local),
+        Boot::Nothing => grub.exit(),
     }
     grub.0
 }
@@ -103,8 +121,23 @@ impl Grub {
         ]);
     }
 
-    /// GRUB of 2.06 takes no status and says 0; a later one goes on in the boot order.
-    fn local(&mut self) {
+    /// The first boot loader that a disk has. Going back to the firmware is what is left, as GRUB of
+    /// 2.06 then says that all went well, and firmware opens its setup.
+    fn local(&mut self, disk: LocalDisk) {
+        if disk != LocalDisk::Efi {
+            self.0.push_str(&format!(
+                "set arch=x64\nif [ \"$grub_cpu\" = arm64 ]\nthen\nset arch=aa64\nfi\n\
+                 for loader in {}\ndo\n\
+                 if search --no-floppy --set=root --file \"/EFI/$loader.efi\"\nthen\n\
+                 if chainloader \"/EFI/$loader.efi\"\nthen\nboot\nfi\nfi\ndone\n",
+                LOADERS.join(" ")
+            ));
+        }
+        self.exit();
+    }
+
+    /// A GRUB later than 2.06 hands the status on, so that firmware goes on in its boot order.
+    fn exit(&mut self) {
         self.line(&["exit", "1"]);
     }
 }
@@ -195,7 +228,8 @@ fn boot_linux(
     ]);
 }
 
-fn menu(grub: &mut Grub, world: &World, target: Option<&Target>, asker: &Asker<'_>) {
+fn menu(grub: &mut Grub, world: &World, decision: &Decision, asker: &Asker<'_>) {
+    let target = decision.target_in(world);
     let settings = &world.config().menu;
     let items = settings.items.clone().unwrap_or_else(|| all_items(world));
     let timeout = match settings.timeout_s {
@@ -227,7 +261,7 @@ fn menu(grub: &mut Grub, world: &World, target: Option<&Target>, asker: &Asker<'
                 label(url)
             }
             MenuAction::Local => {
-                section.local();
+                section.local(decision.local);
                 label("Boot from the local disk")
             }
             MenuAction::Shell => {

@@ -1,5 +1,8 @@
 //! A machine that enforces Secure Boot with Microsoft's keys, and what it starts and what it refuses.
 
+use std::path::Path;
+use std::process::Command;
+
 use netboot_server::lab::{Console, Firmware};
 
 use crate::firmware::{assert_shell_with, power_on, print_steps};
@@ -156,5 +159,53 @@ fn a_grub_without_http_finds_no_configuration_after_http_boot() {
     console.power_off();
     server.assert_logged(&["HTTP", MAC, "/grubx64.efi: 200"]);
     assert!(!server.log().contains("grub.cfg"), "{}", server.log());
+    print_steps(&server);
+}
+
+const LOCAL: &str = r#"
+    [netboot.server]
+    ip = "192.168.100.1"
+    interface = "tap0"
+    dhcp_range = { start = "192.168.100.100", end = "192.168.100.200" }
+    program = "shimx64.efi"
+    [netboot.menu]
+    unknown = "local"
+"#;
+
+/// Makes a disk as Debian's installer leaves it, but for a GRUB that says only a word.
+fn make_disk(folder: &Path, word: &str) {
+    const SIGNED: &str = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
+    const SHIM: &str = "/usr/lib/shim/shimx64.efi.signed";
+    let grub = format!("echo {word}\nsleep 600\n");
+    std::fs::write(folder.join("grub.cfg"), grub).expect("a file");
+    let made = Command::new("sh")
+        .arg("-ec")
+        .arg(format!(
+            "truncate -s 64M disk.img
+            printf 'label: gpt\nstart=2048, type=uefi\n' | sfdisk -q disk.img
+            mkfs.vfat --offset=2048 disk.img 60000
+            mmd -i disk.img@@1M ::/EFI ::/EFI/debian
+            mcopy -i disk.img@@1M {SHIM} ::/EFI/debian/shimx64.efi
+            mcopy -i disk.img@@1M {SIGNED} ::/EFI/debian/grubx64.efi
+            mcopy -i disk.img@@1M grub.cfg ::/EFI/debian/grub.cfg"
+        ))
+        .current_dir(folder)
+        .output()
+        .expect("sh");
+    assert!(made.status.success(), "{made:?}");
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, fdisk, dosfstools and mtools"]
+fn secure_boot_goes_on_by_shim_and_grub_to_the_local_disk() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    make_disk(scratch.path(), "from-the-disk");
+    let namespace = namespace_with_tap("192.168.100.1/24");
+    let server = Server::start(&namespace, &state, LOCAL, 3);
+    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    assert_printed(&console, "from-the-disk");
+    console.power_off();
+    server.assert_logged(&["TFTP", MAC, "grub.cfg: the local disk"]);
     print_steps(&server);
 }

@@ -167,6 +167,21 @@ fn a_word_that_grub_would_change_is_a_notice() {
 }
 
 #[test]
+fn grub_boots_the_local_disk_by_its_loader_unless_the_firmware_is_to() {
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "local": "exit" }]),
+        json!({}),
+    );
+    let _serving = Running::serve(&site);
+    let own = script(&site, STRANGER, "/grub.cfg");
+    assert!(own.contains("chainloader \"/EFI/$loader.efi\"\n"), "{own}");
+    assert!(own.contains("done\nexit 1\n}\n"), "{own}");
+    let left = script(&site, STRANGER, "/grub.cfg?mac=02-00-00-00-00-01");
+    assert!(!left.contains("chainloader"), "{left}");
+    assert!(left.contains("--id 0 {\nexit 1\n}\n"), "{left}");
+}
+
+#[test]
 fn a_disc_is_booted_by_its_url() {
     let site = site(
         json!([{ "name": "node-01", "mac": mac(1), "config": "rescue" }]),
