@@ -34,7 +34,7 @@ pub(super) fn request(shared: &Shared, interface: &str, outcome: &Outcome, stage
     );
 }
 
-/// A reply went out.
+/// A reply goes out.
 pub(super) fn reply(shared: &Shared, interface: &str, reply: &Reply, boot_file: Option<String>) {
     let of = &reply.transaction;
     shared.emit(
@@ -51,7 +51,7 @@ pub(super) fn reply(shared: &Shared, interface: &str, reply: &Reply, boot_file: 
     );
 }
 
-/// A reply could not be sent.
+/// A reply of which that was told could not be sent.
 pub(super) fn unsent(shared: &Shared, interface: &str, reply: &Reply, error: &io::Error) {
     shared.emit(
         reply.transaction.hardware.mac(),

@@ -341,27 +341,29 @@ impl Driver {
         }
     }
 
-    /// Sends the replies of this batch, and tells of them.
+    /// Tells of the replies of this batch, and sends them: a machine may go on before this does, and what it
+    /// does next is told behind its reply.
     async fn flush(&mut self) {
         if self.out.is_empty() {
             return;
         }
-        let out = std::mem::take(&mut self.out);
+        let mut out = std::mem::take(&mut self.out);
+        let (shared, interface) = (&self.shared, &self.listener.interface);
+        for (reply, turn) in &mut out {
+            tell::reply(shared, interface, reply, turn.boot_file.take());
+        }
         let replies: Vec<&Reply> = out.iter().map(|(reply, _)| reply).collect();
         let failed = self.listener.send(&replies).await;
-        let (shared, interface) = (&self.shared, &self.listener.interface);
-        for (at, (reply, turn)) in out.into_iter().enumerate() {
-            match failed.iter().find(|(failed, _)| *failed == at) {
-                Some((_, error)) => tell::unsent(shared, interface, &reply, error),
-                None => {
-                    if turn.stage == Stage::Ipxe && reply.lease.is_some() {
-                        self.say_no_router(&reply);
-                    }
-                    let took = turn.began.elapsed();
-                    shared.metrics.dhcp_replied(&reply.kind.to_string(), took);
-                    tell::reply(shared, interface, &reply, turn.boot_file);
-                }
+        for (at, (reply, turn)) in out.iter().enumerate() {
+            if let Some((_, error)) = failed.iter().find(|(failed, _)| *failed == at) {
+                tell::unsent(shared, interface, reply, error);
+                continue;
             }
+            if turn.stage == Stage::Ipxe && reply.lease.is_some() {
+                self.say_no_router(reply);
+            }
+            let took = turn.began.elapsed();
+            shared.metrics.dhcp_replied(&reply.kind.to_string(), took);
         }
     }
 
