@@ -22,17 +22,19 @@ pub const DISTRIBUTION_DIRS: [&str; 3] =
 
 /// What Debian's signed packages (shim-signed, grub-efi-amd64-signed, grub-efi-arm64-signed) bring,
 /// under the names that a shim asks for.
-const SIGNED: [(&str, &str); 4] = [
+const SIGNED: [(&str, &str); 6] = [
     ("shimx64.efi", "/usr/lib/shim/shimx64.efi.signed"),
     (
         "grubx64.efi",
         "/usr/lib/grub/x86_64-efi-signed/grubnetx64.efi.signed",
     ),
+    ("mmx64.efi", "/usr/lib/shim/mmx64.efi.signed"),
     ("shimaa64.efi", "/usr/lib/shim/shimaa64.efi.signed"),
     (
         "grubaa64.efi",
         "/usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed",
     ),
+    ("mmaa64.efi", "/usr/lib/shim/mmaa64.efi.signed"),
 ];
 
 /// The folders in the operator's folder that are looked into; a Raspberry Pi has one of its own.

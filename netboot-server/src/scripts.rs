@@ -12,7 +12,7 @@ use netboot_image::{Digest, ImageName};
 use netboot_ipxe::RenderError;
 
 use crate::asking::{Asking, Claim};
-use crate::events::Kind;
+use crate::events::{Kind, Protocol};
 use crate::http::etag;
 use crate::policy::{self, Machine, Served};
 use crate::script::{self, Asker, Origin, Trust};
@@ -66,7 +66,7 @@ impl Shared {
         seen: Option<MacAddr>,
         claim: &Claim,
         origin: Origin,
-        path: &str,
+        (by, path): (Protocol, &str),
     ) -> Result<Arc<Script>, RenderError> {
         let world = self.worlds.recent();
         self.keep_menu_file(&world);
@@ -100,6 +100,7 @@ impl Shared {
             seen.or(key.machine.mac),
             Kind::Script {
                 client: address,
+                by,
                 path: path.to_owned(),
                 boots: script.boots.clone(),
             },

@@ -10,7 +10,7 @@ use netboot_tftp::RelativePath;
 use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
 
 use crate::asking::Claim;
-use crate::events::{Kind, shown};
+use crate::events::{Kind, Protocol, shown};
 use crate::policy::served;
 use crate::script::Origin;
 use crate::service::Shared;
@@ -77,7 +77,7 @@ impl Files {
                 self.shared.identify(address),
                 &Claim::default(),
                 origin,
-                &path,
+                (Protocol::Tftp, &path),
             )
             .map(|script| Content::Bytes(script.text.clone()))
             .map_err(|error| Refusal::not_found().with_detail(error))

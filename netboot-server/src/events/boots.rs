@@ -143,7 +143,10 @@ fn reached(kind: &Kind) -> Option<Progress> {
     match kind {
         Kind::Dhcp { message, .. } if message == "DHCPDISCOVER" => Some(Progress::Asked),
         Kind::Dhcp { message, .. } if message == "DHCPACK" => Some(Progress::Leased),
-        Kind::TftpSent { .. } => Some(Progress::Program),
+        Kind::TftpSent { name, .. } => match Resource::of(name) {
+            Resource::Image => Some(Progress::Image),
+            _ => Some(Progress::Program),
+        },
         Kind::Script { .. } => Some(Progress::Script),
         Kind::HttpSent {
             path,
@@ -152,7 +155,7 @@ fn reached(kind: &Kind) -> Option<Progress> {
         } => match Resource::of(path) {
             Resource::Program => Some(Progress::Program),
             Resource::Image => Some(Progress::Image),
-            Resource::Script | Resource::Other => None,
+            Resource::Script | Resource::Optional | Resource::Other => None,
         },
         _ => None,
     }
@@ -162,7 +165,13 @@ fn reached(kind: &Kind) -> Option<Progress> {
 fn failed(kind: &Kind) -> Option<Progress> {
     match kind {
         Kind::DhcpIgnored { .. } => Some(Progress::Leased),
-        Kind::NoProgram { .. } | Kind::TftpFailed { .. } => Some(Progress::Program),
+        Kind::NoProgram { .. } => Some(Progress::Program),
+        Kind::TftpFailed { name, .. } => match Resource::of(name) {
+            Resource::Script => Some(Progress::Script),
+            Resource::Image => Some(Progress::Image),
+            Resource::Optional => None,
+            Resource::Program | Resource::Other => Some(Progress::Program),
+        },
         Kind::HttpSent {
             path,
             complete: false,
@@ -172,7 +181,7 @@ fn failed(kind: &Kind) -> Option<Progress> {
             Resource::Program => Some(Progress::Program),
             Resource::Script => Some(Progress::Script),
             Resource::Image => Some(Progress::Image),
-            Resource::Other => None,
+            Resource::Optional | Resource::Other => None,
         },
         _ => None,
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use netboot_dhcp::MacAddr;
 
-use super::{Event, InstallWord, Kind};
+use super::{Event, InstallWord, Kind, Protocol};
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -123,9 +123,16 @@ impl fmt::Display for Event {
             }
             Kind::Script {
                 client,
+                by,
                 path,
                 boots,
-            } => write!(f, "HTTP {} {client} {path}: {boots}", machine()),
+            } => {
+                let by = match by {
+                    Protocol::Tftp => "TFTP",
+                    Protocol::Http => "HTTP",
+                };
+                write!(f, "{by} {} {client} {path}: {boots}", machine())
+            }
             Kind::HttpSent {
                 client,
                 path,

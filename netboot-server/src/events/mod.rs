@@ -156,6 +156,8 @@ pub enum Kind {
     Script {
         /// Who asked.
         client: IpAddr,
+        /// How.
+        by: Protocol,
         /// The path, `/boot.ipxe`.
         path: String,
         /// What it boots, and why.
@@ -223,6 +225,16 @@ impl Kind {
     }
 }
 
+/// By what a file is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Protocol {
+    /// TFTP.
+    Tftp,
+    /// HTTP, or HTTPS.
+    Http,
+}
+
 /// Who spoke DHCP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -246,15 +258,24 @@ pub(crate) enum Resource {
     Program,
     /// A file of an image.
     Image,
+    /// What a boot program looks for beside itself, and does without.
+    Optional,
     /// Anything else.
     Other,
 }
 
 impl Resource {
+    /// What is asked for, as a path of HTTP or a name of TFTP, which may lack the `/`.
     pub(crate) fn of(path: &str) -> Self {
-        let ending = path.rsplit_once('.').map(|(_, ending)| ending);
+        let path = path.trim_start_matches('/');
+        let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending);
+        // Of shim its updates, of GRUB its modules, their lists and one machine's configuration.
+        let optional = ["revocations", "shim_certificate", "grub.cfg-"];
         match ending {
-            _ if path.starts_with("/images/") => Self::Image,
+            _ if path.starts_with("images/") => Self::Image,
+            Some("mod" | "lst") => Self::Optional,
+            _ if optional.iter().any(|it| name.starts_with(it)) => Self::Optional,
             Some("ipxe" | "cfg") => Self::Script,
             Some("efi" | "kpxe" | "pxe" | "0") => Self::Program,
             _ => Self::Other,
@@ -303,6 +324,7 @@ mod tests {
     fn script() -> Kind {
         Kind::Script {
             client: Ipv4Addr::new(192, 168, 100, 150).into(),
+            by: Protocol::Http,
             path: "/boot.ipxe".into(),
             boots: "the menu".into(),
         }
@@ -356,5 +378,53 @@ mod tests {
         }
         events.emit(jiff::Timestamp::UNIX_EPOCH, other, script());
         assert!(matches!(reader.try_next(), Some(Read::Event(event)) if event.boot_id == 1));
+    }
+
+    #[test]
+    fn a_boot_by_shim_and_grub_comes_to_its_image_and_misses_nothing() {
+        let client = IpAddr::from(Ipv4Addr::new(192, 168, 100, 150));
+        let sent = |name: &str| Kind::TftpSent {
+            client,
+            name: name.into(),
+            bytes: 1,
+            elapsed_ms: 1,
+            blksize: 512,
+            windowsize: 4,
+            retransmissions: 0,
+            confirmed: true,
+        };
+        let refused = |name: &str| Kind::TftpFailed {
+            client,
+            name: name.into(),
+            why: "file not found".into(),
+        };
+        // What Debian's shim and GRUB asked of a server, in this order.
+        let steps = [
+            dhcp("DHCPDISCOVER", Stage::Firmware),
+            dhcp("DHCPACK", Stage::Server),
+            sent("shimx64.efi"),
+            refused("revocations_sku.efi"),
+            refused("revocations_sbat.efi"),
+            refused("shim_certificate_0.efi"),
+            sent("grubx64.efi"),
+            refused("/grub/x86_64-efi/command.lst"),
+            script(),
+            refused("/grub/x86_64-efi/http.mod"),
+            sent("/images/debian/@1/bzImage"),
+        ];
+        let mac = MacAddr([2, 0, 0, 0, 0, 1]);
+        let events = Events::default();
+        let boot = |kind| {
+            events.emit(jiff::Timestamp::UNIX_EPOCH, Some(mac), kind);
+            let (_, boot) = events.boots().remove(0);
+            (boot.progress, boot.failed)
+        };
+        let came_to = steps.map(boot);
+        assert_eq!(came_to[6], (Progress::Program, None));
+        assert_eq!(came_to[10], (Progress::Image, None));
+        let missed = boot(refused("grubx64.efi"));
+        assert_eq!(missed, (Progress::Image, Some(Progress::Program)));
+        let missed = boot(refused("/images/debian/@1/initrd"));
+        assert_eq!(missed, (Progress::Image, Some(Progress::Image)));
     }
 }

@@ -17,7 +17,7 @@ use super::path::normal_path;
 use super::refusal::Refusal;
 use super::told::Told;
 use crate::asking::Claim;
-use crate::events::shown;
+use crate::events::{Protocol, shown};
 use crate::failure::Chain;
 use crate::install::ReportError;
 use crate::neighbour;
@@ -262,7 +262,7 @@ fn script(shared: &Shared, asker: &Asker<'_>, language: Served) -> Result<Entity
             asker.seen,
             asker.claim,
             origin,
-            asker.path,
+            (Protocol::Http, asker.path),
         )
         .map_err(|error| {
             Refusal::new(

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use crate::events::{Event, Events, Kind, Read, Reader};
+use crate::events::{Event, Events, Kind, Read, Reader, Resource};
 use limit::{Client, Clients, Limit, Rate};
 
 /// Lines about refusals that are written at once; a stranger can cause no more than these and
@@ -100,9 +100,10 @@ impl Log {
             Kind::DhcpIgnored { .. }
             | Kind::AddressInUse { .. }
             | Kind::NoProgram { .. }
-            | Kind::LeftOut { .. }
-            | Kind::HttpRefused { .. }
-            | Kind::TftpFailed { .. } => true,
+            | Kind::LeftOut { .. } => true,
+            Kind::HttpRefused { path: name, .. } | Kind::TftpFailed { name, .. } => {
+                Resource::of(name) != Resource::Optional
+            }
             Kind::Malformed { .. }
             | Kind::OtherServer { .. }
             | Kind::PoolFillsUp { .. }

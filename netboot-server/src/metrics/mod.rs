@@ -298,7 +298,7 @@ fn resource_label(resource: Resource) -> &'static str {
         Resource::Script => "script",
         Resource::Program => "program",
         Resource::Image => "image",
-        Resource::Other => "other",
+        Resource::Optional | Resource::Other => "other",
     }
 }
 

@@ -1,7 +1,9 @@
 //! What boots an image: a kernel and its initial RAM disks, a program, a disc, or a notice.
 
 use netboot_image::{Boot as ManifestBoot, Digest, ImageFile, LinuxBoot as LinuxImage, Manifest};
-use netboot_ipxe::{Action, Chain, Disc, Ending, LinuxBoot, Notice, RenderError, Script};
+use netboot_ipxe::{
+    Action, Arg, Chain, Disc, Ending, LinuxBoot, Notice, RenderError, Script, Setting,
+};
 
 use super::{Asker, ipv4};
 use crate::cmdline::{self, Values};
@@ -54,7 +56,13 @@ pub(super) fn entry(
         }
         ManifestBoot::Efi(efi) => Entry::Chain(Chain::new(shown, url(efi.program())).hint(hint)),
         ManifestBoot::Chain(chain) => Entry::Chain(Chain::new(shown, chain.url())),
-        ManifestBoot::Iso(iso) => Entry::Disc(Disc::new(shown, url(iso.disc())).hint(hint)),
+        ManifestBoot::Iso(iso) => {
+            // iPXE has no words for a disc that was made for the other firmware.
+            let hint = Arg::from("whether the disc has a boot image for ")
+                .setting(Setting::new("platform"))
+                .text(&format!(". {hint}"));
+            Entry::Disc(Disc::new(shown, url(iso.disc())).hint(hint))
+        }
         _ => Entry::Notice(Notice::new(format!(
             "The image {name} is of a kind that this server cannot boot."
         ))),

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::process::Command;
 
-use netboot_server::lab::Firmware;
+use netboot_server::lab::{Console, Firmware, Namespace};
 
 use crate::firmware::{assert_shell_with, power_on};
-use crate::server::{INSTALLER, MAC, Server, namespace_with_tap, netboot};
+use crate::server::{INSTALLER, MAC, PATIENCE, Server, namespace_with_tap, netboot};
 
 const CONFIG: &str = r#"
     [netboot.server]
@@ -19,8 +19,12 @@ const CONFIG: &str = r#"
     config = "rescue"
 "#;
 
-/// Makes a disc, with one boot image for BIOS and one for UEFI, whose GRUB boots the Debian installer's kernel to a shell.
-fn make_disc(folder: &Path, token: &str) -> String {
+/// What has `grub-mkrescue` make a disc for BIOS only.
+const FOR_BIOS: &[&str] = &["--directory=/usr/lib/grub/i386-pc"];
+
+/// Makes a disc whose GRUB boots the Debian installer's kernel to a shell, under BIOS and UEFI where
+/// no option says otherwise.
+fn make_disc(folder: &Path, token: &str, options: &[&str]) -> String {
     let tree = folder.join("tree");
     let grub = tree.join("boot/grub");
     std::fs::create_dir_all(&grub).expect("a folder");
@@ -34,6 +38,7 @@ fn make_disc(folder: &Path, token: &str) -> String {
     std::fs::write(grub.join("grub.cfg"), menu).expect("a file");
     let disc = folder.join("rescue.iso");
     let made = Command::new("grub-mkrescue")
+        .args(options)
         .arg("--output")
         .args([&disc, &tree])
         .output()
@@ -42,14 +47,20 @@ fn make_disc(folder: &Path, token: &str) -> String {
     disc.into_os_string().into_string().expect("text")
 }
 
-fn boots_its_disc(firmware: Firmware, token: &str) {
-    let scratch = tempfile::tempdir().expect("a temporary folder");
-    let state = scratch.path().join("state");
-    let disc = make_disc(scratch.path(), token);
-    netboot(&state, &["image", "add", "rescue", "--iso", &disc]);
+/// Powers on a machine that is to boot the disc, in a namespace that it lives as long as.
+fn power_on_with(disc: &str, scratch: &Path, firmware: Firmware) -> (Namespace, Server, Console) {
+    let state = scratch.join("state");
+    netboot(&state, &["image", "add", "rescue", "--iso", disc]);
     let namespace = namespace_with_tap("192.168.100.1/24");
     let server = Server::start(&namespace, &state, CONFIG, 3);
-    let console = power_on(&namespace, firmware, scratch.path());
+    let console = power_on(&namespace, firmware, scratch);
+    (namespace, server, console)
+}
+
+fn boots_its_disc(firmware: Firmware, token: &str) {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let disc = make_disc(scratch.path(), token, &[]);
+    let (_namespace, server, console) = power_on_with(&disc, scratch.path(), firmware);
     assert_shell_with(&console, token);
     console.power_off();
     // It is read in parts, as it is needed.
@@ -66,4 +77,16 @@ fn a_disc_image_boots_over_http_under_bios() {
 #[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, grub-common, grub-efi-amd64-bin, mtools, xorriso and debian-installer-12-netboot-amd64"]
 fn a_disc_image_boots_over_http_under_uefi() {
     boots_its_disc(Firmware::Uefi, "disc-8e24");
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, grub-common, grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
+fn a_disc_that_is_for_bios_only_tells_what_to_look_at_under_uefi() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let disc = make_disc(scratch.path(), "disc-b105", FOR_BIOS);
+    let (_namespace, _server, console) = power_on_with(&disc, scratch.path(), Firmware::Uefi);
+    let wanted = "Look at: whether the disc has a boot image for efi. \
+                  On the server: netboot image verify rescue";
+    let told = console.wait_for(wanted, PATIENCE);
+    assert!(told, "the console:\n{}", console.text());
 }

@@ -29,7 +29,7 @@ fn assert_printed(console: &Console, wanted: &str) {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, curl and debian-installer-12-netboot-amd64"]
 fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
     let token = "shim-grub-40ce";
     let scratch = tempfile::tempdir().expect("a temporary folder");
@@ -48,7 +48,16 @@ fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
     let (_, typed) = text.split_once("~ # ").expect("the prompt");
     assert!(typed.contains(line), "another command line:\n{typed}");
     console.power_off();
+    let machines = ["-sS", "http://127.0.0.1:9069/api/v1/machines"];
+    let machines = namespace.output("curl", machines).expect("curl").stdout;
+    let machines: serde_json::Value = serde_json::from_slice(&machines).expect("JSON");
+    let boot = &machines[0]["boot"];
+    assert_eq!(
+        (boot["progress"].as_str(), boot["failed"].as_str()),
+        (Some("image"), None)
+    );
     server.assert_logged(&["DHCPACK(tap0)", MAC, "boots shimx64.efi"]);
+    server.assert_logged(&["TFTP", MAC, "grub.cfg: image debian @1"]);
     // This GRUB has no HTTP.
     for sent in [
         "shimx64.efi",
@@ -80,6 +89,31 @@ fn secure_boot_refuses_a_program_that_is_not_signed() {
 }
 
 #[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, shim-signed and debian-installer-12-netboot-amd64"]
+fn shim_refuses_what_is_not_signed_and_gets_the_program_that_enrols_keys() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    add_debian(&state, "not-signed-2e9c");
+    // The operator's own GRUB is taken before the distribution's.
+    let programs = state.join("tftp");
+    std::fs::create_dir_all(&programs).expect("a folder");
+    std::fs::copy("/usr/lib/ipxe/ipxe.efi", programs.join("grubx64.efi"))
+        .expect("the Debian package ipxe");
+    let namespace = namespace_with_tap("192.168.100.1/24");
+    let config = [CONFIG, BY_SHIM].concat();
+    let server = Server::start(&namespace, &state, &config, 3);
+    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    assert_printed(&console, "Security Violation");
+    console.type_text("\r").expect("a keyboard");
+    assert_printed(&console, "Shim UEFI key management");
+    assert!(!console.text().contains("iPXE"), "{}", console.text());
+    console.power_off();
+    server.assert_logged(&["TFTP", MAC, "sent grubx64.efi: "]);
+    server.assert_logged(&["TFTP", MAC, "sent mmx64.efi: "]);
+    print_steps(&server);
+}
+
+#[test]
 #[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
 fn secure_boot_refuses_a_kernel_that_was_changed_and_says_so() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
@@ -104,5 +138,23 @@ fn secure_boot_refuses_a_kernel_that_was_changed_and_says_so() {
     assert!(!text.contains("Linux version"), "{text}");
     console.power_off();
     server.assert_logged(&["TFTP", MAC, "images/debian/@1/bzImage: "]);
+    print_steps(&server);
+}
+
+/// Why a machine that is to load this GRUB has to start by PXE.
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
+fn a_grub_without_http_finds_no_configuration_after_http_boot() {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    add_debian(&state, "http-grub-93a5");
+    let namespace = namespace_with_tap("192.168.100.1/24");
+    let config = [CONFIG, BY_SHIM].concat();
+    let server = Server::start(&namespace, &state, &config, 3);
+    let console = power_on(&namespace, Firmware::UefiHttp, scratch.path());
+    assert_printed(&console, "grub> ");
+    console.power_off();
+    server.assert_logged(&["HTTP", MAC, "/grubx64.efi: 200"]);
+    assert!(!server.log().contains("grub.cfg"), "{}", server.log());
     print_steps(&server);
 }

@@ -197,6 +197,8 @@ fn a_disc_is_booted_by_its_url() {
         script.contains(&format!("sanboot --no-describe {url} ||")),
         "{script}"
     );
+    let hint = "set boot-hint whether the disc has a boot image for ${platform}. On the server: ";
+    assert!(script.contains(hint), "{script}");
     let menu = script_of_menu(&site);
     assert!(
         menu.contains(&format!("sanboot --no-describe {url} ||")),
