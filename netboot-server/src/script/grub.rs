@@ -121,8 +121,8 @@ impl Grub {
         ]);
     }
 
-    /// The first boot loader that a disk has. Going back to the firmware is what is left, as GRUB of
-    /// 2.06 then says that all went well, and firmware opens its setup.
+    /// The first boot loader that a disk has, unless the firmware is to go on by itself: GRUB of 2.06
+    /// hands it the status 0, with which it opens its setup instead.
     fn local(&mut self, disk: LocalDisk) {
         if disk != LocalDisk::Efi {
             self.0.push_str(&format!(
@@ -136,7 +136,7 @@ impl Grub {
         self.exit();
     }
 
-    /// A GRUB later than 2.06 hands the status on, so that firmware goes on in its boot order.
+    /// Leaves GRUB with the status by which firmware goes on in its boot order.
     fn exit(&mut self) {
         self.line(&["exit", "1"]);
     }
