@@ -24,7 +24,8 @@ pub enum Content {
     ///
     /// It is read a run of blocks at a time or 16 KiB, whichever is more, from the task of the transfer:
     /// that waits for the disk where the page cache does not have it. Its position moves, so each transfer
-    /// needs a handle of its own.
+    /// needs a handle of its own. A server reads one whole that another transfer has open, within
+    /// [`Settings::max_shared_bytes`](crate::server::Settings::max_shared_bytes).
     File {
         /// The handle.
         file: File,

@@ -4,8 +4,9 @@
 //! One task listens; each transfer is a task with a socket of its own (RFC 1350 §4), bound to the address
 //! that the client asked, or without one in single-port mode. The protocol is in
 //! [`Sender`](crate::Sender) and [`Receiver`](crate::Receiver): here are sockets, files and caps.
-//! Buffers belong to the server and are lent for the moment in which a run of blocks is read and sent, so
-//! that memory does not grow with what clients ask for.
+//! Buffers belong to the server and are lent for the moment in which a run of blocks is read and sent, and
+//! files that several transfers read are held once and no more of them than
+//! [`Settings::max_shared_bytes`], so that memory does not grow with what clients ask for.
 
 mod counters;
 mod directory;
