@@ -114,6 +114,13 @@ fn wait_for_line(serving: &mut Running, off: SignedDuration) {
     }
 }
 
+/// Each machine gets its lease, and so the whole range is lent.
+fn lend(site: &Site) -> Vec<Ipv4Addr> {
+    (1..=MACHINES)
+        .map(|last| lease(site, last).address)
+        .collect()
+}
+
 fn listed(site: &Site) -> Vec<Value> {
     let done = site.run(["leases", "--json"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
@@ -157,9 +164,7 @@ fn a_clock_that_is_set_while_the_server_runs_ends_no_lease_and_lengthens_none() 
     let site = site();
     let clock = HostClock::of(&site);
     let mut serving = clock.serve(&site);
-    let lent: Vec<_> = (1..=MACHINES)
-        .map(|last| lease(&site, last).address)
-        .collect();
+    let lent = lend(&site);
     for off in [A_DAY_BACK, A_YEAR_AHEAD, RIGHT] {
         clock.set(off);
         assert_kept(&site, &lent, off);
@@ -173,9 +178,7 @@ fn a_clock_that_is_set_between_two_runs_ends_no_lease_and_lengthens_none() {
     let site = site();
     let clock = HostClock::of(&site);
     let mut serving = clock.serve(&site);
-    let lent: Vec<_> = (1..=MACHINES)
-        .map(|last| lease(&site, last).address)
-        .collect();
+    let lent = lend(&site);
     for off in [A_DAY_BACK, A_YEAR_AHEAD, RIGHT] {
         serving.signal(Signal::SIGKILL);
         serving.end();

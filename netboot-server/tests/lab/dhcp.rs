@@ -11,6 +11,7 @@ use nix::sys::socket::{
 
 use crate::firmware::{assert_image_served, assert_shell_with, power_on};
 use crate::lan::{Ends, Switch};
+use crate::relay;
 use crate::server::{MAC, Server, TAP, add_debian};
 
 const PROXY: &str = r#"
@@ -285,20 +286,8 @@ fn machines_behind_debians_relay_get_addresses_of_their_network() {
     ] {
         namespace.ip(words).expect("ip of iproute2");
     }
-    let config = r#"
-        [[netboot.networks]]
-        interface = "up0"
-        server = "10.0.0.1"
-        subnet = "10.0.0.0/24"
-        [[netboot.networks]]
-        name = "lab"
-        server = "10.0.0.1"
-        subnet = "192.168.50.0/24"
-        gateway = "192.168.50.1"
-        ranges = [{ start = "192.168.50.100", end = "192.168.50.200" }]
-    "#;
     let scratch = tempfile::tempdir().expect("a temporary folder");
-    let server = Server::start(&servers, scratch.path(), config, 3);
+    let server = Server::start(&servers, scratch.path(), relay::NETWORKS, 3);
     let _relay = Ends::start(&relays, "dhcrelay -4 -d -a -id lab0 -iu down0 10.0.0.1");
     let printed = udhcpc(&machines, "eth0");
     assert!(

@@ -10,7 +10,8 @@ use netboot_server::lab::{Console, Firmware, Machine, Namespace};
 use crate::relay;
 use crate::server::{INSTALLER, MAC, PATIENCE, Server, TAP, add_debian, namespace_with_tap};
 
-const CONFIG: &str = r#"
+/// One network and a target on it, of which more may be said behind.
+pub(crate) const CONFIG: &str = r#"
     [netboot.server]
     ip = "192.168.100.1"
     interface = "tap0"
@@ -133,18 +134,7 @@ fn uefi_http_boot_loads_ipxe_by_url_and_boots_its_image() {
     boots_directly(Firmware::UefiHttp, "uefi-http-91d0", &["HTTP", MAC, &sent]);
 }
 
-/// Two networks: the server's own, and the machines' behind a relay agent, whose host also routes.
-const RELAYED: &str = r#"
-    [[netboot.networks]]
-    interface = "up0"
-    server = "10.0.0.1"
-    subnet = "10.0.0.0/24"
-    [[netboot.networks]]
-    name = "lab"
-    server = "10.0.0.1"
-    subnet = "192.168.50.0/24"
-    gateway = "192.168.50.1"
-    ranges = [{ start = "192.168.50.100", end = "192.168.50.200" }]
+const RELAYED_TARGET: &str = r#"
     [[netboot.targets]]
     name = "node-01"
     mac = "52:54:00:12:34:56"
@@ -175,7 +165,8 @@ fn bios_pxe_behind_a_relay_loads_undionly_by_tftp_and_boots_its_image() {
     machines
         .run(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1"))
         .expect("the machines' host routes");
-    let server = Server::start(&servers, &state, RELAYED, 3);
+    let config = [relay::NETWORKS, RELAYED_TARGET].concat();
+    let server = Server::start(&servers, &state, &config, 3);
     relay::start(
         &machines,
         TAP,

@@ -3,23 +3,13 @@
 use netboot_server::lab::Namespace;
 
 use crate::lan::Switch;
+use crate::relay;
 use crate::server::{Server, add_debian};
 
 const TOKEN: &str = "probed-55c1";
 
-/// Two networks: the server's own, and the machines' behind a relay agent. A Raspberry Pi 3 does not hear an offer that
-/// comes at once.
-const RELAYED: &str = r#"
-    [[netboot.networks]]
-    interface = "up0"
-    server = "10.0.0.1"
-    subnet = "10.0.0.0/24"
-    [[netboot.networks]]
-    name = "lab"
-    server = "10.0.0.1"
-    subnet = "192.168.50.0/24"
-    gateway = "192.168.50.1"
-    ranges = [{ start = "192.168.50.100", end = "192.168.50.200" }]
+/// Behind the relay's networks: a Raspberry Pi 3 does not hear an offer that comes at once.
+const DELAYED_TARGET: &str = r#"
     reply_delay = "1s"
     [[netboot.targets]]
     name = "probed"
@@ -113,7 +103,8 @@ fn through_a_relay_agent_a_machine_of_its_network_is_asked_for() {
     for file in ["bootcode.bin", "config.txt"] {
         std::fs::write(programs.join(file), "stands for a file").expect("written");
     }
-    let server = Server::start(&servers, &state, RELAYED, 3);
+    let config = [relay::NETWORKS, DELAYED_TARGET].concat();
+    let server = Server::start(&servers, &state, &config, 3);
     let said = probe(&prober, "--server 10.0.0.1 --relay 192.168.50.1");
     assert_steps(
         &said,

@@ -12,6 +12,21 @@ use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::{Message, MessageView, OptionCode};
 use netboot_server::lab::Namespace;
 
+/// Two networks: the server's own, and the machines' behind a relay agent, whose host also routes. More may
+/// be said of the latter behind.
+pub(crate) const NETWORKS: &str = r#"
+    [[netboot.networks]]
+    interface = "up0"
+    server = "10.0.0.1"
+    subnet = "10.0.0.0/24"
+    [[netboot.networks]]
+    name = "lab"
+    server = "10.0.0.1"
+    subnet = "192.168.50.0/24"
+    gateway = "192.168.50.1"
+    ranges = [{ start = "192.168.50.100", end = "192.168.50.200" }]
+"#;
+
 /// Starts the relay on two interfaces of a namespace; it ends with the test's process.
 pub(crate) fn start(
     namespace: &Namespace,

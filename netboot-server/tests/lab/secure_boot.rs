@@ -5,22 +5,10 @@ use std::process::Command;
 
 use netboot_server::lab::{Console, Firmware};
 
-use crate::firmware::{assert_shell_with, power_on, print_steps};
+use crate::firmware::{CONFIG, assert_shell_with, power_on, print_steps};
 use crate::server::{INSTALLER, MAC, PATIENCE, Server, add_debian, namespace_with_tap, netboot};
 
-const CONFIG: &str = r#"
-    [netboot.server]
-    ip = "192.168.100.1"
-    interface = "tap0"
-    dhcp_range = { start = "192.168.100.100", end = "192.168.100.200" }
-    [[netboot.targets]]
-    name = "node-01"
-    mac = "52:54:00:12:34:56"
-    ip = "192.168.100.50"
-    config = "debian"
-"#;
-
-/// What makes a target of it that loads Debian's shim, and by it Debian's GRUB.
+/// What makes the target one that loads Debian's shim, and by it Debian's GRUB.
 const BY_SHIM: &str = r#"
     program = "shimx64.efi"
     cmdline = ["dollar=$root", "semicolon=a;reboot", "brace={x", "bootif=01-{mac-dash}", "hash=#1"]
