@@ -7,14 +7,14 @@
 
 mod bz_image;
 mod looks;
-mod pe;
+mod zboot;
 
 use crate::{Architecture, FileName};
 
 pub use looks::Looks;
 
 use bz_image::bz_image;
-use pe::efi_zboot;
+use zboot::efi_zboot;
 
 /// A Linux kernel's header, checked.
 ///
@@ -140,16 +140,6 @@ impl Kernel {
 
 /// `COMMAND_LINE_SIZE` of arm64 and x86 less the NUL (`arch/*/include/uapi/asm/setup.h`).
 const CMDLINE_LIMIT: u32 = 2047;
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    let bytes = bytes.get(at..at.checked_add(2)?)?;
-    Some(u16::from_le_bytes(bytes.try_into().ok()?))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    let bytes = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(bytes.try_into().ok()?))
-}
 
 #[cfg(test)]
 pub(crate) mod tests {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod boot_line;
+mod bytes;
 mod copy;
 mod digest;
 #[cfg(all(unix, feature = "store"))]
@@ -8,6 +9,7 @@ mod import;
 mod kernel;
 mod manifest;
 mod name;
+mod pe;
 #[cfg(all(unix, feature = "store"))]
 mod signature;
 #[cfg(all(unix, feature = "store"))]
@@ -25,6 +27,7 @@ pub use manifest::{
     LinuxBoot, Manifest, ManifestError, ManifestVersion, Signature, SignatureForm, Source,
 };
 pub use name::{FileName, ImageName, NameError};
+pub use pe::{Pe, PeMachine, PeSection};
 #[cfg(all(unix, feature = "store"))]
 pub use signature::{SignatureError, Signer, Trust};
 #[cfg(all(unix, feature = "store"))]

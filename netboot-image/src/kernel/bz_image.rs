@@ -1,8 +1,8 @@
 //! The header of a bzImage, as the kernel's `Documentation/arch/x86/boot.rst` has it.
 
-use super::pe::{PE_X86_64, pe_machine};
-use super::{Kernel, KernelError, KernelFormat, u16_at, u32_at};
-use crate::Architecture;
+use super::{Kernel, KernelError, KernelFormat};
+use crate::bytes::{u16_at, u32_at};
+use crate::{Architecture, Pe, PeMachine};
 
 /// Reads it from the beginning of a file of `len` bytes.
 pub(super) fn bz_image(head: &[u8], len: u64) -> Result<Kernel, KernelError> {
@@ -36,7 +36,7 @@ pub(super) fn bz_image(head: &[u8], len: u64) -> Result<Kernel, KernelError> {
     };
     let is_64_bit = match protocol >= 0x020c {
         true => u16_at(head, 0x236).unwrap_or(0) & 1 == 1,
-        false => pe_machine(head) == Some(PE_X86_64),
+        false => Pe::from_head(head).is_some_and(|pe| pe.machine() == PeMachine::X86_64),
     };
     Ok(Kernel {
         format: KernelFormat::BzImage,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::pe::pe_machine;
-use super::u16_at;
+use crate::bytes::u16_at;
+use crate::{Pe, PeMachine};
 
 /// What a file looks like. For messages: nothing is decided by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,10 +29,10 @@ pub enum Looks {
     Kernel,
     /// ELF, such as `vmlinux`.
     Elf,
-    /// An EFI program of this PE machine number.
+    /// A PE program, as EFI programs are.
     Efi {
-        /// As in the PE header: 0x8664 is x86-64, 0xaa64 is arm64.
-        machine: u16,
+        /// The processor that it is for.
+        machine: PeMachine,
     },
     /// U-Boot's `uImage`.
     UImage,
@@ -82,8 +82,10 @@ impl Looks {
         if let Some((_, looks)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
             return *looks;
         }
-        if let Some(machine) = pe_machine(head) {
-            return Self::Efi { machine };
+        if let Some(pe) = Pe::from_head(head) {
+            return Self::Efi {
+                machine: pe.machine(),
+            };
         }
         if head.get(257..262) == Some(b"ustar") {
             return Self::Tar;
@@ -122,9 +124,7 @@ impl fmt::Display for Looks {
             Self::Cpio => "a cpio archive, as an initrd is",
             Self::Kernel => "a Linux kernel",
             Self::Elf => "an ELF file, as vmlinux is",
-            Self::Efi { machine: 0x8664 } => "an EFI program for x86-64",
-            Self::Efi { machine: 0xaa64 } => "an EFI program for arm64",
-            Self::Efi { machine } => return write!(f, "a PE program for machine {machine:#06x}"),
+            Self::Efi { machine } => return write!(f, "an EFI program for {machine}"),
             Self::UImage => "a U-Boot image",
             Self::Squashfs => "a squashfs",
             Self::Iso => "an ISO 9660 disc image",
@@ -160,7 +160,9 @@ mod tests {
             (&iso, Looks::Iso, "an ISO 9660 disc image"),
             (
                 &efi,
-                Looks::Efi { machine: 0x8664 },
+                Looks::Efi {
+                    machine: PeMachine::X86_64,
+                },
                 "an EFI program for x86-64",
             ),
         ];

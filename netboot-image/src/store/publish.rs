@@ -16,7 +16,7 @@ use super::{
 use crate::manifest::{self, Extra};
 use crate::{
     Architecture, Boot, ChainBoot, CopyError, Digest, EfiBoot, FileName, Generation, ImageFile,
-    IsoBoot, Kernel, LinuxBoot, Looks, Manifest, ManifestError, ManifestVersion, Sha256Sums,
+    IsoBoot, Kernel, LinuxBoot, Looks, Manifest, ManifestError, ManifestVersion, Pe, Sha256Sums,
     Signer,
 };
 
@@ -256,12 +256,12 @@ impl Copies<'_> {
     fn take_program(&mut self, program: Input) -> Result<Taken, StoreError> {
         let from = program.label();
         let Copied { file, head } = self.copy(program, FileName::of_image("program.efi"))?;
-        let architecture =
-            Architecture::of_program(&head).ok_or_else(|| StoreError::Unsuitable {
-                file: from,
-                wanted: "EFI program for x86 or arm64",
-                looks: Looks::like(&head, file.size),
-            })?;
+        let architecture = Pe::from_head(&head).and_then(|pe| pe.machine().architecture());
+        let architecture = architecture.ok_or_else(|| StoreError::Unsuitable {
+            file: from,
+            wanted: "EFI program for x86 or arm64",
+            looks: Looks::like(&head, file.size),
+        })?;
         Ok((Boot::Efi(EfiBoot { program: file }), Some(architecture)))
     }
 
