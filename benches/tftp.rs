@@ -56,10 +56,7 @@ fn sender(c: &mut Criterion) {
             let mut buf = vec![0; 65507];
             let mut now = Duration::ZERO;
             let agreed = Agreed::by_server(&asked, &limits, None);
-            let settings = TransferSettings {
-                max_duration: Duration::MAX,
-                ..TransferSettings::default()
-            };
+            let settings = TransferSettings::default().max_duration(Duration::MAX);
             let mut sender = Sender::reply(now, agreed, None, &settings);
             sender
                 .poll_output(now, &mut buf)

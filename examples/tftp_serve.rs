@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use netboot_tftp::Limits;
 use netboot_tftp::server::{Directory, Event, Server, Settings, Writing};
 
 /// Serve a directory by TFTP.
@@ -56,19 +57,21 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
-    let mut settings = Settings::default();
-    settings.limits.max_windowsize = arguments.max_windowsize;
-    settings.limits.max_blksize = arguments.max_blksize;
-    settings.max_transfers = arguments.max_transfers.get();
-    settings.max_transfers_per_client = arguments.max_transfers.get();
-    settings.single_port = arguments.single_port;
+    let limits = Limits::default()
+        .max_windowsize(arguments.max_windowsize)
+        .max_blksize(arguments.max_blksize);
+    let settings = Settings::default()
+        .limits(limits)
+        .max_transfers(arguments.max_transfers.get())
+        .max_transfers_per_client(arguments.max_transfers.get())
+        .single_port(arguments.single_port);
 
     let mut directory = Directory::new(&arguments.root)
         .map_err(|error| format!("cannot serve {}: {error}", arguments.root.display()))?;
     if let Some(max_len) = arguments.allow_write {
-        let mut writing = Writing::default();
-        writing.max_len = max_len;
-        writing.overwrite = arguments.allow_overwrite;
+        let writing = Writing::default()
+            .max_len(max_len)
+            .overwrite(arguments.allow_overwrite);
         directory = directory.writable(writing);
     }
     let server = Server::bind(arguments.listen, settings, directory)

@@ -13,6 +13,7 @@ use crate::packet::OptionsView;
 
 /// What a server is willing to agree to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Largest block, in bytes, 8 to 65464 (values outside are taken as the nearest).
     ///
@@ -30,6 +31,26 @@ impl Default for Limits {
         Self {
             max_blksize: 1468,
             max_windowsize: 64,
+        }
+    }
+}
+
+impl Limits {
+    /// Sets [`max_blksize`](field@Self::max_blksize).
+    #[must_use]
+    pub fn max_blksize(self, max_blksize: u16) -> Self {
+        Self {
+            max_blksize,
+            ..self
+        }
+    }
+
+    /// Sets [`max_windowsize`](field@Self::max_windowsize).
+    #[must_use]
+    pub fn max_windowsize(self, max_windowsize: u16) -> Self {
+        Self {
+            max_windowsize,
+            ..self
         }
     }
 }
@@ -222,10 +243,7 @@ mod tests {
 
     #[test]
     fn limits_outside_the_rfc_are_taken_as_the_nearest_value() {
-        let limits = Limits {
-            max_blksize: 0,
-            max_windowsize: 0,
-        };
+        let limits = Limits::default().max_blksize(0).max_windowsize(0);
         let asked = options(b"blksize\x001024\0windowsize\x004\0");
         let agreed = Agreed::by_server(&asked, &limits, None);
         assert_eq!((agreed.blksize(), agreed.windowsize()), (8, 1));

@@ -18,7 +18,16 @@ const MAX_PEER_MESSAGE: usize = 128;
 /// How patient a transfer is, and how it counts.
 ///
 /// All durations are of the caller's clock, the same that gives `now`.
+///
+/// ```
+/// use core::time::Duration;
+/// use netboot_tftp::TransferSettings;
+///
+/// let patient = TransferSettings::default().max_retries(20).max_rto(Duration::from_secs(10));
+/// assert_eq!(patient.max_retries, 20);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TransferSettings {
     /// Time before the first packet is sent again, as long as no round trip has been measured.
     ///
@@ -60,6 +69,59 @@ impl Default for TransferSettings {
             dally: Duration::from_millis(250),
             wrap: Wrap::Zero,
         }
+    }
+}
+
+impl TransferSettings {
+    /// Sets [`initial_rto`](field@Self::initial_rto).
+    #[must_use]
+    pub fn initial_rto(self, initial_rto: Duration) -> Self {
+        Self {
+            initial_rto,
+            ..self
+        }
+    }
+
+    /// Sets [`min_rto`](field@Self::min_rto).
+    #[must_use]
+    pub fn min_rto(self, min_rto: Duration) -> Self {
+        Self { min_rto, ..self }
+    }
+
+    /// Sets [`max_rto`](field@Self::max_rto).
+    #[must_use]
+    pub fn max_rto(self, max_rto: Duration) -> Self {
+        Self { max_rto, ..self }
+    }
+
+    /// Sets [`max_retries`](field@Self::max_retries).
+    #[must_use]
+    pub fn max_retries(self, max_retries: u32) -> Self {
+        Self {
+            max_retries,
+            ..self
+        }
+    }
+
+    /// Sets [`max_duration`](field@Self::max_duration).
+    #[must_use]
+    pub fn max_duration(self, max_duration: Duration) -> Self {
+        Self {
+            max_duration,
+            ..self
+        }
+    }
+
+    /// Sets [`dally`](field@Self::dally).
+    #[must_use]
+    pub fn dally(self, dally: Duration) -> Self {
+        Self { dally, ..self }
+    }
+
+    /// Sets [`wrap`](field@Self::wrap).
+    #[must_use]
+    pub fn wrap(self, wrap: Wrap) -> Self {
+        Self { wrap, ..self }
     }
 }
 

@@ -27,12 +27,10 @@ async fn recv(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
 /// A client that asks for nothing but the file, and whose timers never run out within a test.
 fn client(server: &UdpSocket) -> Client {
     let hour = Duration::from_secs(3600);
-    let settings = TransferSettings {
-        initial_rto: hour,
-        min_rto: hour,
-        max_rto: hour,
-        ..TransferSettings::default()
-    };
+    let settings = TransferSettings::default()
+        .initial_rto(hour)
+        .min_rto(hour)
+        .max_rto(hour);
     Client::new(server.local_addr().unwrap())
         .options(Options::default())
         .settings(settings)
@@ -106,10 +104,7 @@ async fn an_error_of_the_server_in_the_middle_ends_the_read_with_its_text() {
 async fn a_file_is_there_before_the_client_is_done_answering_a_server_that_missed_the_last_ack() {
     let server = socket().await;
     let client = client(&server);
-    let settings = TransferSettings {
-        dally: Duration::from_secs(3600),
-        ..TransferSettings::default()
-    };
+    let settings = TransferSettings::default().dally(Duration::from_secs(3600));
     let client = client.settings(settings);
     let reading = tokio::spawn(async move { client.get_bytes("f", 1 << 20).await });
     let (_, there) = recv(&server).await;

@@ -278,10 +278,7 @@ fn block_numbers_wrap_past_65535_to_zero_and_to_one() {
     let file = content(8 * 140_000 + 3);
     for wrap in [Wrap::Zero, Wrap::One] {
         for windowsize in [1, 64] {
-            let settings = TransferSettings {
-                wrap,
-                ..TransferSettings::default()
-            };
+            let settings = TransferSettings::default().wrap(wrap);
             let link = Link { loss: 1, ..quiet() };
             let outcome = Simulation::new(link, 7).run(
                 Direction::Read,
@@ -297,16 +294,10 @@ fn block_numbers_wrap_past_65535_to_zero_and_to_one() {
 
 #[test]
 fn a_window_of_65535_blocks_is_told_apart() {
-    let limits = Limits {
-        max_windowsize: 65535,
-        ..Limits::default()
-    };
+    let limits = Limits::default().max_windowsize(65535);
     let file = content(8 * 200_000);
     for wrap in [Wrap::Zero, Wrap::One] {
-        let settings = TransferSettings {
-            wrap,
-            ..TransferSettings::default()
-        };
+        let settings = TransferSettings::default().wrap(wrap);
         let outcome = Simulation::new(quiet(), 3).run(
             Direction::Read,
             &file,
@@ -508,7 +499,7 @@ mod properties {
             let size = blocks * usize::from(blksize) + tail % usize::from(blksize);
             let file = content(size);
             let link = Link { loss, duplication, delay_us, jitter_us, lag_us: jitter_us };
-            let settings = TransferSettings { wrap, ..TransferSettings::default() };
+            let settings = TransferSettings::default().wrap(wrap);
             let outcome = Simulation::new(link, seed)
                 .run(direction, &file, options(blksize, windowsize), &Limits::default(), &settings);
             match &outcome.receiver {

@@ -275,10 +275,7 @@ fn a_window_is_never_allocated_from_the_request() {
         panic!("not a read request");
     };
     let asked = Options::from_view(&request.options);
-    let limits = Limits {
-        max_blksize: 65464,
-        max_windowsize: 65535,
-    };
+    let limits = Limits::default().max_blksize(65464).max_windowsize(65535);
     let agreed = Agreed::by_server(&asked, &limits, None);
     let mut sender = Sender::reply(ms(0), agreed, u64::MAX, &TransferSettings::default());
     let mut buf = vec![0; 65468];

@@ -47,6 +47,20 @@ impl Default for Writing {
     }
 }
 
+impl Writing {
+    /// Sets [`max_len`](field@Self::max_len).
+    #[must_use]
+    pub fn max_len(self, max_len: u64) -> Self {
+        Self { max_len, ..self }
+    }
+
+    /// Sets [`overwrite`](field@Self::overwrite).
+    #[must_use]
+    pub fn overwrite(self, overwrite: bool) -> Self {
+        Self { overwrite, ..self }
+    }
+}
+
 impl Directory {
     /// Serves what is below `root`, for reading only.
     ///
@@ -66,8 +80,7 @@ impl Directory {
     /// use netboot_tftp::server::{Directory, Writing};
     ///
     /// # let root = tempfile::tempdir()?;
-    /// let mut writing = Writing::default();
-    /// writing.max_len = 1 << 20;
+    /// let writing = Writing::default().max_len(1 << 20);
     /// let inbox = Directory::new(root.path())?.writable(writing);
     /// let mut upload = inbox.create_file(b"switch-1.cfg").expect("a name that is free");
     /// upload.write_all(b"hostname switch-1\n")?;
@@ -318,9 +331,9 @@ mod tests {
         std::fs::write(root.path().join("old"), b"old").unwrap();
         std::fs::create_dir(root.path().join("folder")).unwrap();
         std::os::unix::fs::symlink("old", root.path().join("link")).unwrap();
-        let mut writing = Writing::default();
+        let writing = Writing::default();
         let strict = Directory::new(root.path()).unwrap().writable(writing);
-        writing.overwrite = true;
+        let writing = writing.overwrite(true);
         let free = Directory::new(root.path()).unwrap().writable(writing);
         assert_eq!(write_code(&strict, b"old"), Some(ErrorCode::FILE_EXISTS));
         for name in [&b"folder"[..], b"link"] {

@@ -129,6 +129,7 @@ pub enum Event<'a> {
 
 /// Who gets what, from where, and how.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct Transfer {
     /// A number that no other transfer of this server has, counted from 1.
     pub id: u64,

@@ -43,7 +43,18 @@ use crate::transfer::TransferSettings;
 use crate::udp::{Listener, Offload};
 
 /// What a server allows.
+///
+/// ```
+/// use netboot_tftp::Limits;
+/// use netboot_tftp::server::Settings;
+///
+/// let settings = Settings::default()
+///     .limits(Limits::default().max_windowsize(16))
+///     .max_transfers(100);
+/// assert_eq!(settings.max_transfers_per_client, 16);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settings {
     /// What it agrees to.
     pub limits: Limits,
@@ -85,6 +96,65 @@ impl Default for Settings {
             receive_buffer: 4 << 20,
             max_shared_bytes: 16 << 20,
             single_port: false,
+        }
+    }
+}
+
+impl Settings {
+    /// Sets [`limits`](field@Self::limits).
+    #[must_use]
+    pub fn limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// Sets [`transfer`](field@Self::transfer).
+    #[must_use]
+    pub fn transfer(self, transfer: TransferSettings) -> Self {
+        Self { transfer, ..self }
+    }
+
+    /// Sets [`max_transfers`](field@Self::max_transfers).
+    #[must_use]
+    pub fn max_transfers(self, max_transfers: usize) -> Self {
+        Self {
+            max_transfers,
+            ..self
+        }
+    }
+
+    /// Sets [`max_transfers_per_client`](field@Self::max_transfers_per_client).
+    #[must_use]
+    pub fn max_transfers_per_client(self, max_transfers_per_client: usize) -> Self {
+        Self {
+            max_transfers_per_client,
+            ..self
+        }
+    }
+
+    /// Sets [`receive_buffer`](field@Self::receive_buffer).
+    #[must_use]
+    pub fn receive_buffer(self, receive_buffer: usize) -> Self {
+        Self {
+            receive_buffer,
+            ..self
+        }
+    }
+
+    /// Sets [`max_shared_bytes`](field@Self::max_shared_bytes).
+    #[must_use]
+    pub fn max_shared_bytes(self, max_shared_bytes: usize) -> Self {
+        Self {
+            max_shared_bytes,
+            ..self
+        }
+    }
+
+    /// Sets [`single_port`](field@Self::single_port).
+    #[must_use]
+    pub fn single_port(self, single_port: bool) -> Self {
+        Self {
+            single_port,
+            ..self
         }
     }
 }

@@ -30,11 +30,9 @@ async fn serve(single_port: bool, client: fn(&Path)) {
     let directory = Directory::new(root.path())
         .unwrap()
         .writable(Writing::default());
-    let settings = Settings {
-        single_port,
-        max_transfers_per_client: 100,
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .single_port(single_port)
+        .max_transfers_per_client(100);
     let server = Server::bind("127.0.0.1:69".parse().unwrap(), settings, directory).unwrap();
     let serving = tokio::task::spawn_local(server.serve(std::future::pending()));
     let folder = local.path().to_owned();

@@ -31,14 +31,9 @@ fn fetch(single_port: bool) -> (Completed, Vec<usize>) {
             assert!(file == content(1_000_003));
             done.unwrap()
         });
-        let settings = Settings {
-            single_port,
-            limits: Limits {
-                max_blksize: 65464,
-                ..Limits::default()
-            },
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .single_port(single_port)
+            .limits(Limits::default().max_blksize(65464));
         let _inside = runtime.enter();
         let files = Memory::from_iter([("file", content(1_000_003))]);
         let server = Server::bind("10.9.0.1:69".parse().unwrap(), settings, files)

@@ -8,12 +8,10 @@ use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 #[tokio::test]
 async fn transfers_of_one_client_are_capped_by_an_error_and_all_transfers_by_silence() {
-    let settings = Settings {
-        max_transfers: 2,
-        max_transfers_per_client: 1,
-        transfer: unhurried(),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .max_transfers(2)
+        .max_transfers_per_client(1)
+        .transfer(unhurried());
     let server = Running::start(settings, files());
     let (first, second) = (Bare::new().await, Bare::new().await);
     first.send(server.addr, b"\x00\x01big\0octet\0").await;
@@ -38,11 +36,7 @@ async fn transfers_of_one_client_are_capped_by_an_error_and_all_transfers_by_sil
     };
     timeout(PATIENCE, served).await.unwrap();
 
-    let full = Settings {
-        max_transfers: 1,
-        transfer: unhurried(),
-        ..Settings::default()
-    };
+    let full = Settings::default().max_transfers(1).transfer(unhurried());
     let server = Running::start(full, files());
     first.send(server.addr, b"\x00\x01big\0octet\0").await;
     first.recv().await;
@@ -54,12 +48,10 @@ async fn transfers_of_one_client_are_capped_by_an_error_and_all_transfers_by_sil
 #[tokio::test]
 async fn a_transfer_that_is_over_does_not_count_against_its_client() {
     for single_port in [false, true] {
-        let settings = Settings {
-            max_transfers_per_client: 1,
-            transfer: unhurried(),
-            single_port,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .max_transfers_per_client(1)
+            .transfer(unhurried())
+            .single_port(single_port);
         let server = Running::start(settings, files());
         // Each from a port of its own, as behind a router that translates addresses.
         for _ in 0..50 {
@@ -75,10 +67,7 @@ async fn a_transfer_that_is_over_does_not_count_against_its_client() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_clients_at_once_all_get_everything() {
-    let settings = Settings {
-        max_transfers_per_client: 1000,
-        ..Settings::default()
-    };
+    let settings = Settings::default().max_transfers_per_client(1000);
     let server = Running::start(settings, files());
     let mut clients = tokio::task::JoinSet::new();
     for _ in 0..200 {

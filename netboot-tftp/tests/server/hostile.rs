@@ -21,11 +21,9 @@ async fn assert_served(server: &Running) {
 #[tokio::test]
 async fn requests_with_forged_addresses_do_not_keep_a_client_out() {
     for single_port in [false, true] {
-        let settings = Settings {
-            max_transfers: 4,
-            single_port,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .max_transfers(4)
+            .single_port(single_port);
         let server = Running::start(settings, files());
         let forged = Bare::new_many(4).await;
         for client in &forged {
@@ -45,11 +43,7 @@ async fn requests_with_forged_addresses_do_not_keep_a_client_out() {
 
 #[tokio::test]
 async fn a_client_that_answers_keeps_its_place() {
-    let settings = Settings {
-        max_transfers: 1,
-        transfer: unhurried(),
-        ..Settings::default()
-    };
+    let settings = Settings::default().max_transfers(1).transfer(unhurried());
     let server = Running::start(settings, files());
     let (first, second) = (Bare::new().await, Bare::new().await);
     first.send(server.addr, b"\x00\x01big\0octet\0").await;
@@ -66,10 +60,7 @@ async fn a_client_that_answers_keeps_its_place() {
 
 #[tokio::test]
 async fn the_largest_blocks_and_windows_that_can_be_asked_for_are_cut_to_the_limits() {
-    let settings = Settings {
-        transfer: unhurried(),
-        ..Settings::default()
-    };
+    let settings = Settings::default().transfer(unhurried());
     let server = Running::start(settings, files());
     let client = Bare::new().await;
     let request = b"\x00\x01big\0octet\0blksize\x0065464\0windowsize\x0065535\0";
@@ -90,10 +81,7 @@ async fn the_largest_blocks_and_windows_that_can_be_asked_for_are_cut_to_the_lim
 
 #[tokio::test]
 async fn a_request_that_is_repeated_for_ever_is_one_transfer() {
-    let settings = Settings {
-        transfer: unhurried(),
-        ..Settings::default()
-    };
+    let settings = Settings::default().transfer(unhurried());
     let server = Running::start(settings, files());
     let client = Bare::new().await;
     for _ in 0..500 {
@@ -112,10 +100,7 @@ async fn a_request_that_is_repeated_for_ever_is_one_transfer() {
 
 #[tokio::test]
 async fn ever_new_requests_from_one_port_leave_one_transfer() {
-    let settings = Settings {
-        transfer: unhurried(),
-        ..Settings::default()
-    };
+    let settings = Settings::default().transfer(unhurried());
     let server = Running::start(settings, files());
     let client = Bare::new().await;
     for i in 0..300 {
@@ -131,10 +116,7 @@ async fn ever_new_requests_from_one_port_leave_one_transfer() {
 
 #[tokio::test]
 async fn a_flood_of_acks_draws_no_flood_of_blocks() {
-    let settings = Settings {
-        transfer: unhurried(),
-        ..Settings::default()
-    };
+    let settings = Settings::default().transfer(unhurried());
     let server = Running::start(settings, files());
     let (client, stranger) = (Bare::new().await, Bare::new().await);
     let request = b"\x00\x01big\0octet\0windowsize\x004\0";
@@ -166,13 +148,8 @@ async fn a_flood_of_acks_draws_no_flood_of_blocks() {
 
 #[tokio::test]
 async fn a_client_that_never_gets_done_is_ended_in_time() {
-    let settings = Settings {
-        transfer: TransferSettings {
-            max_duration: Duration::from_millis(200),
-            ..TransferSettings::default()
-        },
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .transfer(TransferSettings::default().max_duration(Duration::from_millis(200)));
     let server = Running::start(settings, Memory::from_iter([("huge", vec![7; 1 << 29])]));
     let client = Bare::new().await;
     client

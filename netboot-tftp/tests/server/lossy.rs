@@ -102,21 +102,15 @@ async fn way(
 async fn files_come_through_a_bad_link_both_ways() {
     let root = tempfile::tempdir().unwrap();
     std::fs::write(root.path().join("big"), content(100_000)).unwrap();
-    let mut writing = Writing::default();
-    writing.overwrite = true;
+    let writing = Writing::default().overwrite(true);
     let directory = Directory::new(root.path()).unwrap().writable(writing);
     for single_port in [false, true] {
         // An end that has lost all of the last ACKs gives up after two seconds.
-        let transfer = TransferSettings {
-            max_rto: Duration::from_millis(200),
-            ..TransferSettings::default()
-        };
-        let settings = Settings {
-            single_port,
-            transfer: transfer.clone(),
-            max_transfers_per_client: 1000,
-            ..Settings::default()
-        };
+        let transfer = TransferSettings::default().max_rto(Duration::from_millis(200));
+        let settings = Settings::default()
+            .single_port(single_port)
+            .transfer(transfer.clone())
+            .max_transfers_per_client(1000);
         let server = Running::start(settings, directory.clone());
         for (loss, windowsize) in [(10, 16), (50, 16), (50, 1), (200, 64)] {
             let link = Link {
@@ -149,11 +143,9 @@ async fn a_thousand_clients_over_a_bad_link_all_get_everything() {
     let root = tempfile::tempdir().unwrap();
     std::fs::write(root.path().join("big"), content(300_000)).unwrap();
     for single_port in [false, true] {
-        let settings = Settings {
-            single_port,
-            max_transfers_per_client: 1000,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .single_port(single_port)
+            .max_transfers_per_client(1000);
         let server = Running::start(settings, Directory::new(root.path()).unwrap());
         let link = Link {
             loss: 10,

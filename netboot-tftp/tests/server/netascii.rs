@@ -40,10 +40,7 @@ async fn a_block_that_is_sent_again_is_the_same_block() {
     // Large enough that the way back to a block goes by a mark far behind the start.
     let file = text(400_000);
     let files = Memory::from_iter([("text", file)]);
-    let settings = Settings {
-        transfer: unhurried(),
-        ..Settings::default()
-    };
+    let settings = Settings::default().transfer(unhurried());
     let server = Running::start(settings, files);
     let client = Bare::new().await;
     let request = b"\x00\x01text\0netascii\0blksize\x001000\0windowsize\x004\0";

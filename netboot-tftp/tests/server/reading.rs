@@ -59,13 +59,7 @@ async fn files_of_a_directory_arrive_whole_and_progress_is_told() {
 
 #[tokio::test]
 async fn blocks_larger_than_the_link_allows_in_one_piece_are_served() {
-    let settings = Settings {
-        limits: Limits {
-            max_blksize: 65464,
-            ..Limits::default()
-        },
-        ..Settings::default()
-    };
+    let settings = Settings::default().limits(Limits::default().max_blksize(65464));
     let server = Running::start(settings, files());
     for blksize in [8192, 32_768, 65464] {
         let client = Client::new(server.addr).blksize(blksize).windowsize(4);
@@ -141,11 +135,9 @@ async fn a_repeated_request_joins_the_transfer_that_runs() {
 #[tokio::test]
 async fn a_client_that_has_the_file_and_asks_again_at_once_is_served_again() {
     for single_port in [false, true] {
-        let settings = Settings {
-            transfer: unhurried(),
-            single_port,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .transfer(unhurried())
+            .single_port(single_port);
         let server = Running::start(settings, files());
         let client = Bare::new().await;
         let request = b"\x00\x01small\0octet\0";
@@ -233,14 +225,11 @@ async fn an_error_right_behind_an_ack_is_heard() {
 
 #[tokio::test]
 async fn a_client_that_goes_without_its_last_ack_is_no_failure_but_one_that_was_never_heard_is() {
-    let settings = Settings {
-        transfer: TransferSettings {
-            initial_rto: Duration::from_millis(20),
-            max_retries: 1,
-            ..TransferSettings::default()
-        },
-        ..Settings::default()
-    };
+    let settings = Settings::default().transfer(
+        TransferSettings::default()
+            .initial_rto(Duration::from_millis(20))
+            .max_retries(1),
+    );
     let server = Running::start(settings, files());
     let (gone, never) = (Bare::new().await, Bare::new().await);
     gone.send(server.addr, b"\x00\x01small\0octet\0tsize\x000\0")
@@ -418,11 +407,9 @@ async fn a_source_that_wants_silence_gets_it() {
         }
     }
     let server = Running::start(Settings::default(), Mute);
-    let patience = TransferSettings {
-        initial_rto: Duration::from_millis(20),
-        max_retries: 1,
-        ..TransferSettings::default()
-    };
+    let patience = TransferSettings::default()
+        .initial_rto(Duration::from_millis(20))
+        .max_retries(1);
     let error = Client::new(server.addr)
         .settings(patience)
         .get_bytes("x", 64)

@@ -12,11 +12,9 @@ async fn transfers_get_the_file_that_had_the_name_when_they_began() {
         let root = tempfile::tempdir().unwrap();
         let (path, beside) = (root.path().join("big"), root.path().join("new"));
         std::fs::write(&path, content(300_000)).unwrap();
-        let settings = Settings {
-            transfer: unhurried(),
-            max_shared_bytes,
-            ..Settings::default()
-        };
+        let settings = Settings::default()
+            .transfer(unhurried())
+            .max_shared_bytes(max_shared_bytes);
         let server = Running::start(settings, Directory::new(root.path()).unwrap());
         let slow = Bare::new_many(2).await;
         let request = b"\x00\x01big\0octet\0blksize\x0060000\0";

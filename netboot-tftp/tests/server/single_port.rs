@@ -8,22 +8,14 @@ use tokio::time::timeout;
 use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 fn single_port() -> Settings {
-    Settings {
-        single_port: true,
-        limits: Limits {
-            max_blksize: 65464,
-            ..Limits::default()
-        },
-        max_transfers_per_client: 1000,
-        ..Settings::default()
-    }
+    Settings::default()
+        .single_port(true)
+        .limits(Limits::default().max_blksize(65464))
+        .max_transfers_per_client(1000)
 }
 
 fn unhurried_single_port() -> Settings {
-    Settings {
-        transfer: unhurried(),
-        ..single_port()
-    }
+    single_port().transfer(unhurried())
 }
 
 #[tokio::test]
@@ -86,8 +78,7 @@ async fn another_request_from_the_same_port_takes_the_place_of_the_first() {
 async fn files_come_through_both_ways_in_lockstep_and_in_windows() {
     let root = tempfile::tempdir().unwrap();
     std::fs::write(root.path().join("big"), content(300_000)).unwrap();
-    let mut writing = Writing::default();
-    writing.overwrite = true;
+    let writing = Writing::default().overwrite(true);
     let directory = Directory::new(root.path()).unwrap().writable(writing);
     for listen in ["127.0.0.1:0", "[::]:0"] {
         let server = Running::start_on(listen, single_port(), directory.clone());

@@ -17,12 +17,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Timers that never run out within a test: each packet then comes once, however slow the machine is.
 pub(crate) fn unhurried() -> TransferSettings {
     let hour = Duration::from_secs(3600);
-    TransferSettings {
-        initial_rto: hour,
-        min_rto: hour,
-        max_rto: hour,
-        ..TransferSettings::default()
-    }
+    TransferSettings::default()
+        .initial_rto(hour)
+        .min_rto(hour)
+        .max_rto(hour)
 }
 
 /// A server in a task, and its events as short lines.

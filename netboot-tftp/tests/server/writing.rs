@@ -11,19 +11,14 @@ use tokio::time::timeout;
 
 use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
-fn inbox(settings: Settings, change: impl FnOnce(&mut Writing)) -> (TempDir, Running) {
+fn inbox(settings: Settings, writing: Writing) -> (TempDir, Running) {
     let root = tempfile::tempdir().unwrap();
-    let mut writing = Writing::default();
-    change(&mut writing);
     let directory = Directory::new(root.path()).unwrap().writable(writing);
     (root, Running::start(settings, directory))
 }
 
 fn unhurried_settings() -> Settings {
-    Settings {
-        transfer: unhurried(),
-        ..Settings::default()
-    }
+    Settings::default().transfer(unhurried())
 }
 
 fn entries(directory: &Path) -> usize {
@@ -32,7 +27,7 @@ fn entries(directory: &Path) -> usize {
 
 #[tokio::test]
 async fn files_are_written_whole_in_lockstep_and_in_windows() {
-    let (root, server) = inbox(Settings::default(), |_| {});
+    let (root, server) = inbox(Settings::default(), Writing::default());
     let lockstep = Client::new(server.addr);
     let clients = [
         lockstep.clone().options(Options::default()),
@@ -59,14 +54,8 @@ async fn files_are_written_whole_in_lockstep_and_in_windows() {
 #[tokio::test]
 async fn a_file_of_a_client_is_read_as_it_is_sent() {
     let (root, server) = inbox(
-        Settings {
-            limits: Limits {
-                max_blksize: 65464,
-                ..Limits::default()
-            },
-            ..Settings::default()
-        },
-        |_| {},
+        Settings::default().limits(Limits::default().max_blksize(65464)),
+        Writing::default(),
     );
     let local = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(local.path(), content(300_000)).unwrap();
@@ -81,7 +70,7 @@ async fn a_file_of_a_client_is_read_as_it_is_sent() {
 
 #[tokio::test]
 async fn the_last_block_is_acknowledged_when_the_file_has_its_name() {
-    let (root, server) = inbox(unhurried_settings(), |_| {});
+    let (root, server) = inbox(unhurried_settings(), Writing::default());
     let client = Bare::new().await;
     client.send(server.addr, b"\x00\x02dir\0octet\0").await;
     let (answer, tid) = client.recv().await;
@@ -105,16 +94,11 @@ async fn the_last_block_is_acknowledged_when_the_file_has_its_name() {
 #[tokio::test]
 async fn writes_that_are_complete_are_in_nobodys_way() {
     // A client that has written a file is waited for a while, in case that its last ACK was lost.
-    let settings = Settings {
-        max_transfers: 2,
-        max_transfers_per_client: 2,
-        transfer: TransferSettings {
-            dally: Duration::from_secs(3600),
-            ..unhurried()
-        },
-        ..Settings::default()
-    };
-    let (root, server) = inbox(settings, |_| {});
+    let settings = Settings::default()
+        .max_transfers(2)
+        .max_transfers_per_client(2)
+        .transfer(unhurried().dally(Duration::from_secs(3600)));
+    let (root, server) = inbox(settings, Writing::default());
     let client = Bare::new().await;
     for name in ["a", "b", "c", "d"] {
         let request = [b"\x00\x02", name.as_bytes(), b"\0octet\0"].concat();
@@ -131,15 +115,12 @@ async fn writes_that_are_complete_are_in_nobodys_way() {
 
 #[tokio::test]
 async fn a_write_that_ends_early_leaves_nothing() {
-    let settings = Settings {
-        transfer: TransferSettings {
-            initial_rto: Duration::from_millis(20),
-            max_retries: 1,
-            ..TransferSettings::default()
-        },
-        ..Settings::default()
-    };
-    let (root, server) = inbox(settings, |_| {});
+    let settings = Settings::default().transfer(
+        TransferSettings::default()
+            .initial_rto(Duration::from_millis(20))
+            .max_retries(1),
+    );
+    let (root, server) = inbox(settings, Writing::default());
     let block = [&[0, 3, 0, 1][..], &[7; 512]].concat();
     for end in [Some(&b"\x00\x05\x00\x00changed my mind\0"[..]), None] {
         let client = Bare::new().await;
@@ -158,7 +139,7 @@ async fn a_write_that_ends_early_leaves_nothing() {
 
 #[tokio::test]
 async fn a_server_that_is_dropped_leaves_no_half_of_a_file() {
-    let (root, server) = inbox(unhurried_settings(), |_| {});
+    let (root, server) = inbox(unhurried_settings(), Writing::default());
     let client = Bare::new().await;
     client.send(server.addr, b"\x00\x02f\0octet\0").await;
     let (_, tid) = client.recv().await;
@@ -173,7 +154,7 @@ async fn a_server_that_is_dropped_leaves_no_half_of_a_file() {
 
 #[tokio::test]
 async fn what_may_not_be_written_is_refused_with_its_code() {
-    let (root, server) = inbox(Settings::default(), |writing| writing.max_len = 1000);
+    let (root, server) = inbox(Settings::default(), Writing::default().max_len(1000));
     std::fs::write(root.path().join("old"), b"old").unwrap();
     let client = Client::new(server.addr);
     let untold = client.clone().options(Options::default());
