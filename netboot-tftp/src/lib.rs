@@ -30,6 +30,9 @@ mod transfer;
 #[cfg(feature = "tokio")]
 mod udp;
 
+#[cfg(feature = "tokio")]
+pub use bytes::Bytes;
+
 pub use agreed::{Agreed, Limits, OackError};
 pub use encode::{
     BufferTooSmall, Direction, EncodeRequestError, encode_ack, encode_data_header, encode_error,

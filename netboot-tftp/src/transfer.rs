@@ -211,7 +211,7 @@ pub enum TransferError {
     #[error("the client asked for the size only")]
     SizeProbe,
     /// The peer sent an ERROR.
-    #[error("the peer ended the transfer with error {code}: {message}")]
+    #[error("the peer ended the transfer with error {}", .code.with_message(.message))]
     Peer {
         /// Its code.
         code: ErrorCode,
@@ -240,7 +240,7 @@ pub enum TransferError {
         limit: u64,
     },
     /// This end gave up, by `abort`.
-    #[error("ended on this side with error {code}: {message}")]
+    #[error("ended on this side with error {}", .code.with_message(.message))]
     Aborted {
         /// The code that was sent.
         code: ErrorCode,

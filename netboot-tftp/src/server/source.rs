@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -43,6 +44,19 @@ pub trait Source: Send + Sync + 'static {
     }
 }
 
+impl<S: Source> Source for Arc<S> {
+    fn open(&self, request: &Request<'_>) -> impl Future<Output = Result<Content, Refusal>> + Send {
+        S::open(self, request)
+    }
+
+    fn create(
+        &self,
+        request: &Request<'_>,
+    ) -> impl Future<Output = Result<Upload, Refusal>> + Send {
+        S::create(self, request)
+    }
+}
+
 /// A request as a [`Source`] sees it.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -68,6 +82,21 @@ pub struct Refusal {
     code: Option<ErrorCode>,
     message: &'static str,
     detail: Option<Box<str>>,
+}
+
+impl std::error::Error for Refusal {}
+
+impl fmt::Display for Refusal {
+    /// Everything, the detail included: for a log, and not for the client.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.code {
+            Some(code) => write!(f, "refused with error {}", code.with_message(self.message))?,
+            None => f.write_str("not answered")?,
+        }
+        self.detail
+            .as_ref()
+            .map_or(Ok(()), |detail| write!(f, ": {detail}"))
+    }
 }
 
 /// The answer to a write request where nothing may be written.
@@ -185,5 +214,31 @@ impl Source for Memory {
             .get(&path.to_string())
             .map(|bytes| Content::Bytes(bytes.clone()))
             .ok_or_else(Refusal::not_found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_an_error_that_says_all_there_is() {
+        for (refusal, expected) in [
+            (
+                Refusal::access_violation(),
+                "refused with error 2: access violation",
+            ),
+            (
+                WRITING_REFUSED.with_detail("read only"),
+                "refused with error 2 (access violation): writing is not allowed: read only",
+            ),
+            (
+                Refusal::silent().with_detail("unknown"),
+                "not answered: unknown",
+            ),
+        ] {
+            let error: Box<dyn std::error::Error> = refusal.into();
+            assert_eq!(error.to_string(), expected);
+        }
     }
 }

@@ -194,7 +194,7 @@ async fn an_error_of_the_client_ends_its_transfer_at_once() {
     let line = server.event("failed").await;
     assert_eq!(
         line,
-        "failed the peer ended the transfer with error 3 (disk full): disk full"
+        "failed the peer ended the transfer with error 3: disk full"
     );
 }
 

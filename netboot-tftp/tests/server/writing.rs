@@ -179,8 +179,13 @@ async fn what_may_not_be_written_is_refused_with_its_code() {
     let client = Client::new(readable.addr);
     let put = client.put("new", Content::Bytes(content(5).into()), |_| {});
     let error = put.await.unwrap_err();
-    assert!(
-        error.to_string().ends_with("writing is not allowed"),
-        "{error}"
+    assert_eq!(
+        error.to_string(),
+        "the peer ended the transfer with error 2 (access violation): writing is not allowed"
+    );
+    let error = client.get_bytes("../new", 5).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the peer ended the transfer with error 2: access violation"
     );
 }
