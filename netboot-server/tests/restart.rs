@@ -78,7 +78,7 @@ fn a_download_that_a_kill_cut_off_is_no_whole_file() {
     restart(&site, &mut serving);
     // Fewer bytes than the length that was said.
     let got = download.rest();
-    let head = b"content-length: 67108864\r\n";
+    let head = b"Content-Length: 67108864\r\n";
     assert!(got.windows(head.len()).any(|part| part == head));
     assert!(got.len() < 64 << 20, "{}", got.len());
 }

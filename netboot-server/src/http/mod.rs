@@ -193,6 +193,8 @@ impl Connection {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(MAX_HEAD)
+            // GRUB, U-Boot and lwIP know `Content-Length: ` by these letters only.
+            .title_case_headers(true)
             .serve_connection(TokioIo::new(Paced::new(stream)), service);
         let mut served = std::pin::pin!(served);
         let ended = tokio::select! {

@@ -285,9 +285,9 @@ fn the_guides_check_commands_work_word_for_word() {
         .len();
     for part in [
         "HTTP/1.1 200 OK".to_owned(),
-        format!("content-length: {size}"),
-        "accept-ranges: bytes".to_owned(),
-        "etag: \"".to_owned(),
+        format!("Content-Length: {size}"),
+        "Accept-Ranges: bytes".to_owned(),
+        "Etag: \"".to_owned(),
     ] {
         assert!(head.contains(&part), "no {part} in:\n{head}");
     }

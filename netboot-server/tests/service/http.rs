@@ -51,6 +51,107 @@ fn http_gives_an_image_whole_in_part_or_not_again() {
     assert_eq!(http.ask("GET", "/images/debian/initrd", &[]).body, initrd);
 }
 
+/// What a client in firmware reads of an answer's length. GRUB 2.06 and 2.12 (`parse_line` in
+/// `grub-core/net/http.c`) compare lines with `Content-Length: ` as bytes, and so do lwIP
+/// (`http_wait_headers` in `http_client.c`) and with it U-Boot since 2024.10; U-Boot's own client
+/// (`net/wget.c`) looks for the name without its colon.
+fn literal_length(head: &str) -> Option<usize> {
+    let mut lines = head.split("\r\n");
+    let length = lines.find_map(|line| line.strip_prefix("Content-Length: "))?;
+    assert!(
+        !lines.any(|line| line.starts_with("Content-Length")),
+        "{head}"
+    );
+    Some(length.parse().expect("digits and no more"))
+}
+
+#[test]
+fn every_kind_of_answer_is_to_the_letter_what_clients_in_firmware_look_for() {
+    let site = site();
+    let (kernel, _) = site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    let file = "/images/debian/bzImage";
+    let etag = get(&site, STRANGER, file).header("etag").to_owned();
+    let known = format!("If-None-Match: {etag}\r\n");
+    let many = "a: b\r\n".repeat(101);
+    for (request, lines, status) in [
+        ("GET /images/debian/bzImage", "", "200 OK"),
+        ("GET //images/debian/bzImage", "", "200 OK"),
+        (
+            "GET /images/debian/bzImage",
+            "Range: bytes=0-2\r\n",
+            "206 Partial Content",
+        ),
+        (
+            "GET /images/debian/bzImage",
+            "Range: bytes=9999-\r\n",
+            "416 Range Not Satisfiable",
+        ),
+        ("GET /images/debian/bzImage", &known, "304 Not Modified"),
+        (
+            "GET /images/debian/bzImage",
+            "If-Match: \"x\"\r\n",
+            "412 Precondition Failed",
+        ),
+        ("GET /boot.ipxe", "", "200 OK"),
+        ("GET /boot.ipxe", "Accept-Encoding: gzip\r\n", "200 OK"),
+        ("GET /grub/grub.cfg", "", "200 OK"),
+        ("GET /healthz", "", "200 OK"),
+        ("GET /nothing", "", "404 Not Found"),
+        ("GET /../x", "", "400 Bad Request"),
+        (
+            "PUT /boot.ipxe",
+            "Content-Length: 0\r\n",
+            "405 Method Not Allowed",
+        ),
+        ("POST /machines/a/installed", "", "400 Bad Request"),
+        // These two are hyper's own.
+        (
+            "GET /boot.ipxe",
+            &many,
+            "431 Request Header Fields Too Large",
+        ),
+        ("GET", "", "400 Bad Request"),
+    ] {
+        let asked = format!("{request} HTTP/1.1\r\nConnection: Close\r\n{lines}\r\n");
+        let (head, body) = raw(&site, &asked);
+        let shown = format!("{asked}{head}");
+        assert!(
+            head.starts_with(&format!("HTTP/1.1 {status}\r\n")),
+            "{shown}"
+        );
+        // An answer that has nothing new ends with its head (RFC 9110, section 15.4.5).
+        let length = (status != "304 Not Modified").then_some(body.len());
+        assert_eq!(literal_length(&head), length, "{shown}");
+    }
+    for path in [file, "/boot.ipxe", "/nothing"] {
+        let ask = |method| format!("{method} {path} HTTP/1.1\r\nConnection: Close\r\n\r\n");
+        let (head, nothing) = raw(&site, &ask("HEAD"));
+        let (_, body) = raw(&site, &ask("GET"));
+        assert_eq!(literal_length(&head), Some(body.len()), "{head}");
+        assert_eq!(nothing, b"");
+    }
+    // U-Boot's own client is of HTTP/1.0, and names no host.
+    let (head, body) = raw(&site, &format!("GET {file} HTTP/1.0\r\n\r\n"));
+    assert!(head.starts_with("HTTP/1.0 200 OK\r\n"), "{head}");
+    assert_eq!((literal_length(&head), body), (Some(kernel.len()), kernel));
+}
+
+/// The bytes of an answer's head with the blank line, and those behind it until the server closes.
+fn raw(site: &Site, request: &str) -> (String, Vec<u8>) {
+    let mut http = Connection::from(site, STRANGER);
+    http.send(request.as_bytes());
+    let answer = http.rest();
+    let end = answer.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, body) = answer.split_at(end.expect("the end of a head") + 4);
+    let head = String::from_utf8(head.to_vec()).expect("text");
+    // None of these clients knows a chunk, nor where else to look.
+    for unknown in ["transfer-encoding:", "location:", "trailer:"] {
+        assert!(!head.to_ascii_lowercase().contains(unknown), "{head}");
+    }
+    (head, body.to_vec())
+}
+
 #[test]
 fn http_1_0_is_answered_and_closed() {
     let site = site();
