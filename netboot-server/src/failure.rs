@@ -26,7 +26,8 @@ impl Failure {
 }
 
 /// An error with its sources behind it.
-pub(crate) struct Chain<'e>(pub(crate) &'e (dyn std::error::Error + 'e));
+#[derive(Debug)]
+pub struct Chain<'e>(pub &'e (dyn std::error::Error + 'e));
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

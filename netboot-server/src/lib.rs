@@ -1,42 +1,20 @@
 #![doc = include_str!("../README.md")]
 
-mod api;
-mod asking;
-mod certificate;
-mod clock;
-mod cmdline;
-pub mod command;
+pub mod admin;
 pub mod config;
-mod demo;
 mod dhcp;
-pub mod events;
-pub mod explain;
 mod failure;
-mod handed_out;
 mod http;
-pub mod install;
+mod identity;
+#[cfg(feature = "lab")]
 pub mod lab;
-mod leases;
-mod links;
-pub mod log;
-mod malformed;
-mod menu_file;
-mod metrics;
-mod neighbour;
-mod nix;
-mod no_router;
-mod overheard;
-pub mod platform;
+pub mod leases;
 pub mod policy;
-mod process;
-pub mod programs;
 pub mod script;
-mod scripts;
 mod service;
-mod sightings;
-mod simulated;
+pub mod telemetry;
 mod tftp;
 pub mod world;
 
-pub use failure::Failure;
-pub use service::{Inherited, Service};
+pub use failure::{Chain, Failure};
+pub use service::{Inherited, Service, control_socket};

@@ -9,11 +9,11 @@ use netboot_image::FileRef;
 use netboot_tftp::RelativePath;
 use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
 
-use crate::asking::Claim;
-use crate::events::{Kind, Protocol, shown};
+use crate::identity::Claim;
 use crate::policy::served;
 use crate::script::Origin;
 use crate::service::Shared;
+use crate::telemetry::events::{Kind, Protocol, shown};
 
 /// Files by TFTP: the operator's, then the distribution's boot programs, then the scripts under the
 /// names that iPXE and GRUB ask for.

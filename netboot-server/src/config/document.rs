@@ -18,7 +18,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
-use super::given::{Given, Wanted};
+use super::field::{Field, Wanted};
 use super::listen::AdminListen;
 use super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Then, Unknown};
 
@@ -77,7 +77,7 @@ pub(super) struct Netboot {
     pub(super) server: Option<Table<Server>>,
     pub(super) networks: Vec<Table<Network>>,
     pub(super) ports: Option<Table<Ports>>,
-    pub(super) admin_listen: Option<Given<AdminListen>>,
+    pub(super) admin_listen: Option<Field<AdminListen>>,
     pub(super) tls: Option<Table<Tls>>,
     pub(super) menu: Option<Table<Menu>>,
     pub(super) images: BTreeMap<String, Table<Image>>,
@@ -91,11 +91,11 @@ pub(super) struct Netboot {
 pub(super) struct Ports {
     #[serde(skip)]
     pub(super) place: Place,
-    pub(super) dhcp: Option<Given<NonZeroU16>>,
-    pub(super) dhcp_client: Option<Given<NonZeroU16>>,
-    pub(super) tftp: Option<Given<NonZeroU16>>,
-    pub(super) http: Option<Given<NonZeroU16>>,
-    pub(super) boot_server: Option<Given<NonZeroU16>>,
+    pub(super) dhcp: Option<Field<NonZeroU16>>,
+    pub(super) dhcp_client: Option<Field<NonZeroU16>>,
+    pub(super) tftp: Option<Field<NonZeroU16>>,
+    pub(super) http: Option<Field<NonZeroU16>>,
+    pub(super) boot_server: Option<Field<NonZeroU16>>,
 }
 
 /// HTTPS beside HTTP.
@@ -106,7 +106,7 @@ pub(super) struct Tls {
     pub(super) place: Place,
     pub(super) cert: Option<String>,
     pub(super) key: Option<String>,
-    pub(super) port: Option<Given<NonZeroU16>>,
+    pub(super) port: Option<Field<NonZeroU16>>,
 }
 
 /// The short form of one network.
@@ -115,21 +115,21 @@ pub(super) struct Tls {
 pub(super) struct Server {
     #[serde(skip)]
     pub(super) place: Place,
-    pub(super) ip: Option<Given<Ipv4Addr>>,
+    pub(super) ip: Option<Field<Ipv4Addr>>,
     pub(super) interface: Option<String>,
     pub(super) dhcp_range: Option<Table<Range>>,
-    pub(super) subnet: Option<Given<Subnet>>,
-    pub(super) gateway: Option<Given<Ipv4Addr>>,
-    pub(super) dns: Option<Given<Vec<Ipv4Addr>>>,
+    pub(super) subnet: Option<Field<Subnet>>,
+    pub(super) gateway: Option<Field<Ipv4Addr>>,
+    pub(super) dns: Option<Field<Vec<Ipv4Addr>>>,
     pub(super) domain: Option<String>,
-    pub(super) lease_time: Option<Given<LeaseTime>>,
-    pub(super) allow: Option<Given<Allow>>,
-    pub(super) identify: Option<Given<Identify>>,
-    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) lease_time: Option<Field<LeaseTime>>,
+    pub(super) allow: Option<Field<Allow>>,
+    pub(super) identify: Option<Field<Identify>>,
+    pub(super) program: Option<Field<ProgramChoice>>,
     pub(super) options: Options,
-    pub(super) mode: Option<Given<Mode>>,
-    pub(super) probe: Option<Given<bool>>,
-    pub(super) reply_delay: Option<Given<ReplyDelay>>,
+    pub(super) mode: Option<Field<Mode>>,
+    pub(super) probe: Option<Field<bool>>,
+    pub(super) reply_delay: Option<Field<ReplyDelay>>,
 }
 
 /// DHCP options by name or number.
@@ -143,29 +143,29 @@ pub(super) struct Network {
     pub(super) place: Place,
     pub(super) name: Option<String>,
     pub(super) interface: Option<String>,
-    pub(super) server: Option<Given<Ipv4Addr>>,
-    pub(super) subnet: Option<Given<Subnet>>,
+    pub(super) server: Option<Field<Ipv4Addr>>,
+    pub(super) subnet: Option<Field<Subnet>>,
     pub(super) ranges: Vec<Table<Range>>,
-    pub(super) exclude: Vec<Given<Ipv4Addr>>,
-    pub(super) gateway: Option<Given<Ipv4Addr>>,
-    pub(super) dns: Option<Given<Vec<Ipv4Addr>>>,
+    pub(super) exclude: Vec<Field<Ipv4Addr>>,
+    pub(super) gateway: Option<Field<Ipv4Addr>>,
+    pub(super) dns: Option<Field<Vec<Ipv4Addr>>>,
     pub(super) domain: Option<String>,
-    pub(super) lease_time: Option<Given<LeaseTime>>,
-    pub(super) allow: Option<Given<Allow>>,
-    pub(super) identify: Option<Given<Identify>>,
-    pub(super) program: Option<Given<ProgramChoice>>,
+    pub(super) lease_time: Option<Field<LeaseTime>>,
+    pub(super) allow: Option<Field<Allow>>,
+    pub(super) identify: Option<Field<Identify>>,
+    pub(super) program: Option<Field<ProgramChoice>>,
     pub(super) options: Options,
-    pub(super) mode: Option<Given<Mode>>,
-    pub(super) probe: Option<Given<bool>>,
-    pub(super) reply_delay: Option<Given<ReplyDelay>>,
+    pub(super) mode: Option<Field<Mode>>,
+    pub(super) probe: Option<Field<bool>>,
+    pub(super) reply_delay: Option<Field<ReplyDelay>>,
 }
 
 /// Addresses from the first to the last, both included.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Range {
-    pub(super) start: Option<Given<Ipv4Addr>>,
-    pub(super) end: Option<Given<Ipv4Addr>>,
+    pub(super) start: Option<Field<Ipv4Addr>>,
+    pub(super) end: Option<Field<Ipv4Addr>>,
 }
 
 /// The menu.
@@ -176,8 +176,8 @@ pub(super) struct Menu {
     pub(super) place: Place,
     pub(super) title: Option<String>,
     pub(super) default: Option<String>,
-    pub(super) timeout: Option<Given<MenuTimeout>>,
-    pub(super) unknown: Option<Given<Unknown>>,
+    pub(super) timeout: Option<Field<MenuTimeout>>,
+    pub(super) unknown: Option<Field<Unknown>>,
     pub(super) items: Option<Vec<Table<MenuItem>>>,
 }
 
@@ -186,7 +186,7 @@ pub(super) struct Menu {
 #[serde(default)]
 pub(super) struct MenuItem {
     pub(super) label: Option<String>,
-    pub(super) image: Option<Given<ImageName>>,
+    pub(super) image: Option<Field<ImageName>>,
     pub(super) chain: Option<String>,
     pub(super) local: Option<bool>,
     pub(super) shell: Option<bool>,
@@ -199,7 +199,7 @@ pub(super) struct Image {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) label: Option<String>,
-    pub(super) cmdline: Option<Given<CommandLine>>,
+    pub(super) cmdline: Option<Field<CommandLine>>,
     pub(super) nix: Option<String>,
     pub(super) flake: Option<String>,
 }
@@ -210,11 +210,11 @@ pub(super) struct Image {
 pub(super) struct Group {
     #[serde(skip)]
     pub(super) place: Place,
-    pub(super) config: Option<Given<ImageName>>,
+    pub(super) config: Option<Field<ImageName>>,
     pub(super) install: Option<Table<Install>>,
-    pub(super) program: Option<Given<ProgramChoice>>,
-    pub(super) local: Option<Given<LocalBoot>>,
-    pub(super) cmdline: Option<Given<CommandLine>>,
+    pub(super) program: Option<Field<ProgramChoice>>,
+    pub(super) local: Option<Field<LocalBoot>>,
+    pub(super) cmdline: Option<Field<CommandLine>>,
     pub(super) options: Options,
 }
 
@@ -222,8 +222,8 @@ pub(super) struct Group {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub(super) struct Install {
-    pub(super) image: Option<Given<ImageName>>,
-    pub(super) then: Option<Given<Then>>,
+    pub(super) image: Option<Field<ImageName>>,
+    pub(super) then: Option<Field<Then>>,
 }
 
 /// One machine.
@@ -233,16 +233,16 @@ pub(super) struct Target {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) name: Option<String>,
-    pub(super) mac: Option<Given<MacAddr>>,
-    pub(super) uuid: Option<Given<Uuid>>,
-    pub(super) circuit: Option<Given<Circuit>>,
-    pub(super) ip: Option<Given<Ipv4Addr>>,
+    pub(super) mac: Option<Field<MacAddr>>,
+    pub(super) uuid: Option<Field<Uuid>>,
+    pub(super) circuit: Option<Field<Circuit>>,
+    pub(super) ip: Option<Field<Ipv4Addr>>,
     pub(super) group: Option<String>,
-    pub(super) config: Option<Given<ImageName>>,
+    pub(super) config: Option<Field<ImageName>>,
     pub(super) install: Option<Table<Install>>,
-    pub(super) program: Option<Given<ProgramChoice>>,
-    pub(super) local: Option<Given<LocalBoot>>,
-    pub(super) cmdline: Option<Given<CommandLine>>,
+    pub(super) program: Option<Field<ProgramChoice>>,
+    pub(super) local: Option<Field<LocalBoot>>,
+    pub(super) cmdline: Option<Field<CommandLine>>,
     pub(super) options: Options,
     pub(super) state: Option<serde_json::Value>,
 }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::given::{Given, Wanted};
+use super::field::{Field, Wanted};
 use super::problem::Problems;
 
 /// Where the API and metrics are served when the configuration says nothing.
@@ -44,7 +44,7 @@ impl Serialize for AdminListen {
 
 /// Gives the address; one that others can reach is told.
 pub(super) fn resolve_admin_listen(
-    written: Option<Given<AdminListen>>,
+    written: Option<Field<AdminListen>>,
     place: &str,
     problems: &mut Problems,
 ) -> Option<SocketAddr> {

@@ -51,7 +51,7 @@ pub fn state_dir(files: &[PathBuf], flags: &Flags) -> (Option<PathBuf>, Problems
 
 /// The state folder and the images that the files name, nothing else in them resolved. No file at
 /// all is none with images.
-pub(crate) fn images(
+pub fn images(
     files: &[PathBuf],
     flags: &Flags,
 ) -> Result<(PathBuf, BTreeMap<ImageName, Image>), Problems> {

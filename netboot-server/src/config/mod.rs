@@ -5,13 +5,15 @@
 //! wrong is in the [`Problems`], each with its place, the value and the cure.
 
 mod circuit;
+pub mod cmdline;
 mod document;
-mod given;
+mod field;
 mod keys;
 mod listen;
 mod load;
 mod normal;
 mod option;
+pub mod platform;
 mod problem;
 mod program;
 mod read;
@@ -24,7 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use netboot_dhcp::MacAddr;
-use netboot_dhcp::server::Subnet;
+use netboot_dhcp::server::{NetworkId, Subnet};
 use netboot_image::ImageName;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -32,8 +34,7 @@ use uuid::Uuid;
 pub(crate) use circuit::from_hex;
 pub use circuit::{Circuit, ParseCircuitError};
 pub use listen::DEFAULT_ADMIN_LISTEN;
-pub(crate) use load::images;
-pub use load::{Flags, load, load_text, state_dir};
+pub use load::{Flags, images, load, load_text, state_dir};
 pub use option::DhcpOption;
 pub use problem::{Problem, Problems, Severity};
 pub use program::ProgramChoice;
@@ -54,7 +55,7 @@ pub struct Config {
     /// The folder of images, boot programs and leases.
     pub state_dir: PathBuf,
     /// The folders that boot programs are taken from which are not in [`Config::programs_dir`], by
-    /// default [`DISTRIBUTION_DIRS`](crate::programs::DISTRIBUTION_DIRS).
+    /// default [`DISTRIBUTION_DIRS`](crate::world::programs::DISTRIBUTION_DIRS).
     pub program_dirs: Vec<PathBuf>,
     /// The user that the service becomes where it is started as root; `None` stays root.
     pub user: Option<String>,
@@ -338,6 +339,15 @@ pub struct Target {
     pub state: Option<serde_json::Value>,
     /// Where it stands in the configuration.
     pub place: String,
+}
+
+impl Network {
+    /// Its number in stored leases. Subnets do not overlap, so that its address is one, which
+    /// outlives a change of order.
+    #[must_use]
+    pub fn id(&self) -> NetworkId {
+        NetworkId(self.subnet.network().to_bits())
+    }
 }
 
 impl Target {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::document::{self, CommandLine, LeaseTime, MenuTimeout, ReplyDelay, Table};
-use super::given::Given;
+use super::field::Field;
 use super::listen::AdminListen;
 use super::{Build, Config, MenuAction};
 
@@ -61,7 +61,7 @@ fn document(config: &Config) -> document::Netboot {
         ),
         user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
-        admin_listen: Some(Given::Right(AdminListen(config.admin_listen))),
+        admin_listen: Some(Field::Right(AdminListen(config.admin_listen))),
         networks: config.networks.iter().map(network).map(Table).collect(),
         tls: config.tls.as_ref().map(super::tls::document).map(Table),
         menu: Some(Table(menu(config))),
@@ -97,11 +97,11 @@ fn document(config: &Config) -> document::Netboot {
 
 fn ports(ports: super::Ports) -> document::Ports {
     document::Ports {
-        dhcp: Some(Given::Right(ports.dhcp)),
-        dhcp_client: Some(Given::Right(ports.dhcp_client)),
-        tftp: Some(Given::Right(ports.tftp)),
-        http: Some(Given::Right(ports.http)),
-        boot_server: Some(Given::Right(ports.boot_server)),
+        dhcp: Some(Field::Right(ports.dhcp)),
+        dhcp_client: Some(Field::Right(ports.dhcp_client)),
+        tftp: Some(Field::Right(ports.tftp)),
+        http: Some(Field::Right(ports.http)),
+        boot_server: Some(Field::Right(ports.boot_server)),
         ..document::Ports::default()
     }
 }
@@ -110,30 +110,30 @@ fn network(network: &super::Network) -> document::Network {
     document::Network {
         name: Some(network.name.clone()),
         interface: network.interface.clone(),
-        server: Some(Given::Right(network.server)),
-        subnet: Some(Given::Right(network.subnet)),
+        server: Some(Field::Right(network.server)),
+        subnet: Some(Field::Right(network.subnet)),
         ranges: network
             .ranges
             .iter()
             .map(|&(start, end)| {
                 Table(document::Range {
-                    start: Some(Given::Right(start)),
-                    end: Some(Given::Right(end)),
+                    start: Some(Field::Right(start)),
+                    end: Some(Field::Right(end)),
                 })
             })
             .collect(),
-        exclude: network.exclude.iter().copied().map(Given::Right).collect(),
-        gateway: network.gateway.map(Given::Right),
-        dns: Some(Given::Right(network.dns.clone())),
+        exclude: network.exclude.iter().copied().map(Field::Right).collect(),
+        gateway: network.gateway.map(Field::Right),
+        dns: Some(Field::Right(network.dns.clone())),
         domain: network.domain.clone(),
-        lease_time: Some(Given::Right(LeaseTime(network.lease_time))),
-        allow: Some(Given::Right(network.allow)),
-        identify: Some(Given::Right(network.identify)),
-        program: network.program.clone().map(Given::Right),
+        lease_time: Some(Field::Right(LeaseTime(network.lease_time))),
+        allow: Some(Field::Right(network.allow)),
+        identify: Some(Field::Right(network.identify)),
+        program: network.program.clone().map(Field::Right),
         options: options(&network.options),
-        mode: Some(Given::Right(network.mode)),
-        probe: Some(Given::Right(network.probe)),
-        reply_delay: Some(Given::Right(ReplyDelay(network.reply_delay))),
+        mode: Some(Field::Right(network.mode)),
+        probe: Some(Field::Right(network.probe)),
+        reply_delay: Some(Field::Right(ReplyDelay(network.reply_delay))),
         ..document::Network::default()
     }
 }
@@ -143,8 +143,8 @@ fn menu(config: &Config) -> document::Menu {
     document::Menu {
         title: Some(menu.title.clone()),
         default: menu.default.clone(),
-        timeout: Some(Given::Right(MenuTimeout(menu.timeout_s))),
-        unknown: Some(Given::Right(menu.unknown)),
+        timeout: Some(Field::Right(MenuTimeout(menu.timeout_s))),
+        unknown: Some(Field::Right(menu.unknown)),
         items: menu.items.as_ref().map(|items| {
             let items = items.iter().map(|item| {
                 let written = document::MenuItem {
@@ -153,7 +153,7 @@ fn menu(config: &Config) -> document::Menu {
                 };
                 match &item.action {
                     MenuAction::Image(image) => document::MenuItem {
-                        image: Some(Given::Right(image.clone())),
+                        image: Some(Field::Right(image.clone())),
                         ..written
                     },
                     MenuAction::Chain(url) => document::MenuItem {
@@ -178,10 +178,10 @@ fn menu(config: &Config) -> document::Menu {
 
 fn group(group: &super::Group) -> document::Group {
     document::Group {
-        config: group.image.clone().map(Given::Right),
+        config: group.image.clone().map(Field::Right),
         install: group.install.as_ref().map(install),
-        program: group.program.clone().map(Given::Right),
-        local: group.local.map(Given::Right),
+        program: group.program.clone().map(Field::Right),
+        local: group.local.map(Field::Right),
         cmdline: words(&group.cmdline),
         options: options(&group.options),
         ..document::Group::default()
@@ -191,15 +191,15 @@ fn group(group: &super::Group) -> document::Group {
 fn target(target: &super::Target) -> document::Target {
     document::Target {
         name: Some(target.name.clone()),
-        mac: target.mac.map(Given::Right),
-        uuid: target.uuid.map(Given::Right),
-        circuit: target.circuit.clone().map(Given::Right),
-        ip: target.ip.map(Given::Right),
+        mac: target.mac.map(Field::Right),
+        uuid: target.uuid.map(Field::Right),
+        circuit: target.circuit.clone().map(Field::Right),
+        ip: target.ip.map(Field::Right),
         group: target.group.clone(),
-        config: target.image.clone().map(Given::Right),
+        config: target.image.clone().map(Field::Right),
         install: target.install.as_ref().map(install),
-        program: target.program.clone().map(Given::Right),
-        local: target.local.map(Given::Right),
+        program: target.program.clone().map(Field::Right),
+        local: target.local.map(Field::Right),
         cmdline: words(&target.cmdline),
         options: options(&target.options),
         state: target.state.clone(),
@@ -209,8 +209,8 @@ fn target(target: &super::Target) -> document::Target {
 
 fn install(install: &super::Install) -> Table<document::Install> {
     Table(document::Install {
-        image: Some(Given::Right(install.image.clone())),
-        then: Some(Given::Right(install.then)),
+        image: Some(Field::Right(install.image.clone())),
+        then: Some(Field::Right(install.then)),
     })
 }
 
@@ -221,6 +221,6 @@ fn options(options: &[super::DhcpOption]) -> document::Options {
         .collect()
 }
 
-fn words(words: &[String]) -> Option<Given<CommandLine>> {
-    (!words.is_empty()).then(|| Given::Right(CommandLine(words.to_vec())))
+fn words(words: &[String]) -> Option<Field<CommandLine>> {
+    (!words.is_empty()).then(|| Field::Right(CommandLine(words.to_vec())))
 }

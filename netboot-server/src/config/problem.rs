@@ -31,7 +31,7 @@ pub struct Problem {
 
 impl Problem {
     /// Puts it into the log.
-    pub(crate) fn log(&self) {
+    pub fn log(&self) {
         let line = format!("{}: {}", self.place, self.what);
         match self.severity {
             Severity::Note => tracing::info!("{line}"),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::Platform;
+use crate::config::platform::Platform;
 
 /// One program for every machine, or one for each platform; a platform that is not named keeps its
 /// default.

@@ -4,7 +4,7 @@ use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use super::document::{self, Table};
-use super::given::Given;
+use super::field::Field;
 use super::problem::Problems;
 use super::{Ports, Tls};
 
@@ -54,7 +54,7 @@ pub(super) fn document(tls: &Tls) -> document::Tls {
     document::Tls {
         cert: Some(tls.cert.to_string_lossy().into_owned()),
         key: Some(tls.key.to_string_lossy().into_owned()),
-        port: Some(Given::Right(tls.port)),
+        port: Some(Field::Right(tls.port)),
         ..document::Tls::default()
     }
 }

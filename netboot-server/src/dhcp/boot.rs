@@ -4,12 +4,12 @@ use netboot_dhcp::server::{Boot, ExtraOption, Firmware, NetworkId, Requester};
 use netboot_dhcp::value::Arch;
 use uuid::Uuid;
 
+use crate::config::platform::Platform;
 use crate::config::{Circuit, Config};
-use crate::events::Kind;
-use crate::platform::Platform;
 use crate::policy::{self, Decision, Machine, boot_file};
 use crate::script::Origin;
 use crate::service::Shared;
+use crate::telemetry::events::Kind;
 use crate::world::World;
 
 /// What a machine is told, and what is told of it.
@@ -76,7 +76,7 @@ fn bootable(archs: &[Arch], requester: &Requester<'_>) -> Option<Arch> {
 /// The configuration's network that the DHCP logic has by this number.
 fn network(config: &Config, id: NetworkId) -> Option<usize> {
     let mut networks = config.networks.iter();
-    networks.position(|network| network.subnet.network().to_bits() == id.0)
+    networks.position(|network| network.id() == id)
 }
 
 #[cfg(test)]

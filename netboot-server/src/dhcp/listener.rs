@@ -10,10 +10,10 @@ use nix::net::if_::if_nametoindex;
 
 use super::frame::Frames;
 use super::probe::Probes;
-use super::rivals::Ear;
+use super::rogue::Sniffer;
 use super::socket::Port;
-use crate::links;
-use crate::no_router::NoRouter;
+use crate::dhcp::links;
+use crate::dhcp::router_advert::NoRouter;
 
 /// The sockets of one interface.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Listener {
     /// servers not heard, and iPXE waits for an IPv6 router as it does elsewhere.
     frames: Option<Frames>,
     pub(super) no_router: Option<NoRouter>,
-    pub(super) ear: Option<Ear>,
+    pub(super) sniffer: Option<Sniffer>,
     pub(super) probes: Option<Probes>,
 }
 
@@ -80,7 +80,7 @@ impl Listener {
         Ok(Self {
             frames: frames.ok().flatten(),
             no_router: NoRouter::open(interface).ok(),
-            ear: Ear::open(interface, settings.client_port).ok(),
+            sniffer: Sniffer::open(interface, settings.client_port).ok(),
             probes: Probes::open(interface).ok(),
             interface: interface.to_owned(),
             number,

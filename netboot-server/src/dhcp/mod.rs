@@ -3,13 +3,15 @@
 mod boot;
 mod driver;
 mod frame;
+pub(crate) mod links;
 mod listener;
 mod pools;
 mod probe;
-mod rivals;
+mod report;
+mod rogue;
+pub(crate) mod router_advert;
 mod settings;
 mod socket;
-mod tell;
 
 use std::net::Ipv4Addr;
 
@@ -19,7 +21,7 @@ use netboot_dhcp::{MacAddr, Timestamp};
 pub(crate) use driver::serve;
 pub(crate) use listener::Listener;
 pub(crate) use pools::Pools;
-pub(crate) use settings::{Interfaces, network_id, new_server, reconfigure};
+pub(crate) use settings::{Interfaces, new_server, reconfigure};
 
 /// The machine that holds an address's lease at `now`.
 pub(crate) fn holder(server: &Server, address: Ipv4Addr, now: Timestamp) -> Option<MacAddr> {

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use netboot_dhcp::server::{NetworkId, Usage};
 
-use crate::events::Kind;
 use crate::service::Shared;
+use crate::telemetry::events::Kind;
 
 /// When to look at the pools, and what was said of each.
 #[derive(Debug, Default)]
@@ -86,7 +86,7 @@ impl Pools {
 fn name_of(shared: &Shared, id: NetworkId) -> String {
     let world = shared.worlds.current();
     let mut networks = world.config().networks.iter();
-    let network = networks.find(|network| super::network_id(network.subnet) == id);
+    let network = networks.find(|network| network.id() == id);
     network.map_or_else(String::new, |network| network.name.clone())
 }
 

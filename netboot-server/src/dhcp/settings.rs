@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use netboot_dhcp::server::{
     AddressRange, Allow, ExtraOption, Lease, Link, Mode, Network, NetworkId, Reservation, Server,
-    Settings, SettingsErrors, Subnet,
+    Settings, SettingsErrors,
 };
 use netboot_dhcp::{Seconds, Timestamp};
 
@@ -106,18 +106,12 @@ fn lease_time(network: &config::Network) -> Seconds {
     Seconds(u32::try_from(network.lease_time.as_secs()).unwrap_or(u32::MAX))
 }
 
-/// The number of a network in stored leases. Subnets do not overlap, so that its address is one, which
-/// outlives a change of order.
-pub(crate) fn network_id(subnet: Subnet) -> NetworkId {
-    NetworkId(subnet.network().to_bits())
-}
-
 fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network) -> Network {
     let link = match &from.interface {
         Some(name) => Link::Interface(interfaces.number(name)),
         None => Link::Relay,
     };
-    let id = network_id(from.subnet);
+    let id = from.id();
     let mut network = Network::new(id, link, from.subnet, from.server);
     let range = |&(start, end): &(Ipv4Addr, Ipv4Addr)| AddressRange::new(start, end);
     network.ranges = from.ranges.iter().map(range).collect();

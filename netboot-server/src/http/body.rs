@@ -13,7 +13,7 @@ use rustix::io::ReadWriteFlags;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::outlet::{Due, WINDOW};
+use super::sendfile::{Due, WINDOW};
 use super::transfer::Transfer;
 
 /// How much of a file is copied at a time, in bytes, where it cannot go straight to the socket. One

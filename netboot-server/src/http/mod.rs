@@ -1,20 +1,20 @@
 //! HTTP: connections, their limits, and the end of them.
 //!
 //! What a URL on the boot network means is in `routes`, how an entity is given in `entity`, how
-//! bytes go out in `body`. The API's URLs are in `crate::api`.
+//! bytes go out in `body`. The API's URLs are in `crate::admin`.
 
+mod access_log;
 mod body;
 mod clients;
 mod downloads;
 mod encoding;
 mod entity;
 mod listener;
-mod outlet;
 mod pace;
 mod path;
 mod refusal;
 mod routes;
-mod told;
+mod sendfile;
 mod transfer;
 
 use std::convert::Infallible;
@@ -32,14 +32,14 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::api::{self, Access};
-use crate::events::Kind;
+use crate::admin::{self, Access};
 use crate::service::Shared;
+use crate::telemetry::events::Kind;
 use clients::Clients;
 use listener::Accepted;
-use outlet::{Due, Outlet};
 use pace::Paced;
 use routes::Ends;
+use sendfile::{Due, SendfileStream};
 
 pub(crate) use body::Body;
 pub(crate) use downloads::Downloads;
@@ -143,7 +143,7 @@ impl Connection {
                 if matches!(self.tree, Tree::SecureBoot) {
                     return self.shake_hands(stream).await;
                 }
-                let outlet = Outlet::new(stream);
+                let outlet = SendfileStream::new(stream);
                 let due = outlet.due();
                 self.run(outlet, Some(due)).await;
             }
@@ -179,7 +179,7 @@ impl Connection {
                 Tree::Boot | Tree::SecureBoot => {
                     routes::answer(&self.shared, &ends, &request).await
                 }
-                Tree::Api(access) => api::answer(&self.shared, access, &self.stop, request).await,
+                Tree::Api(access) => admin::answer(&self.shared, access, &self.stop, request).await,
             };
             Ok::<_, Infallible>(answer.map(|body| {
                 let body = body.tell(|transfer| transfer.hold(Arc::clone(&under_way)));

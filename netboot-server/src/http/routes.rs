@@ -11,19 +11,19 @@ use hyper::{Method, Request, Response, StatusCode};
 use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, FileRef, StoreError};
 
+use super::access_log::AccessLog;
 use super::body::Body;
 use super::entity::{self, Content, Entity};
 use super::path::normal_path;
 use super::refusal::Refusal;
-use super::told::Told;
-use crate::asking::Claim;
-use crate::events::{Protocol, shown};
 use crate::failure::Chain;
-use crate::install::ReportError;
-use crate::neighbour;
+use crate::identity::Claim;
+use crate::identity::neighbour;
 use crate::policy::{Served, served};
 use crate::script::Origin;
 use crate::service::Shared;
+use crate::telemetry::events::{Protocol, shown};
+use crate::world::installs::ReportError;
 
 /// One end of a connection and the other.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub(super) async fn answer<B>(
     let claim = Claim::from_query(query);
     let seen = ends.machine(shared);
     let client = ends.client.ip().to_canonical();
-    let told = |path: &str| Told {
+    let told = |path: &str| AccessLog {
         shared: Arc::clone(shared),
         machine: seen.or(claim.mac),
         client,

@@ -10,11 +10,11 @@ use netboot_dhcp::{HardwareAddr, MacAddr, Timestamp};
 
 /// A line that is no lease of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct LeftOut {
+pub struct LeftOut {
     /// Its number, from 1.
-    pub(crate) line: usize,
+    pub line: usize,
     /// Why.
-    pub(crate) why: String,
+    pub why: String,
 }
 
 /// Reads leases of these networks; `now` and their times are of the host's clock, and their version is

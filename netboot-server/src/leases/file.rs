@@ -20,8 +20,8 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::kept_clock;
 use super::storage::Storage;
-use crate::clock::Clock;
 use crate::failure::{Chain, Failure};
+use crate::leases::clock::Clock;
 
 /// Network number and address, to the lease as JSON.
 const LEASES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("leases");

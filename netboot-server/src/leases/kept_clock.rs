@@ -3,7 +3,7 @@
 use netboot_dhcp::Timestamp;
 use redb::{Database, ReadableDatabase, TableDefinition};
 
-use crate::clock::{Clock, boot_of_the_host};
+use crate::leases::clock::{Clock, boot_of_the_host};
 
 /// The host's boot, to the clock's zero in it, in milliseconds since the Unix epoch. There is one at
 /// most.

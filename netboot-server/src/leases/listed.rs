@@ -8,18 +8,17 @@ use netboot_dhcp::Timestamp;
 use netboot_dhcp::server::{Lease, LeaseState};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Clock;
 use crate::config::Config;
-use crate::dhcp::network_id;
+use crate::leases::clock::Clock;
 
 /// A lease for people and programs.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Listed {
+pub struct Listed {
     address: Ipv4Addr,
     /// The network's name; its number where the configuration has it no more.
     network: String,
     /// A hardware address, or a client identifier.
-    pub(crate) client: String,
+    pub client: String,
     host_name: Option<String>,
     /// `bound`, `expired`, `released` or `declined`.
     state: Cow<'static, str>,
@@ -30,10 +29,10 @@ pub(crate) struct Listed {
 
 impl Listed {
     /// The lease as it is now, with the network's name in this configuration.
-    pub(crate) fn of(lease: &Lease, config: Option<&Config>, clock: &Clock) -> Self {
+    pub fn of(lease: &Lease, config: Option<&Config>, clock: &Clock) -> Self {
         let networks = config.map_or(&[][..], |config| &config.networks);
         let mut networks = networks.iter();
-        let network = networks.find(|network| network_id(network.subnet) == lease.network);
+        let network = networks.find(|network| network.id() == lease.network);
         Self {
             address: lease.address,
             network: network.map_or_else(
@@ -50,7 +49,7 @@ impl Listed {
 }
 
 /// What became of a lease.
-pub(crate) fn state(lease: &Lease, now: Timestamp) -> &'static str {
+pub fn state(lease: &Lease, now: Timestamp) -> &'static str {
     match lease.state {
         LeaseState::Bound if lease.expires > now => "bound",
         LeaseState::Bound => "expired",

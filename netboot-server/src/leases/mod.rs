@@ -4,11 +4,12 @@
 //! and only then says how each claim went: while one flush is under way the next batch gathers, so
 //! that batches grow by themselves under load and one claim alone waits for nobody.
 
+pub mod clock;
 mod dnsmasq;
 mod file;
 mod kept_clock;
 mod listed;
-pub(crate) mod offline;
+pub mod offline;
 mod storage;
 
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -20,9 +21,9 @@ use netboot_dhcp::Timestamp;
 use netboot_dhcp::server::{Effect, EffectResult, Lease};
 
 use crate::failure::Failure;
-use crate::metrics::Metrics;
+use crate::telemetry::metrics::Metrics;
 pub(crate) use file::{Beginning, LeaseFile};
-pub(crate) use listed::{Listed, state};
+pub use listed::{Listed, state};
 
 /// Claims that go into one flush; more than that waits for the next.
 const BATCH: usize = 4096;

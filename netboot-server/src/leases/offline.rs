@@ -11,20 +11,20 @@ use netboot_dhcp::server::{Effect, EffectResult, Lease, LeaseState, NetworkId, S
 use serde_json::{Value, json};
 
 use super::dnsmasq;
-pub(crate) use super::dnsmasq::LeftOut;
+pub use super::dnsmasq::LeftOut;
 use super::file::LeaseFile;
-use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::leases::clock::Clock;
 
 /// What came of an import.
 #[derive(Debug, Default)]
-pub(crate) struct Imported {
+pub struct Imported {
     /// The leases that were taken.
-    pub(crate) taken: Vec<Lease>,
+    pub taken: Vec<Lease>,
     /// The lines that were not.
-    pub(crate) left_out: Vec<LeftOut>,
+    pub left_out: Vec<LeftOut>,
     /// Leases that were not taken because another machine has the address.
-    pub(crate) kept: Vec<Lease>,
+    pub kept: Vec<Lease>,
 }
 
 /// Every stored lease, by network and address, with the clock that they are counted by.
@@ -32,7 +32,7 @@ pub(crate) struct Imported {
 /// # Errors
 ///
 /// Where the database cannot be opened or read, or is not there.
-pub(crate) fn list(path: &Path) -> Result<(Vec<Lease>, Clock), Failure> {
+pub fn list(path: &Path) -> Result<(Vec<Lease>, Clock), Failure> {
     let (file, leases) = open(path)?;
     let clock = file.clock(&leases);
     Ok((leases, clock))
@@ -43,7 +43,7 @@ pub(crate) fn list(path: &Path) -> Result<(Vec<Lease>, Clock), Failure> {
 /// # Errors
 ///
 /// Where the database cannot be opened or written, or is not there.
-pub(crate) fn remove(path: &Path, address: Ipv4Addr) -> Result<Option<Lease>, Failure> {
+pub fn remove(path: &Path, address: Ipv4Addr) -> Result<Option<Lease>, Failure> {
     let (file, leases) = open(path)?;
     let now = file.clock(&leases).now();
     let Some(lease) = leases.into_iter().find(|lease| lease.address == address) else {
@@ -60,7 +60,7 @@ pub(crate) fn remove(path: &Path, address: Ipv4Addr) -> Result<Option<Lease>, Fa
 /// # Errors
 ///
 /// Where the database cannot be opened or written.
-pub(crate) fn import(
+pub fn import(
     path: &Path,
     text: &str,
     networks: &[(NetworkId, Subnet)],
@@ -126,7 +126,7 @@ impl Plan {
 
 impl Imported {
     /// As the API says it.
-    pub(crate) fn to_json(&self) -> Value {
+    pub fn to_json(&self) -> Value {
         let left_out = self.left_out.iter();
         let left_out = left_out.map(|one| json!({ "line": one.line, "why": one.why }));
         let kept = self.kept.iter();

@@ -204,7 +204,7 @@ mod tests {
     use crate::config::{self, Flags, Host};
     use crate::policy::tests::{STRANGER, debian};
     use crate::policy::{KnownBy, decide};
-    use crate::programs::Programs;
+    use crate::world::programs::Programs;
 
     const LAYERS: &str = r#"
         [[netboot.networks]]

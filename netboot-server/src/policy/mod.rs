@@ -14,7 +14,7 @@ use netboot_dhcp::value::Arch;
 use uuid::Uuid;
 
 use crate::config::Circuit;
-use crate::platform::Platform;
+use crate::config::platform::Platform;
 use crate::world::World;
 use layers::Layers;
 
@@ -100,7 +100,7 @@ mod tests {
 
     use super::*;
     use crate::config::{self, Flags, Host};
-    use crate::programs::Programs;
+    use crate::world::programs::Programs;
 
     const NODE: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
     const PLAIN: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x57]);

@@ -6,8 +6,8 @@ use netboot_ipxe::{
 };
 
 use super::{Asker, ipv4};
-use crate::cmdline::{self, Values};
 use crate::config::Target;
+use crate::config::cmdline::{self, Values};
 use crate::world::World;
 
 pub(super) fn image_label<'w>(world: &'w World, manifest: &'w Manifest) -> &'w str {

@@ -1,8 +1,11 @@
 //! From a decision to the script that carries it out: iPXE's, and GRUB's configuration.
 
+pub(crate) mod cache;
 mod entry;
 mod grub;
 mod menu;
+pub mod menu_file;
+pub(crate) mod pins;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -11,9 +14,9 @@ use netboot_image::{ImageName, Manifest};
 use netboot_ipxe::{Ending, Notice, RenderError};
 
 use crate::config::MenuAction;
-use crate::install::Secret;
 use crate::policy::{Boot, Decision};
 use crate::world::World;
+use crate::world::installs::Secret;
 use entry::entry;
 
 pub use grub::write as write_grub;
@@ -225,7 +228,7 @@ mod tests {
     use super::*;
     use crate::config::{self, Flags, Host};
     use crate::policy::{self, Machine};
-    use crate::programs::Programs;
+    use crate::world::programs::Programs;
 
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 

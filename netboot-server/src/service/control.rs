@@ -13,7 +13,7 @@ use tokio::net::UnixListener;
 const MODE: u32 = 0o660;
 
 /// Where the control socket of a state folder is.
-pub(crate) fn path(state_dir: &Path) -> PathBuf {
+pub fn path(state_dir: &Path) -> PathBuf {
     state_dir.join("control")
 }
 

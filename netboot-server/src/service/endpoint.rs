@@ -10,7 +10,7 @@ use netboot_tftp::server::Server as TftpServer;
 use tokio_util::sync::CancellationToken;
 
 use super::{Inherited, Shared, control};
-use crate::api::Access;
+use crate::admin::Access;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::http::{Listener, Tree};

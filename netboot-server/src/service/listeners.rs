@@ -12,8 +12,8 @@ use tokio_util::task::TaskTracker;
 use super::endpoint::{BindError, Bound, Endpoint};
 use super::{Inherited, Shared};
 use crate::config::Config;
+use crate::dhcp::links::Changes;
 use crate::failure::Failure;
-use crate::links::Changes;
 
 /// How often an endpoint is tried again that waits for something else than an interface or address.
 const WAIT: Duration = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! The service: DHCP, TFTP and HTTP on every network of the configuration, joined by one boot
 //! policy and one event stream.
 
-pub(crate) mod control;
+mod control;
 mod endpoint;
 mod inherited;
 mod listeners;
@@ -18,23 +18,25 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::certificate::{self, Certificate};
-use crate::clock::Clock;
 use crate::config::{Config, Problems};
-use crate::events::{Events, Kind};
+use crate::dhcp;
 use crate::failure::Failure;
-use crate::handed_out::HandedOut;
 use crate::http::Downloads;
-use crate::install::Secret;
+use crate::identity::seen::Sightings;
+use crate::identity::snooped::Overheard;
+use crate::leases::clock::Clock;
 use crate::leases::{Beginning, LeaseFile, LeaseStore};
-use crate::malformed::Malformed;
-use crate::metrics::Metrics;
-use crate::overheard::Overheard;
-use crate::programs::Digests;
-use crate::scripts::Scripts;
-use crate::sightings::Sightings;
+use crate::script::cache::Scripts;
+use crate::script::menu_file;
+use crate::script::pins::HandedOut;
+use crate::telemetry::events::{Events, Kind};
+use crate::telemetry::malformed::Malformed;
+use crate::telemetry::metrics::Metrics;
+use crate::world::certificate::{self, Certificate};
+use crate::world::installs::Secret;
+use crate::world::programs::Digests;
 use crate::world::{World, Worlds};
-use crate::{dhcp, menu_file};
+pub use control::path as control_socket;
 pub use inherited::Inherited;
 pub(crate) use listeners::Listeners;
 

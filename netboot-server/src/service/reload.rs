@@ -5,8 +5,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use super::listeners::Listeners;
 use super::{Reread, Shared};
 use crate::config::{Config, Problems};
+use crate::dhcp;
 use crate::failure::Failure;
-use crate::{certificate, dhcp};
+use crate::world::certificate;
 
 impl Shared {
     /// Reads the configuration again and changes to it; leases, transfers and downloads go on, save

@@ -9,8 +9,8 @@ use netboot_image::{Revision, Store, StoreError};
 use super::World;
 use crate::config::Config;
 use crate::failure::{Chain, Failure};
-use crate::install::{InstallStore, Stamp};
-use crate::programs::{self, Programs};
+use crate::world::installs::{InstallStore, Stamp};
+use crate::world::programs::{self, Programs};
 
 /// How long what a look has found is taken for what is there.
 const MOMENT: Duration = Duration::from_millis(1);

@@ -4,8 +4,11 @@
 //! A [`World`] never changes; what changes is which one is [`Worlds::current`]. It is numbered, so
 //! that what was made from it can be known to be stale.
 
+pub(crate) mod certificate;
 mod current;
-mod lacking;
+pub mod installs;
+mod missing;
+pub mod programs;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -17,9 +20,9 @@ use uuid::Uuid;
 
 use crate::config::{Circuit, Config, Target, swapped};
 use crate::failure::{Chain, Failure};
-use crate::install::{InstallStore, Installs};
 use crate::policy::{KnownBy, Machine};
-use crate::programs::Programs;
+use crate::world::installs::{InstallStore, Installs};
+use crate::world::programs::Programs;
 
 pub use current::Worlds;
 

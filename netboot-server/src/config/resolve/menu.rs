@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use netboot_image::ImageName;
 
 use super::super::document::{self, Place, Table};
-use super::super::given::Wanted;
+use super::super::field::Wanted;
 use super::super::problem::Problems;
 use super::super::{Build, Image, Menu, MenuAction, MenuItem};
 use super::text::{check_text, check_url};

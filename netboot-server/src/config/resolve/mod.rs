@@ -14,14 +14,14 @@ use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
 
 use super::document::{self, Netboot, Place, Table};
-use super::given::{Given, Wanted};
+use super::field::{Field, Wanted};
 use super::listen::resolve_admin_listen;
 use super::option::{DhcpOption, OptionError};
 use super::problem::Problems;
 use super::tls::resolve_tls;
 use super::{Config, DEFAULT_STATE_DIR, Ports, ProgramChoice};
-use crate::cmdline;
-use crate::programs::DISTRIBUTION_DIRS;
+use crate::config::cmdline;
+use crate::world::programs::DISTRIBUTION_DIRS;
 use menu::{resolve_images, resolve_menu};
 use network::resolve_network;
 use target::{resolve_groups, resolve_targets};
@@ -199,7 +199,7 @@ fn table<T: Default>(written: Option<Table<T>>) -> T {
 }
 
 fn right<T: Wanted>(
-    given: Option<Given<T>>,
+    given: Option<Field<T>>,
     place: impl fmt::Display,
     problems: &mut Problems,
 ) -> Option<T> {
@@ -207,7 +207,7 @@ fn right<T: Wanted>(
 }
 
 fn command_line(
-    written: Option<Given<document::CommandLine>>,
+    written: Option<Field<document::CommandLine>>,
     owner: &Place,
     problems: &mut Problems,
 ) -> Vec<String> {
@@ -222,7 +222,7 @@ fn command_line(
 }
 
 fn resolve_program(
-    written: Option<Given<ProgramChoice>>,
+    written: Option<Field<ProgramChoice>>,
     owner: &Place,
     problems: &mut Problems,
 ) -> Option<ProgramChoice> {

@@ -8,7 +8,7 @@ use netboot_dhcp::MacAddr;
 use uuid::Uuid;
 
 use super::super::document::{self, Place, Table};
-use super::super::given::Wanted;
+use super::super::field::Wanted;
 use super::super::problem::Problems;
 use super::super::{Circuit, Group, Install, Network, Target, swapped};
 use super::text::is_host_name;

@@ -4,7 +4,7 @@
 //! the next messages are read and answered; an ACK leaves when its lease is on disk. Addresses are
 //! probed and slow firmware's replies held back meanwhile, too. Nothing waits but what has to.
 
-mod hearsay;
+mod passive;
 mod probing;
 
 use std::collections::HashMap;
@@ -25,12 +25,12 @@ use tokio_util::time::DelayQueue;
 use self::probing::Probing;
 use super::listener::Listener;
 use super::probe::Probes;
-use super::rivals::{Heard, Rivals};
+use super::rogue::{Heard, RogueServers};
 use super::socket::{Buffer, Datagram};
-use super::{boot, tell};
-use crate::events::Stage;
-use crate::links::Changes;
+use super::{boot, report};
+use crate::dhcp::links::Changes;
 use crate::service::Shared;
+use crate::telemetry::events::Stage;
 use crate::world::World;
 
 /// Claims that are with the store at a time. Beyond it nothing is read; the system holds what comes,
@@ -61,7 +61,7 @@ pub(crate) async fn serve(mut listener: Listener, shared: Arc<Shared>, stop: Can
         probing: HashMap::new(),
         due: DelayQueue::new(),
         out: Vec::new(),
-        rivals: Rivals::default(),
+        rogue_servers: RogueServers::default(),
     };
     let mut buffer = Buffer::new();
     if !driver.is_there() {
@@ -152,7 +152,7 @@ struct Driver {
     due: DelayQueue<Due>,
     /// Replies of this batch.
     out: Vec<(Reply, Turn)>,
-    rivals: Rivals,
+    rogue_servers: RogueServers,
 }
 
 impl Driver {
@@ -183,8 +183,8 @@ impl Driver {
             }
         };
         let heard = async {
-            match &listener.ear {
-                Some(ear) => ear.hear().await,
+            match &listener.sniffer {
+                Some(sniffer) => sniffer.hear().await,
                 None => pending().await,
             }
         };
@@ -266,7 +266,7 @@ impl Driver {
             Asked::Server => shared.dhcp().handle(now, &incoming, &mut ask),
             Asked::BootServer => shared.dhcp().handle_boot_server(now, &incoming, &mut ask),
         };
-        tell::request(shared, &self.listener.interface, &outcome, turn.stage);
+        report::request(shared, &self.listener.interface, &outcome, turn.stage);
         self.overhear(asked, &message, &outcome);
         self.go_on(turn, outcome);
     }
@@ -291,7 +291,7 @@ impl Driver {
                     return;
                 }
                 Outcome::Silent(silence) => {
-                    tell::silence(&self.shared, &self.listener.interface, &silence);
+                    report::silence(&self.shared, &self.listener.interface, &silence);
                     return;
                 }
             }
@@ -350,13 +350,13 @@ impl Driver {
         let mut out = std::mem::take(&mut self.out);
         let (shared, interface) = (&self.shared, &self.listener.interface);
         for (reply, turn) in &mut out {
-            tell::reply(shared, interface, reply, turn.boot_file.take());
+            report::reply(shared, interface, reply, turn.boot_file.take());
         }
         let replies: Vec<&Reply> = out.iter().map(|(reply, _)| reply).collect();
         let failed = self.listener.send(&replies).await;
         for (at, (reply, turn)) in out.iter().enumerate() {
             if let Some((_, error)) = failed.iter().find(|(failed, _)| *failed == at) {
-                tell::unsent(shared, interface, reply, error);
+                report::unsent(shared, interface, reply, error);
                 continue;
             }
             if turn.stage == Stage::Ipxe && reply.lease.is_some() {

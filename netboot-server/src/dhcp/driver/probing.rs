@@ -6,7 +6,7 @@ use netboot_dhcp::server::{EffectResult, Pending};
 use tokio_util::time::delay_queue;
 
 use super::{Driver, Due, Turn, Waiting, uptime};
-use crate::dhcp::{probe, tell};
+use crate::dhcp::{probe, report};
 
 /// Messages that wait for the probe of one address.
 const MOST_WAITING: usize = 4;
@@ -69,7 +69,7 @@ impl Driver {
             }
         } else {
             self.due.try_remove(&probing.until);
-            tell::in_use(&self.shared, &self.listener.interface, address);
+            report::in_use(&self.shared, &self.listener.interface, address);
         }
         for (turn, pending) in probing.waiting {
             let outcome = self.resume(pending, result.clone());

@@ -1,0 +1,217 @@
+//! The API's documents: what stands in each, and where it comes from.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use netboot_dhcp::MacAddr;
+use netboot_dhcp::server::{ClientKey, Lease, NetworkId};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::admin::explain::Explanation;
+use crate::config::Config;
+use crate::leases::Listed;
+use crate::policy::Machine;
+use crate::service::Shared;
+use crate::telemetry::events::Summary;
+
+/// `/api/v1/status`: the service as a whole.
+#[derive(Debug, Serialize)]
+pub(super) struct Status {
+    version: &'static str,
+    started: jiff::Timestamp,
+    /// The number of the world: it grows with each change of configuration, images or programs.
+    world: u64,
+    /// What listens, or is waited for.
+    endpoints: Vec<Endpoint>,
+    networks: Vec<Network>,
+    images: usize,
+    targets: usize,
+    /// What cannot be used in the image store.
+    broken: Vec<String>,
+    /// The number of the last event.
+    events: u64,
+    /// Downloads under way over HTTP.
+    downloads: Vec<Download>,
+}
+
+#[derive(Debug, Serialize)]
+struct Endpoint {
+    /// As `DHCP on eth1`.
+    name: String,
+    listening: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Network {
+    name: String,
+    interface: Option<String>,
+    subnet: String,
+    server: Ipv4Addr,
+    pool: Pool,
+}
+
+/// The addresses of a network that are given to anybody.
+#[derive(Debug, Serialize)]
+struct Pool {
+    addresses: u64,
+    /// Leased, offered or in quarantine.
+    in_use: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Download {
+    client: std::net::IpAddr,
+    machine: Option<MacAddr>,
+    path: String,
+    bytes: u64,
+    of: u64,
+    elapsed_ms: u64,
+}
+
+pub(super) fn status(shared: &Shared) -> Status {
+    let world = shared.worlds.current();
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        started: shared.started,
+        world: world.number(),
+        endpoints: endpoints(shared),
+        networks: networks(shared, world.config()),
+        images: world.images().count(),
+        targets: world.config().targets.len(),
+        broken: world.broken().to_vec(),
+        events: shared.events.last(),
+        downloads: downloads(shared),
+    }
+}
+
+fn endpoints(shared: &Shared) -> Vec<Endpoint> {
+    let listeners = shared.listeners();
+    let states = listeners.states();
+    let endpoints = states.map(|(endpoint, listening)| Endpoint {
+        name: endpoint.to_string(),
+        listening,
+    });
+    endpoints.collect()
+}
+
+fn networks(shared: &Shared, config: &Config) -> Vec<Network> {
+    let usage: BTreeMap<NetworkId, Pool> = shared
+        .dhcp()
+        .usage(shared.clock.now())
+        .map(|usage| {
+            let pool = Pool {
+                addresses: usage.addresses,
+                in_use: usage.in_use,
+            };
+            (usage.network, pool)
+        })
+        .collect();
+    let mut usage = usage;
+    config
+        .networks
+        .iter()
+        .map(|network| Network {
+            name: network.name.clone(),
+            interface: network.interface.clone(),
+            subnet: network.subnet.to_string(),
+            server: network.server,
+            pool: usage
+                .remove(&NetworkId(network.subnet.network().to_bits()))
+                .unwrap_or(Pool {
+                    addresses: 0,
+                    in_use: 0,
+                }),
+        })
+        .collect()
+}
+
+fn downloads(shared: &Shared) -> Vec<Download> {
+    let under_way = shared.downloads.under_way();
+    let downloads = under_way.into_iter().map(|one| Download {
+        client: one.client,
+        machine: one.machine,
+        path: one.path.clone(),
+        bytes: one.sent(),
+        of: one.length,
+        elapsed_ms: one.elapsed_ms(),
+    });
+    downloads.collect()
+}
+
+/// `/api/v1/machines`: every target, and every machine that was heard of lately.
+#[derive(Debug, Serialize)]
+pub(super) struct MachineDocument {
+    /// Absent for a target that is known otherwise, and was not heard of.
+    mac: Option<MacAddr>,
+    /// The target's name.
+    name: Option<String>,
+    /// The image it is to boot.
+    image: Option<String>,
+    /// The address it holds.
+    address: Option<Ipv4Addr>,
+    /// Its last boot.
+    boot: Option<Summary>,
+}
+
+pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
+    let world = shared.worlds.current();
+    let now = shared.clock.now();
+    let mut machines: BTreeMap<MacAddr, MachineDocument> = BTreeMap::new();
+    let mut others = Vec::new();
+    let blank = |mac| MachineDocument {
+        mac,
+        name: None,
+        image: None,
+        address: None,
+        boot: None,
+    };
+    for target in &world.config().targets {
+        let machine = MachineDocument {
+            name: Some(target.name.clone()),
+            image: target.image.as_ref().map(ToString::to_string),
+            ..blank(target.mac)
+        };
+        match target.mac {
+            Some(mac) => {
+                machines.insert(mac, machine);
+            }
+            None => others.push(machine),
+        }
+    }
+    for (mac, boot) in shared.events.boots() {
+        machines.entry(mac).or_insert_with(|| blank(Some(mac))).boot = Some(boot);
+    }
+    for lease in shared.dhcp().leases().filter(|lease| lease.is_active(now)) {
+        if let ClientKey::Hardware(hardware) = &lease.client
+            && let Some(machine) = hardware.mac().and_then(|mac| machines.get_mut(&mac))
+        {
+            machine.address = Some(lease.address);
+        }
+    }
+    machines.into_values().chain(others).collect()
+}
+
+/// `/api/v1/leases`: every lease that is remembered, also those that are over.
+pub(super) fn leases(shared: &Shared) -> Vec<Listed> {
+    let world = shared.worlds.current();
+    let leases: Vec<Lease> = shared.dhcp().leases().cloned().collect();
+    let listed = leases
+        .iter()
+        .map(|lease| Listed::of(lease, Some(world.config()), &shared.clock));
+    listed.collect()
+}
+
+/// `/api/v1/images`: the manifest of every image's current generation.
+pub(super) fn images(shared: &Shared) -> Vec<Box<RawValue>> {
+    let world = shared.worlds.current();
+    let manifests = world.images().map(netboot_image::Manifest::to_json);
+    manifests
+        .filter_map(|manifest| RawValue::from_string(manifest).ok())
+        .collect()
+}
+
+/// `/api/v1/explain?mac=…&arch=…`: what a machine would boot, and why.
+pub(super) fn explain(shared: &Shared, machine: &Machine) -> Explanation {
+    crate::admin::explain::explain(&shared.worlds.current(), machine)
+}

@@ -1,0 +1,70 @@
+//! Changes of leases by the operator: ended, or taken from dnsmasq's lease file. Each is on the disk
+//! before DHCP knows of it, as one that DHCP makes.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use netboot_dhcp::server::{Effect, EffectResult};
+use serde_json::Value;
+
+use super::{Refusal, internal};
+use crate::leases::Listed;
+use crate::leases::offline::{Plan, claim, ended};
+use crate::service::Shared;
+
+/// Ends the lease of an address, and gives it as it was. Blocks.
+pub(super) fn remove(shared: &Arc<Shared>, address: &str) -> Result<Listed, Refusal> {
+    let address: Ipv4Addr = address
+        .parse()
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("{address}: {error}")))?;
+    let nothing = || Refusal::new(StatusCode::NOT_FOUND, format!("{address} has no lease"));
+    let lease = shared.dhcp().lease(address).cloned().ok_or_else(nothing)?;
+    let now = shared.clock.now();
+    match store(shared, vec![claim(ended(&lease, now))]).first() {
+        Some(EffectResult::Claimed) => {
+            let client = &lease.client;
+            tracing::info!("{address} is no longer lent to {client}: the operator says so");
+            let world = shared.worlds.current();
+            Ok(Listed::of(&lease, Some(world.config()), &shared.clock))
+        }
+        Some(EffectResult::Lost { .. }) => Err(Refusal::new(
+            StatusCode::CONFLICT,
+            format!("the lease of {address} changed at the same moment: see it and try again"),
+        )),
+        _ => Err(internal("the lease database cannot be written")),
+    }
+}
+
+/// Takes the leases of a dnsmasq lease file. Blocks.
+pub(super) fn import(shared: &Arc<Shared>, file: &[u8]) -> Result<Value, Refusal> {
+    let text = std::str::from_utf8(file)
+        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("the file: {error}")))?;
+    let world = shared.worlds.current();
+    let networks = world.config().networks.iter();
+    let networks: Vec<_> = networks
+        .map(|network| (network.id(), network.subnet))
+        .collect();
+    let known = shared.leases.load().map_err(internal)?;
+    let plan = Plan::new(text, &networks, &shared.clock, &known);
+    let results = store(shared, plan.claims());
+    if results.contains(&EffectResult::Down) {
+        return Err(internal("the lease database cannot be written"));
+    }
+    let imported = plan.done(results);
+    tracing::info!("{} leases of dnsmasq taken", imported.taken.len());
+    Ok(imported.to_json())
+}
+
+/// Stores claims, and then tells DHCP of those that were.
+fn store(shared: &Arc<Shared>, claims: Vec<Effect>) -> Vec<EffectResult> {
+    let results = shared.leases.claim_now(claims.clone());
+    let mut server = shared.dhcp();
+    for (claim, result) in claims.into_iter().zip(&results) {
+        if let (Effect::Claim { lease, .. }, EffectResult::Claimed) = (claim, result) {
+            // One of a network that is served no more is kept on disk.
+            let _ = server.restore(lease);
+        }
+    }
+    results
+}

@@ -1,0 +1,297 @@
+//! The API for operators and their programs: what the service knows, in JSON.
+//!
+//! It is served on `admin_listen`, where it only tells, and on the control socket, where it also
+//! acts.
+
+mod documents;
+mod events;
+pub mod explain;
+mod leases;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use serde::Serialize;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::http::{self, Body};
+use crate::service::Shared;
+use crate::telemetry::events::InstallWord;
+use crate::telemetry::metrics;
+use crate::world::installs::{Change, ReportError};
+
+/// Bytes of the longest body: dnsmasq's lines for some 200,000 leases.
+const MAX_BODY: usize = 16 << 20;
+
+/// What may be asked of the API where it listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// What the service knows.
+    Read,
+    /// That, and changes.
+    Write,
+}
+
+/// Why a request is answered with no document.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    why: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        let why = why.into();
+        Self { status, why }
+    }
+}
+
+/// Answers one request. An answer without an end ends when `stop` is cancelled.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    access: Access,
+    stop: &CancellationToken,
+    request: Request<Incoming>,
+) -> Response<Body> {
+    let (request, body) = request.into_parts();
+    let path = request.uri.path().trim_end_matches('/');
+    let query = Query(request.uri.query().unwrap_or_default());
+    let is_read = matches!(request.method, Method::GET | Method::HEAD);
+    let answered = if is_read {
+        read(shared, path, query, stop).await
+    } else if access == Access::Write {
+        write(shared, &request.method, path, body).await
+    } else {
+        Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "here the API only tells; changes are made over the control socket, by `netboot`",
+        ))
+    };
+    let response = answered.unwrap_or_else(|refusal| refused(&refusal));
+    let mut response = http::compress(response, &request.headers).await;
+    if request.method == Method::HEAD {
+        *response.body_mut() = Body::bytes(Bytes::new());
+    }
+    response
+}
+
+async fn read(
+    shared: &Arc<Shared>,
+    path: &str,
+    query: Query<'_>,
+    stop: &CancellationToken,
+) -> Result<Response<Body>, Refusal> {
+    match path {
+        "/metrics" => blocking(shared, |shared| Ok(metrics(shared))).await,
+        "/api/v1/status" => document(shared, documents::status).await,
+        "/api/v1/machines" => document(shared, documents::machines).await,
+        "/api/v1/leases" => document(shared, documents::leases).await,
+        "/api/v1/images" => document(shared, documents::images).await,
+        "/api/v1/explain" => {
+            let machine = query.machine()?;
+            document(shared, move |shared| documents::explain(shared, &machine)).await
+        }
+        "/api/v1/events" if query.has("follow") => Ok(events::follow(shared, query.since()?, stop)),
+        "/api/v1/events" => {
+            let since = query.since()?;
+            document(shared, move |shared| events::list(shared, since)).await
+        }
+        _ => Err(nothing()),
+    }
+}
+
+async fn write(
+    shared: &Arc<Shared>,
+    method: &Method,
+    path: &str,
+    body: Incoming,
+) -> Result<Response<Body>, Refusal> {
+    match (method, path) {
+        (&Method::POST, "/api/v1/leases") => {
+            let body = Limited::new(body, MAX_BODY).collect().await;
+            let file = body.map_err(|_| {
+                let why = format!("the body is cut off, or longer than {MAX_BODY} bytes");
+                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
+            })?;
+            let file = file.to_bytes();
+            changed(shared, move |shared| leases::import(shared, &file)).await
+        }
+        (&Method::DELETE, path) => {
+            let address = path.strip_prefix("/api/v1/leases/").ok_or_else(nothing)?;
+            let address = address.to_owned();
+            changed(shared, move |shared| leases::remove(shared, &address)).await
+        }
+        (&Method::POST, "/api/v1/reload") => blocking(shared, reload).await,
+        (&Method::POST, path) => {
+            let (name, change) = install_change(path).ok_or_else(nothing)?;
+            blocking(shared, move |shared| change_install(shared, &name, change)).await
+        }
+        _ => Err(nothing()),
+    }
+}
+
+/// Changes something where waiting for the disk holds nobody up, and says what came of it.
+async fn changed<T: Serialize + Send + 'static>(
+    shared: &Arc<Shared>,
+    change: impl FnOnce(&Arc<Shared>) -> Result<T, Refusal> + Send + 'static,
+) -> Result<Response<Body>, Refusal> {
+    let document = blocking(shared, change).await?;
+    let text = serde_json::to_vec(&document).map_err(internal)?;
+    Ok(respond(StatusCode::OK, "application/json", text))
+}
+
+/// `/api/v1/machines/NAME/installed` and `/api/v1/machines/NAME/reinstall`.
+fn install_change(path: &str) -> Option<(String, Change)> {
+    let (name, word) = path.strip_prefix("/api/v1/machines/")?.split_once('/')?;
+    let change = match word {
+        "installed" => Change::Installed,
+        "reinstall" => Change::Reinstall,
+        _ => return None,
+    };
+    Some((name.to_owned(), change))
+}
+
+/// Takes the operator's word about a machine's install.
+fn change_install(
+    shared: &Arc<Shared>,
+    name: &str,
+    change: Change,
+) -> Result<Response<Body>, Refusal> {
+    let done = shared.change_install(name, change, InstallWord::Operator);
+    let (state, changed) = done.map_err(|error| {
+        let status = match error {
+            ReportError::NoTarget(_) => StatusCode::NOT_FOUND,
+            ReportError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::CONFLICT,
+        };
+        Refusal::new(status, error.to_string())
+    })?;
+    let document = json!({
+        "name": name, "number": state.number, "installed": state.installed, "changed": changed,
+    });
+    Ok(respond(
+        StatusCode::OK,
+        "application/json",
+        document.to_string(),
+    ))
+}
+
+/// Takes the configuration anew; what is wrong with it is in the answer, whole.
+fn reload(shared: &Arc<Shared>) -> Result<Response<Body>, Refusal> {
+    let reloaded = shared.reload();
+    let (status, error) = match reloaded {
+        Ok(_) => (StatusCode::OK, None),
+        Err(_) => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            Some("the configuration was not reloaded: the one before it goes on"),
+        ),
+    };
+    let (Ok(problems) | Err(problems)) = reloaded;
+    let problems: Vec<_> = problems.iter().collect();
+    let text = json!({ "reloaded": error.is_none(), "error": error, "problems": problems });
+    Ok(respond(status, "application/json", text.to_string()))
+}
+
+fn nothing() -> Refusal {
+    Refusal::new(StatusCode::NOT_FOUND, "the API has nothing of that name")
+}
+
+/// The query of a URL.
+#[derive(Clone, Copy)]
+struct Query<'u>(&'u str);
+
+impl Query<'_> {
+    fn value(&self, key: &str) -> Option<String> {
+        form_urlencoded::parse(self.0.as_bytes())
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value.into_owned())
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.value(key).is_some()
+    }
+
+    fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, Refusal> {
+        let parsed = self.value(key).map(|value| value.parse()).transpose();
+        parsed.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("{key}: {error}")))
+    }
+
+    /// The number of the last event that the client has.
+    fn since(&self) -> Result<u64, Refusal> {
+        Ok(self.parsed("since")?.unwrap_or_default())
+    }
+
+    fn arch(&self) -> Result<Option<netboot_dhcp::value::Arch>, Refusal> {
+        let Some(text) = self.value("arch") else {
+            return Ok(None);
+        };
+        let arch = crate::config::platform::arch_of(&text);
+        let wrong = || Refusal::new(StatusCode::BAD_REQUEST, "arch: no platform, and no number");
+        arch.ok_or_else(wrong).map(Some)
+    }
+
+    fn machine(&self) -> Result<crate::policy::Machine, Refusal> {
+        Ok(crate::policy::Machine {
+            mac: self.parsed("mac")?,
+            uuid: self.parsed("uuid")?,
+            circuit: self.parsed("circuit")?,
+            arch: self.arch()?,
+            network: None,
+        })
+    }
+}
+
+/// Makes a document where waiting for files and locks holds nobody up.
+async fn document<T: Serialize>(
+    shared: &Arc<Shared>,
+    make: impl FnOnce(&Shared) -> T + Send + 'static,
+) -> Result<Response<Body>, Refusal> {
+    blocking(shared, move |shared| {
+        serde_json::to_vec(&make(shared)).map_err(internal)
+    })
+    .await
+    .map(|text| respond(StatusCode::OK, "application/json", text))
+}
+
+async fn blocking<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    work: impl FnOnce(&Arc<Shared>) -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let shared = Arc::clone(shared);
+    let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+    done.map_err(internal).flatten()
+}
+
+fn internal(error: impl std::fmt::Display) -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+}
+
+fn metrics(shared: &Shared) -> Response<Body> {
+    let text = shared.metrics.text(shared);
+    respond(StatusCode::OK, metrics::MEDIA_TYPE, text)
+}
+
+fn refused(refusal: &Refusal) -> Response<Body> {
+    let text = format!("{}\n", json!({ "error": refusal.why }));
+    respond(refusal.status, "application/json", text)
+}
+
+fn respond(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let body = body.into();
+    let length = HeaderValue::from(body.len());
+    let mut response = Response::new(Body::bytes(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, length);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

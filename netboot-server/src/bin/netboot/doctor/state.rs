@@ -1,0 +1,144 @@
+//! The state folder: who may write there, how much fits, what is in it, and whether the clock agrees.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
+
+use super::Findings;
+use netboot_server::config::Config;
+use netboot_server::world::World;
+use netboot_server::world::programs::Programs;
+
+/// Bytes below which an image of usual size does not fit.
+const LITTLE: u64 = 1 << 30;
+/// Bytes below which leases may soon not be written any more.
+const HARDLY_ANY: u64 = 64 << 20;
+
+pub(super) fn look(config: &Config, findings: &mut Findings) {
+    let folder = &config.state_dir;
+    let about = format!("state folder {}", folder.display());
+    if !folder.exists() {
+        return findings.warning(
+            about,
+            "is not there; a server makes it",
+            "`netboot image add` puts the first image there",
+        );
+    }
+    look_at_owner(config, &about, findings);
+    look_at_space(folder, &about, findings);
+    look_at_clock(folder, findings);
+    look_at_content(config, findings);
+}
+
+/// The user that a server would be.
+fn server_user(config: &Config) -> Uid {
+    let named = config.user.as_deref().filter(|_| geteuid().is_root());
+    let named = named.and_then(|name| User::from_name(name).ok().flatten());
+    named.map_or_else(geteuid, |user| user.uid)
+}
+
+fn look_at_owner(config: &Config, about: &str, findings: &mut Findings) {
+    let folder = &config.state_dir;
+    let user = server_user(config);
+    let owner = |path: &Path| {
+        path.symlink_metadata()
+            .map(|data| Uid::from_raw(data.uid()))
+    };
+    let name = |uid: Uid| {
+        let user = User::from_uid(uid).ok().flatten();
+        user.map_or_else(|| uid.to_string(), |user| user.name)
+    };
+    let leases = config.leases_file();
+    match owner(&leases) {
+        Ok(owned) if owned != owner(folder).unwrap_or(owned) => findings.fault(
+            about,
+            format!(
+                "{} is {}'s, and the folder another's",
+                leases.display(),
+                name(owned)
+            ),
+            format!(
+                "`chown --reference={} {}`",
+                folder.display(),
+                leases.display()
+            ),
+        ),
+        _ if user == geteuid() && access(folder, AccessFlags::W_OK).is_err() => findings.fault(
+            about,
+            format!("{} may not write there", name(user)),
+            "run it as the user that owns the folder, or as root",
+        ),
+        _ => findings.ok(
+            about,
+            format!(
+                "is {}'s",
+                owner(folder).map_or_else(|_| "nobody".into(), name)
+            ),
+        ),
+    }
+}
+
+fn look_at_space(folder: &Path, about: &str, findings: &mut Findings) {
+    let Ok(space) = statvfs(folder) else {
+        return;
+    };
+    let free = space
+        .blocks_available()
+        .saturating_mul(space.fragment_size());
+    let shown = format!("{} MiB are free", free >> 20);
+    let cure = "remove images (`netboot image remove`) or old generations (`netboot image prune`)";
+    match free {
+        free if free < HARDLY_ANY => findings.fault(about, shown, cure),
+        free if free < LITTLE => findings.warning(about, shown, cure),
+        _ => findings.ok(about, shown),
+    }
+}
+
+/// A clock that is behind what was written was set back, or never set.
+fn look_at_clock(folder: &Path, findings: &mut Findings) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let written = entries.filter_map(|entry| entry.metadata().ok()?.modified().ok());
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it is the host's clock that is looked at"
+    )]
+    let now = SystemTime::now();
+    let shown = jiff::Timestamp::try_from(now)
+        .map(|now| now.strftime("%FT%TZ").to_string())
+        .unwrap_or_default();
+    match written.max() {
+        Some(last) if last > now => findings.fault(
+            "clock",
+            format!("says {shown}, which is before the state folder was last written"),
+            "set the clock; `timedatectl` shows whether it is kept right",
+        ),
+        _ => findings.ok("clock", format!("says {shown}")),
+    }
+}
+
+fn look_at_content(config: &Config, findings: &mut Findings) {
+    let world = World::look(config.clone());
+    let images: Vec<_> = world
+        .images()
+        .map(|image| image.name().to_string())
+        .collect();
+    if images.is_empty() {
+        findings.warning(
+            "images",
+            "there is none",
+            "`netboot image add NAME --kernel FILE --initrd FILE`",
+        );
+    } else {
+        findings.ok("images", images.join(", "));
+    }
+    let programs = Programs::scan(&config.programs_dir(), &config.program_dirs);
+    for program in ["undionly.kpxe", "ipxe.efi", "snponly.efi"] {
+        if let Some(path) = programs.path(program) {
+            findings.ok("boot program", path.display().to_string());
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! `netboot image add` and `netboot image sign`.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Args};
+use netboot_image::{
+    FileName, ImageName, Import, NewImage, Progress, Published, Source, StoreError, split_cmdline,
+};
+
+use super::bar::Bar;
+use super::{Signing, Where, failed, now, open, open_or_create, out, with_state};
+use netboot_server::config::cmdline;
+use netboot_server::{Chain, Failure};
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["kernel", "from", "efi", "chain", "iso"]))]
+pub(crate) struct Arguments {
+    /// The image's name: letters, digits, `-`, `_` and `.`
+    name: ImageName,
+    /// A Linux kernel
+    #[arg(long, value_name = "FILE", requires = "initrd")]
+    kernel: Option<PathBuf>,
+    /// An initial RAM disk of the kernel; may be given several times, in order
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "efi", "chain", "iso"])]
+    initrd: Vec<PathBuf>,
+    /// What a build left: nix-build's results, a kexec tree, a netboot.ipxe, a Debian or Ubuntu netboot folder;
+    /// the parts may be in several places
+    #[arg(long, value_name = "DIR", num_args = 1..)]
+    from: Vec<PathBuf>,
+    /// An EFI program
+    #[arg(long, value_name = "FILE")]
+    efi: Option<PathBuf>,
+    /// The address of a boot script or boot program elsewhere
+    #[arg(long, value_name = "URL")]
+    chain: Option<String>,
+    /// A disc image
+    #[arg(long, value_name = "FILE")]
+    iso: Option<PathBuf>,
+    /// A file to be served beside the others, such as a seed or a squashfs; may be given several times
+    #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
+    file: Vec<(FileName, PathBuf)>,
+    /// The kernel's command line, split at spaces outside of double quotes; behind what --from finds
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
+    cmdline: String,
+    /// What the menu calls it
+    #[arg(long)]
+    label: Option<String>,
+    /// A longer text for people
+    #[arg(long)]
+    description: Option<String>,
+    #[command(flatten)]
+    by: Signing,
+    #[command(flatten)]
+    at: Where,
+}
+
+fn named_file(text: &str) -> Result<(FileName, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("it is written NAME=FILE")?;
+    let name = name.parse().map_err(|error| format!("{error}"))?;
+    Ok((name, path.into()))
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let image = image(arguments)?;
+    with_state(&arguments.at, |dir| {
+        let store = open_or_create(dir)?;
+        publish(
+            format!("adding image {}", arguments.name),
+            |now, progress| store.publish(now, image, progress),
+        )
+    })
+}
+
+pub(super) fn sign(dir: PathBuf, name: &ImageName, by: &Signing) -> Result<ExitCode, Failure> {
+    let signers = by.signers();
+    if signers.is_empty() {
+        return Err(Failure::new(
+            format!("signing image {name}"),
+            "no key is named",
+            "give --cert FILE --key FILE, or --gpg",
+        ));
+    }
+    let store = open(dir)?;
+    publish(format!("signing image {name}"), |now, progress| {
+        store.sign(now, name, signers, progress)
+    })
+}
+
+/// What the arguments describe.
+fn image(arguments: &Arguments) -> Result<NewImage, Failure> {
+    let name = arguments.name.clone();
+    let wrong = |why: &dyn std::fmt::Display, cure: &str| {
+        Failure::new(format!("adding image {}", arguments.name), why, cure)
+    };
+    let source = |from: &[&PathBuf]| {
+        let from = from.iter().map(|path| path.display().to_string());
+        Source::new("netboot image add", from)
+    };
+    let image = if let Some(kernel) = &arguments.kernel {
+        let files: Vec<_> = std::iter::once(kernel).chain(&arguments.initrd).collect();
+        let image = NewImage::linux(name, kernel).source(source(&files));
+        arguments.initrd.iter().fold(image, NewImage::initrd)
+    } else if let Some(program) = &arguments.efi {
+        NewImage::efi(name, program).source(source(&[program]))
+    } else if let Some(disc) = &arguments.iso {
+        NewImage::iso(name, disc).source(source(&[disc]))
+    } else if let Some(url) = &arguments.chain {
+        NewImage::chain(name, url)
+    } else {
+        let found = Import::find(&arguments.from).map_err(|error| {
+            wrong(
+                &Chain(&error),
+                "name the folders that hold kernel, initial RAM disk and script",
+            )
+        })?;
+        found.image(name)
+    };
+    let words = split_cmdline(&arguments.cmdline)
+        .map_err(|error| wrong(&error, "close the quote in --cmdline"))?;
+    for word in &words {
+        // What no script could carry is refused here, where somebody can mend it.
+        cmdline::check_carried(word).map_err(|error| {
+            let why = format!("{word:?} in its command line: {error}");
+            wrong(&why, error.cure())
+        })?;
+    }
+    let mut image = image.cmdline(words);
+    for (name, path) in &arguments.file {
+        image = image.file(name.clone(), path);
+    }
+    if let Some(label) = &arguments.label {
+        image = image.label(label);
+    }
+    if let Some(description) = &arguments.description {
+        image = image.description(description);
+    }
+    let signers = arguments.by.signers();
+    Ok(signers.into_iter().fold(image, NewImage::sign))
+}
+
+fn publish(
+    tried: String,
+    publish: impl FnOnce(
+        std::time::SystemTime,
+        &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Published, StoreError>,
+) -> Result<ExitCode, Failure> {
+    let bar = Bar::new();
+    let mut current = String::new();
+    let published = publish(now(), &mut |progress| {
+        if let Progress::Copied { file, done, total } = progress {
+            if current != file {
+                file.clone_into(&mut current);
+                bar.restart();
+            }
+            bar.show(file.to_owned(), done, total);
+        }
+        ControlFlow::Continue(())
+    });
+    drop(bar);
+    let published = published.map_err(|error| {
+        let cure = match error {
+            StoreError::Unsettled { .. } => "look after the disk, and verify the image",
+            _ => "mend that and try again; the store is as it was before",
+        };
+        failed(tried, cure)(error)
+    })?;
+    let manifest = &published.manifest;
+    let (name, generation) = (manifest.name(), manifest.generation());
+    out(format_args!("{name} {generation} is in the store:\n"))?;
+    for file in manifest.files() {
+        out(format_args!(
+            "  {}  {} bytes  {}\n",
+            file.name(),
+            file.size(),
+            file.digest()
+        ))?;
+    }
+    for signature in manifest.signatures() {
+        out(format_args!(
+            "  {} is signed: {} ({})\n",
+            signature.of(),
+            signature.file(),
+            signature.form()
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,147 @@
+//! `netboot image list`: what is in the store.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use netboot_image::{ImageName, Manifest, Problem, Store, StoreError};
+use serde_json::{Value, json};
+
+use super::{Where, failed, one_line, open, out, say, with_state};
+use netboot_server::{Chain, Failure};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// With all generations that are in the store
+    #[arg(long)]
+    generations: bool,
+    /// As JSON: the manifests, the generations, and what cannot be used
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    with_state(&arguments.at, |dir| list(dir, arguments))
+}
+
+fn list(dir: PathBuf, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let tried = format!("reading the image store {}", dir.display());
+    let store = open(dir)?;
+    let listing = store
+        .list()
+        .map_err(failed(tried, "let this user read it"))?;
+    let problem = |problem: Problem| (problem.name, problem.error);
+    let mut problems: Vec<_> = listing.problems.into_iter().map(problem).collect();
+    let with_history = arguments.generations || arguments.json;
+    let images = listing.images.into_iter().map(|current| {
+        let history = match with_history {
+            true => history(&store, current.name(), &mut problems),
+            false => Vec::new(),
+        };
+        Image { current, history }
+    });
+    let images: Vec<_> = images.collect();
+    if arguments.json {
+        out(format_args!("{:#}\n", as_json(&images, &problems)))?;
+    } else {
+        images.iter().try_for_each(print)?;
+        for (name, error) in &problems {
+            let (name, why) = (one_line(name), one_line(Chain(error)));
+            say(format_args!("netboot: {name} cannot be used: {why}\n"));
+        }
+    }
+    Ok(match problems.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+struct Image {
+    current: Manifest,
+    /// All its generations, oldest first, where they were asked for.
+    history: Vec<Manifest>,
+}
+
+/// What stands in the store and cannot be used.
+type Broken = (String, StoreError);
+
+fn history(store: &Store, name: &ImageName, problems: &mut Vec<Broken>) -> Vec<Manifest> {
+    let generations = match store.generations(name) {
+        Ok(generations) => generations,
+        Err(error) => {
+            problems.push((name.to_string(), error));
+            return Vec::new();
+        }
+    };
+    let manifest = |generation| match store.image(name, Some(generation)) {
+        Ok(manifest) => Some(manifest),
+        Err(error) => {
+            problems.push((format!("{name}/{generation}"), error));
+            None
+        }
+    };
+    generations.into_iter().filter_map(manifest).collect()
+}
+
+fn print(image: &Image) -> Result<(), Failure> {
+    let current = &image.current;
+    out(format_args!(
+        "{} {}  {}  {}  {} bytes  {}\n",
+        current.name(),
+        current.generation(),
+        current.boot().kind(),
+        current.architecture().map_or("any", |it| it.as_str()),
+        bytes(current),
+        current.label()
+    ))?;
+    for manifest in &image.history {
+        let is_current = manifest.generation() == current.generation();
+        out(format_args!(
+            "  {}  {}  {} bytes{}\n",
+            manifest.generation(),
+            created(manifest),
+            bytes(manifest),
+            if is_current { "  current" } else { "" }
+        ))?;
+    }
+    Ok(())
+}
+
+fn as_json(images: &[Image], problems: &[Broken]) -> Value {
+    let generations = images.iter().map(|image| {
+        let history = image.history.iter().map(|manifest| {
+            json!({
+                "generation": manifest.generation().number(),
+                "created": created(manifest),
+                "bytes": bytes(manifest),
+                "current": manifest.generation() == image.current.generation(),
+            })
+        });
+        (image.current.name().to_string(), history.collect())
+    });
+    let problems = problems
+        .iter()
+        .map(|(name, error)| json!({ "name": name, "error": Chain(error).to_string() }));
+    json!({
+        "images": images.iter().map(|image| manifest_as_json(&image.current)).collect::<Value>(),
+        "generations": generations.collect::<serde_json::Map<_, Value>>(),
+        "problems": problems.collect::<Value>(),
+    })
+}
+
+/// The manifest as it stands in `manifest.json`.
+fn manifest_as_json(manifest: &Manifest) -> Value {
+    serde_json::from_str(&manifest.to_json()).unwrap_or_default()
+}
+
+fn bytes(manifest: &Manifest) -> u64 {
+    manifest.files().map(|file| file.size()).sum()
+}
+
+/// When it was published, as RFC 3339 writes it.
+fn created(manifest: &Manifest) -> String {
+    jiff::Timestamp::try_from(manifest.created())
+        .map_or_else(|_| String::new(), |at| at.to_string())
+}

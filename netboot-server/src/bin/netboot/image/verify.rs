@@ -1,0 +1,183 @@
+//! `netboot image verify`: digests, and signatures where somebody is trusted.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use netboot_image::{
+    Damage, ImageName, Report, SignatureReport, Store, StoreError, Trust, Verifying,
+};
+use serde_json::{Value, json};
+
+use super::bar::Bar;
+use super::{Where, failed, one_line, open, out, say, with_state};
+use netboot_server::{Chain, Failure};
+
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Only these images
+    name: Vec<ImageName>,
+    /// Check the CMS signatures too, and trust these certificates
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Check the OpenPGP signatures too, and trust these keys, as `gpg --export` writes them
+    #[arg(long, value_name = "FILE")]
+    keyring: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+/// What was found out about one image.
+struct Verified {
+    report: Report,
+    signatures: Vec<SignatureReport>,
+}
+
+impl Verified {
+    fn is_sound(&self) -> bool {
+        self.report.is_whole() && self.signatures.iter().all(|it| it.result.is_ok())
+    }
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    with_state(&arguments.at, |dir| {
+        let store = open(dir)?;
+        let verified = verify(&store, arguments).map_err(failed(
+            "verifying the images".into(),
+            "`netboot image list` shows what there is",
+        ))?;
+        let sound = verified.iter().all(Verified::is_sound);
+        if arguments.json {
+            let images: Vec<_> = verified.iter().map(as_json).collect();
+            let shown = json!({ "sound": sound, "images": images });
+            out(format_args!("{shown:#}\n"))?;
+        } else {
+            verified.iter().try_for_each(print)?;
+        }
+        if sound {
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !arguments.json {
+            say("netboot: not as it should be; add these images again from a good copy\n");
+        }
+        Ok(ExitCode::FAILURE)
+    })
+}
+
+fn verify(store: &Store, arguments: &Arguments) -> Result<Vec<Verified>, StoreError> {
+    let bar = Bar::new();
+    let progress = |at: Verifying<'_>| {
+        let what = format!("{}/{} files", at.files_done, at.files);
+        bar.show(what, at.done, Some(at.total));
+        ControlFlow::Continue(())
+    };
+    let reports = if arguments.name.is_empty() {
+        store.verify_all(&progress)?
+    } else {
+        let verify = |name| {
+            bar.restart();
+            store.verify(name, None, &progress)
+        };
+        arguments
+            .name
+            .iter()
+            .map(verify)
+            .collect::<Result<_, _>>()?
+    };
+    drop(bar);
+    let cms = arguments.ca.clone();
+    let open_pgp = arguments.keyring.clone();
+    let trust: Vec<Trust> = cms
+        .map(|authorities| Trust::Cms { authorities })
+        .into_iter()
+        .chain(open_pgp.map(|keyring| Trust::OpenPgp { keyring }))
+        .collect();
+    reports
+        .into_iter()
+        .map(|report| {
+            // Of an image that cannot be read, the report has said so.
+            let signatures = match (report.name.parse(), report.generation) {
+                (Ok(name), Some(generation)) if !trust.is_empty() => {
+                    store.verify_signatures(&name, Some(generation), &trust)?
+                }
+                _ => Vec::new(),
+            };
+            Ok(Verified { report, signatures })
+        })
+        .collect()
+}
+
+fn print(verified: &Verified) -> Result<(), Failure> {
+    let report = &verified.report;
+    let name = one_line(&report.name);
+    for damage in &report.damage {
+        out(format_args!("{name}: {}\n", one_line(Chain(damage))))?;
+    }
+    if report.is_whole() {
+        out(format_args!(
+            "{name}: {} files, {} bytes: whole\n",
+            report.files, report.bytes
+        ))?;
+    }
+    for signature in &verified.signatures {
+        let (of, form) = (&signature.of, &signature.form);
+        match &signature.result {
+            Ok(()) => out(format_args!("{name}: {of}: signed ({form})\n"))?,
+            Err(error) => out(format_args!(
+                "{name}: {of}: no signature that holds ({form}): {}\n",
+                Chain(error)
+            ))?,
+        }
+    }
+    Ok(())
+}
+
+fn as_json(verified: &Verified) -> Value {
+    let report = &verified.report;
+    let signatures = verified.signatures.iter().map(|signature| {
+        let error = signature.result.as_ref().err();
+        json!({
+            "of": signature.of.as_str(),
+            "form": signature.form.as_str(),
+            "holds": error.is_none(),
+            "error": error.map(|error| Chain(error).to_string()),
+        })
+    });
+    json!({
+        "name": report.name,
+        "generation": report.generation.map(|generation| generation.number()),
+        "files": report.files,
+        "bytes": report.bytes,
+        "whole": report.is_whole(),
+        "damage": report.damage.iter().map(damage_as_json).collect::<Vec<_>>(),
+        "signatures": signatures.collect::<Vec<_>>(),
+    })
+}
+
+fn damage_as_json(damage: &Damage) -> Value {
+    let (kind, file, expected, found) = match damage {
+        Damage::Changed {
+            file,
+            expected,
+            found,
+        } => ("changed", Some(file.as_str()), Some(expected), Some(found)),
+        Damage::Missing { file, expected } => {
+            ("missing", Some(file.as_str()), Some(expected), None)
+        }
+        Damage::Unsigned { file } => ("missing", Some(file.as_str()), None, None),
+        Damage::Extra { file } => ("extra", Some(file.as_str()), None, None),
+        Damage::Sums => ("sums", Some("SHA256SUMS"), None, None),
+        _ => ("unreadable", None, None, None),
+    };
+    json!({
+        "kind": kind,
+        "file": file,
+        "expected": expected,
+        "found": found,
+        "message": Chain(damage).to_string(),
+    })
+}

@@ -1,0 +1,192 @@
+//! `netboot leases`: through the server that runs on a state folder, else on its database.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use hyper::Method;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::control::Control;
+use super::{Where, out, say};
+use netboot_server::Failure;
+use netboot_server::config::Config;
+use netboot_server::leases::{Listed, offline};
+
+/// The leases in the API.
+const LEASES: &str = "/api/v1/leases";
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    action: Option<Action>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    at: Where,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// End the lease of an address, so that others can have it
+    Remove {
+        /// The address
+        address: Ipv4Addr,
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Take the leases of a dnsmasq lease file
+    #[command(after_help = "Example:\n  netboot leases import /var/lib/misc/dnsmasq.leases")]
+    Import {
+        /// The file
+        file: PathBuf,
+        #[command(flatten)]
+        at: Where,
+    },
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    match &arguments.action {
+        None => list(&arguments.at, arguments.json),
+        Some(Action::Remove { address, at }) => remove(at, *address),
+        Some(Action::Import { file, at }) => import(at, file),
+    }
+}
+
+/// Asks the server that runs on a state folder; `None` where none does.
+fn ask(dir: &Path, method: Method, path: &str, body: Vec<u8>) -> Result<Option<Value>, Failure> {
+    let control = Control::of(dir);
+    let answer = super::runtime()?.block_on(control.ask(method.clone(), path, body))?;
+    let cure = match method {
+        Method::POST => "correct the file; no lease of it was taken",
+        _ => "`netboot leases` lists those that there are",
+    };
+    answer
+        .map(|answer| control.accepted(answer, cure))
+        .transpose()
+}
+
+/// What a server said, as this version knows it.
+fn understood<T: DeserializeOwned>(document: Value) -> Result<T, Failure> {
+    serde_json::from_value(document).map_err(|error| {
+        Failure::new(
+            "reading the server's answer",
+            error,
+            "use its own version of netboot",
+        )
+    })
+}
+
+fn list(at: &Where, as_json: bool) -> Result<ExitCode, Failure> {
+    let dir = match at.state_dir_or_say() {
+        Ok(dir) => dir,
+        Err(code) => return Ok(code),
+    };
+    let leases: Vec<Listed> = match ask(&dir, Method::GET, LEASES, Vec::new())? {
+        Some(leases) => understood(leases)?,
+        None => stored(at, &dir)?,
+    };
+    if as_json {
+        out(format_args!("{}\n", json!(leases)))?;
+    } else {
+        leases
+            .iter()
+            .try_for_each(|lease| out(format_args!("{lease}\n")))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is in the database that no server has open.
+fn stored(at: &Where, dir: &Path) -> Result<Vec<Listed>, Failure> {
+    let (config, _) = at.load();
+    let (leases, clock) = offline::list(&dir.join("leases"))?;
+    let leases = leases.iter();
+    Ok(leases
+        .map(|lease| Listed::of(lease, config.as_ref(), &clock))
+        .collect())
+}
+
+fn remove(at: &Where, address: Ipv4Addr) -> Result<ExitCode, Failure> {
+    let dir = match at.state_dir_or_say() {
+        Ok(dir) => dir,
+        Err(code) => return Ok(code),
+    };
+    let path = format!("{LEASES}/{address}");
+    let client = match ask(&dir, Method::DELETE, &path, Vec::new())? {
+        Some(lease) => understood::<Listed>(lease)?.client,
+        None => {
+            let ended = offline::remove(&dir.join("leases"), address)?;
+            let ended = ended.ok_or_else(|| {
+                Failure::new(
+                    format!("ending the lease of {address}"),
+                    format!("{address} has no lease"),
+                    "`netboot leases` lists those that there are",
+                )
+            })?;
+            ended.client.to_string()
+        }
+    };
+    out(format_args!("{address} is no longer lent to {client}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import(at: &Where, file: &Path) -> Result<ExitCode, Failure> {
+    let dir = match at.state_dir_or_say() {
+        Ok(dir) => dir,
+        Err(code) => return Ok(code),
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Failure::new(
+            format!("reading {}", file.display()),
+            error,
+            "name dnsmasq's lease file, such as /var/lib/misc/dnsmasq.leases",
+        )
+    })?;
+    let imported = match ask(&dir, Method::POST, LEASES, text.clone().into_bytes())? {
+        Some(imported) => imported,
+        None => {
+            let config = match at.load_or_say() {
+                Ok(config) => config,
+                Err(code) => return Ok(code),
+            };
+            import_offline(&config, &text)?
+        }
+    };
+    for one in imported["left_out"].as_array().into_iter().flatten() {
+        let (line, why) = (&one["line"], one["why"].as_str().unwrap_or_default());
+        say(format_args!(
+            "{}, line {line}: left out: {why}\n",
+            file.display()
+        ));
+    }
+    for one in imported["kept"].as_array().into_iter().flatten() {
+        let text = |key: &str| one[key].as_str().unwrap_or_default();
+        say(format_args!(
+            "{}: left out for {}: another machine has it here\n",
+            text("address"),
+            text("client")
+        ));
+    }
+    out(format_args!("{} leases taken\n", imported["taken"]))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import_offline(config: &Config, text: &str) -> Result<Value, Failure> {
+    let networks = config.networks.iter();
+    let networks: Vec<_> = networks
+        .map(|network| (network.id(), network.subnet))
+        .collect();
+    std::fs::create_dir_all(&config.state_dir).map_err(|error| {
+        Failure::new(
+            format!("making the folder {}", config.state_dir.display()),
+            error,
+            "let this user write there, or name another folder with --state-dir",
+        )
+    })?;
+    let imported = offline::import(&config.leases_file(), text, &networks)?;
+    Ok(imported.to_json())
+}

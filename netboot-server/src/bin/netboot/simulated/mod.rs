@@ -1,0 +1,204 @@
+//! A simulated machine that boots from the network: its firmware's DHCP and TFTP or HTTP, iPXE's
+//! DHCP, and the script that it gets, run by the interpreter. `netboot demo` sends one through a
+//! server of its own, `netboot probe` to one that runs already.
+//!
+//! It runs no program: one whose name says iPXE is taken for iPXE. It asks the servers that DHCP
+//! named and no other, keeps a MiB of each file, and gives up where a script does not end.
+
+mod fetch;
+mod link;
+mod report;
+mod script;
+mod settings;
+
+use std::collections::VecDeque;
+
+use clap::ValueEnum;
+use netboot_dhcp::MacAddr;
+use netboot_dhcp::client::{Bound, Profile};
+use netboot_dhcp::value::Arch;
+
+use self::fetch::{Fetched, Fetcher};
+pub(crate) use self::link::{Link, Ports};
+pub(crate) use self::report::Report;
+use netboot_server::Failure;
+
+/// What a simulated machine boots with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Firmware {
+    /// A BIOS PXE ROM
+    Bios,
+    /// UEFI's PXE on x86-64
+    Uefi,
+    /// UEFI's HTTP boot on x86-64
+    UefiHttp,
+    /// iPXE in the network card's ROM, on a BIOS machine
+    Ipxe,
+    /// The boot ROM of a Raspberry Pi 3
+    #[value(name = "rpi3")]
+    RaspberryPi3,
+    /// The boot loader of a Raspberry Pi 4
+    #[value(name = "rpi4")]
+    RaspberryPi4,
+}
+
+/// A simulated machine.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) firmware: Firmware,
+    pub(crate) mac: MacAddr,
+    pub(crate) link: Link,
+    pub(crate) ports: Ports,
+    /// What is chosen in its menus, in order; after that their defaults.
+    pub(crate) choices: VecDeque<String>,
+}
+
+/// How a boot ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// False where the machine ends with nothing to run.
+    pub(crate) boots: bool,
+    /// What it boots, or why it does not.
+    pub(crate) what: String,
+    /// The bytes of all files that it loaded.
+    pub(crate) loaded: u64,
+}
+
+impl Ended {
+    fn boots(what: impl Into<String>) -> Self {
+        let (boots, what, loaded) = (true, what.into(), 0);
+        Self {
+            boots,
+            what,
+            loaded,
+        }
+    }
+
+    fn stops(why: impl Into<String>) -> Self {
+        Self {
+            boots: false,
+            ..Self::boots(why)
+        }
+    }
+
+    fn after(self, bytes: u64) -> Self {
+        let loaded = self.loaded + bytes;
+        Self { loaded, ..self }
+    }
+}
+
+impl Machine {
+    /// From power-on to what it boots.
+    ///
+    /// # Errors
+    ///
+    /// Where nobody gives it an address, or a file that it needs does not come.
+    pub(crate) async fn boot(self, report: &mut Report) -> Result<Ended, Failure> {
+        let mut before = 0;
+        if let Some(profile) = self.firmware.profile(self.mac) {
+            let bound = self
+                .link
+                .dhcp("firmware", profile, self.ports, report)
+                .await?;
+            let fetcher = self.fetcher(&bound)?;
+            let name = self.firmware.file(&bound);
+            let Some(name) = name else {
+                return Ok(Ended::stops("the firmware was told no program"));
+            };
+            let program = match self.firmware {
+                Firmware::UefiHttp => fetcher.get(&name, report).await?,
+                _ => {
+                    let server = bound.next_server.unwrap_or(bound.boot_server);
+                    if !fetcher.servers.contains(&server) {
+                        let why = format!("{name} is on {server}, which is not probed");
+                        return Ok(Ended::stops(why));
+                    }
+                    let port = self.ports.tftp;
+                    Fetched::File(fetcher.tftp(server, port, &name, report).await?)
+                }
+            };
+            let program = match program {
+                Fetched::File(program) => program,
+                Fetched::NotAsked(why) => return Ok(Ended::stops(why)),
+            };
+            if !is_ipxe(&name) {
+                let what = format!("{name}, which is not iPXE: what it does is not simulated");
+                return Ok(Ended::boots(what).after(program.length));
+            }
+            before = program.length;
+        }
+        let profile = Profile::ipxe(self.mac, self.firmware.arch());
+        let bound = self.link.dhcp("iPXE", profile, self.ports, report).await?;
+        let Some(file) = bound.file.clone() else {
+            return Ok(Ended::stops("iPXE was told no script").after(before));
+        };
+        let url = match bound.next_server {
+            Some(server) if !file.contains("://") => {
+                format!("tftp://{server}/{}", file.trim_start_matches('/'))
+            }
+            _ => file,
+        };
+        let fetcher = self.fetcher(&bound)?;
+        let first = match fetcher.get(&url, report).await? {
+            Fetched::File(first) => first,
+            Fetched::NotAsked(why) => return Ok(Ended::stops(why).after(before)),
+        };
+        let ended = script::run(self, fetcher, &bound, first, report).await?;
+        Ok(ended.after(before))
+    }
+
+    fn fetcher(&self, bound: &Bound) -> Result<Fetcher, Failure> {
+        let from = self.link.local(bound.address)?;
+        let mut servers = vec![bound.server, bound.boot_server];
+        servers.extend(bound.next_server);
+        if let Link::Server(server, _) = self.link {
+            // Nobody else was asked for.
+            servers = vec![server];
+        }
+        let device = self.link.device();
+        Ok(Fetcher::new(from, device, servers, self.ports.tftp))
+    }
+}
+
+impl Firmware {
+    /// What it asks with before iPXE does; `None` where it is iPXE itself.
+    fn profile(self, mac: MacAddr) -> Option<Profile> {
+        Some(match self {
+            Self::Bios => Profile::pxe_bios(mac),
+            Self::Uefi => Profile::pxe_uefi(mac),
+            Self::UefiHttp => Profile::http_uefi(mac),
+            Self::Ipxe => return None,
+            Self::RaspberryPi3 => Profile::raspberry_pi_3(mac),
+            Self::RaspberryPi4 => Profile::raspberry_pi_4(mac),
+        })
+    }
+
+    /// The first file that it loads. A Raspberry Pi goes by names of its own.
+    fn file(self, bound: &Bound) -> Option<String> {
+        match self {
+            Self::RaspberryPi3 => Some("bootcode.bin".to_owned()),
+            Self::RaspberryPi4 => Some("config.txt".to_owned()),
+            _ => bound.file.clone(),
+        }
+    }
+
+    /// The platform of the iPXE that it loads.
+    fn arch(self) -> Arch {
+        match self.is_uefi() {
+            true => Arch::X64_UEFI,
+            false => Arch::X86_BIOS,
+        }
+    }
+
+    fn is_uefi(self) -> bool {
+        matches!(self, Self::Uefi | Self::UefiHttp)
+    }
+}
+
+/// Whether a program is iPXE, as its name has it: nothing in a packed one says so.
+fn is_ipxe(name: &str) -> bool {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    ["ipxe", "undionly", "snponly", "snp."]
+        .iter()
+        .any(|known| file.contains(known))
+}

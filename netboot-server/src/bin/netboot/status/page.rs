@@ -1,0 +1,377 @@
+//! What `netboot status` shows people: a page of text, from the API's documents.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// Machines that are shown, those heard of last first.
+const MACHINES: usize = 15;
+
+/// The documents at one moment.
+#[derive(Debug)]
+pub(super) struct Page {
+    at: Timestamp,
+    status: Status,
+    machines: Vec<Machine>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Status {
+    version: String,
+    started: Option<Timestamp>,
+    endpoints: Vec<Endpoint>,
+    networks: Vec<Network>,
+    images: u64,
+    targets: u64,
+    broken: Vec<String>,
+    downloads: Vec<Download>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Endpoint {
+    name: String,
+    listening: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Network {
+    name: String,
+    interface: Option<String>,
+    subnet: String,
+    pool: Pool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Pool {
+    addresses: u64,
+    in_use: u64,
+}
+
+#[derive(Debug, Default, Clone, Deserialize)]
+#[serde(default)]
+struct Download {
+    client: String,
+    machine: Option<String>,
+    path: String,
+    bytes: u64,
+    of: u64,
+    elapsed_ms: u64,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Machine {
+    mac: String,
+    name: Option<String>,
+    address: Option<String>,
+    boot: Option<Boot>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Boot {
+    id: u64,
+    last: Option<Timestamp>,
+    progress: String,
+    failed: Option<String>,
+}
+
+impl Page {
+    /// What the documents say; what one of them does not say is left out.
+    pub(super) fn read(status: &Value, machines: &Value, at: Timestamp) -> Self {
+        Self {
+            at,
+            status: Status::deserialize(status).unwrap_or_default(),
+            machines: Vec::deserialize(machines).unwrap_or_default(),
+        }
+    }
+
+    /// The page; rates are since the one before, or since a download began.
+    pub(super) fn shown(&self, before: Option<&Self>) -> String {
+        let mut text = String::new();
+        // Writing to text cannot fail.
+        let _ = self.write(&mut text, before);
+        text
+    }
+
+    fn write(&self, text: &mut String, before: Option<&Self>) -> std::fmt::Result {
+        let status = &self.status;
+        let since = status
+            .started
+            .map_or(0, |started| self.at.as_second() - started.as_second());
+        writeln!(
+            text,
+            "netboot {}, up {}: {} image(s), {} target(s)",
+            status.version,
+            lasting(since),
+            status.images,
+            status.targets
+        )?;
+        writeln!(text, "\nServices")?;
+        for endpoint in &status.endpoints {
+            let state = if endpoint.listening {
+                ""
+            } else {
+                "  waiting for it"
+            };
+            writeln!(text, "  {}{state}", endpoint.name)?;
+        }
+        writeln!(text, "\nNetworks")?;
+        let rows = status.networks.iter().map(|network| {
+            let Pool { addresses, in_use } = network.pool;
+            [
+                network.name.clone(),
+                network
+                    .interface
+                    .clone()
+                    .unwrap_or_else(|| "(relay)".into()),
+                network.subnet.clone(),
+                format!("{in_use} of {addresses} addresses in use"),
+            ]
+        });
+        table(text, rows)?;
+        if !status.downloads.is_empty() {
+            writeln!(text, "\nDownloads")?;
+            let rows = status
+                .downloads
+                .iter()
+                .map(|one| self.download(one, before));
+            table(text, rows)?;
+        }
+        let mut booted: Vec<_> = self
+            .machines
+            .iter()
+            .filter(|one| one.boot.is_some())
+            .collect();
+        booted.sort_by_key(|one| std::cmp::Reverse(one.boot.as_ref().and_then(|boot| boot.last)));
+        writeln!(text, "\nLast boots")?;
+        if booted.is_empty() {
+            writeln!(text, "  none since it started")?;
+        }
+        let rows = booted.iter().take(MACHINES).map(|one| row(one, self.at));
+        table(text, rows)?;
+        if booted.len() > MACHINES {
+            writeln!(text, "  and {} more", booted.len() - MACHINES)?;
+        }
+        if !status.broken.is_empty() {
+            writeln!(text, "\nNot usable")?;
+        }
+        for broken in &status.broken {
+            writeln!(text, "  {broken}")?;
+        }
+        Ok(())
+    }
+
+    fn download(&self, one: &Download, before: Option<&Self>) -> [String; 4] {
+        let who = one.machine.as_ref();
+        let name = self
+            .machines
+            .iter()
+            .find(|machine| Some(&machine.mac) == who);
+        let name = name.and_then(|machine| machine.name.clone());
+        let earlier = before.and_then(|before| {
+            let mut all = before.status.downloads.iter();
+            let same = |it: &&Download| {
+                (&it.client, &it.path) == (&one.client, &one.path) && it.bytes <= one.bytes
+            };
+            all.find(same).map(|it| (it.bytes, it.elapsed_ms))
+        });
+        let (bytes, millis) = earlier.unwrap_or_default();
+        let millis = one.elapsed_ms.saturating_sub(millis).max(1);
+        let rate = (one.bytes - bytes).saturating_mul(1000) / millis;
+        let percent = one.bytes.saturating_mul(100) / one.of.max(1);
+        let pace = match one.of.saturating_sub(one.bytes).checked_div(rate) {
+            Some(seconds) => {
+                let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+                format!("{}/s, {} left", size(rate), lasting(seconds))
+            }
+            None => "stands still".into(),
+        };
+        [
+            name.or_else(|| who.cloned())
+                .unwrap_or_else(|| one.client.clone()),
+            one.path.clone(),
+            format!("{percent} % of {}", size(one.of)),
+            pace,
+        ]
+    }
+}
+
+fn row(machine: &Machine, now: Timestamp) -> [String; 5] {
+    let boot = machine.boot.as_ref();
+    let came_to = boot.map_or("", |boot| boot.progress.as_str());
+    let came_to = match came_to {
+        "asked" => "asked for an address",
+        "leased" => "has its address",
+        "program" => "has its boot program",
+        "script" => "has its boot script",
+        "image" => "has its image",
+        other => other,
+    };
+    let failed = boot.and_then(|boot| boot.failed.as_deref());
+    let failed = failed
+        .map(|step| format!(", failed at {step}"))
+        .unwrap_or_default();
+    let at = boot.and_then(|boot| boot.last).map(|at| at.to_string());
+    [
+        clock(&at.unwrap_or_default(), now),
+        machine.name.clone().unwrap_or_else(|| "(no target)".into()),
+        machine.mac.clone(),
+        machine.address.clone().unwrap_or_else(|| "-".into()),
+        format!("boot {}: {came_to}{failed}", boot.map_or(0, |boot| boot.id)),
+    ]
+}
+
+/// Rows with their columns below each other, the last as long as it is.
+fn table<const N: usize>(
+    text: &mut String,
+    rows: impl Iterator<Item = [String; N]>,
+) -> std::fmt::Result {
+    let rows: Vec<_> = rows.collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    for row in &rows {
+        let cells = row.iter().zip(widths);
+        let line: Vec<_> = cells
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        writeln!(text, "  {}", line.join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// The local time of an instant as the API writes it, with the date where that is not today's.
+pub(crate) fn clock(at: &str, now: Timestamp) -> String {
+    let Ok(instant) = at.parse::<Timestamp>() else {
+        return at.to_owned();
+    };
+    let here = jiff::tz::TimeZone::system();
+    let (instant, now) = (instant.to_zoned(here.clone()), now.to_zoned(here));
+    let today = instant.date() == now.date();
+    let form = if today { "%H:%M:%S" } else { "%F %T" };
+    instant.strftime(form).to_string()
+}
+
+/// So many bytes, in the largest unit of which there is at least one.
+fn size(bytes: u64) -> String {
+    let units = ["KiB", "MiB", "GiB", "TiB"];
+    let mut scaled = (bytes, 0_u64);
+    let mut unit = "bytes";
+    for larger in units {
+        if scaled.0 < 1024 {
+            break;
+        }
+        scaled = (scaled.0 / 1024, scaled.0 % 1024);
+        unit = larger;
+    }
+    match unit {
+        "bytes" => format!("{bytes} bytes"),
+        _ => format!("{}.{} {unit}", scaled.0, scaled.1 * 10 / 1024),
+    }
+}
+
+/// So many seconds, in the two largest units.
+fn lasting(seconds: i64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
+    if days > 0 {
+        format!("{days} d {} h", hours % 24)
+    } else if hours > 0 {
+        format!("{hours} h {} min", minutes % 60)
+    } else if minutes > 0 {
+        format!("{minutes} min {} s", seconds % 60)
+    } else {
+        format!("{seconds} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn status(bytes: u64, elapsed_ms: u64) -> Value {
+        json!({
+            "version": "0.1.0", "started": "2026-01-01T00:00:00Z", "images": 2, "targets": 1,
+            "endpoints": [
+                { "name": "DHCP on eth1", "listening": true },
+                { "name": "DHCP on eth2", "listening": false },
+            ],
+            "networks": [{
+                "name": "lab", "interface": "eth1", "subnet": "192.168.100.0/24",
+                "pool": { "addresses": 101, "in_use": 12 },
+            }],
+            "broken": ["image x cannot be used: it has no manifest"],
+            "downloads": [{
+                "client": "192.168.100.101", "machine": "52:54:00:12:34:56",
+                "path": "/images/debian/@1/initrd", "bytes": bytes, "of": 100 << 20,
+                "elapsed_ms": elapsed_ms,
+            }],
+        })
+    }
+
+    fn page(bytes: u64, elapsed_ms: u64) -> Page {
+        let machines = json!([
+            { "mac": "52:54:00:12:34:56", "name": "node-01", "address": "192.168.100.101",
+              "boot": { "id": 3, "last": "2026-01-01T01:00:00Z", "progress": "script",
+                        "failed": null } },
+            { "mac": "52:54:00:12:34:57", "boot": null },
+        ]);
+        let at = "2026-01-01T03:12:00Z".parse().expect("an instant");
+        Page::read(&status(bytes, elapsed_ms), &machines, at)
+    }
+
+    #[test]
+    fn a_page_tells_services_pools_downloads_and_boots() {
+        let shown = page(25 << 20, 5000).shown(None);
+        for expected in [
+            "netboot 0.1.0, up 3 h 12 min: 2 image(s), 1 target(s)\n",
+            "  DHCP on eth1\n  DHCP on eth2  waiting for it\n",
+            "  lab  eth1  192.168.100.0/24  12 of 101 addresses in use\n",
+            "  node-01  /images/debian/@1/initrd  25 % of 100.0 MiB  5.0 MiB/s, 15 s left\n",
+            "  node-01  52:54:00:12:34:56  192.168.100.101  boot 3: has its boot script\n",
+            "Not usable\n  image x cannot be used: it has no manifest\n",
+        ] {
+            assert!(shown.contains(expected), "{expected}\n{shown}");
+        }
+        assert!(!shown.contains("52:54:00:12:34:57"), "{shown}");
+    }
+
+    #[test]
+    fn a_rate_is_since_the_page_before() {
+        let shown = page(35 << 20, 6000).shown(Some(&page(25 << 20, 5000)));
+        assert!(shown.contains("10.0 MiB/s, 6 s left"), "{shown}");
+        let shown = page(25 << 20, 6000).shown(Some(&page(25 << 20, 5000)));
+        assert!(shown.contains("25 % of 100.0 MiB  stands still"), "{shown}");
+    }
+
+    #[test]
+    fn a_time_has_its_date_where_that_is_not_todays() {
+        let now = "2026-01-03T12:00:00Z".parse().expect("an instant");
+        let before = clock("2026-01-01T12:00:00Z", now);
+        assert!(before.starts_with("2026-01-01 "), "{before}");
+        assert!(!clock("2026-01-03T12:00:00Z", now).contains('-'));
+        assert_eq!(clock("no instant", now), "no instant");
+    }
+
+    #[test]
+    fn sizes_are_in_their_largest_unit() {
+        for (bytes, shown) in [
+            (0, "0 bytes"),
+            (1023, "1023 bytes"),
+            (1536, "1.5 KiB"),
+            (u64::MAX, "16777215.9 TiB"),
+        ] {
+            assert_eq!(size(bytes), shown);
+        }
+    }
+}

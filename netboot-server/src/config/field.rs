@@ -1,0 +1,64 @@
+//! A value as it was written, right or wrong.
+//!
+//! Reading a document never stops at a wrong value: it is kept with its place until all are known.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::problem::Problems;
+
+/// What a key wants, in words.
+pub(super) trait Wanted: DeserializeOwned {
+    /// As it reads after "wants": `an IPv4 address such as 192.168.100.1`.
+    const WANTED: &'static str;
+}
+
+/// A value of a key that wants a `T`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Field<T> {
+    /// It is one.
+    Right(T),
+    /// It is something else: the value as JSON writes it, and why it is none.
+    Wrong { written: String, why: String },
+}
+
+impl<T: Wanted> Field<T> {
+    /// The value, or a problem at the place.
+    pub(super) fn check(self, place: impl fmt::Display, problems: &mut Problems) -> Option<T> {
+        match self {
+            Self::Right(value) => Some(value),
+            Self::Wrong { written, why } => {
+                problems.error(
+                    place,
+                    format!("{written} cannot be read: {why}"),
+                    format!("write {}", T::WANTED),
+                );
+                None
+            }
+        }
+    }
+}
+
+impl<'de, T: Wanted> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = serde_json::Value::deserialize(deserializer)?;
+        Ok(match T::deserialize(&written) {
+            Ok(value) => Self::Right(value),
+            Err(error) => Self::Wrong {
+                written: written.to_string(),
+                why: error.to_string(),
+            },
+        })
+    }
+}
+
+impl<T: Serialize> Serialize for Field<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Right(value) => value.serialize(serializer),
+            Self::Wrong { written, .. } => serializer.serialize_str(written),
+        }
+    }
+}

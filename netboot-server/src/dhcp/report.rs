@@ -1,0 +1,97 @@
+//! DHCP's steps in the event stream.
+
+use std::io;
+use std::net::Ipv4Addr;
+
+use netboot_dhcp::MacAddr;
+use netboot_dhcp::server::{Outcome, Reply, Silence, Transaction};
+
+use crate::service::Shared;
+use crate::telemetry::events::{Kind, Stage};
+
+pub(super) fn transaction(outcome: &Outcome) -> &Transaction {
+    match outcome {
+        Outcome::Reply(reply) => &reply.transaction,
+        Outcome::Silent(silence) => &silence.transaction,
+        Outcome::Needs(_, pending) => pending.transaction(),
+    }
+}
+
+/// A message came in.
+pub(super) fn request(shared: &Shared, interface: &str, outcome: &Outcome, stage: Stage) {
+    let of = transaction(outcome);
+    shared.emit(
+        of.hardware.mac(),
+        Kind::Dhcp {
+            message: of.request.to_string(),
+            interface: interface.to_owned(),
+            address: of.address,
+            host_name: of.host_name.clone(),
+            boot_file: None,
+            refusal: None,
+            stage,
+        },
+    );
+}
+
+/// A reply goes out.
+pub(super) fn reply(shared: &Shared, interface: &str, reply: &Reply, boot_file: Option<String>) {
+    let of = &reply.transaction;
+    shared.emit(
+        of.hardware.mac(),
+        Kind::Dhcp {
+            message: reply.kind.to_string(),
+            interface: interface.to_owned(),
+            address: of.address,
+            host_name: of.host_name.clone(),
+            boot_file,
+            refusal: reply.refusal.map(|refusal| refusal.to_string()),
+            stage: Stage::Server,
+        },
+    );
+}
+
+/// A reply of which that was told could not be sent.
+pub(super) fn unsent(shared: &Shared, interface: &str, reply: &Reply, error: &io::Error) {
+    shared.emit(
+        reply.transaction.hardware.mac(),
+        Kind::DhcpIgnored {
+            message: reply.kind.to_string(),
+            interface: interface.to_owned(),
+            why: format!("it cannot be sent: {error}"),
+        },
+    );
+}
+
+/// There is no answer.
+pub(super) fn silence(shared: &Shared, interface: &str, silence: &Silence) {
+    if !silence.reason.is_fault() {
+        tracing::debug!("{}", silence.line(interface));
+        return;
+    }
+    shared.emit(
+        silence.transaction.hardware.mac(),
+        Kind::DhcpIgnored {
+            message: silence.transaction.request.to_string(),
+            interface: interface.to_owned(),
+            why: silence.reason.to_string(),
+        },
+    );
+}
+
+/// Another server gives addresses on the same network.
+pub(super) fn rogue_server(
+    shared: &Shared,
+    interface: &str,
+    server: Ipv4Addr,
+    machine: Option<MacAddr>,
+) {
+    let interface = interface.to_owned();
+    shared.emit(machine, Kind::OtherServer { interface, server });
+}
+
+/// An address of a range answered a probe.
+pub(super) fn in_use(shared: &Shared, interface: &str, address: Ipv4Addr) {
+    let interface = interface.to_owned();
+    shared.emit(None, Kind::AddressInUse { interface, address });
+}

@@ -1,0 +1,93 @@
+//! What the configuration names and the host does not have.
+
+use netboot_image::ImageName;
+
+use super::World;
+use crate::config::platform::Platform;
+use crate::config::{Install, Problems, ProgramChoice};
+use crate::world::certificate;
+
+impl World {
+    /// Adds a warning for everything that the configuration names and that is not at hand, and an
+    /// error for a certificate that HTTPS cannot be served with.
+    pub fn warn(&self, problems: &mut Problems) {
+        let mut missing = |place: String, image: Option<&ImageName>, whose: &str| {
+            if let Some(image) = image.filter(|image| self.image(image).is_none()) {
+                problems.warning(
+                    place,
+                    format!(
+                        "image {image} is not in the store; {whose} gets a script that says so"
+                    ),
+                    format!("run `{}`", self.config.command_for(image)),
+                );
+            }
+        };
+        let install = |install: &Option<Install>| install.as_ref().map(|it| it.image.clone());
+        for (name, group) in &self.config.groups {
+            let (whose, place) = (format!("group {name}"), format!("netboot.groups.{name}"));
+            missing(format!("{place}.config"), group.image.as_ref(), &whose);
+            let image = install(&group.install);
+            missing(format!("{place}.install.image"), image.as_ref(), &whose);
+        }
+        for target in &self.config.targets {
+            let (whose, place) = (&target.name, &target.place);
+            missing(format!("{place}.config"), target.image.as_ref(), whose);
+            let image = install(&target.install);
+            missing(format!("{place}.install.image"), image.as_ref(), whose);
+        }
+        if let Err(failure) = &self.installs {
+            problems.warning(&failure.tried, failure.why.clone(), failure.cure.clone());
+        }
+        if let Some(tls) = &self.config.tls {
+            certificate::check(tls, problems);
+        }
+        self.warn_of_programs(problems);
+        for broken in &self.broken {
+            problems.warning(
+                self.config.images_dir().display(),
+                broken.clone(),
+                "add the image again, or remove what stands there",
+            );
+        }
+    }
+
+    /// Programs that are named and not at hand; and the platforms of PCs that none is at hand for.
+    fn warn_of_programs(&self, problems: &mut Problems) {
+        let folder = self.config.programs_dir();
+        let targets = self.config.targets.iter();
+        let targets = targets.map(|target| (target.place.clone(), &target.program));
+        let groups = self.config.groups.iter();
+        let groups = groups.map(|(name, group)| (format!("netboot.groups.{name}"), &group.program));
+        let networks = self.config.networks.iter();
+        let networks =
+            networks.map(|network| (format!("network {}", network.name), &network.program));
+        for (place, choice) in targets.chain(groups).chain(networks) {
+            for name in choice.iter().flat_map(ProgramChoice::names) {
+                if !self.programs.has(name) {
+                    problems.warning(
+                        format!("{place}.program"),
+                        format!("{name} is not at hand"),
+                        format!("put it into {}", folder.display()),
+                    );
+                }
+            }
+        }
+        let lacking: Vec<_> = Platform::ALL
+            .into_iter()
+            .filter(|&platform| self.programs.for_platform(platform).is_none())
+            .collect();
+        if lacking.contains(&Platform::Bios) && lacking.contains(&Platform::X64) {
+            problems.warning(
+                folder.display(),
+                "no iPXE program is at hand, here or in the distribution's folders",
+                "install the Debian package ipxe, or put undionly.kpxe and ipxe.efi there",
+            );
+        } else if !lacking.is_empty() {
+            let lacking: Vec<_> = lacking.into_iter().map(Platform::name).collect();
+            problems.note(
+                folder.display(),
+                format!("holds no boot program for {}", lacking.join(", ")),
+            );
+        }
+    }
+}
