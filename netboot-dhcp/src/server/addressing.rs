@@ -1,8 +1,12 @@
 //! Where a reply goes: RFC 2131 section 4.1 as a function of its own.
+//!
+//! Section 4.1 sends to `ciaddr` where a message has one. Clients write an old address there in a
+//! DISCOVER or in the REQUEST that takes an offer, where table 5 wants 0, and answer no ARP for it.
+//! So a client is taken to have the address that its REQUEST came from, and no other.
 
+use super::Incoming;
 use crate::HardwareAddr;
 use crate::value::MessageType;
-use crate::wire::MessageView;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 /// Where a reply is to be sent.
@@ -45,7 +49,7 @@ impl Destination {
 ///
 /// let path = ReturnPath {
 ///     giaddr: Ipv4Addr::new(10, 2, 0, 1),
-///     ciaddr: Ipv4Addr::UNSPECIFIED,
+///     own: None,
 ///     broadcast: true,
 ///     hardware: HardwareAddr::new(1, &[0x52, 0x54, 0, 0x12, 0x34, 0x56]).unwrap(),
 /// };
@@ -58,8 +62,8 @@ impl Destination {
 pub struct ReturnPath {
     /// The relay agent, or 0.0.0.0.
     pub giaddr: Ipv4Addr,
-    /// The client's address, or 0.0.0.0.
-    pub ciaddr: Ipv4Addr,
+    /// The address that the client has and can be reached at.
+    pub own: Option<Ipv4Addr>,
     /// Whether the client asks for broadcast.
     pub broadcast: bool,
     /// The client's hardware address.
@@ -71,7 +75,8 @@ impl ReturnPath {
     ///
     /// A relay agent gets everything, on the servers' port. A NAK is broadcast, since the client's
     /// address is in doubt. Otherwise the client gets it at its own address; by broadcast, if it
-    /// asks for that, has no hardware address or is given none; else as [`Destination::Unbound`].
+    /// asks for that, has no hardware address or is given no address; else as
+    /// [`Destination::Unbound`].
     #[must_use]
     pub fn destination(
         &self,
@@ -83,8 +88,10 @@ impl ReturnPath {
         if !self.giaddr.is_unspecified() {
             return Destination::Relay(SocketAddrV4::new(self.giaddr, server_port));
         }
-        if kind != MessageType::NAK && !self.ciaddr.is_unspecified() {
-            return Destination::Client(SocketAddrV4::new(self.ciaddr, client_port));
+        if let Some(own) = self.own
+            && kind != MessageType::NAK
+        {
+            return Destination::Client(SocketAddrV4::new(own, client_port));
         }
         let unaddressed = yiaddr.is_unspecified() || self.hardware.as_bytes().is_empty();
         if kind == MessageType::NAK || self.broadcast || unaddressed {
@@ -95,13 +102,19 @@ impl ReturnPath {
             hardware: self.hardware,
         }
     }
-}
 
-impl From<&MessageView<'_>> for ReturnPath {
-    fn from(message: &MessageView<'_>) -> Self {
+    /// How a message of type `kind` is answered, where `ciaddr` is the client's address as it says.
+    /// The answer to an INFORM goes to `ciaddr` (RFC 2131 section 4.3.5).
+    pub(super) fn of(incoming: &Incoming<'_>, kind: MessageType, ciaddr: Ipv4Addr) -> Self {
+        let has_it = match kind {
+            MessageType::REQUEST => *incoming.source.ip() == ciaddr,
+            MessageType::INFORM => true,
+            _ => false,
+        };
+        let message = &incoming.message;
         Self {
             giaddr: message.giaddr(),
-            ciaddr: message.ciaddr(),
+            own: Some(ciaddr).filter(|own| has_it && !own.is_unspecified()),
             broadcast: message.broadcast(),
             hardware: message.hardware(),
         }
@@ -115,10 +128,10 @@ mod tests {
     const NONE: Ipv4Addr = Ipv4Addr::UNSPECIFIED;
     const GIVEN: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
 
-    fn path(giaddr: Ipv4Addr, ciaddr: Ipv4Addr, broadcast: bool) -> ReturnPath {
+    fn path(giaddr: Ipv4Addr, own: Option<Ipv4Addr>, broadcast: bool) -> ReturnPath {
         ReturnPath {
             giaddr,
-            ciaddr,
+            own,
             broadcast,
             hardware: HardwareAddr::new(1, &[2, 0, 0, 0, 0, 1]).unwrap(),
         }
@@ -133,7 +146,7 @@ mod tests {
         let relay = Ipv4Addr::new(10, 9, 0, 1);
         for kind in [MessageType::OFFER, MessageType::ACK, MessageType::NAK] {
             assert_eq!(
-                destination(path(relay, GIVEN, true), kind),
+                destination(path(relay, Some(GIVEN), true), kind),
                 Destination::Relay(SocketAddrV4::new(relay, 67))
             );
         }
@@ -143,23 +156,23 @@ mod tests {
     fn client_with_an_address_gets_unicast_but_a_nak_is_broadcast() {
         let own = Ipv4Addr::new(10, 0, 0, 5);
         assert_eq!(
-            destination(path(NONE, own, true), MessageType::ACK),
+            destination(path(NONE, Some(own), true), MessageType::ACK),
             Destination::Client(SocketAddrV4::new(own, 68))
         );
         assert_eq!(
-            destination(path(NONE, own, false), MessageType::NAK),
+            destination(path(NONE, Some(own), false), MessageType::NAK),
             Destination::Broadcast("255.255.255.255:68".parse().unwrap())
         );
     }
 
     #[test]
     fn client_without_an_address_gets_broadcast_only_if_it_asks() {
-        let asks = destination(path(NONE, NONE, true), MessageType::OFFER);
+        let asks = destination(path(NONE, None, true), MessageType::OFFER);
         assert_eq!(
             asks,
             Destination::Broadcast("255.255.255.255:68".parse().unwrap())
         );
-        let takes_unicast = destination(path(NONE, NONE, false), MessageType::OFFER);
+        let takes_unicast = destination(path(NONE, None, false), MessageType::OFFER);
         assert!(
             matches!(takes_unicast, Destination::Unbound { address, .. } if *address.ip() == GIVEN)
         );
@@ -168,7 +181,7 @@ mod tests {
 
     #[test]
     fn client_without_a_hardware_address_gets_broadcast() {
-        let mut path = path(NONE, NONE, false);
+        let mut path = path(NONE, None, false);
         path.hardware = HardwareAddr::new(1, &[]).unwrap();
         assert_eq!(
             destination(path, MessageType::OFFER),

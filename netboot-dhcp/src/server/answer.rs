@@ -41,7 +41,7 @@ impl Answer<'_> {
         let mut message = self.header(kind);
         message.yiaddr = yiaddr;
         if kind == MessageType::ACK {
-            message.ciaddr = self.request.path.ciaddr;
+            message.ciaddr = self.request.confirmed_ciaddr();
         }
         if self.request.rapid && kind == MessageType::ACK {
             message.options.push(OptionCode::RAPID_COMMIT, &[]);
@@ -83,7 +83,7 @@ impl Answer<'_> {
     /// A boot server's ACK: what to boot, for a client that has its address.
     pub(super) fn boot_server_ack(&self) -> Result<Bytes, EncodeError> {
         let mut message = self.header(MessageType::ACK);
-        message.ciaddr = self.request.path.ciaddr;
+        message.ciaddr = self.request.ciaddr;
         self.put_file(&mut message);
         let mut name = Vec::new();
         write_address(message.siaddr, &mut name);

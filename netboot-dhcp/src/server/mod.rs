@@ -281,7 +281,7 @@ impl Server {
         let Some(kind) = found.kind() else {
             return silent(SilenceReason::NoMessageType, transaction);
         };
-        let mut request = match Request::read(view, kind, &found, &self.settings.pxe_classes) {
+        let mut request = match Request::read(incoming, kind, &found, &self.settings.pxe_classes) {
             Ok(request) => request,
             Err(reason) => return silent(reason, transaction),
         };

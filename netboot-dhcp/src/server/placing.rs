@@ -32,7 +32,7 @@ impl Server {
             .iter()
             .enumerate()
             .filter(|(_, network)| network.link == link);
-        let own = [path.ciaddr, *incoming.source.ip()];
+        let own = [request.ciaddr, *incoming.source.ip()];
         if let Some(own) = own.into_iter().find(|address| !address.is_unspecified()) {
             let local = here
                 .clone()

@@ -1,11 +1,13 @@
 //! What the server keeps of a message: the few facts that rules and replies need, read once.
 
 use super::found::Found;
-use super::{Allow, ClientKey, Firmware, Network, Refusal, Reservation, ReturnPath, SilenceReason};
+use super::{
+    Allow, ClientKey, Firmware, Incoming, Network, Refusal, Reservation, ReturnPath, SilenceReason,
+};
 use crate::value::{
     Arch, ClientId, MachineId, MessageType, SubOptions, VendorClassKind, agent, key, pxe,
 };
-use crate::wire::{MessageView, OptionCode};
+use crate::wire::OptionCode;
 use alloc::string::String;
 use bytes::Bytes;
 use core::net::Ipv4Addr;
@@ -16,6 +18,8 @@ pub(super) struct Request {
     pub(super) xid: u32,
     pub(super) flags: u16,
     pub(super) path: ReturnPath,
+    /// The address that the client says it has, or 0.0.0.0.
+    pub(super) ciaddr: Ipv4Addr,
     pub(super) client: ClientKey,
     pub(super) client_id: Option<ClientId>,
     pub(super) firmware: Firmware,
@@ -46,13 +50,19 @@ const LEAST_MAX_SIZE: u16 = 576;
 
 impl Request {
     pub(super) fn read(
-        view: &MessageView<'_>,
+        incoming: &Incoming<'_>,
         kind: MessageType,
         found: &Found<'_>,
         pxe_classes: &[String],
     ) -> Result<Self, SilenceReason> {
         let client_id = found.client_id.read(key::CLIENT_ID).ok().flatten();
-        let path = ReturnPath::from(view);
+        let view = &incoming.message;
+        // Not every INFORM says what address it comes from.
+        let ciaddr = match (kind, view.ciaddr()) {
+            (MessageType::INFORM, Ipv4Addr::UNSPECIFIED) => *incoming.source.ip(),
+            (_, ciaddr) => ciaddr,
+        };
+        let path = ReturnPath::of(incoming, kind, ciaddr);
         let client = match (view.hlen(), &client_id) {
             (1..=16, _) => ClientKey::Hardware(path.hardware),
             (0, Some(id)) => ClientKey::Id(id.clone()),
@@ -91,6 +101,7 @@ impl Request {
             xid: view.xid(),
             flags: view.flags(),
             path,
+            ciaddr,
             client,
             client_id,
             firmware,
@@ -115,6 +126,20 @@ impl Request {
     /// The server's address as this client knows it (option 54).
     pub(super) fn identity(&self, network: &Network) -> Ipv4Addr {
         self.server_override.unwrap_or(network.server)
+    }
+
+    /// The `ciaddr` of an ACK: that of the REQUEST, which is 0 unless the client has the address
+    /// (RFC 2131 tables 3 and 5).
+    pub(super) fn confirmed_ciaddr(&self) -> Ipv4Addr {
+        let has_it = match self.kind {
+            MessageType::REQUEST => self.server_id.is_none(),
+            kind => kind == MessageType::INFORM,
+        };
+        if has_it {
+            self.ciaddr
+        } else {
+            Ipv4Addr::UNSPECIFIED
+        }
     }
 
     /// Whether the client asks for the option, or leaves the choice to the server.
@@ -158,7 +183,7 @@ pub(super) enum RequestState {
 
 impl RequestState {
     pub(super) fn of(request: &Request) -> Option<Self> {
-        let own = Some(request.path.ciaddr).filter(|address| !address.is_unspecified());
+        let own = Some(request.ciaddr).filter(|address| !address.is_unspecified());
         match (request.server_id, request.wanted, own) {
             (Some(_), wanted, own) => wanted.or(own).map(Self::Selecting),
             (None, _, Some(own)) => Some(Self::Extending(own)),

@@ -50,7 +50,7 @@ impl Turn<'_> {
         match request.kind {
             MessageType::DISCOVER => self.discover(request, transaction, boot, 0),
             MessageType::REQUEST => self.request(request, transaction, boot),
-            _ => self.inform(request, transaction, incoming, &boot),
+            _ => self.inform(&request, transaction, &boot),
         }
     }
 
@@ -224,7 +224,7 @@ impl Turn<'_> {
         if request.is_for_another(request.identity(self.network)) {
             return silent(SilenceReason::OtherServer, transaction);
         }
-        let address = request.path.ciaddr;
+        let address = request.ciaddr;
         let held = self
             .pool
             .lease(address)
@@ -263,20 +263,10 @@ impl Turn<'_> {
         needs(claim(lease), request, transaction, step)
     }
 
-    fn inform(
-        &mut self,
-        mut request: Request,
-        mut transaction: Transaction,
-        incoming: &Incoming<'_>,
-        boot: &Boot,
-    ) -> Outcome {
-        if request.path.ciaddr.is_unspecified() {
-            request.path.ciaddr = *incoming.source.ip();
-        }
-        let address = request.path.ciaddr;
-        transaction.address = (!address.is_unspecified()).then_some(address);
+    fn inform(&mut self, request: &Request, mut transaction: Transaction, boot: &Boot) -> Outcome {
+        transaction.address = request.path.own;
         let none = Ipv4Addr::UNSPECIFIED;
-        self.accept(MessageType::ACK, &request, transaction, boot, none, None)
+        self.accept(MessageType::ACK, request, transaction, boot, none, None)
             .map_or_else(Outcome::Silent, Outcome::Reply)
     }
 

@@ -7,7 +7,7 @@ use netboot_dhcp::server::{
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::MessageView;
 use netboot_dhcp::{MacAddr, Timestamp};
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 pub(crate) const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
 pub(crate) const OTHER_MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x57]);
@@ -93,10 +93,22 @@ pub(crate) fn handle_boot(
     packet: Packet,
     boot: Boot,
 ) -> Outcome {
+    let own = <[u8; 4]>::try_from(&packet.0[12..16]).unwrap();
+    handle_from(server, now, own.into(), packet, boot)
+}
+
+/// Handles a message that comes from another address than the client says it has.
+pub(crate) fn handle_from(
+    server: &mut Server,
+    now: Timestamp,
+    source: Ipv4Addr,
+    packet: Packet,
+    boot: Boot,
+) -> Outcome {
     let bytes = packet.end();
     let incoming = Incoming {
         message: MessageView::parse(&bytes).unwrap(),
-        source: "0.0.0.0:68".parse().unwrap(),
+        source: SocketAddrV4::new(source, 68),
         destination: Ipv4Addr::BROADCAST,
         interface: 2,
     };

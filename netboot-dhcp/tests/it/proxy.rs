@@ -199,6 +199,16 @@ fn proxy_asks_the_policy_and_knows_its_machines() {
 }
 
 #[test]
+fn proxy_offer_is_broadcast_whatever_address_the_client_says_it_has() {
+    let discover = bios(Packet::discover(MAC)).ciaddr(ip(50));
+    let offer = reply(handle_boot(&mut proxy(), NOW, discover, boot("x")));
+    assert_eq!(
+        offer.destination,
+        Destination::Broadcast("255.255.255.255:68".parse().unwrap())
+    );
+}
+
+#[test]
 fn relayed_proxy_offer_goes_to_the_relay_agent_with_its_option_last() {
     let mut network = network();
     network.mode = Mode::Proxy;

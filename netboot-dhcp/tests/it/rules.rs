@@ -130,6 +130,53 @@ fn renewal_extends_the_lease_and_goes_to_the_clients_address() {
     );
 }
 
+/// RFC 2131 table 5 has `ciaddr` 0 in a DISCOVER and in a REQUEST that takes an offer. Clients that
+/// keep an old address there do not answer ARP for it; dnsmasq, too, answers them by `yiaddr` and
+/// `chaddr`, or by broadcast where they ask for it (section 4.1).
+#[test]
+fn reply_to_a_client_that_only_says_it_has_an_address_does_not_go_there() {
+    let old = Ipv4Addr::new(10, 0, 0, 100);
+    let none = Ipv4Addr::UNSPECIFIED;
+    let by_hardware = Destination::Unbound {
+        address: "10.0.0.100:68".parse().unwrap(),
+        hardware: MAC.into(),
+    };
+    let to_all = Destination::Broadcast("255.255.255.255:68".parse().unwrap());
+    let mut server = server();
+    let mut ask = |packet: Packet| {
+        let outcome = handle_from(&mut server, NOW, none, packet, Boot::default());
+        reply(settle(&mut server, NOW, outcome))
+    };
+    for (packet, kind) in [
+        (Packet::discover(MAC), MessageType::OFFER),
+        (Packet::selecting(MAC, old, SERVER), MessageType::ACK),
+        // One that renews and has lost its address on the way.
+        (Packet::new(3, MAC), MessageType::ACK),
+    ] {
+        let answer = ask(packet.clone().ciaddr(old));
+        assert_eq!((answer.kind, answer.destination), (kind, by_hardware));
+        let answer = ask(packet.ciaddr(old).broadcast());
+        assert_eq!((answer.kind, answer.destination), (kind, to_all));
+    }
+}
+
+#[test]
+fn ack_repeats_ciaddr_only_to_a_client_that_has_it() {
+    let mut server = server();
+    let lease = bind(&mut server, NOW, MAC);
+    let octets = lease.address.octets();
+    let selecting = Packet::selecting(MAC, lease.address, SERVER).ciaddr(lease.address);
+    for (packet, ciaddr) in [
+        (selecting, [0; 4]),
+        (Packet::new(3, MAC).ciaddr(lease.address), octets),
+        (Packet::new(8, MAC).ciaddr(lease.address), octets),
+    ] {
+        let ack = reply(run(&mut server, NOW, packet));
+        assert_eq!(ack.kind, MessageType::ACK);
+        assert_eq!(ack.bytes[12..16], ciaddr);
+    }
+}
+
 #[test]
 fn renewal_of_anothers_address_is_refused_by_broadcast() {
     let mut server = server();
