@@ -171,7 +171,8 @@ impl Answer<'_> {
             match self.request.firmware {
                 Firmware::PxeClient => self.put_pxe(message),
                 Firmware::HttpClient => put_http_class(message),
-                Firmware::Ipxe | Firmware::Other => {}
+                // U-Boot reads the file and nothing else of it.
+                Firmware::Ipxe | Firmware::UBoot | Firmware::Other => {}
             }
         } else if let Some(next_server) = self.boot.next_server {
             message.siaddr = next_server;

@@ -21,6 +21,9 @@ pub enum Firmware {
     HttpClient,
     /// iPXE, on whatever platform: loads a script or program from a path or a URL.
     Ipxe,
+    /// U-Boot's own `dhcp`: loads a file by TFTP from `siaddr`, and looks for `pxelinux.cfg/` beside
+    /// it. As a UEFI application's host it says [`Self::PxeClient`] or [`Self::HttpClient`].
+    UBoot,
     /// Anything else: an operating system, or a boot loader that does not say what it is.
     Other,
 }
@@ -52,6 +55,7 @@ impl Firmware {
         match VendorClassKind::of(class) {
             VendorClassKind::Pxe => Self::PxeClient,
             VendorClassKind::Http => Self::HttpClient,
+            VendorClassKind::UBoot => Self::UBoot,
             VendorClassKind::Other => {
                 let mut others = pxe_classes.iter().map(|other| other.as_ref().as_bytes());
                 if others.any(|other| class.starts_with(other)) {
@@ -100,17 +104,14 @@ impl Requester<'_> {
         self.hardware.mac()
     }
 
-    /// The platforms that the machine can boot (option 93), else the one in option 60.
+    /// The platforms that the machine can boot (option 93), then the one in option 60.
     #[must_use]
     pub fn archs(&self) -> Vec<Arch> {
-        match self.message.read(key::CLIENT_ARCH) {
-            Ok(Some(archs)) => archs,
-            Ok(None) | Err(_) => self
-                .vendor_class()
-                .and_then(|class| class.arch())
-                .into_iter()
-                .collect(),
-        }
+        let archs = self.message.read(key::CLIENT_ARCH);
+        let mut archs = archs.ok().flatten().unwrap_or_default();
+        let class = self.vendor_class().and_then(|class| class.arch());
+        archs.extend(class.filter(|arch| !archs.contains(arch)));
+        archs
     }
 
     /// The machine's UUID (option 97).

@@ -4,6 +4,9 @@
 //! DISCOVER with an OFFER whose `yiaddr` is 0. BIOS ROMs, iPXE and UEFI's HTTP boot find all they
 //! need in it; UEFI's PXE asks again on port 4011, when it has its address. All else on port 67 is
 //! left to the DHCP server. Intel's PXE 2.1 specification, section 2.2.
+//!
+//! U-Boot is left to it too: it knows no proxy DHCP unless it is built for it
+//! (`SERVERIP_FROM_PROXYDHCP`), and with lwIP it asks for the first offer, be its address 0.0.0.0.
 
 use super::request::Request;
 use super::rules::{Turn, silent};
@@ -27,7 +30,7 @@ impl Turn<'_> {
             transaction.address = transaction.address.or(request.wanted);
             return silent(SilenceReason::Proxy, transaction);
         }
-        if !request.firmware.is_boot_stage() {
+        if matches!(request.firmware, Firmware::UBoot | Firmware::Other) {
             return silent(SilenceReason::NothingToBoot, transaction);
         }
         let boot = match self.ask_for_file(request, incoming, boot) {

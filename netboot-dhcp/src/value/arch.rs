@@ -118,7 +118,7 @@ impl fmt::Debug for Arch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::vec;
+    use std::{string::ToString, vec};
 
     #[test]
     fn option_93_is_a_list() {
@@ -132,22 +132,59 @@ mod tests {
         );
     }
 
-    #[test]
-    fn uefi_platforms_are_those_whose_name_says_so() {
-        // Itanium, Xscale and "ebc" have had no other firmware; the registry says it of some only.
-        let unnamed = [2, 8, 9, 17];
-        for arch in (0..=41).map(Arch) {
-            let name = arch.name().unwrap().to_ascii_lowercase();
-            let named = name.contains("uefi") || unnamed.contains(&arch.0);
-            assert_eq!(arch.is_uefi(), named, "{arch:?}");
-        }
-    }
+    /// The registry's rows, each with whether it is UEFI, and whether it loads by HTTP.
+    const REGISTRY: [(u16, &str, bool, bool); 42] = [
+        (0x00, "x86 BIOS", false, false),
+        (0x01, "NEC/PC98", false, false),
+        (0x02, "Itanium", true, false),
+        (0x03, "DEC Alpha", false, false),
+        (0x04, "Arc x86", false, false),
+        (0x05, "Intel Lean Client", false, false),
+        (0x06, "x86 UEFI", true, false),
+        (0x07, "x64 UEFI", true, false),
+        (0x08, "EFI Xscale", true, false),
+        (0x09, "EBC", true, false),
+        (0x0a, "ARM 32-bit UEFI", true, false),
+        (0x0b, "ARM 64-bit UEFI", true, false),
+        (0x0c, "PowerPC Open Firmware", false, false),
+        (0x0d, "PowerPC ePAPR", false, false),
+        (0x0e, "POWER OPAL v3", false, false),
+        (0x0f, "x86 uefi boot from http", true, true),
+        (0x10, "x64 uefi boot from http", true, true),
+        (0x11, "ebc boot from http", true, true),
+        (0x12, "arm uefi 32 boot from http", true, true),
+        (0x13, "arm uefi 64 boot from http", true, true),
+        (0x14, "pc/at bios boot from http", false, true),
+        (0x15, "arm 32 uboot", false, false),
+        (0x16, "arm 64 uboot", false, false),
+        (0x17, "arm uboot 32 boot from http", false, true),
+        (0x18, "arm uboot 64 boot from http", false, true),
+        (0x19, "RISC-V 32-bit UEFI", true, false),
+        (0x1a, "RISC-V 32-bit UEFI boot from http", true, true),
+        (0x1b, "RISC-V 64-bit UEFI", true, false),
+        (0x1c, "RISC-V 64-bit UEFI boot from http", true, true),
+        (0x1d, "RISC-V 128-bit UEFI", true, false),
+        (0x1e, "RISC-V 128-bit UEFI boot from http", true, true),
+        (0x1f, "s390 Basic", false, false),
+        (0x20, "s390 Extended", false, false),
+        (0x21, "MIPS 32-bit UEFI", true, false),
+        (0x22, "MIPS 64-bit UEFI", true, false),
+        (0x23, "Sunway 32-bit UEFI", true, false),
+        (0x24, "Sunway 64-bit UEFI", true, false),
+        (0x25, "LoongArch 32-bit UEFI", true, false),
+        (0x26, "LoongArch 32-bit UEFI boot from http", true, true),
+        (0x27, "LoongArch 64-bit UEFI", true, false),
+        (0x28, "LoongArch 64-bit UEFI boot from http", true, true),
+        (0x29, "arm rpiboot", false, false),
+    ];
 
     #[test]
-    fn http_platforms_are_those_whose_name_says_so() {
-        for arch in (0..=41).map(Arch) {
-            let named = arch.name().is_some_and(|name| name.ends_with("http"));
-            assert_eq!(arch.is_http(), named, "{arch:?}");
+    fn every_row_of_the_registry_is_known() {
+        for (number, name, uefi, http) in REGISTRY {
+            let arch = Arch(number);
+            assert_eq!(arch.to_string(), name);
+            assert_eq!((arch.is_uefi(), arch.is_http()), (uefi, http), "{name}");
         }
+        assert_eq!(Arch(0x2a).to_string(), "arch 42");
     }
 }

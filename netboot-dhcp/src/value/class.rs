@@ -25,6 +25,9 @@ pub enum VendorClassKind {
     Pxe,
     /// `HTTPClient…`: boots by HTTP (UEFI section 24.7).
     Http,
+    /// `U-Boot…`, as `U-Boot.armv8`: U-Boot's own `dhcp` (`net/bootp.c` and `BOOTP_VCI_STRING` in
+    /// its sources; older boards wrote `U-boot`, some behind a space).
+    UBoot,
     /// Anything else.
     Other,
 }
@@ -36,23 +39,28 @@ impl VendorClass {
         VendorClassKind::of(&self.0)
     }
 
-    /// The platform in `:Arch:` and five digits, where there is one.
+    /// The platform in `:Arch:` and five digits, where there is one; else the one that U-Boot says.
     #[must_use]
     pub fn arch(&self) -> Option<Arch> {
-        self.field("Arch").and_then(number).map(Arch)
+        Self::arch_in(&self.0)
+    }
+
+    /// As [`Self::arch`], of the bytes of an option 60.
+    pub(crate) fn arch_in(class: &[u8]) -> Option<Arch> {
+        let said = field(class, "Arch").and_then(number).map(Arch);
+        said.or_else(|| match class.split(|byte| *byte == b'.').nth(1)? {
+            _ if VendorClassKind::of(class) != VendorClassKind::UBoot => None,
+            b"arm" | b"armv7" => Some(Arch::ARM32_UBOOT),
+            b"armv8" => Some(Arch::ARM64_UBOOT),
+            _ => None,
+        })
     }
 
     /// The UNDI version in `:UNDI:` and two times three digits: major and minor.
     #[must_use]
     pub fn undi(&self) -> Option<(u16, u16)> {
-        let (major, minor) = self.field("UNDI")?.split_at_checked(3)?;
+        let (major, minor) = field(&self.0, "UNDI")?.split_at_checked(3)?;
         Some((number(major)?, number(minor)?))
-    }
-
-    fn field(&self, name: &str) -> Option<&[u8]> {
-        let mut words = self.0.split(|byte| *byte == b':');
-        words.find(|word| *word == name.as_bytes())?;
-        words.next()
     }
 }
 
@@ -64,6 +72,12 @@ impl VendorClassKind {
             Self::Pxe
         } else if class.starts_with(b"HTTPClient") {
             Self::Http
+        } else if class
+            .trim_ascii_start()
+            .get(..6)
+            .is_some_and(|word| word.eq_ignore_ascii_case(b"U-Boot"))
+        {
+            Self::UBoot
         } else {
             Self::Other
         }
@@ -213,6 +227,13 @@ fn counted(data: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(usize::from(*len))
 }
 
+/// The word of a class behind the word `name`.
+fn field<'c>(class: &'c [u8], name: &str) -> Option<&'c [u8]> {
+    let mut words = class.split(|byte| *byte == b':');
+    words.find(|word| *word == name.as_bytes())?;
+    words.next()
+}
+
 fn number(digits: &[u8]) -> Option<u16> {
     let all_digits = digits.iter().all(u8::is_ascii_digit);
     let text = core::str::from_utf8(digits).ok()?;
@@ -240,6 +261,31 @@ mod tests {
             VendorClass::from("udhcp 1.35.0").kind(),
             VendorClassKind::Other
         );
+    }
+
+    #[test]
+    fn u_boot_is_known_by_its_class_on_any_board() {
+        // Kconfig's defaults; then BOOTP_VCI_STRING of hikey_aemv8a and of armada3700.
+        for text in [
+            "U-Boot.armv8",
+            "U-Boot.armv7",
+            "U-Boot.arm",
+            "U-Boot",
+            "U-boot.armv8.hikey_aemv8a",
+            " U-boot.armv8.armada3700",
+        ] {
+            let class = VendorClass::from(text);
+            assert_eq!(class.kind(), VendorClassKind::UBoot, "{text}");
+        }
+        let arch = |text| VendorClass::from(text).arch();
+        assert_eq!(arch("U-Boot.armv8"), Some(Arch::ARM64_UBOOT));
+        assert_eq!(arch("U-boot.armv8.hikey_aemv8a"), Some(Arch::ARM64_UBOOT));
+        assert_eq!(arch("U-Boot.armv7"), Some(Arch::ARM32_UBOOT));
+        assert_eq!((arch("U-Boot"), arch("a.armv8")), (None, None));
+        for text in ["U-Boo", "", "Das U-Boot"] {
+            let class = VendorClass::from(text);
+            assert_eq!(class.kind(), VendorClassKind::Other, "{text}");
+        }
     }
 
     #[test]

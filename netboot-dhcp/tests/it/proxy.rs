@@ -177,6 +177,10 @@ fn proxy_has_nothing_to_say_to_systems_and_without_a_file() {
     let system = Packet::discover(MAC).option(60, b"udhcp 1.35.0");
     let outcome = handle_boot(&mut server, NOW, system, boot("x"));
     assert_eq!(silence(outcome), SilenceReason::NothingToBoot);
+    // U-Boot with lwIP would ask for the address 0.0.0.0.
+    let u_boot = Packet::discover(MAC).option(60, b"U-Boot.armv8");
+    let outcome = handle_boot(&mut server, NOW, u_boot, boot("x"));
+    assert_eq!(silence(outcome), SilenceReason::NothingToBoot);
     let firmware = bios(Packet::discover(MAC));
     let outcome = handle_boot(&mut server, NOW, firmware, Boot::default());
     assert_eq!(silence(outcome), SilenceReason::NothingToBoot);

@@ -253,7 +253,7 @@ impl Driver {
         };
         let mut ask = |requester: &Requester<'_>| {
             turn.stage = match requester.firmware {
-                Firmware::PxeClient | Firmware::HttpClient => Stage::Firmware,
+                Firmware::PxeClient | Firmware::HttpClient | Firmware::UBoot => Stage::Firmware,
                 Firmware::Ipxe => Stage::Ipxe,
                 _ => Stage::System,
             };
