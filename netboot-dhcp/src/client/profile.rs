@@ -67,8 +67,8 @@ impl Profile {
         profile
     }
 
-    /// The boot ROM of a Raspberry Pi 3. It is known by its MAC address: give one of a block that
-    /// [`raspberry_pi::is_board`](crate::value::raspberry_pi::is_board) knows.
+    /// The boot ROM of a Raspberry Pi 3. It is known by its MAC address: give one of the board's, as
+    /// [`raspberry_pi::is_boot_rom`](crate::value::raspberry_pi::is_boot_rom) knows them.
     #[must_use]
     pub fn raspberry_pi_3(mac: MacAddr) -> Self {
         let mut profile = Self::pxe_bios(mac);
@@ -77,12 +77,12 @@ impl Profile {
         profile
     }
 
-    /// The boot loader of a Raspberry Pi 4, from a MAC address as for [`Self::raspberry_pi_3`].
+    /// The boot loader of a Raspberry Pi 4, which names its board in option 97.
     #[must_use]
     pub fn raspberry_pi_4(mac: MacAddr) -> Self {
         let mut profile = Self::pxe_bios(mac);
         profile.model = Model::RaspberryPi4;
-        profile
+        profile.with_uuid(*b"RPi4\x11\x31\xc0\x00\x12\x34\x56\x78\x9a\xbc\xde\xf0")
     }
 
     /// PXE of UEFI on x86-64.

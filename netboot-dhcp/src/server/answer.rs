@@ -212,8 +212,7 @@ impl Answer<'_> {
     /// 60, and 43 behind it: "take the boot file of this offer, and look for no boot server".
     fn put_pxe(&self, message: &mut Message) {
         self.put_pxe_class(message);
-        let mac = self.request.path.hardware.mac();
-        if self.request.firmware == Firmware::PxeClient && mac.is_some_and(raspberry_pi::is_board) {
+        if self.request.is_raspberry_pi() {
             let menu = raspberry_pi::boot_menu();
             message.options.add(key::VENDOR_SPECIFIC, &menu);
         } else {

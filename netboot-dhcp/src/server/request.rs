@@ -5,7 +5,8 @@ use super::{
     Allow, ClientKey, Firmware, Incoming, Network, Refusal, Reservation, ReturnPath, SilenceReason,
 };
 use crate::value::{
-    Arch, ClientId, MachineId, MessageType, SubOptions, VendorClassKind, agent, key, pxe,
+    Arch, ClientId, MachineId, MessageType, SubOptions, VendorClass, VendorClassKind, agent, key,
+    pxe, raspberry_pi,
 };
 use crate::wire::OptionCode;
 use alloc::string::String;
@@ -23,7 +24,7 @@ pub(super) struct Request {
     pub(super) client: ClientKey,
     pub(super) client_id: Option<ClientId>,
     pub(super) firmware: Firmware,
-    /// The first platform of option 93.
+    /// The first platform of option 93, else the one in option 60.
     pub(super) arch: Option<Arch>,
     /// The boot server's menu item that is asked for (PXE's option 43, sub-option 71).
     pub(super) boot_item: Option<[u8; 4]>,
@@ -76,7 +77,6 @@ impl Request {
         // A client that gives one of these wrongly is treated as one that does not give it.
         let max_size = found.max_message_size.read(key::MAX_MESSAGE_SIZE);
         let max_size = max_size.ok().flatten().unwrap_or(LEAST_MAX_SIZE);
-        let archs = found.client_arch.read(key::CLIENT_ARCH).ok().flatten();
         let vendor = found.vendor_specific.read(key::VENDOR_SPECIFIC);
         let vendor = vendor.ok().flatten();
         let machine_id = found.machine_id.read(key::MACHINE_ID).ok().flatten();
@@ -89,6 +89,8 @@ impl Request {
         };
         let agent = agent.as_ref();
         let class = found.vendor_class.joined().unwrap_or_default();
+        let archs = found.client_arch.read(key::CLIENT_ARCH).ok().flatten();
+        let arch = archs.and_then(|archs| archs.first().copied());
         let firmware = Firmware::told_by(
             found.user_class.joined().as_deref(),
             found.ipxe.is_some(),
@@ -105,7 +107,7 @@ impl Request {
             client,
             client_id,
             firmware,
-            arch: archs.and_then(|archs| archs.first().copied()),
+            arch: arch.or_else(|| VendorClass::arch_in(&class)),
             boot_item: vendor.and_then(|vendor| vendor.get(pxe::BOOT_ITEM)?.try_into().ok()),
             wanted,
             server_id,
@@ -162,6 +164,13 @@ impl Request {
     /// drop a proxy's OFFER that has option 43.
     pub(super) fn asks_boot_server(&self) -> bool {
         self.firmware == Firmware::PxeClient && self.arch.is_some_and(Arch::is_uefi)
+    }
+
+    /// Whether a PXE client is the boot ROM of a Raspberry Pi.
+    pub(super) fn is_raspberry_pi(&self) -> bool {
+        let uuid = self.machine_id.as_ref().and_then(MachineId::uuid);
+        let is_rom = |arch| raspberry_pi::is_boot_rom(arch, self.path.hardware.mac(), uuid);
+        self.firmware == Firmware::PxeClient && self.arch.is_some_and(is_rom)
     }
 
     /// Whether the message is for a server that has another address than `server`.

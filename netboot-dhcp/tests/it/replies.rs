@@ -2,6 +2,7 @@
 //! RFC 4578, the PXE 2.1 specification and what firmware is known to need.
 
 use crate::packet::*;
+use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{Boot, ExtraOption, Reservation, Server, Settings};
 use netboot_dhcp::value::{Text, key};
 use netboot_dhcp::wire::OptionCode;
@@ -90,6 +91,58 @@ fn pxe_class_goes_out_with_its_control_or_not_at_all() {
     assert!(class < control, "Intel's ROMs want 60 before 43");
     let without = codes(&offered(discover, Boot::default()));
     assert!(!without.contains(&60) && !without.contains(&43));
+}
+
+const MENU: &[u8] = b"\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
+const USE_FILE: &[u8] = &[6, 1, 8, 255];
+
+#[test]
+fn boot_rom_of_a_raspberry_pi_gets_its_menu_and_uefi_on_one_does_not() {
+    let board = MacAddr([0x88, 0xa2, 0x9e, 1, 2, 3]);
+    let named = b"\0RPi5\x11\x31\xc0\x00\x12\x34\x56\x78\x9a\xbc\xde\xf0";
+    let bios = b"PXEClient:Arch:00000:UNDI:002001";
+    let rpiboot = b"PXEClient:Arch:00041:UNDI:002001";
+    let arm64 = b"PXEClient:Arch:00011:UNDI:003000";
+    let x = |mac, class: &[u8], arch| {
+        Packet::discover(mac)
+            .option(60, class)
+            .option(93, &[0, arch])
+    };
+    for (discover, expected) in [
+        (x(board, bios, 0), MENU),
+        // Option 60 says it, too.
+        (Packet::discover(board).option(60, bios), MENU),
+        (x(MAC, bios, 0).option(97, named), MENU),
+        (x(MAC, rpiboot, 41), MENU),
+        (x(MAC, bios, 0), USE_FILE),
+        // EDK2 on the board (pftf/RPi4): the menu's item of type 0 would end its boot.
+        (x(board, arm64, 11).option(97, named), USE_FILE),
+    ] {
+        let offer = offered(discover.clone(), boot("start4.elf"));
+        assert_eq!(
+            get(&offer, 43).as_deref(),
+            Some(expected),
+            "{:?}",
+            discover.0
+        );
+    }
+}
+
+/// What U-Boot of 2025.01 sends on arm64: `dhcp_extended` in `net/bootp.c`, with the defaults of
+/// `BOOTP_PXE_CLIENTARCH` and `BOOTP_VCI_STRING`.
+#[test]
+fn u_boot_gets_the_file_and_its_server_and_no_option_of_pxe() {
+    let discover = Packet::discover(MAC)
+        .option(57, &[2, 64])
+        .option(93, &[0, 0x16])
+        .option(94, &[1, 0, 0])
+        .option(60, b"U-Boot.armv8")
+        .option(55, &[1, 3, 6, 12, 17]);
+    let offer = offered(discover, boot("ipxe-arm64.efi"));
+    assert_eq!(offer[20..24], SERVER.octets());
+    assert_eq!(&offer[108..123], b"ipxe-arm64.efi\0");
+    assert_eq!(get(&offer, 67).as_deref(), Some(&b"ipxe-arm64.efi\0"[..]));
+    assert_eq!((get(&offer, 43), get(&offer, 60)), (None, None));
 }
 
 #[test]

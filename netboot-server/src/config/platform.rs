@@ -5,6 +5,7 @@ use std::fmt;
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::{Arch, raspberry_pi};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// What a boot program is built for. Over TFTP and over HTTP it is the same program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
@@ -42,21 +43,23 @@ impl Platform {
     ];
 
     /// The platform of what firmware says in option 93, and `None` where no program is known for
-    /// it. A Raspberry Pi's ROM says that it is a BIOS; its MAC address tells otherwise.
+    /// it. A Raspberry Pi's ROM says that it is a BIOS; its MAC address or its UUID tells otherwise.
     ///
-    /// RFC 4578 and the registry differ on 7 and 9; firmware for x86-64 sends either.
+    /// RFC 4578 and the registry differ on 7 and 9; firmware for x86-64 sends either. U-Boot starts
+    /// programs for UEFI.
     #[must_use]
-    pub fn of(arch: Arch, mac: Option<MacAddr>) -> Option<Self> {
+    pub fn of(arch: Arch, mac: Option<MacAddr>, uuid: Option<Uuid>) -> Option<Self> {
+        if raspberry_pi::is_boot_rom(arch, mac, uuid.map(Uuid::into_bytes)) {
+            return Some(Self::RaspberryPi);
+        }
         Some(match arch.0 {
-            0 if mac.is_some_and(raspberry_pi::is_board) => Self::RaspberryPi,
             0 | 20 => Self::Bios,
             6 | 15 => Self::X86,
             7 | 9 | 16 | 17 => Self::X64,
-            10 | 18 => Self::Arm32,
-            11 | 19 => Self::Arm64,
+            10 | 18 | 21 | 23 => Self::Arm32,
+            11 | 19 | 22 | 24 => Self::Arm64,
             27 | 28 => Self::Riscv64,
             39 | 40 => Self::Loongarch64,
-            41 => Self::RaspberryPi,
             _ => return None,
         })
     }
@@ -174,19 +177,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tftp_and_http_firmware_of_a_kind_are_one_platform() {
-        for (archs, platform) in [
-            (&[0, 20][..], Some(Platform::Bios)),
-            (&[6, 15], Some(Platform::X86)),
+    fn every_row_of_the_registry_has_the_platform_of_its_programs_or_none() {
+        let expected = |arch: u16| match arch {
+            0 | 20 => Some(Platform::Bios),
+            6 | 15 => Some(Platform::X86),
             // RFC 4578 and the registry differ on 7 and 9; both are sent by x64 firmware.
-            (&[7, 9, 16], Some(Platform::X64)),
-            (&[11, 19], Some(Platform::Arm64)),
-            (&[41], Some(Platform::RaspberryPi)),
-            (&[2, 5, 500], None),
-        ] {
-            for &arch in archs {
-                assert_eq!(Platform::of(Arch(arch), None), platform, "{arch}");
-            }
+            7 | 9 | 16 | 17 => Some(Platform::X64),
+            10 | 18 | 21 | 23 => Some(Platform::Arm32),
+            11 | 19 | 22 | 24 => Some(Platform::Arm64),
+            27 | 28 => Some(Platform::Riscv64),
+            39 | 40 => Some(Platform::Loongarch64),
+            41 => Some(Platform::RaspberryPi),
+            _ => None,
+        };
+        for arch in 0..=42 {
+            let platform = Platform::of(Arch(arch), None, None);
+            assert_eq!(platform, expected(arch), "{:?}", Arch(arch));
         }
     }
 
@@ -197,7 +203,7 @@ mod tests {
                 let arch = arch_of(&text);
                 assert_eq!(arch.is_none(), text == "raspberry-pi-http", "{text}");
                 if let Some(arch) = arch {
-                    assert_eq!(Platform::of(arch, None), Some(platform), "{text}");
+                    assert_eq!(Platform::of(arch, None, None), Some(platform), "{text}");
                     assert_eq!(arch.is_http(), text.ends_with("-http"), "{text}");
                 }
             }
@@ -207,10 +213,15 @@ mod tests {
     }
 
     #[test]
-    fn a_raspberry_pi_that_says_bios_is_known_by_its_mac() {
+    fn a_raspberry_pi_that_says_bios_is_known_by_its_mac_or_its_uuid() {
         let board = MacAddr([0xdc, 0xa6, 0x32, 1, 2, 3]);
-        let of = |mac| Platform::of(Arch::X86_BIOS, Some(mac));
-        assert_eq!(of(board), Some(Platform::RaspberryPi));
-        assert_eq!(of(MacAddr([0x52, 0x54, 0, 1, 2, 3])), Some(Platform::Bios));
+        let pc = MacAddr([0x52, 0x54, 0, 1, 2, 3]);
+        let named = Uuid::from_bytes(*b"RPi4\x11\x31\xc0\x00\x12\x34\x56\x78\x9a\xbc\xde\xf0");
+        let of = |mac, uuid| Platform::of(Arch::X86_BIOS, Some(mac), uuid);
+        assert_eq!(of(board, None), Some(Platform::RaspberryPi));
+        assert_eq!(of(pc, Some(named)), Some(Platform::RaspberryPi));
+        assert_eq!(of(pc, None), Some(Platform::Bios));
+        let uefi = Platform::of(Arch::ARM64_UEFI, Some(board), Some(named));
+        assert_eq!(uefi, Some(Platform::Arm64));
     }
 }

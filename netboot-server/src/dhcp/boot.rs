@@ -19,7 +19,7 @@ pub(super) fn decide(shared: &Shared, world: &World, requester: &Requester<'_>) 
     let boot = answer(world, &decision, &machine, requester);
     let asks_for_program = matches!(
         requester.firmware,
-        Firmware::PxeClient | Firmware::HttpClient
+        Firmware::PxeClient | Firmware::HttpClient | Firmware::UBoot
     );
     if !decision.allowed {
         let why = decision.to_string();
@@ -62,14 +62,16 @@ fn machine(config: &Config, requester: &Requester<'_>) -> Machine {
         mac: requester.mac(),
         uuid: requester.uuid().map(Uuid::from_bytes),
         circuit: requester.circuit_id().and_then(Circuit::new),
-        arch: bootable(&requester.archs(), requester),
+        arch: bootable(requester),
         network: network(config, requester.network),
     }
 }
 
 /// Of the platforms that a machine says it is, the first that a program is known for.
-fn bootable(archs: &[Arch], requester: &Requester<'_>) -> Option<Arch> {
-    let known = |arch: &&Arch| Platform::of(**arch, requester.mac()).is_some();
+fn bootable(requester: &Requester<'_>) -> Option<Arch> {
+    let uuid = requester.uuid().map(Uuid::from_bytes);
+    let known = |arch: &&Arch| Platform::of(**arch, requester.mac(), uuid).is_some();
+    let archs = requester.archs();
     archs.iter().find(known).or(archs.first()).copied()
 }
 

@@ -50,7 +50,7 @@ impl Machine {
     /// The platform that its boot program has to be for.
     #[must_use]
     pub fn platform(&self) -> Option<Platform> {
-        Platform::of(self.arch?, self.mac)
+        Platform::of(self.arch?, self.mac, self.uuid)
     }
 }
 

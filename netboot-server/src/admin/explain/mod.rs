@@ -183,7 +183,7 @@ fn firmware(world: &World, machine: &Machine, arch: Arch, origin: &Origin) -> Fi
         Program::Missing(_) | Program::None => None,
     };
     let reasons = decision.reasons.iter().filter(|it| it.is_about_program());
-    let platform = Platform::of(arch, machine.mac);
+    let platform = machine.platform();
     FirmwareStage {
         arch: arch.0,
         name: match platform {
@@ -269,7 +269,7 @@ impl fmt::Display for Explanation {
 }
 
 fn short(stage: &FirmwareStage) -> String {
-    match Platform::of(Arch(stage.arch), None) {
+    match Platform::of(Arch(stage.arch), None, None) {
         Some(platform) if Arch(stage.arch).is_http() => format!("{platform} HTTP"),
         Some(platform) => platform.to_string(),
         None => stage.name.clone(),
