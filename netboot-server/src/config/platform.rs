@@ -79,6 +79,8 @@ impl Platform {
             Self::X64 => &[
                 "ipxe.efi",
                 "snponly.efi",
+                // As nixpkgs' iPXE has it: for whatever network card the firmware drives.
+                "snp.efi",
                 "x86_64-efi/ipxe.efi",
                 "x86_64-efi/snponly.efi",
             ],
