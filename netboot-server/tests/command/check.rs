@@ -71,6 +71,33 @@ fn a_missing_configuration_is_one_sentence_with_what_to_do() {
 }
 
 #[test]
+fn check_for_another_host_looks_at_nothing_of_this_one() {
+    let site = Site::new(&target("debian"));
+    let server = json!({ "ip": SERVER, "interface": "lo",
+                         "dhcp_range": { "start": "127.0.0.100", "end": "127.0.0.200" } });
+    let tls = json!({ "cert": "/run/credentials/netboot.service/tls.crt",
+                      "key": "/run/credentials/netboot.service/tls.key" });
+    site.configure(&target("debian"), json!({ "server": server, "tls": tls }));
+    let here = site.run(["check"]);
+    assert_eq!(here.code, Some(1), "{}", here.out);
+    for part in ["tls.crt", "image debian is not in the store"] {
+        assert!(here.err.contains(part), "{part}: {}", here.err);
+    }
+    assert!(!here.err.contains("is taken to be a /24"), "{}", here.err);
+
+    let elsewhere = site.run(["check", "--for-another-host"]);
+    assert_eq!(elsewhere.code, Some(0), "{}", elsewhere.err);
+    assert_eq!(elsewhere.err.lines().count(), 1, "{}", elsewhere.err);
+    assert!(
+        elsewhere
+            .err
+            .contains("netboot.server.subnet: is taken to be a /24"),
+        "{}",
+        elsewhere.err
+    );
+}
+
+#[test]
 fn check_print_shows_a_normal_form_that_reads_back() {
     let site = Site::new(&target("debian"));
     let first = site.run(["check", "--print"]);

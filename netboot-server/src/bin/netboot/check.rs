@@ -4,14 +4,15 @@ use std::process::ExitCode;
 
 use super::{Where, out, say};
 use netboot_server::Failure;
-use netboot_server::config::{Config, Severity};
+use netboot_server::config::{Config, Host, Problems, Severity};
 use netboot_server::world::World;
 
-pub(super) fn run(at: &Where, print: bool) -> Result<ExitCode, Failure> {
-    let (config, mut problems) = at.load();
-    if let Some(config) = &config {
-        World::look(config.clone()).warn(&mut problems);
-    }
+pub(super) fn run(at: &Where, print: bool, for_another_host: bool) -> Result<ExitCode, Failure> {
+    let (config, problems) = if for_another_host {
+        at.load_for(&Host::default())
+    } else {
+        of_this_host(at)
+    };
     say(&problems);
     let errors = problems.count(Severity::Error);
     let Some(config) = config.filter(|_| errors == 0) else {
@@ -29,6 +30,14 @@ pub(super) fn run(at: &Where, print: bool) -> Result<ExitCode, Failure> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn of_this_host(at: &Where) -> (Option<Config>, Problems) {
+    let (config, mut problems) = at.load();
+    if let Some(config) = &config {
+        World::look(config.clone()).warn(&mut problems);
+    }
+    (config, problems)
 }
 
 fn normal_form(config: &Config) -> String {

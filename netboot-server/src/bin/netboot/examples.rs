@@ -15,6 +15,7 @@ pub(super) const SERVE: &str = "Examples:
 
 pub(super) const CHECK: &str = "Examples:
   netboot check --config netboot.toml
+  netboot check --config rack-2.json --for-another-host
   netboot check --print > normal.toml                # with all that is derived";
 
 pub(super) const MENU: &str = "Examples:

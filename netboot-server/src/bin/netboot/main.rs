@@ -55,6 +55,9 @@ enum Action {
         /// Print the configuration in its normal form, with everything derived
         #[arg(long)]
         print: bool,
+        /// Look at nothing of this host: its interfaces, certificate, images and boot programs
+        #[arg(long)]
+        for_another_host: bool,
     },
     /// Add, generate, list, verify, sign and remove images
     #[command(subcommand, after_help = examples::IMAGE)]
@@ -145,7 +148,11 @@ impl Where {
     }
 
     fn load(&self) -> (Option<Config>, Problems) {
-        config::load(&self.config, &self.flags(), &Host::here())
+        self.load_for(&Host::here())
+    }
+
+    fn load_for(&self, host: &Host) -> (Option<Config>, Problems) {
+        config::load(&self.config, &self.flags(), host)
     }
 
     /// The configuration; what is wrong with it has been said on standard error.
@@ -170,7 +177,11 @@ impl Where {
 fn main() -> ExitCode {
     let done = match Arguments::parse_from(links::written_out(std::env::args_os())).action {
         Action::Serve(arguments) => serve::run(&arguments),
-        Action::Check { at, print } => check::run(&at, print),
+        Action::Check {
+            at,
+            print,
+            for_another_host,
+        } => check::run(&at, print, for_another_host),
         Action::Image(action) => image::run(&action),
         Action::Explain { machine, at } => explain::run(&at, machine),
         Action::Leases(arguments) => leases::run(&arguments),
