@@ -1,12 +1,14 @@
 //! What is built, and what keeps it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
+use std::process::Command;
 use std::time::SystemTime;
 
 use serde_json::json;
 
-use crate::support::{Done, write};
+use crate::support::Done;
+use crate::use_nix::use_nix;
 use crate::{Builder, assert_failed};
 
 #[test]
@@ -76,29 +78,9 @@ fn of_three_images_that_are_built_at_once_the_two_good_ones_are_in_the_menu() {
 #[ignore = "needs the Debian package nix-bin"]
 fn a_flake_is_built_by_its_reference() {
     let builder = Builder::new();
-    let flake = builder.path("flake");
-    fs::create_dir(&flake).expect("a folder");
-    for file in ["linux", "initrd.gz"] {
-        fs::copy(builder.path(file), flake.join(file)).expect("copied");
-    }
-    let nixpkgs = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/tests/nixpkgs/nixos/default.nix"
-    );
-    fs::copy(nixpkgs, flake.join("nixos.nix")).expect("copied");
-    write(
-        &flake,
-        "a.nix",
-        b"{ hostName = \"a\"; kernel = ./linux; initrd = ./initrd.gz; }",
-    );
-    let text = "{ outputs = { self }: { nixosConfigurations.a = \
-        import ./nixos.nix { configuration = ./a.nix; system = \"x86_64-linux\"; }; }; }";
-    write(&flake, "flake.nix", text.as_bytes());
+    let flake = builder.write_flake();
     let reference = format!("path:{}#nixosConfigurations.a", flake.display());
-    let images = json!({ "a": { "flake": reference } });
-    builder
-        .site
-        .configure(&json!([]), json!({ "images": images }));
+    builder.build_from(&reference);
     let done = builder.run("image generate a");
     assert_eq!(
         (done.code, done.out.as_str()),
@@ -107,10 +89,7 @@ fn a_flake_is_built_by_its_reference() {
         done.err
     );
     builder.assert_untouched();
-    let images = json!({ "a": { "flake": reference + "x" } });
-    builder
-        .site
-        .configure(&json!([]), json!({ "images": images }));
+    builder.build_from(&(reference + "x"));
     let failed = builder.run("image generate a");
     assert_failed(
         &failed,
@@ -118,6 +97,53 @@ fn a_flake_is_built_by_its_reference() {
         "does not provide attribute",
     );
     builder.assert_untouched();
+}
+
+#[test]
+#[ignore = "needs the Debian packages nix-bin and git"]
+fn a_flake_in_a_git_repository_is_built_by_its_folder() {
+    let builder = Builder::new();
+    let flake = builder.write_repository();
+    builder.build_from(&format!("{}#nixosConfigurations.a", flake.display()));
+    let done = builder.run("image generate a");
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    builder.assert_untouched();
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages nix-bin and git"]
+fn a_flake_in_another_users_repository_is_built_once_git_trusts_it() {
+    let builder = Builder::new();
+    let flake = builder.write_repository();
+    builder.build_from(&format!("{}#nixosConfigurations.a", flake.display()));
+    // The user of the service, here nobody, reads the repository; all else is its own.
+    let folder = builder.site.folder.path();
+    let shell = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-euc", script, "sh"]).arg(folder);
+        let done = Done::from(command.output().expect("sh"));
+        assert_eq!(done.code, Some(0), "{done:?}");
+    };
+    shell("chmod 755 \"$1\" && mkdir \"$1/nix\" && chown -R nobody \"$1/state\" \"$1/nix\"");
+    let ours = builder.command("image generate a");
+    let generate = || {
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--reuid=nobody", "--clear-groups"])
+            .arg(ours.get_program())
+            .args(ours.get_args())
+            .current_dir(folder);
+        use_nix(&mut command, &builder.path("nix"));
+        Done::from(command.output().expect("setpriv"))
+    };
+    let cure = "run `git config --global --add safe.directory FOLDER`";
+    assert_failed(&generate(), &["another user owns", cure], "git");
+
+    let trust = "HOME=\"$1/nix\" git config --global --add safe.directory \"$1/flake\"";
+    shell(trust);
+    let done = generate();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    assert_eq!(done.out, "a @1 is in the store\n");
 }
 
 #[test]

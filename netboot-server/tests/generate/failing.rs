@@ -153,6 +153,20 @@ fn a_disk_that_is_full_leaves_the_image_in_service() {
 }
 
 #[test]
+#[ignore = "needs the Debian packages nix-bin and git"]
+fn without_git_it_says_that_a_flake_in_a_repository_needs_it() {
+    let builder = Builder::new();
+    let flake = builder.write_repository();
+    builder.build_from(&format!("{}#nixosConfigurations.a", flake.display()));
+    let bin = builder.path("bin");
+    fs::create_dir(&bin).expect("a folder");
+    std::os::unix::fs::symlink("/usr/bin/nix", bin.join("nix")).expect("a link");
+    let mut command = builder.command("image generate a");
+    let done = Done::from(command.env("PATH", &bin).output().expect("the command"));
+    assert_failed(&done, &["; install git, "], "executing 'git'");
+}
+
+#[test]
 fn without_nix_and_with_one_that_is_too_old_it_says_what_to_do() {
     let builder = Builder::new();
     builder.configure("a", "");

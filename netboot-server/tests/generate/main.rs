@@ -65,6 +65,50 @@ impl Builder {
         serde_json::from_str(&listed.out).expect("JSON")
     }
 
+    /// Writes a flake whose image `a` is the one of this folder.
+    pub(crate) fn write_flake(&self) -> PathBuf {
+        let flake = self.path("flake");
+        fs::create_dir(&flake).expect("a folder");
+        for file in ["linux", "initrd.gz"] {
+            fs::copy(self.path(file), flake.join(file)).expect("copied");
+        }
+        let nixpkgs = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/tests/nixpkgs/nixos/default.nix"
+        );
+        fs::copy(nixpkgs, flake.join("nixos.nix")).expect("copied");
+        write(
+            &flake,
+            "a.nix",
+            b"{ hostName = \"a\"; kernel = ./linux; initrd = ./initrd.gz; }",
+        );
+        let text = "{ outputs = { self }: { nixosConfigurations.a = \
+            import ./nixos.nix { configuration = ./a.nix; system = \"x86_64-linux\"; }; }; }";
+        write(&flake, "flake.nix", text.as_bytes());
+        flake
+    }
+
+    /// The same in a git repository.
+    pub(crate) fn write_repository(&self) -> PathBuf {
+        let flake = self.write_flake();
+        let git = |arguments: &str| {
+            let mut command = Command::new("git");
+            command.arg("-C").arg(&flake).args(arguments.split(' '));
+            let done = command.output().expect("git");
+            assert!(done.status.success(), "{done:?}");
+        };
+        git("init --quiet");
+        git("add .");
+        git("-c user.name=a -c user.email=a@example.org commit --quiet --message=a");
+        flake
+    }
+
+    /// Has image `a` built from a flake.
+    pub(crate) fn build_from(&self, reference: &str) {
+        let images = json!({ "a": { "flake": reference } });
+        self.site.configure(&json!([]), json!({ "images": images }));
+    }
+
     /// The folders of an image's roots.
     pub(crate) fn roots(&self, name: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(&format!("state/nix-roots/{name}")));

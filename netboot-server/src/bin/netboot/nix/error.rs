@@ -62,6 +62,14 @@ impl NixError {
             Self::Failed { last, .. } if last.iter().any(|line| is_full(line)) => {
                 "make room on the disk of the Nix store, and generate it again".into()
             }
+            Self::Failed { last, .. } if last.iter().any(|line| lacks_git(line)) => {
+                "install git, by which Nix reads a flake's repository, and generate it again".into()
+            }
+            Self::Failed { last, .. } if last.iter().any(|line| is_distrusted(line)) => {
+                "another user owns the flake's repository: as this user, run `git config --global \
+                 --add safe.directory FOLDER`, and generate it again"
+                    .into()
+            }
             Self::Failed {
                 how: HowEnded::Signal(_),
                 ..
@@ -85,6 +93,22 @@ impl NixError {
             _ => &[],
         }
     }
+}
+
+fn lacks_git(line: &str) -> bool {
+    line.contains("executing 'git'")
+}
+
+/// git and libgit2 read no repository of another user, unless they are told to. Nix up to 2.19 asks
+/// git for a difference there, and shows the usage that this prints (NixOS/nix#6636).
+fn is_distrusted(line: &str) -> bool {
+    [
+        "dubious ownership",
+        "is not owned by current user",
+        "program 'git' failed with exit code 129",
+    ]
+    .iter()
+    .any(|said| line.contains(said))
 }
 
 fn is_full(line: &str) -> bool {
