@@ -4,6 +4,7 @@ use std::fmt;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::{Arch, raspberry_pi};
+use netboot_image::PeMachine;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -64,6 +65,20 @@ impl Platform {
         })
     }
 
+    /// The platform of an EFI program for this processor.
+    #[must_use]
+    pub fn of_machine(machine: PeMachine) -> Option<Self> {
+        Some(match machine {
+            PeMachine::I386 => Self::X86,
+            PeMachine::X86_64 => Self::X64,
+            PeMachine::ARM32 => Self::Arm32,
+            PeMachine::ARM64 => Self::Arm64,
+            PeMachine::RISCV64 => Self::Riscv64,
+            PeMachine::LOONGARCH64 => Self::Loongarch64,
+            _ => return None,
+        })
+    }
+
     /// The names of its programs, the one to prefer first: those of iPXE's builds, and of the
     /// folders in which iPXE's project lays them out. A Raspberry Pi has none, and its own.
     #[must_use]
@@ -81,6 +96,8 @@ impl Platform {
                 "snponly.efi",
                 // As nixpkgs' iPXE has it: for whatever network card the firmware drives.
                 "snp.efi",
+                // As Debian's iPXE of 2025 has it.
+                "ipxe-amd64.efi",
                 "x86_64-efi/ipxe.efi",
                 "x86_64-efi/snponly.efi",
             ],

@@ -31,20 +31,21 @@ impl ProgramChoice {
         }
     }
 
-    /// Every program that is named.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    /// Every program that is named, and for which platform where that is said.
+    pub fn named(&self) -> impl Iterator<Item = (Option<Platform>, &str)> {
         let (any, names) = match self {
-            Self::Any(name) => (Some(name), None),
-            Self::ByPlatform(names) => (None, Some(names.values())),
+            Self::Any(name) => (Some((None, name.as_str())), None),
+            Self::ByPlatform(names) => (None, Some(names)),
         };
-        let names = any.into_iter().chain(names.into_iter().flatten());
-        names.map(String::as_str)
+        let names = names.into_iter().flatten();
+        any.into_iter()
+            .chain(names.map(|(&platform, name)| (Some(platform), name.as_str())))
     }
 }
 
 impl fmt::Display for ProgramChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, name) in self.names().enumerate() {
+        for (index, (_, name)) in self.named().enumerate() {
             let before = if index == 0 { "" } else { ", " };
             write!(f, "{before}{name}")?;
         }

@@ -135,6 +135,10 @@ impl<'w> Layers<'w> {
                 program: name.to_owned(),
             });
             if world.programs().has(name) {
+                let built_for = world.programs().built_for(name);
+                if let Some(other) = built_for.filter(|it| platform.is_some_and(|p| p != *it)) {
+                    reasons.push(Reason::ProgramForOther(name.to_owned(), other));
+                }
                 return Program::File(name.to_owned());
             }
             let names = vec![name.to_owned()];
@@ -155,7 +159,14 @@ impl<'w> Layers<'w> {
             }
             None => {
                 let names: Vec<_> = platform.programs().iter().map(|&n| n.to_owned()).collect();
-                reasons.push(Reason::ProgramNotAtHand(names.clone()));
+                let others = world.programs().for_others(platform);
+                let absent = |name: &&String| others.iter().all(|(other, _)| *other != **name);
+                let absent: Vec<_> = names.iter().filter(absent).cloned().collect();
+                if !absent.is_empty() {
+                    reasons.push(Reason::ProgramNotAtHand(absent));
+                }
+                let others = others.into_iter();
+                reasons.extend(others.map(|(name, it)| Reason::ProgramForOther(name.into(), it)));
                 Program::Missing(names)
             }
         }

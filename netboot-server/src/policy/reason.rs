@@ -5,6 +5,7 @@ use std::fmt;
 use netboot_dhcp::value::Arch;
 use netboot_image::ImageName;
 
+use crate::config::platform::Platform;
 use crate::config::{Then, Unknown};
 
 /// Why a decision is as it is.
@@ -70,6 +71,8 @@ pub enum Reason {
     NoProgramFor(Arch),
     /// None of these boot programs is at hand.
     ProgramNotAtHand(Vec<String>),
+    /// A boot program is at hand under the right name, and is for another platform.
+    ProgramForOther(String, Platform),
 }
 
 /// By what a machine is known.
@@ -104,6 +107,7 @@ impl Reason {
                 | Self::ProgramFor(..)
                 | Self::NoProgramFor(_)
                 | Self::ProgramNotAtHand(_)
+                | Self::ProgramForOther(..)
         )
     }
 }
@@ -170,6 +174,9 @@ impl fmt::Display for Reason {
             Self::NoProgramFor(arch) => write!(f, "no boot program is known for {arch}"),
             Self::ProgramNotAtHand(names) => {
                 write!(f, "no {} is at hand", names.join(" and no "))
+            }
+            Self::ProgramForOther(name, platform) => {
+                write!(f, "the {name} at hand is for {platform}")
             }
         }
     }

@@ -62,14 +62,33 @@ impl World {
         let networks =
             networks.map(|network| (format!("network {}", network.name), &network.program));
         for (place, choice) in targets.chain(groups).chain(networks) {
-            for name in choice.iter().flat_map(ProgramChoice::names) {
-                if !self.programs.has(name) {
-                    problems.warning(
+            for (platform, name) in choice.iter().flat_map(ProgramChoice::named) {
+                let built_for = self.programs.built_for(name);
+                match (platform, built_for) {
+                    _ if !self.programs.has(name) => problems.warning(
                         format!("{place}.program"),
                         format!("{name} is not at hand"),
                         format!("put it into {}", folder.display()),
-                    );
+                    ),
+                    (Some(platform), Some(other)) if platform != other => problems.warning(
+                        format!("{place}.program.{platform}"),
+                        format!("{name} is for {other}, by its header"),
+                        format!("name a program for {platform}, or this one for {other}"),
+                    ),
+                    _ => {}
                 }
+            }
+        }
+        for platform in Platform::ALL {
+            if self.programs.for_platform(platform).is_some() {
+                continue;
+            }
+            for (name, other) in self.programs.for_others(platform) {
+                let path = self.programs.path(name).unwrap_or(&folder);
+                problems.note(
+                    path.display(),
+                    format!("is for {other}, by its header, so {platform} machines do not get it"),
+                );
             }
         }
         let lacking: Vec<_> = Platform::ALL

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use netboot_image::Digest;
+use netboot_image::{Digest, Pe};
 
 use crate::config::platform::Platform;
 
@@ -43,12 +43,22 @@ const MOST_FOLDERS: usize = 64;
 /// The programs found, by file name; those in a folder of the operator's as `FOLDER/NAME`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
-    found: BTreeMap<String, PathBuf>,
+    found: BTreeMap<String, Program>,
     /// The folders that were looked into.
     folders: Vec<PathBuf>,
 }
 
-/// When the folders last changed; a changed stamp means that [`Programs::scan`] may find others.
+/// A file that may be a boot program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Program {
+    path: PathBuf,
+    /// What its header says that it is for, where it has one. Names do not tell: `ipxe.efi` is for
+    /// x86-64 in one distribution's package and for ARM in another's.
+    built_for: Option<Platform>,
+}
+
+/// When the folders and the programs last changed; a changed stamp means that [`Programs::scan`]
+/// may find others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stamp(Vec<Option<SystemTime>>);
 
@@ -87,7 +97,15 @@ impl Programs {
                 programs.add(name, path);
             }
             programs.folders.push(other.clone());
+            for name in all_names() {
+                if let Some((folder, _)) = name.split_once('/') {
+                    programs.add(name.to_owned(), other.join(name));
+                    programs.folders.push(other.join(folder));
+                }
+            }
         }
+        programs.folders.sort();
+        programs.folders.dedup();
         for (name, path) in SIGNED {
             programs.add(name.to_owned(), path.into());
         }
@@ -96,22 +114,28 @@ impl Programs {
 
     fn add(&mut self, name: String, path: PathBuf) {
         if !self.found.contains_key(&name) && path.is_file() {
-            self.found.insert(name, path);
+            let built_for = built_for(&path);
+            self.found.insert(name, Program { path, built_for });
         }
     }
 
-    /// The stamp now of the folders that these programs were found in.
+    /// The stamp now of the folders that these programs were found in, and of those whose platform
+    /// was read: a file may be written over.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        let changed = |folder: &PathBuf| folder.metadata().and_then(|data| data.modified()).ok();
-        Stamp(self.folders.iter().map(changed).collect())
+        let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
+        let programs = self.found.values();
+        let read = programs.filter(|program| program.built_for.is_some());
+        let folders = self.folders.iter().map(PathBuf::as_path);
+        let paths = folders.chain(read.map(|program| program.path.as_path()));
+        Stamp(paths.map(changed).collect())
     }
 
-    /// The first of a platform's programs that is at hand. A Raspberry Pi's may be in a folder of
-    /// its serial number, eight hex digits.
+    /// The first of a platform's programs that is at hand: of its own names, where the file is not
+    /// for another platform, then of the others', where the file is for this one. A Raspberry Pi's
+    /// may be in a folder of its serial number, eight hex digits.
     #[must_use]
     pub fn for_platform(&self, platform: Platform) -> Option<&str> {
-        let mut names = platform.programs().iter().copied();
         let is_serial = |folder: &str| {
             folder.len() == 8 && folder.bytes().all(|digit| digit.is_ascii_hexdigit())
         };
@@ -122,9 +146,26 @@ impl Programs {
                     .is_some_and(|(folder, file)| is_serial(folder) && file == *name)
             })
         };
-        names.find(|name| {
-            self.has(name) || (platform == Platform::RaspberryPi && in_own_folder(name))
-        })
+        let own = platform.programs().iter().copied().find(|name| {
+            let is_for_it = |program: &Program| program.built_for.is_none_or(|it| it == platform);
+            self.found.get(*name).is_some_and(is_for_it)
+                || (platform == Platform::RaspberryPi && in_own_folder(name))
+        });
+        own.or_else(|| all_names().find(|name| self.built_for(name) == Some(platform)))
+    }
+
+    /// The platform's own names that are at hand and are for another, with that one.
+    #[must_use]
+    pub fn for_others(&self, platform: Platform) -> Vec<(&'static str, Platform)> {
+        let names = platform.programs().iter();
+        let other = names.filter_map(|&name| Some((name, self.built_for(name)?)));
+        other.filter(|(_, other)| *other != platform).collect()
+    }
+
+    /// The platform that the program of this name says it is for, in its header.
+    #[must_use]
+    pub fn built_for(&self, name: &str) -> Option<Platform> {
+        self.found.get(name)?.built_for
     }
 
     /// Whether a program of this name is at hand.
@@ -136,14 +177,35 @@ impl Programs {
     /// Where the program of this name is.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<&Path> {
-        self.found.get(name).map(PathBuf::as_path)
+        self.found.get(name).map(|program| program.path.as_path())
     }
+}
+
+/// Every name that a platform's program goes by.
+fn all_names() -> impl Iterator<Item = &'static str> {
+    let names = Platform::ALL.into_iter().map(Platform::programs);
+    names.flatten().copied()
+}
+
+/// What the header of an EFI program says that it is for. Files that are not called so are not read:
+/// the folder may hold a whole tree of others.
+fn built_for(path: &Path) -> Option<Platform> {
+    let extension = path.to_str()?.rsplit('.').find(|it| *it != "signed")?;
+    if !extension.eq_ignore_ascii_case("efi") {
+        return None;
+    }
+    let pe = Pe::read(&mut File::open(path).ok()?).ok()??;
+    pe.is_efi().then(|| Platform::of_machine(pe.machine()))?
 }
 
 impl<const N: usize> From<[&str; N]> for Programs {
     /// Programs of these names, in a folder that need not exist: what a policy can be asked about.
     fn from(names: [&str; N]) -> Self {
-        let found = names.map(|name| (name.to_owned(), Path::new("tftp").join(name)));
+        let program = |name: &str| Program {
+            path: Path::new("tftp").join(name),
+            built_for: None,
+        };
+        let found = names.map(|name| (name.to_owned(), program(name)));
         Self {
             found: found.into(),
             folders: Vec::new(),
@@ -290,5 +352,69 @@ mod tests {
             programs.for_platform(Platform::Arm64),
             Some("arm64-efi/ipxe.efi")
         );
+    }
+
+    /// The header of an EFI program, by hand from Microsoft's PE format specification: its machine,
+    /// and subsystem 10.
+    fn efi(machine: u16) -> Vec<u8> {
+        let mut program = vec![0; 0x200];
+        program[..2].copy_from_slice(b"MZ");
+        program[0x3c] = 0x40;
+        program[0x40..0x44].copy_from_slice(b"PE\0\0");
+        program[0x44..0x46].copy_from_slice(&machine.to_le_bytes());
+        program[0x54] = 0xf0;
+        program[0x58 + 68] = 10;
+        program
+    }
+
+    #[test]
+    fn a_program_is_for_the_platform_in_its_header_whatever_its_name() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.path().join(name), bytes).expect("a file");
+        };
+        write("ipxe.efi", &efi(0xaa64));
+        write("undionly.kpxe", b"no header");
+        let programs = Programs::scan(folder.path(), &[]);
+        assert_eq!(programs.for_platform(Platform::Arm64), Some("ipxe.efi"));
+        assert_eq!(programs.for_platform(Platform::X64), None);
+        let others = [("ipxe.efi", Platform::Arm64)];
+        assert_eq!(programs.for_others(Platform::X64), others);
+        assert_eq!(programs.for_platform(Platform::Bios), Some("undionly.kpxe"));
+
+        // Its own name first, and what is written over an old file is seen.
+        write("ipxe-arm64.efi", &efi(0xaa64));
+        let programs = Programs::scan(folder.path(), &[]);
+        assert_eq!(
+            programs.for_platform(Platform::Arm64),
+            Some("ipxe-arm64.efi")
+        );
+        let before = programs.stamp();
+        let program = File::options()
+            .append(true)
+            .open(folder.path().join("ipxe.efi"));
+        let program = program.expect("a file");
+        program
+            .set_modified(SystemTime::UNIX_EPOCH)
+            .expect("its owner");
+        assert_ne!(programs.stamp(), before);
+    }
+
+    #[test]
+    #[ignore = "needs Debian 13's ipxe, fetched by .ci/debian13"]
+    fn debians_programs_are_for_the_platforms_in_their_names() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let of_debian =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/debian13/all/usr/lib/ipxe");
+        let programs = Programs::scan(folder.path(), &[of_debian]);
+        for (platform, name) in [
+            (Platform::X64, "ipxe.efi"),
+            (Platform::Arm64, "ipxe-arm64.efi"),
+            (Platform::Riscv64, "ipxe-riscv64.efi"),
+            (Platform::Loongarch64, "ipxe-loong64.efi"),
+        ] {
+            assert_eq!(programs.for_platform(platform), Some(name));
+            assert_eq!(programs.built_for(name), Some(platform));
+        }
     }
 }

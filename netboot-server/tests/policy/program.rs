@@ -66,6 +66,48 @@ fn each_platform_gets_its_program_and_what_is_not_at_hand_is_said() {
 }
 
 #[test]
+fn a_program_for_another_platform_is_not_taken_by_its_name_and_is_said() {
+    let named = json!({ "x64": "arm.efi", "arm64": "ipxe.efi" });
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "program": named }]),
+        json!({ "program_dirs": [] }),
+    );
+    std::fs::remove_file(site.state().join("tftp/snponly.efi")).expect("a file");
+    // An EFI program for arm64, by hand from the PE format specification.
+    let mut arm64 = vec![0; 0x200];
+    for (at, bytes) in [
+        (0, &b"MZ"[..]),
+        (0x3c, b"\x40"),
+        (0x40, b"PE\0\0\x64\xaa"),
+        (0x54, b"\xf0"),
+        (0x9c, b"\x0a"),
+    ] {
+        arm64[at..at + bytes.len()].copy_from_slice(bytes);
+    }
+    for name in ["tftp/ipxe.efi", "tftp/arm.efi"] {
+        support::write(&site.state(), name, &arm64);
+    }
+    let checked = site.run(["check"]);
+    let (place, why) = (
+        "netboot.targets[0].program.x64",
+        "arm.efi is for arm64, by its header",
+    );
+    assert!(checked.err.contains(place), "{}", checked.err);
+    assert!(checked.err.contains(why), "{}", checked.err);
+    let mut serving = Running::serve(&site);
+    let file = |last, arch| {
+        let mut profile = Profile::pxe_uefi(mac(last));
+        profile.options.put(key::CLIENT_ARCH, &vec![arch]);
+        boot(&site, profile).file
+    };
+    assert_eq!(file(2, Arch::ARM64_UEFI).as_deref(), Some("ipxe.efi"));
+    let mut x64 = Profile::pxe_uefi(mac(3));
+    x64.options.put(key::CLIENT_ARCH, &vec![Arch::X64_UEFI]);
+    support::client::discover(&site, x64);
+    serving.line("the ipxe.efi at hand is for arm64");
+}
+
+#[test]
 fn a_raspberry_pi_finds_its_tree_by_serial_number_and_in_the_root() {
     let site = site(json!([]), json!({}));
     put(&site, "1a2b3c4d/config.txt", "own");

@@ -228,7 +228,11 @@ fn resolve_program(
 ) -> Option<ProgramChoice> {
     let place = owner.key("program");
     let choice = right(written, &place, problems)?;
-    for name in choice.names().filter(|name| !is_program_name(name)) {
+    for name in choice
+        .named()
+        .map(|(_, name)| name)
+        .filter(|name| !is_program_name(name))
+    {
         problems.error(
             &place,
             format!("{name:?} is no file name"),

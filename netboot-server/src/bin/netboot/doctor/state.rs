@@ -10,8 +10,8 @@ use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
 use super::Findings;
 use netboot_server::config::Config;
+use netboot_server::config::platform::Platform;
 use netboot_server::world::World;
-use netboot_server::world::programs::Programs;
 
 /// Bytes below which an image of usual size does not fit.
 const LITTLE: u64 = 1 << 30;
@@ -135,10 +135,11 @@ fn look_at_content(config: &Config, findings: &mut Findings) {
     } else {
         findings.ok("images", images.join(", "));
     }
-    let programs = Programs::scan(&config.programs_dir(), &config.program_dirs);
-    for program in ["undionly.kpxe", "ipxe.efi", "snponly.efi"] {
-        if let Some(path) = programs.path(program) {
-            findings.ok("boot program", path.display().to_string());
+    let programs = world.programs();
+    for platform in Platform::ALL {
+        let name = programs.for_platform(platform);
+        if let Some(path) = name.and_then(|name| programs.path(name)) {
+            findings.ok("boot program", format!("{} for {platform}", path.display()));
         }
     }
 }
