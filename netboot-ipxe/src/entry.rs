@@ -3,6 +3,7 @@
 //!
 //! Each becomes a section of a script by `assemble`; here is what they are made of.
 
+mod dhcp;
 mod linux;
 
 use alloc::vec::Vec;
@@ -15,6 +16,7 @@ use crate::{
     script::Script,
 };
 
+pub use dhcp::Dhcp;
 pub use linux::LinuxBoot;
 
 /// How often a failed boot is tried, and how long to wait in between.
@@ -69,7 +71,7 @@ pub struct Chain {
     pub(crate) what: Arg,
     pub(crate) url: Arg,
     pub(crate) args: Arg,
-    pub(crate) dhcp: bool,
+    pub(crate) dhcp: Option<Dhcp>,
     pub(crate) retry: Retry,
     pub(crate) hint: Option<Arg>,
 }
@@ -81,7 +83,7 @@ impl Chain {
             what: what.into(),
             url: url.into(),
             args: Arg::new(),
-            dhcp: false,
+            dhcp: None,
             retry: Retry::default(),
             hint: None,
         }
@@ -94,11 +96,10 @@ impl Chain {
         self
     }
 
-    /// Asks for an address first where there is none: for `autoexec.ipxe`, which runs before iPXE
-    /// has asked. Default: off.
+    /// Asks for an address first. Default: it is taken that there is one.
     #[must_use]
-    pub fn dhcp_first(mut self) -> Self {
-        self.dhcp = true;
+    pub fn dhcp_first(mut self, dhcp: Dhcp) -> Self {
+        self.dhcp = Some(dhcp);
         self
     }
 

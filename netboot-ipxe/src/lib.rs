@@ -26,7 +26,7 @@ pub use crate::{
     arg::{Arg, Part},
     cmdline::CommandLine,
     command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand},
-    entry::{Action, Chain, Disc, Ending, LinuxBoot, LocalDisk, Notice, Retry},
+    entry::{Action, Chain, Dhcp, Disc, Ending, LinuxBoot, LocalDisk, Notice, Retry},
     error::{Problem, RenderError},
     menu::{Cancel, Item, Menu},
     other::{CommandBuilder, OtherCommand},

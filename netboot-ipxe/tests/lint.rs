@@ -1,7 +1,7 @@
 //! What the linter finds, each kind with a script that has it and one that has it not.
 
 use netboot_ipxe::{
-    Action, Chain, Item, LinuxBoot, Menu, Notice,
+    Action, Chain, Dhcp, Item, LinuxBoot, Menu, Notice,
     lint::{self, Build, Finding, Platform, Severity, lint},
 };
 
@@ -243,7 +243,10 @@ fn what_this_crate_writes_has_no_findings_on_debian_12() {
         .item(Item::new(
             "b",
             "B",
-            Action::Chain(Chain::new("b", "http://10.0.0.1/b").dhcp_first()),
+            Action::Chain(
+                Chain::new("b", "http://10.0.0.1/b")
+                    .dhcp_first(Dhcp::new().card("02:00:00:00:00:01")),
+            ),
         ))
         .item(Item::local_disk("c", "C"))
         .item(Item::shell("d", "D"))

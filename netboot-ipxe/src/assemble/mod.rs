@@ -10,9 +10,11 @@
 //! | `boot-hint` | what to look at when it fails |
 //! | `boot-again` | the label to try again at |
 //! | `boot-tries`, `boot-attempt`, `boot-pause` | the bound, the count, the seconds in between |
+//! | `boot-card` | the number of the network card that an address is asked for on |
 //! | `menu-home` | the menu to go back to |
 //! | `menu-choice`, `menu-timeout` | what was chosen; how long to wait, 0 after the first time |
 
+mod chain;
 mod check;
 mod labels;
 mod linux;
@@ -26,7 +28,7 @@ use self::{
 };
 use crate::{
     arg::Arg,
-    command::{Command, ImageCommand, ImageVerb},
+    command::Command,
     entry::{Chain, Disc, Ending, LinuxBoot, LocalDisk, Notice, Retry},
     error::{Problem, RenderError, brief},
     menu::Menu,
@@ -129,49 +131,6 @@ impl Assembly {
         self.script.lines().iter().flat_map(Line::commands).any(
             |command| matches!(command, Command::Goto(target) if target.as_text() == Some(label)),
         )
-    }
-
-    fn chain(
-        &mut self,
-        chain: &Chain,
-        place: &Place,
-        label: &str,
-        home: Option<&str>,
-    ) -> Result<(), RenderError> {
-        check_url(&chain.url).map_err(|problem| place.error("URL", problem))?;
-        place.shown("arguments", &chain.args)?;
-        let hint = chain.hint.as_ref().unwrap_or(&chain.url);
-        self.attempt(place, label, &chain.what, hint, chain.retry)?;
-        if chain.dhcp {
-            self.script
-                .isset(Setting::new("ip"))
-                .then(Operator::Or, Command::Dhcp(Vec::new()))
-                .or_goto(FAILED);
-        }
-        let fetch = ImageCommand {
-            args: chain.args.clone(),
-            ..ImageCommand::new(ImageVerb::Imgselect, Some(chain.url.clone()))
-        };
-        match home {
-            // What it does once it runs is its own affair: a script that ends in `exit 1` has not
-            // failed to be fetched.
-            Some(menu) => {
-                self.script.command(Command::Image(fetch)).or_goto(FAILED);
-                self.script.boot().or_nothing().goto(menu);
-            }
-            None => {
-                let replace = ImageCommand {
-                    verb: ImageVerb::Chain,
-                    replace: true,
-                    ..fetch
-                };
-                self.script
-                    .command(Command::Image(replace))
-                    .or_goto(FAILED)
-                    .goto(GAVE_UP);
-            }
-        }
-        Ok(())
     }
 
     fn disc(&mut self, disc: &Disc, place: &Place, label: &str) -> Result<(), RenderError> {

@@ -1,6 +1,8 @@
 //! Entries by themselves.
 
-use netboot_ipxe::{Arg, Chain, Ending, LinuxBoot, LocalDisk, Notice, Retry, Setting, SettingType};
+use netboot_ipxe::{
+    Arg, Chain, Dhcp, Ending, LinuxBoot, LocalDisk, Notice, Retry, Setting, SettingType,
+};
 
 use super::{linux, text};
 
@@ -112,13 +114,13 @@ reboot
 }
 
 #[test]
-fn a_chain_asks_for_an_address_only_where_there_is_none() {
+fn a_chain_asks_for_an_address_on_the_card_that_it_is_told_or_on_each() {
     let mac = Setting::new("mac").scope("netX").typed(SettingType::HexHyp);
     let chain = Chain::new(
         "the boot script",
         Arg::from("http://10.0.0.1/boot.ipxe?mac=").setting(mac),
     )
-    .dhcp_first()
+    .dhcp_first(Dhcp::new().configurator("dhcp").card("02:00:00:00:00:01"))
     .hint("the server at 10.0.0.1")
     .retry(Retry {
         tries: 0,
@@ -138,7 +140,24 @@ set boot-attempt:int32 1
 :boot-try
 imgfree
 echo Booting ${boot-what}
-isset ${ip} || dhcp || goto failed
+set boot-card:int32 0
+:boot-look
+iseq ${net${boot-card:int32}/mac} 02:00:00:00:00:01 && goto boot-known ||
+inc boot-card:int32
+iseq ${boot-card:int32} 32 || goto boot-look
+set boot-card:int32 0
+:boot-next
+isset ${net${boot-card:int32}/mac} || goto boot-close
+dhcp --configurator=dhcp net${boot-card:int32} || goto boot-close
+chain --replace http://10.0.0.1/boot.ipxe?mac=${netX/mac:hexhyp} || goto boot-close
+goto gave-up
+:boot-close
+ifclose net${boot-card:int32} ||
+inc boot-card:int32
+iseq ${boot-card:int32} 32 || goto boot-next
+goto failed
+:boot-known
+dhcp --configurator=dhcp net${boot-card:int32} || goto failed
 chain --replace http://10.0.0.1/boot.ipxe?mac=${netX/mac:hexhyp} || goto failed
 goto gave-up
 :failed

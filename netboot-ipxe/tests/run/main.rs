@@ -1,5 +1,6 @@
 //! What the interpreter asks for, script by script.
 
+mod cards;
 mod entries;
 mod flow;
 mod forms;
