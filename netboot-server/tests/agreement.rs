@@ -13,7 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 
-use support::client::{get, lease_as, tftp};
+use support::client::{get, goes_on_with, lease_as, tftp};
 use support::{Running, Site};
 
 const CONFIGURATIONS: usize = 12;
@@ -176,7 +176,7 @@ fn agree(site: &Site, last: u8, firmware: Profile, arch: Arch) {
         ),
         None => "/boot.ipxe".to_owned(),
     };
-    for path in [path.as_str(), "/boot.ipxe", "/sub/autoexec.ipxe"] {
+    for path in [path.as_str(), "/boot.ipxe"] {
         let answer = get(site, address, path);
         assert_eq!(answer.status, 200, "{path}");
         assert_eq!(plain(answer.text()), script, "{path}: {about}");
@@ -187,10 +187,28 @@ fn agree(site: &Site, last: u8, firmware: Profile, arch: Arch) {
         grub,
         "{about}"
     );
-    for (name, expected) in [("autoexec.ipxe", &script), ("grub/grub.cfg", &grub)] {
+    let by_tftp = |name: &str| {
         let file = tftp(site, address, name.as_bytes()).expect("a file");
-        let file = String::from_utf8(file).expect("text");
-        assert_eq!(&plain(&file), expected, "{name} by TFTP: {about}");
+        String::from_utf8(file).expect("text")
+    };
+    for (name, expected) in [("boot.ipxe", &script), ("grub/grub.cfg", &grub)] {
+        assert_eq!(&plain(&by_tftp(name)), expected, "{name} by TFTP: {about}");
+    }
+    let autoexec = by_tftp("autoexec.ipxe");
+    assert_eq!(
+        text(&said["autoexec"]["text"]),
+        Some(autoexec.clone()),
+        "{about}"
+    );
+    assert_eq!(
+        get(site, address, "/sub/autoexec.ipxe").text(),
+        autoexec,
+        "{about}"
+    );
+    // What DHCP does not tell iPXE to boot, it says itself.
+    match &bound.file {
+        Some(url) => assert_eq!(&goes_on_with(&autoexec, &[&mac(last).to_string()]), url),
+        None => assert_eq!(plain(&autoexec), script, "{about}"),
     }
 }
 

@@ -52,6 +52,12 @@ DHCP
   arm64         ipxe-arm64.efi ({state}/tftp/ipxe-arm64.efi)
   iPXE          http://127.0.0.1:{http}/boot.ipxe?mac=02-00-00-00-00-01
 
+autoexec.ipxe, by which iPXE under UEFI comes to its script
+  says \"Booting from 127.0.0.1\"
+  asks for an address on net0
+  loads http://127.0.0.1:{http}/boot.ipxe?mac=02-00-00-00-00-01
+  boots boot.ipxe
+
 the script
   says \"Booting debian (debian @1)\"
   loads http://127.0.0.1:{http}/images/debian/@1/bzImage

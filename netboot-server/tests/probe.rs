@@ -79,11 +79,20 @@ fn each_firmware_loads_what_it_is_told() {
     assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
     assert!(!done.out.contains("  TFTP"), "{}", done.out);
     for (firmware, step) in [
-        ("uefi", "  TFTP      ipxe.efi"),
-        ("uefi-http", "/ipxe.efi: "),
+        (
+            "uefi",
+            ["  TFTP      ipxe.efi", "  TFTP      autoexec.ipxe"],
+        ),
+        ("uefi-http", ["/ipxe.efi: ", "/autoexec.ipxe: "]),
     ] {
         let done = probe(&site, &["--firmware", firmware]);
-        assert!(done.out.contains(step), "{}\n{}", done.out, done.err);
+        // What is fetched before DHCP comes over the firmware's network.
+        let steps = step.iter().chain(&["  DHCP      iPXE", "/boot.ipxe?mac="]);
+        let mut said = done.out.lines();
+        for step in steps {
+            let found = said.any(|line| line.contains(step));
+            assert!(found, "{step}\n{}\n{}", done.out, done.err);
+        }
         // The kernel of this test is for BIOS only.
         assert_eq!(done.code, Some(1), "{}\n{}", done.out, done.err);
         assert!(done.out.contains("is no UEFI program"), "{}", done.out);

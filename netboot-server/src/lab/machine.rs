@@ -50,10 +50,12 @@ pub struct Missing {
 pub struct Machine {
     /// Its firmware.
     pub firmware: Firmware,
-    /// The MAC address of its one network card, as `52:54:00:12:34:56`.
+    /// The MAC address of the network card that it boots from, as `52:54:00:12:34:56`.
     pub mac: String,
-    /// The tap interface that its card is plugged into, in the namespace it is started in.
+    /// The tap interface that the card is plugged into, in the namespace it is started in.
     pub tap: String,
+    /// The other cards that it has, before that one on its bus: MAC address and tap interface.
+    pub others: Vec<(String, String)>,
     /// Memory in MiB.
     pub memory_mib: u32,
 }
@@ -168,6 +170,14 @@ impl Machine {
             &format!("tap,id=n0,ifname={},script=no,downscript=no", self.tap),
         ]);
         push(self.firmware.board());
+        for (number, (mac, tap)) in self.others.iter().enumerate() {
+            push(&[
+                "-netdev",
+                &format!("tap,id=other{number},ifname={tap},script=no,downscript=no"),
+                "-device",
+                &format!("virtio-net-pci,netdev=other{number},mac={mac},romfile="),
+            ]);
+        }
         match self.firmware.ovmf() {
             None => push(&[
                 "-device",

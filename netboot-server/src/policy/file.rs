@@ -12,9 +12,11 @@ pub(crate) const SCRIPT: &str = "/boot.ipxe";
 /// What a path means when there is no file of that name, by TFTP or HTTP alike.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Served {
-    /// The boot script of the machine that asks. A signed iPXE asks for `autoexec.ipxe` beside
-    /// itself, in whatever folder that is.
+    /// The boot script of the machine that asks.
     Script,
+    /// What iPXE runs before it has an address. It asks for `autoexec.ipxe` beside itself, in
+    /// whatever folder that is.
+    Autoexec,
     /// GRUB's configuration for the machine that asks, in whatever folder its build looks.
     Grub,
 }
@@ -24,7 +26,7 @@ pub enum Served {
 pub fn served(path: &str) -> Option<Served> {
     let path = path.trim_start_matches('/');
     match path.rsplit_once('/').map_or(path, |(_, file)| file) {
-        "autoexec.ipxe" => Some(Served::Script),
+        "autoexec.ipxe" => Some(Served::Autoexec),
         "boot.ipxe" if path == "boot.ipxe" => Some(Served::Script),
         "grub.cfg" => Some(Served::Grub),
         _ => None,
@@ -51,18 +53,24 @@ pub fn boot_file(
 
 /// The script's path with all that says which machine it is for, and what it is known by.
 fn script_path(decision: &Decision, machine: &Machine) -> String {
-    let Some(mac) = machine.mac else {
-        return SCRIPT.to_owned();
-    };
-    let mut path = format!("{SCRIPT}?mac={}", mac.dashed());
-    match (decision.known_by, machine.uuid, &machine.circuit) {
-        (Some(KnownBy::Uuid), Some(uuid), _) => path.push_str(&format!("&uuid={uuid}")),
-        (Some(KnownBy::Circuit), _, Some(circuit)) => {
-            path.push_str(&format!("&circuit={}", circuit.hex()));
-        }
-        _ => {}
+    match machine.mac {
+        Some(mac) => format!(
+            "{SCRIPT}?mac={}{}",
+            mac.dashed(),
+            identity(decision, machine)
+        ),
+        None => SCRIPT.to_owned(),
     }
-    path
+}
+
+/// What the script's URL says of the machine behind its MAC address: what it is known by, where
+/// that is something else.
+pub(crate) fn identity(decision: &Decision, machine: &Machine) -> String {
+    match (decision.known_by, machine.uuid, &machine.circuit) {
+        (Some(KnownBy::Uuid), Some(uuid), _) => format!("&uuid={uuid}"),
+        (Some(KnownBy::Circuit), _, Some(circuit)) => format!("&circuit={}", circuit.hex()),
+        _ => String::new(),
+    }
 }
 
 /// The program that a shim is meant to go on with, where it asks for another: iPXE's shim asks for
@@ -126,8 +134,8 @@ mod tests {
     fn scripts_are_asked_for_beside_the_program() {
         for (path, meaning) in [
             ("/boot.ipxe", Some(Served::Script)),
-            ("autoexec.ipxe", Some(Served::Script)),
-            ("x86_64-sb/autoexec.ipxe", Some(Served::Script)),
+            ("autoexec.ipxe", Some(Served::Autoexec)),
+            ("x86_64-sb/autoexec.ipxe", Some(Served::Autoexec)),
             ("/grub.cfg", Some(Served::Grub)),
             ("debian-installer/amd64/grub/grub.cfg", Some(Served::Grub)),
             ("grub/grub.cfg-01-52-54-00-12-34-56", None),

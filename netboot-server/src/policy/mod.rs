@@ -19,6 +19,7 @@ use crate::world::World;
 use layers::Layers;
 
 pub use decision::{Boot, Decision, Program};
+pub(crate) use file::{SCRIPT, identity};
 pub use file::{Served, boot_file, second_stage, served};
 pub use reason::{KnownBy, Layer, Reason};
 

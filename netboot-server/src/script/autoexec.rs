@@ -44,7 +44,9 @@ pub fn write(
     let server = origin.server;
     Chain::new(format!("from {server}"), url)
         .dhcp_first(dhcp)
-        .hint(format!("DHCP on this network; the log of the server at {server}"))
+        .hint(format!(
+            "DHCP on this network; the log of the server at {server}"
+        ))
         .script(Ending::Exit {
             status: 1,
             wait_ms: SHOWN_MS,

@@ -29,8 +29,8 @@ pub(crate) struct Script {
     pub(crate) text: Bytes,
     /// The text's SHA-256 digest, as a validator.
     pub(crate) etag: HeaderValue,
-    /// What it boots, and why.
-    boots: String,
+    /// What it boots, and why; `None` where it only leads to the script that does.
+    boots: Option<String>,
     /// The images that it names.
     images: Vec<ImageName>,
 }
@@ -95,16 +95,18 @@ impl Shared {
         let images = script.images.iter().filter_map(|name| world.image(name));
         self.handed_out
             .note(jiff::Timestamp::now(), self.worlds.store(), images);
-        // A MAC address in a URL is anybody's claim; the address that it came from is not.
-        self.emit(
-            seen.or(key.machine.mac),
-            Kind::Script {
-                client: address,
-                by,
-                path: path.to_owned(),
-                boots: script.boots.clone(),
-            },
-        );
+        if let Some(boots) = &script.boots {
+            // A MAC address in a URL is anybody's claim; the address that it came from is not.
+            self.emit(
+                seen.or(key.machine.mac),
+                Kind::Script {
+                    client: address,
+                    by,
+                    path: path.to_owned(),
+                    boots: boots.clone(),
+                },
+            );
+        }
         Ok(script)
     }
 
@@ -122,13 +124,19 @@ impl Shared {
         };
         let text = match key.language {
             Served::Script => script::write(world, &decision, &asker)?,
+            Served::Autoexec => script::write_autoexec(world, &decision, &key.machine, &asker)?,
             Served::Grub => script::write_grub(world, &decision, &asker),
+        };
+        let leads = key.language == Served::Autoexec;
+        let named = match leads {
+            true => Vec::new(),
+            false => script::named(world, &decision),
         };
         Ok(Script {
             etag: etag(&Digest::of(text.as_bytes())),
             text: text.into(),
-            boots: decision.of_script(),
-            images: script::named(world, &decision)
+            boots: (!leads).then(|| decision.of_script()),
+            images: named
                 .into_iter()
                 .map(|manifest| manifest.name().clone())
                 .collect(),

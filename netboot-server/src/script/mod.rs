@@ -1,5 +1,7 @@
-//! From a decision to the script that carries it out: iPXE's, and GRUB's configuration.
+//! From a decision to the script that carries it out: iPXE's and what leads it there, and GRUB's
+//! configuration.
 
+mod autoexec;
 pub(crate) mod cache;
 mod entry;
 mod grub;
@@ -19,6 +21,7 @@ use crate::world::World;
 use crate::world::installs::Secret;
 use entry::entry;
 
+pub use autoexec::write as write_autoexec;
 pub use grub::write as write_grub;
 
 /// How long a machine that cannot boot shows why, before it starts over.

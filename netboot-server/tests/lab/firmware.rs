@@ -34,6 +34,7 @@ pub(crate) fn power_on(
         firmware,
         mac: MAC.into(),
         tap: TAP.into(),
+        others: Vec::new(),
         memory_mib: 1024,
     };
     machine.power_on(namespace, scratch).expect("QEMU starts")

@@ -1,6 +1,7 @@
 //! The server in network namespaces: booted by real firmware, and asked by clients that others
 //! wrote. All of it needs root, and so is ignored unless asked for with `--ignored`.
 
+mod autoexec;
 mod dhcp;
 mod disc;
 mod firmware;

@@ -32,7 +32,9 @@ fn a_machine_is_known_by_its_uuid_through_every_stage() {
         let path = format!("/boot.ipxe{path}");
         let node = ipxe.address;
         assert!(report(&script(&site, node, &path)).contains("/by-uuid/"));
-        assert!(installs(&by_tftp(&site, node, "autoexec.ipxe")));
+        assert!(installs(&by_tftp(&site, node, "boot.ipxe")));
+        let autoexec = by_tftp(&site, node, "autoexec.ipxe");
+        assert_eq!(goes_on_with(&autoexec, &[&mac(7).to_string()]), url);
         assert_eq!(get(&site, node, "/states/by-uuid.json").status, 200);
         // Another machine may claim the UUID in a URL, and gets nothing that is only this one's.
         let other = lease(&site, 8).address;

@@ -15,7 +15,7 @@ use netboot_dhcp::wire::OptionCode;
 use netboot_dhcp::{HardwareAddr, MacAddr};
 use serde_json::{Value, json};
 
-use support::client::{Answer, Connection, get, lease, lease_as, mac, tftp};
+use support::client::{Answer, Connection, get, goes_on_with, lease, lease_as, mac, tftp};
 use support::{Running, Site, run};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);

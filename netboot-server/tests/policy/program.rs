@@ -147,8 +147,19 @@ fn a_shim_gets_the_program_that_it_is_of_and_scripts_stand_beside_it() {
     // For anybody else a real program's name is that program.
     assert_eq!(by_tftp(&site, STRANGER, "sb/ipxe.efi"), "signed ipxe");
     assert_eq!(get(&site, STRANGER, "/sb/ipxe.efi").text(), "signed ipxe");
-    assert!(by_tftp(&site, NODE, "sb/autoexec.ipxe").starts_with("#!ipxe\n"));
-    assert!(script(&site, NODE, "/sb/autoexec.ipxe").starts_with("#!ipxe\n"));
+    let url = |last: u8| {
+        let mac = mac(last).dashed();
+        format!("http://127.0.0.1:{}/boot.ipxe?mac={mac}", site.ports.http)
+    };
+    let (mine, other) = (mac(1).to_string(), mac(2).to_string());
+    for autoexec in [
+        by_tftp(&site, NODE, "sb/autoexec.ipxe"),
+        script(&site, NODE, "/sb/autoexec.ipxe"),
+    ] {
+        assert_eq!(goes_on_with(&autoexec, &[&other, &mine]), url(1));
+        // The card may have another address than the one its firmware asked with.
+        assert_eq!(goes_on_with(&autoexec, &[&other]), url(2));
+    }
     // What a shim may ask for besides is quickly not there.
     for name in [
         "sb/revocations.efi",
@@ -158,6 +169,23 @@ fn a_shim_gets_the_program_that_it_is_of_and_scripts_stand_beside_it() {
         let refused = tftp(&site, NODE, name.as_bytes());
         assert_eq!(refused.err().map(|(code, _)| code), Some(1), "{name}");
     }
+}
+
+#[test]
+fn beside_an_image_that_is_an_ipxe_there_is_no_autoexec() {
+    // It would lead to the script that boots that image.
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "ip": NODE }]),
+        json!({}),
+    );
+    site.add("debian", "one");
+    let mut serving = Running::serve(&site);
+    lease(&site, 1);
+    let answer = get(&site, NODE, "/images/debian/@1/autoexec.ipxe");
+    assert_eq!(answer.status, 404, "{}", answer.text());
+    let missing = tftp(&site, NODE, b"images/debian/@1/autoexec.ipxe");
+    assert_eq!(missing.err().map(|(code, _)| code), Some(1));
+    serving.said("/images/debian/@1/autoexec.ipxe: 404");
 }
 
 #[test]

@@ -45,7 +45,6 @@ fn a_machine_is_known_by_its_lease_and_gets_its_image() {
     assert_eq!(lease(&site, 1).address, NODE);
     for (from, path) in [
         (NODE, "/boot.ipxe"),
-        (NODE, "/autoexec.ipxe"),
         (STRANGER, "/boot.ipxe?mac=02-00-00-00-00-01"),
         (STRANGER, "/boot.ipxe?mac=02%3A00%3A00%3A00%3A00%3A01"),
     ] {
@@ -58,7 +57,7 @@ fn a_machine_is_known_by_its_lease_and_gets_its_image() {
         assert!(script.contains("host=node-01"), "{path}: {script}");
     }
     assert!(script(NODE, "/boot.ipxe").contains(boots));
-    let by_tftp = tftp(&site, NODE, b"autoexec.ipxe").expect("a script");
+    let by_tftp = tftp(&site, NODE, b"boot.ipxe").expect("a script");
     assert!(String::from_utf8_lossy(&by_tftp).contains(boots));
 
     let unknown = lease(&site, 3).address;

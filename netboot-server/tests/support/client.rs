@@ -9,6 +9,7 @@ use netboot_dhcp::client::{Bound, Client, Output, Profile};
 use netboot_dhcp::value::{MessageType, key};
 use netboot_dhcp::wire::{Message, MessageView, OptionCode};
 use netboot_dhcp::{HardwareAddr, MacAddr, Timestamp};
+use netboot_ipxe::run::{Answer as Answered, Effect, Run};
 
 use super::{PATIENCE, SERVER, Site, wait_until};
 
@@ -298,4 +299,28 @@ pub(crate) fn discover(site: &Site, profile: Profile) -> Option<Vec<u8>> {
     bytes.truncate(length);
     let message = MessageView::parse(&bytes).expect("a message");
     (message.xid() == 1).then_some(bytes)
+}
+
+/// What an `autoexec.ipxe` goes on with on a machine with these network cards, of which each gets an
+/// address. iPXE runs it before any has: what is fetched before that is not reached.
+pub(crate) fn goes_on_with(autoexec: &str, cards: &[&str]) -> String {
+    let mut run = Run::new(autoexec).expect("a script");
+    for (number, mac) in cards.iter().enumerate() {
+        assert!(run.settings_mut().set(&format!("net{number}/mac"), mac));
+    }
+    let (mut answer, mut open) = (Answered::Done, false);
+    loop {
+        answer = match run.next(answer) {
+            Effect::Dhcp { interfaces } => {
+                let number = interfaces.first().and_then(|name| name.strip_prefix("net"));
+                let number: usize = number.and_then(|it| it.parse().ok()).expect("a card");
+                open = run.settings_mut().set("netX/mac", cards[number]);
+                Answered::Done
+            }
+            Effect::Fetch { uri, .. } if open => return uri,
+            Effect::Fetch { .. } => Answered::Failed,
+            Effect::Echo { .. } | Effect::Sleep { .. } => Answered::Done,
+            other => panic!("{other:?} in:\n{autoexec}"),
+        };
+    }
 }

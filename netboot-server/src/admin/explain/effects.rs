@@ -16,7 +16,9 @@ pub(super) fn of(script: &str, machine: &Machine, platform: &str) -> Vec<String>
     let settings = run.settings_mut();
     settings.set("platform", platform);
     if let Some(mac) = machine.mac {
-        settings.set("net0/mac", &mac.to_string());
+        for card in ["net0/mac", "netX/mac"] {
+            settings.set(card, &mac.to_string());
+        }
     }
     if let Some(uuid) = machine.uuid {
         settings.set("uuid", &uuid.to_string());
@@ -88,7 +90,13 @@ fn step(effect: Effect) -> (Option<String>, Option<Answer>) {
             };
             (Some(format!("boots from {from}")), None)
         }
-        Effect::Dhcp { .. } => (Some("asks for an address".to_owned()), Some(Answer::Done)),
+        Effect::Dhcp { interfaces } => {
+            let mut line = "asks for an address".to_owned();
+            if !interfaces.is_empty() {
+                line.push_str(&format!(" on {}", interfaces.join(", ")));
+            }
+            (Some(line), Some(Answer::Done))
+        }
         Effect::Reboot { .. } => (Some("restarts the machine".to_owned()), None),
         Effect::Command { words } => (Some(words.join(" ")), Some(Answer::Done)),
         Effect::End(end) => (Some(ended(&end)), None),

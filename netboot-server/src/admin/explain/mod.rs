@@ -53,6 +53,8 @@ pub struct Explanation {
     pub firmware: Vec<FirmwareStage>,
     /// What iPXE is told by DHCP: the URL of its script.
     pub ipxe: Option<String>,
+    /// What iPXE under UEFI loads beside itself, and how it comes to its script by that.
+    pub autoexec: AutoexecStage,
     /// The script, and what it does.
     pub script: ScriptStage,
     /// What GRUB gets as `grub.cfg`.
@@ -83,6 +85,15 @@ pub struct FirmwareStage {
     pub path: Option<String>,
     /// Why.
     pub reasons: Vec<String>,
+}
+
+/// `autoexec.ipxe`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AutoexecStage {
+    /// Its text; why it cannot be written, where it cannot be.
+    pub text: String,
+    /// What it does, a line a step.
+    pub steps: Vec<String>,
 }
 
 /// The boot script.
@@ -136,6 +147,7 @@ pub fn explain(world: &World, machine: &Machine) -> Explanation {
             .map(|arch| firmware(world, &machine, *arch, &origin))
             .collect(),
         ipxe: boot_file(&decision, &machine, Firmware::Ipxe, &origin),
+        autoexec: autoexec(world, &machine, &decision, &asker),
         script: script(world, &machine, &decision, &asker),
         grub: script::write_grub(world, &decision, &asker),
     }
@@ -193,6 +205,24 @@ fn firmware(world: &World, machine: &Machine, arch: Arch, origin: &Origin) -> Fi
         file: boot_file(&decision, &machine, firmware, origin),
         path: path.map(|path| path.display().to_string()),
         reasons: reasons.map(ToString::to_string).collect(),
+    }
+}
+
+fn autoexec(
+    world: &World,
+    machine: &Machine,
+    decision: &Decision,
+    asker: &Asker<'_>,
+) -> AutoexecStage {
+    match script::write_autoexec(world, decision, machine, asker) {
+        Ok(text) => AutoexecStage {
+            steps: effects::of(&text, machine, "efi"),
+            text,
+        },
+        Err(error) => AutoexecStage {
+            text: format!("autoexec.ipxe cannot be written: {error}"),
+            steps: Vec::new(),
+        },
     }
 }
 
@@ -258,6 +288,11 @@ impl fmt::Display for Explanation {
             f,
             "  iPXE          {}",
             self.ipxe.as_deref().unwrap_or("nothing")
+        )?;
+        steps(
+            f,
+            "autoexec.ipxe, by which iPXE under UEFI comes to its script",
+            &self.autoexec.steps,
         )?;
         let (bios, efi) = (&self.script.under_bios, &self.script.under_efi);
         if bios == efi {

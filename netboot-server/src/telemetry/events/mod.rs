@@ -273,6 +273,8 @@ impl Resource {
         // Of shim its updates, of GRUB its modules, their lists and one machine's configuration.
         let optional = ["revocations", "shim_certificate", "grub.cfg-"];
         match ending {
+            // Beside an image that is an iPXE there is none.
+            _ if path.starts_with("images/") && name == "autoexec.ipxe" => Self::Optional,
             _ if path.starts_with("images/") => Self::Image,
             Some("mod" | "lst") => Self::Optional,
             _ if optional.iter().any(|it| name.starts_with(it)) => Self::Optional,

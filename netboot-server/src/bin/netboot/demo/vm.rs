@@ -75,6 +75,7 @@ pub(super) fn run(firmware: Firmware, arguments: &Arguments) -> Result<(), Failu
         firmware,
         mac: MAC.into(),
         tap: TAP.into(),
+        others: Vec::new(),
         memory_mib: 1024,
     };
     eprintln!("netboot: powering on a machine with an empty disk, MAC address {MAC}");

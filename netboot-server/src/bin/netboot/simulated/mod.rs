@@ -2,7 +2,8 @@
 //! DHCP, and the script that it gets, run by the interpreter. `netboot demo` sends one through a
 //! server of its own, `netboot probe` to one that runs already.
 //!
-//! It runs no program: one whose name says iPXE is taken for iPXE. It asks the servers that DHCP
+//! It runs no program: one whose name says iPXE is taken for iPXE as it is today, which under UEFI
+//! looks for `autoexec.ipxe` beside itself and runs that before it has an address. It asks the servers that DHCP
 //! named and no other, keeps a MiB of each file, and gives up where a script does not end.
 
 mod fetch;
@@ -18,9 +19,10 @@ use netboot_dhcp::MacAddr;
 use netboot_dhcp::client::{Bound, Profile};
 use netboot_dhcp::value::Arch;
 
-use self::fetch::{Fetched, Fetcher};
+use self::fetch::{Fetched, Fetcher, File, absolute};
 pub(crate) use self::link::{Link, Ports};
 pub(crate) use self::report::Report;
+use self::settings::settings;
 use netboot_server::Failure;
 
 /// What a simulated machine boots with.
@@ -126,9 +128,15 @@ impl Machine {
                 return Ok(Ended::boots(what).after(program.length));
             }
             before = program.length;
+            if self.firmware.is_uefi()
+                && let Some(autoexec) = self.autoexec(&bound, &program, &fetcher, report).await?
+            {
+                let settings = settings(&self, None);
+                let ended = script::run(self, fetcher, settings, autoexec, report).await?;
+                return Ok(ended.after(before));
+            }
         }
-        let profile = Profile::ipxe(self.mac, self.firmware.arch());
-        let bound = self.link.dhcp("iPXE", profile, self.ports, report).await?;
+        let bound = self.dhcp_as_ipxe(report).await?;
         let Some(file) = bound.file.clone() else {
             return Ok(Ended::stops("iPXE was told no script").after(before));
         };
@@ -143,8 +151,43 @@ impl Machine {
             Fetched::File(first) => first,
             Fetched::NotAsked(why) => return Ok(Ended::stops(why).after(before)),
         };
-        let ended = script::run(self, fetcher, &bound, first, report).await?;
+        let settings = settings(&self, Some(&bound));
+        let ended = script::run(self, fetcher, settings, first, report).await?;
         Ok(ended.after(before))
+    }
+
+    async fn dhcp_as_ipxe(&self, report: &mut Report) -> Result<Bound, Failure> {
+        let profile = Profile::ipxe(self.mac, self.firmware.arch());
+        self.link.dhcp("iPXE", profile, self.ports, report).await
+    }
+
+    /// What iPXE finds as `autoexec.ipxe` beside its program, by way of the firmware's network.
+    async fn autoexec(
+        &self,
+        bound: &Bound,
+        program: &File,
+        fetcher: &Fetcher,
+        report: &mut Report,
+    ) -> Result<Option<File>, Failure> {
+        const NAME: &str = "autoexec.ipxe";
+        let found = match self.firmware {
+            Firmware::UefiHttp => fetcher.get(&absolute(&program.url, NAME), report).await,
+            _ => {
+                let server = bound.next_server.unwrap_or(bound.boot_server);
+                let folder = program.url.rsplit_once('/');
+                let name = folder.map_or(NAME.to_owned(), |(folder, _)| format!("{folder}/{NAME}"));
+                let file = fetcher.tftp(server, self.ports.tftp, &name, report).await;
+                file.map(Fetched::File)
+            }
+        };
+        match found {
+            Ok(Fetched::File(file)) => Ok(Some(file)),
+            Ok(Fetched::NotAsked(_)) => Ok(None),
+            Err(failure) => {
+                report.say("note", format_args!("there is no {NAME}: {failure}"))?;
+                Ok(None)
+            }
+        }
     }
 
     fn fetcher(&self, bound: &Bound) -> Result<Fetcher, Failure> {

@@ -1,11 +1,11 @@
-//! The boot script: run by the interpreter, with files really fetched and nobody at the keyboard.
+//! Scripts: run by the interpreter, with files really fetched and nobody at the keyboard. Nothing is
+//! fetched while the network card has no address.
 
-use netboot_dhcp::client::Bound;
 use netboot_ipxe::run::{Answer, Effect, End, Image, MenuItem, Run, Settings};
 
 use super::fetch::{Fetched, Fetcher, File, absolute};
 use super::report::Report;
-use super::settings::settings;
+use super::settings::open;
 use super::{Ended, Machine};
 use netboot_server::Failure;
 
@@ -24,6 +24,8 @@ struct Boot<'r> {
     machine: Machine,
     fetcher: Fetcher,
     report: &'r mut Report,
+    /// Whether its network card is open and has an address.
+    online: bool,
     /// The script that runs is the last; those before it wait for it.
     frames: Vec<Frame>,
     files: Vec<File>,
@@ -43,19 +45,20 @@ impl From<Answer> for Next {
     }
 }
 
-/// Runs what iPXE was told to boot, a script or a program.
+/// Runs what iPXE was told to boot, a script or a program. Without an address among the settings it
+/// is one that the firmware's network brought.
 pub(super) async fn run(
     machine: Machine,
     fetcher: Fetcher,
-    bound: &Bound,
+    settings: Settings,
     first: File,
     report: &mut Report,
 ) -> Result<Ended, Failure> {
-    let settings = settings(&machine, bound);
     let mut boot = Boot {
         machine,
         fetcher,
         report,
+        online: !settings.text("netX/ip").is_empty(),
         frames: Vec::new(),
         files: Vec::new(),
         ran: Vec::new(),
@@ -146,6 +149,7 @@ impl Boot<'_> {
                     .say("asks", format_args!("{text}, and nobody presses a key"))?;
                 Answer::Failed.into()
             }
+            Effect::Dhcp { interfaces } => self.dhcp(&interfaces).await?.into(),
             Effect::Fetch { name, uri } => self.fetch(&name, &uri).await?.into(),
             Effect::Boot {
                 kernel,
@@ -185,6 +189,10 @@ impl Boot<'_> {
             }
             Effect::Command { words } if words.first().is_some_and(|name| name == "poweroff") => {
                 Next::End(Ended::stops("the script switches the machine off"))
+            }
+            Effect::Command { words } if words.first().is_some_and(|name| name == "ifclose") => {
+                self.online = false;
+                Answer::Done.into()
             }
             Effect::Command { words } => {
                 self.report
@@ -229,7 +237,35 @@ impl Boot<'_> {
         }))
     }
 
+    /// iPXE's DHCP, on the one card that there is.
+    async fn dhcp(&mut self, interfaces: &[String]) -> Result<Answer, Failure> {
+        let has = |name: &String| name == "net0";
+        if !interfaces.is_empty() && !interfaces.iter().any(has) {
+            return Ok(Answer::Failed);
+        }
+        let bound = match self.machine.dhcp_as_ipxe(self.report).await {
+            Ok(bound) => bound,
+            Err(failure) => {
+                self.report.say("failed", &failure)?;
+                return Ok(Answer::Failed);
+            }
+        };
+        self.fetcher = self.machine.fetcher(&bound)?;
+        self.online = true;
+        if let Some(frame) = self.frames.last_mut() {
+            open(frame.run.settings_mut(), &self.machine, &bound);
+        }
+        Ok(Answer::Done)
+    }
+
     async fn fetch(&mut self, name: &str, uri: &str) -> Result<Answer, Failure> {
+        if !self.online {
+            self.report.say(
+                "failed",
+                format_args!("{uri}: the network is unreachable, no card has an address"),
+            )?;
+            return Ok(Answer::Failed);
+        }
         let base = self.frames.last().map_or("", |frame| frame.url.as_str());
         let url = absolute(base, uri);
         if self.files.len() >= MAX_FILES {

@@ -8,13 +8,25 @@ use netboot_ipxe::run::Settings;
 
 use super::Machine;
 
-/// What the machine brings along, and what DHCP told it.
-pub(super) fn settings(machine: &Machine, bound: &Bound) -> Settings {
+/// What the machine brings along, and what DHCP told it once its card is open.
+pub(super) fn settings(machine: &Machine, bound: Option<&Bound>) -> Settings {
     let mut settings = Settings::new();
     let (platform, architecture) = match machine.firmware.is_uefi() {
         true => ("efi", "x86_64"),
         false => ("pcbios", "i386"),
     };
+    for (name, value) in [("platform", platform), ("buildarch", architecture)] {
+        settings.set(name, value);
+    }
+    settings.set("net0/mac", &machine.mac.to_string());
+    if let Some(bound) = bound {
+        open(&mut settings, machine, bound);
+    }
+    settings
+}
+
+/// The card is open: it has an address, and `netX` is it.
+pub(super) fn open(settings: &mut Settings, machine: &Machine, bound: &Bound) {
     let text = |code: u8| {
         let value = bound.options.get(OptionCode(code))?;
         String::from_utf8(value.into_owned()).ok()
@@ -25,9 +37,6 @@ pub(super) fn settings(machine: &Machine, bound: &Bound) -> Settings {
         Some(Ipv4Addr::from(first).to_string())
     };
     let all = [
-        ("platform", Some(platform.to_owned())),
-        ("buildarch", Some(architecture.to_owned())),
-        ("net0/mac", Some(machine.mac.to_string())),
         ("netX/mac", Some(machine.mac.to_string())),
         ("net0/ip", Some(bound.address.to_string())),
         ("netX/ip", Some(bound.address.to_string())),
@@ -44,5 +53,4 @@ pub(super) fn settings(machine: &Machine, bound: &Bound) -> Settings {
         // What is no text of its type is as if it were not there, as in iPXE.
         settings.set(name, value.as_deref().unwrap_or_default());
     }
-    settings
 }
