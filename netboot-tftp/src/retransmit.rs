@@ -118,6 +118,14 @@ impl Retransmit {
         Ok(true)
     }
 
+    /// The wait as long as the peer owes no answer: until the transfer as a whole has to be over.
+    pub(crate) fn idle(&self, now: Duration) -> Result<Duration, TransferError> {
+        if now >= self.end {
+            return Err(TransferError::TooLong);
+        }
+        Ok(self.end)
+    }
+
     /// Whether something has been sent again since the last progress.
     pub(crate) fn is_backing_off(&self) -> bool {
         self.retries > 0

@@ -247,6 +247,52 @@ fn a_transfer_is_stalled_when_it_has_moved_and_then_waits_for_a_retry() {
 }
 
 #[test]
+fn a_window_waits_until_all_of_it_can_be_had_and_the_client_is_not_suspected_meanwhile() {
+    let file = [0; 100];
+    let mut sender = answer(WINDOW_4, 100);
+    sender.set_available(0);
+    drain(&mut sender, ms(0), &file);
+    assert_eq!(sender.window(), 0..0);
+    sender.handle_input(ms(10), &[0, 4, 0, 0]);
+    assert_eq!(sender.window(), 0..32);
+    let hour = Duration::from_secs(3600);
+    for (available, now) in [(0, ms(10)), (31, ms(10_000)), (31, ms(3_000_000))] {
+        sender.set_available(available);
+        assert_eq!(drain(&mut sender, now, &file), (vec![], Some(hour)));
+    }
+    sender.set_available(63);
+    let (sent, deadline) = drain(&mut sender, ms(3_000_000), &file);
+    assert_eq!(blocks(&sent), [1, 2, 3, 4]);
+    assert_eq!(deadline, Some(ms(3_000_030)));
+    assert_eq!(sender.stats_at(ms(3_000_000)).timeouts, 0);
+    // Block 3 is lost: it comes again with what follows and can be had, and again until it is answered.
+    sender.handle_input(ms(3_000_010), &[0, 4, 0, 2]);
+    assert_eq!(sender.window(), 16..48);
+    sender.set_available(40);
+    let (sent, deadline) = drain(&mut sender, ms(3_000_010), &file);
+    assert_eq!(blocks(&sent), [3, 4]);
+    let (sent, _) = drain(&mut sender, deadline.unwrap(), &file);
+    assert_eq!(blocks(&sent), [3, 4]);
+    sender.set_available(u64::MAX);
+    let (sent, _) = drain(&mut sender, deadline.unwrap(), &file);
+    assert_eq!(blocks(&sent), [5, 6]);
+}
+
+#[test]
+fn a_file_that_does_not_come_in_ends_the_transfer_at_its_time_limit() {
+    let mut sender = answer(PLAIN, 5000);
+    sender.set_available(511);
+    let (_, end) = drain(&mut sender, ms(0), &[]);
+    assert_eq!(end, Some(Duration::from_secs(3600)));
+    let (sent, _) = drain(&mut sender, end.unwrap(), &[]);
+    assert!(sent[0].starts_with(b"\x00\x05\x00\x00"));
+    assert_eq!(
+        end_of(&mut sender, end.unwrap()),
+        Err(TransferError::TooLong)
+    );
+}
+
+#[test]
 fn a_dead_client_is_given_up_within_a_minute_and_told_so() {
     let mut sender = answer(PLAIN, 5000);
     let (_, mut wait) = drain(&mut sender, ms(0), &[0; 5000]);

@@ -18,7 +18,7 @@ use tokio::io::AsyncWrite;
 use crate::agreed::Agreed;
 use crate::client::link::Link;
 use crate::client::reading::Reading;
-pub use crate::content::Content;
+pub use crate::content::{Content, Stream};
 use crate::encode::EncodeRequestError;
 use crate::netascii::TransferMode;
 use crate::options::Options;

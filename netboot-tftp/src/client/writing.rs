@@ -11,6 +11,9 @@ use crate::netascii::TransferMode;
 use crate::sender::{Sender, SenderOutput};
 use crate::udp::{MAX_DATAGRAM_LEN, Offload, Route};
 
+/// What the server is told of a content that fails.
+const UNREADABLE: &str = "the file cannot be read";
+
 /// Sends the content to its end.
 pub(crate) async fn run(
     mut link: Link,
@@ -23,6 +26,7 @@ pub(crate) async fn run(
     let offload = Offload::new().map_err(failed("set up the socket"))?;
     let mut reader = Reader::new(content, mode);
     let size = reader.wire_len();
+    sender.set_available(reader.available());
     let mut buf = vec![0; MAX_DATAGRAM_LEN];
     let mut unreadable: Option<io::Error> = None;
     loop {
@@ -36,7 +40,7 @@ pub(crate) async fn run(
                 Ok(_) => run.transmit(),
                 Err(error) => {
                     unreadable = Some(error);
-                    sender.abort(ErrorCode::NOT_DEFINED, "the file cannot be read");
+                    sender.abort(ErrorCode::NOT_DEFINED, UNREADABLE);
                     continue;
                 }
             },
@@ -51,6 +55,13 @@ pub(crate) async fn run(
                         progress(Progress { bytes, size });
                     }
                     () = deadline => {}
+                    read = reader.read(sender.window()) => match read {
+                        Ok(()) => sender.set_available(reader.available()),
+                        Err(error) => {
+                            unreadable = Some(error);
+                            sender.abort(ErrorCode::NOT_DEFINED, UNREADABLE);
+                        }
+                    }
                 }
                 continue;
             }

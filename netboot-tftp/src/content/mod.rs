@@ -1,15 +1,21 @@
-//! Files to send: held in memory or read a run of blocks at a time, as they are or as netascii.
+//! Files to send: held in memory, read a run of blocks at a time or read as they come in; as they are or as
+//! netascii.
 
 mod file;
+mod stream;
 mod translation;
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 
 use bytes::Bytes;
+use tokio::io::AsyncRead;
 
 use crate::agreed::Agreed;
 use crate::content::file::FileReader;
+pub use crate::content::stream::Stream;
+use crate::content::stream::StreamReader;
 use crate::content::translation::Translation;
 use crate::netascii::TransferMode;
 use crate::sender::Run;
@@ -32,6 +38,8 @@ pub enum Content {
         /// Bytes to send; if the file turns out to be shorter, the transfer fails.
         len: u64,
     },
+    /// Bytes that come in as they go out, from [`Content::stream`].
+    Stream(Stream),
 }
 
 impl Content {
@@ -54,12 +62,49 @@ impl Content {
         })
     }
 
+    /// The next `len` bytes of a reader, the body of an HTTP response for example: that of a proxy.
+    ///
+    /// They are read once, when the client is ready for them, and kept as long as they may have to be sent
+    /// again. So a transfer holds a window: at most
+    /// [`max_blksize`](field@crate::Limits::max_blksize) times
+    /// [`max_windowsize`](field@crate::Limits::max_windowsize) bytes, 94 KB by default, and in netascii at most
+    /// twice that. A client that only asks for the size has nothing read. A reader that is slow keeps the
+    /// client waiting, as long as the client has the patience; one that ends early makes the transfer fail.
+    ///
+    /// ```
+    /// use netboot_tftp::client::Client;
+    /// use netboot_tftp::server::{Content, Refusal, Request, Server, Settings, Source};
+    ///
+    /// struct Proxy;
+    ///
+    /// impl Source for Proxy {
+    ///     async fn open(&self, _: &Request<'_>) -> Result<Content, Refusal> {
+    ///         let upstream = tokio::io::repeat(b'x');
+    ///         Ok(Content::stream(upstream, 10_000))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let server = Server::bind("127.0.0.1:0".parse()?, Settings::default(), Proxy)?;
+    /// let client = Client::new(server.local_addr()?).windowsize(4);
+    /// tokio::spawn(server.serve(std::future::pending()));
+    /// assert_eq!(client.get_bytes("any", 20_000).await?, [b'x'; 10_000][..]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn stream(reader: impl AsyncRead + Send + 'static, len: u64) -> Self {
+        Self::Stream(Stream::new(reader, len))
+    }
+
     /// Bytes in the file.
     #[must_use]
     pub fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File { len, .. } => *len,
+            Self::Stream(stream) => stream.len(),
         }
     }
 
@@ -78,15 +123,30 @@ impl From<Bytes> for Content {
 
 /// A content on its way to the wire.
 #[derive(Debug)]
-pub(crate) struct Reader {
-    content: Content,
-    file: FileReader,
-    netascii: Option<Translation>,
+pub(crate) enum Reader {
+    Seekable {
+        content: Seekable,
+        file: FileReader,
+        netascii: Option<Translation>,
+    },
+    Stream(StreamReader),
+}
+
+/// A content that can be read from any place and more than once.
+#[derive(Debug)]
+pub(crate) enum Seekable {
+    Bytes(Bytes),
+    File { file: File, len: u64 },
 }
 
 impl Reader {
     pub(crate) fn new(content: Content, mode: TransferMode) -> Self {
-        Self {
+        let content = match content {
+            Content::Bytes(bytes) => Seekable::Bytes(bytes),
+            Content::File { file, len } => Seekable::File { file, len },
+            Content::Stream(stream) => return Self::Stream(StreamReader::new(stream, mode)),
+        };
+        Self::Seekable {
             content,
             file: FileReader::default(),
             netascii: (mode == TransferMode::Netascii).then(Translation::new),
@@ -95,7 +155,33 @@ impl Reader {
 
     /// Bytes on the wire, where that is known before they have been read.
     pub(crate) fn wire_len(&self) -> Option<u64> {
-        self.netascii.is_none().then(|| self.content.len())
+        match self {
+            Self::Seekable {
+                content, netascii, ..
+            } => netascii.is_none().then(|| content.len()),
+            Self::Stream(stream) => stream.wire_len(),
+        }
+    }
+
+    /// How far on the wire [`Reader::fill`] can go by now.
+    pub(crate) fn available(&self) -> u64 {
+        match self {
+            Self::Seekable { .. } => u64::MAX,
+            Self::Stream(stream) => stream.available(),
+        }
+    }
+
+    /// Waits until this window can be filled, and forgets what is before it. Never ready where it can be
+    /// already; nothing is lost if the future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading, and `UnexpectedEof` where a stream is shorter than was said.
+    pub(crate) async fn read(&mut self, window: Range<u64>) -> io::Result<()> {
+        match self {
+            Self::Seekable { .. } => std::future::pending().await,
+            Self::Stream(stream) => stream.read(window).await,
+        }
     }
 
     /// Fills the gaps of `run` in `buf`, and says how many bytes there were: fewer than the gaps hold only
@@ -105,17 +191,32 @@ impl Reader {
     ///
     /// Those of reading, and `UnexpectedEof` where the file has become shorter.
     pub(crate) fn fill(&mut self, run: &Run, buf: &mut [u8], agreed: &Agreed) -> io::Result<usize> {
-        if let Some(translation) = &mut self.netascii {
+        let (content, reader, netascii) = match self {
+            Self::Seekable {
+                content,
+                file,
+                netascii,
+            } => (content, file, netascii),
+            Self::Stream(stream) => return stream.fill(run, buf),
+        };
+        if let Some(translation) = netascii {
             let window = u64::from(agreed.windowsize()) * u64::from(agreed.blksize());
-            return translation.fill(&mut self.content, run, buf, window);
+            return translation.fill(content, run, buf, window);
         }
-        match &mut self.content {
-            Content::Bytes(bytes) => {
-                copy_to_gaps(from(bytes, run.offset)?, run, buf)?;
-            }
-            Content::File { file, len } => self.file.fill(file, *len, run, buf)?,
+        match content {
+            Seekable::Bytes(bytes) => copy_to_gaps(from(bytes, run.offset)?, run, buf)?,
+            Seekable::File { file, len } => reader.fill(file, *len, run, buf)?,
         }
         Ok(run.len)
+    }
+}
+
+impl Seekable {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { len, .. } => *len,
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use crate::content::{Content, from};
+use crate::content::{Seekable, from};
 use crate::netascii::Encoder;
 use crate::sender::Run;
 
@@ -39,7 +39,7 @@ impl Translation {
     /// Fills the gaps of `run`, and says how many bytes there were: fewer only at the end of the file.
     pub(crate) fn fill(
         &mut self,
-        content: &mut Content,
+        content: &mut Seekable,
         run: &Run,
         buf: &mut [u8],
         window: u64,
@@ -56,7 +56,7 @@ impl Translation {
         Ok(filled)
     }
 
-    fn go_to(&mut self, wire: u64, content: &mut Content, window: u64) -> io::Result<()> {
+    fn go_to(&mut self, wire: u64, content: &mut Seekable, window: u64) -> io::Result<()> {
         let oldest = wire.saturating_sub(window);
         while self.marks.get(1).is_some_and(|mark| mark.wire <= oldest) {
             self.marks.pop_front();
@@ -82,7 +82,7 @@ impl Translation {
     }
 
     /// Goes on into `out`; fewer bytes than it holds mean the end of the file.
-    fn translate(&mut self, content: &mut Content, out: &mut [u8]) -> io::Result<usize> {
+    fn translate(&mut self, content: &mut Seekable, out: &mut [u8]) -> io::Result<usize> {
         let end = content.len();
         let mut filled = 0;
         let mut chunk = [0; 4096];
@@ -99,10 +99,10 @@ impl Translation {
 }
 
 /// The next bytes of a content from this place on: none only at its end.
-fn piece<'a>(content: &'a mut Content, at: u64, chunk: &'a mut [u8]) -> io::Result<&'a [u8]> {
+fn piece<'a>(content: &'a mut Seekable, at: u64, chunk: &'a mut [u8]) -> io::Result<&'a [u8]> {
     match content {
-        Content::Bytes(bytes) => from(bytes, at),
-        Content::File { file, len } => {
+        Seekable::Bytes(bytes) => from(bytes, at),
+        Seekable::File { file, len } => {
             let rest = usize::try_from(len.saturating_sub(at)).unwrap_or(usize::MAX);
             let room = rest.min(chunk.len());
             let chunk = chunk.get_mut(..room).unwrap_or_default();

@@ -21,6 +21,7 @@ mod input;
 mod output;
 
 use alloc::boxed::Box;
+use core::ops::Range;
 use core::time::Duration;
 
 pub use output::{Run, SenderOutput};
@@ -68,6 +69,8 @@ pub struct Sender {
     wrap: Wrap,
     window: u64,
     size: u64,
+    /// Bytes of the file that can be had by now.
+    available: u64,
     /// Number of the last block, which is shorter than the others and may be empty.
     last: u64,
     /// Everything up to this block is acknowledged; 0 before the first, and then an OACK may be due.
@@ -184,6 +187,7 @@ impl Sender {
             wrap: settings.wrap,
             window: 1,
             size: size.unwrap_or(u64::MAX),
+            available: u64::MAX,
             last: u64::MAX,
             acked: 0,
             next: 1,
@@ -205,6 +209,39 @@ impl Sender {
         self.timer.lower_ceiling(agreed.timeout());
     }
 
+    /// Says how many bytes of the file can be had by now, of one that is still coming in itself.
+    ///
+    /// Without this all of them can. A window is sent when all of it can be had, and as long as that keeps
+    /// the peer waiting nothing is sent again and the peer's silence is not counted.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use netboot_tftp::{Agreed, Sender, SenderOutput, TransferSettings};
+    ///
+    /// let (now, settings) = (Duration::ZERO, TransferSettings::default());
+    /// let mut sender = Sender::reply(now, Agreed::default(), 700, &settings);
+    /// let mut buf = [0; 600];
+    /// sender.set_available(100);
+    /// assert_eq!(sender.window(), 0..512);
+    /// assert!(matches!(sender.poll_output(now, &mut buf)?, SenderOutput::Wait(_)));
+    /// sender.set_available(600);
+    /// assert!(matches!(sender.poll_output(now, &mut buf)?, SenderOutput::Data(run) if run.len == 512));
+    /// # Ok::<(), netboot_tftp::BufferTooSmall>(())
+    /// ```
+    pub fn set_available(&mut self, bytes: u64) {
+        self.available = bytes;
+    }
+
+    /// The bytes of the file that may have to be sent before the next ACK, again or for the first time; those
+    /// before them are not asked for again. Empty before the peer has answered the first packet.
+    #[must_use]
+    pub fn window(&self) -> Range<u64> {
+        if self.state != State::Data {
+            return 0..0;
+        }
+        self.bytes_in(self.acked)..self.bytes_in(self.window_end())
+    }
+
     /// Ends the transfer from this side; the peer is told by an ERROR with this code and text.
     ///
     /// Without effect where the transfer is over already.
@@ -224,10 +261,7 @@ impl Sender {
     #[must_use]
     pub fn stats_at(&self, now: Duration) -> Stats {
         Stats {
-            bytes: self
-                .acked
-                .saturating_mul(self.agreed.blksize().into())
-                .min(self.size),
+            bytes: self.bytes_in(self.acked),
             elapsed: now.saturating_sub(self.started),
             ..self.stats
         }
@@ -249,5 +283,23 @@ impl Sender {
 
     fn window_end(&self) -> u64 {
         self.acked.saturating_add(self.window).min(self.last)
+    }
+
+    /// The last block that can be sent: the window's if all of it can be had, or else one that was sent
+    /// before.
+    fn sendable_end(&self) -> u64 {
+        let end = self.window_end();
+        if self.available >= self.bytes_in(end) {
+            end
+        } else {
+            end.min(self.highest)
+        }
+    }
+
+    /// Bytes in the first so many blocks.
+    fn bytes_in(&self, blocks: u64) -> u64 {
+        blocks
+            .saturating_mul(self.agreed.blksize().into())
+            .min(self.size)
     }
 }

@@ -84,8 +84,19 @@ impl Sender {
             State::OackDue => return self.poll_oack(now, buf),
             State::Requested | State::OackSent | State::Data => {}
         }
-        if self.state == State::Data && self.next <= self.window_end() {
-            return self.poll_data(now, buf);
+        if self.state == State::Data {
+            let end = self.sendable_end();
+            if self.next <= end {
+                return self.poll_data(now, end, buf);
+            }
+            if self.highest == self.acked {
+                // It is the file that keeps the peer waiting.
+                match self.timer.idle(now) {
+                    Ok(end) => return Ok(SenderOutput::Wait(end)),
+                    Err(error) => self.state = State::ErrorDue(error),
+                }
+                return self.poll_output(now, buf);
+            }
         }
         match self.timer.expired(now, self.highest == self.last) {
             Ok(false) => Ok(SenderOutput::Wait(self.timer.deadline())),
@@ -183,7 +194,13 @@ impl Sender {
         SenderOutput::Transmit(Transmit::one(len))
     }
 
-    fn poll_data(&mut self, now: Duration, buf: &mut [u8]) -> Result<SenderOutput, BufferTooSmall> {
+    /// Lays out the next blocks up to this one, as many as there is room for.
+    fn poll_data(
+        &mut self,
+        now: Duration,
+        end: u64,
+        buf: &mut [u8],
+    ) -> Result<SenderOutput, BufferTooSmall> {
         let blksize = usize::from(self.agreed.blksize());
         let segment_size = blksize + DATA_HEADER_LEN;
         let room = buf.len() / segment_size;
@@ -194,7 +211,7 @@ impl Sender {
             });
         }
         let first = self.next;
-        let wanted = self.window_end() - first + 1;
+        let wanted = end - first + 1;
         let blocks = usize::try_from(wanted).map_or(room, |n| n.min(room));
         let end = first + blocks as u64 - 1;
         for (segment, block) in buf.chunks_mut(segment_size).zip(first..=end) {

@@ -28,7 +28,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-pub use crate::content::Content;
+pub use crate::content::{Content, Stream};
 pub use counters::{Counters, Totals};
 pub use directory::{Directory, Writing};
 pub use event::{Cap, Event, Failure, Transfer};

@@ -68,6 +68,10 @@ pub(crate) async fn run<S>(
                 bell.set(control.bell.notified());
                 rung = true;
             }
+            read = driver.reader.read(driver.sender.window()) => match read {
+                Ok(()) => driver.sender.set_available(driver.reader.available()),
+                Err(error) => driver.give_up(error),
+            }
         }
     }
 }
@@ -119,11 +123,7 @@ impl<S> Driver<'_, '_, S> {
                             };
                             self.line.send(run.transmit(), buffer).await;
                         }
-                        Err(error) => {
-                            self.unreadable = Some(error);
-                            self.sender
-                                .abort(ErrorCode::NOT_DEFINED, "the file cannot be read");
-                        }
+                        Err(error) => self.give_up(error),
                     }
                 }
                 SenderOutput::Wait(deadline) => return Turn::Wait(deadline),
@@ -134,6 +134,13 @@ impl<S> Driver<'_, '_, S> {
             tokio::task::consume_budget().await;
             now = self.clock.now();
         }
+    }
+
+    /// Tells the client that the file cannot be read.
+    fn give_up(&mut self, error: std::io::Error) {
+        self.unreadable = Some(error);
+        self.sender
+            .abort(ErrorCode::NOT_DEFINED, "the file cannot be read");
     }
 
     fn end(&mut self, error: TransferError) -> End {

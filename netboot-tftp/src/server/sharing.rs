@@ -170,7 +170,7 @@ mod tests {
     fn bytes(content: &Content) -> Option<&Bytes> {
         match content {
             Content::Bytes(bytes) => Some(bytes),
-            Content::File { .. } => None,
+            Content::File { .. } | Content::Stream(_) => None,
         }
     }
 

@@ -202,7 +202,8 @@ async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) -> b
         Opened::Content(content) => {
             let (content, _share) = shared.sharing.join(content);
             let reader = Reader::new(content, job.mode);
-            let sender = Sender::reply(Duration::ZERO, agreed, reader.wire_len(), settings);
+            let mut sender = Sender::reply(Duration::ZERO, agreed, reader.wire_len(), settings);
+            sender.set_available(reader.available());
             reading::run(shared, &mut line, control, sender, reader).await
         }
         Opened::Upload(upload) => {

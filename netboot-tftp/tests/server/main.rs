@@ -8,5 +8,6 @@ mod netascii;
 mod reading;
 mod sharing;
 mod single_port;
+mod streams;
 mod support;
 mod writing;
