@@ -7,9 +7,10 @@ use crate::content::Content;
 use crate::error_code::ErrorCode;
 use crate::name::RelativePath;
 use crate::server::folder::Folder;
+use crate::server::new_file::{NewFile, TEMPORARY_PREFIX};
 use crate::server::root::{LookupError, Root};
 use crate::server::source::{Refusal, Request, Source, WRITING_REFUSED};
-use crate::server::upload::{self, TEMPORARY_PREFIX, Upload};
+use crate::server::upload::{self, Upload};
 
 /// A directory whose files, and those below it, anyone may read, and may write where that is allowed.
 ///
@@ -79,15 +80,18 @@ impl Directory {
     /// ```
     /// use netboot_tftp::server::{Directory, Writing};
     ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> std::io::Result<()> {
     /// # let root = tempfile::tempdir()?;
     /// let writing = Writing::default().max_len(1 << 20);
     /// let inbox = Directory::new(root.path())?.writable(writing);
     /// let mut upload = inbox.create_file(b"switch-1.cfg").expect("a name that is free");
-    /// upload.write_all(b"hostname switch-1\n")?;
+    /// upload.write(b"hostname switch-1\n").await?;
     /// assert!(!root.path().join("switch-1.cfg").exists());
-    /// upload.publish()?;
+    /// upload.commit().await?;
     /// assert!(root.path().join("switch-1.cfg").exists());
-    /// # Ok::<(), std::io::Error>(())
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn writable(self, writing: Writing) -> Self {
@@ -133,8 +137,9 @@ impl Directory {
             return Err(Refusal::access_violation().with_detail("the name is empty"));
         };
         let folder = Folder::open(&self.root, parent).map_err(|error| lookup_refusal(&error))?;
-        Upload::create(folder, name, writing.max_len, writing.overwrite)
-            .map_err(|error| upload::refusal(&error))
+        let file = NewFile::create(folder, name, writing.overwrite)
+            .map_err(|error| upload::refusal(&error))?;
+        Ok(Upload::new(file, writing.max_len))
     }
 }
 
@@ -297,15 +302,15 @@ mod tests {
     }
 
     #[cfg(unix)]
-    #[test]
-    fn a_file_is_under_its_name_when_it_is_published_and_gone_when_it_is_dropped() {
+    #[tokio::test]
+    async fn a_file_is_under_its_name_when_it_is_published_and_gone_when_it_is_dropped() {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir(root.path().join("in")).unwrap();
         let directory = Directory::new(root.path())
             .unwrap()
             .writable(Writing::default());
         let mut upload = directory.create_file(br"\in\new").unwrap();
-        upload.write_all(&[7; 100_000]).unwrap();
+        upload.write(&[7; 100_000]).await.unwrap();
         let [temporary] = &entries(&root.path().join("in"))[..] else {
             panic!("not one temporary file");
         };
@@ -314,19 +319,19 @@ mod tests {
             code(&directory, served.as_bytes()),
             Some(ErrorCode::FILE_NOT_FOUND)
         );
-        upload.publish().unwrap();
+        upload.commit().await.unwrap();
         assert_eq!(entries(&root.path().join("in")), ["new"]);
         assert_eq!(directory.open_file(b"in/new").unwrap().len(), 100_000);
 
         let mut upload = directory.create_file(b"in/other").unwrap();
-        upload.write_all(b"half").unwrap();
+        upload.write(b"half").await.unwrap();
         drop(upload);
         assert_eq!(entries(&root.path().join("in")), ["new"]);
     }
 
     #[cfg(unix)]
-    #[test]
-    fn what_is_there_is_replaced_only_where_that_is_allowed() {
+    #[tokio::test]
+    async fn what_is_there_is_replaced_only_where_that_is_allowed() {
         let root = tempfile::tempdir().unwrap();
         std::fs::write(root.path().join("old"), b"old").unwrap();
         std::fs::create_dir(root.path().join("folder")).unwrap();
@@ -340,15 +345,15 @@ mod tests {
             assert_eq!(write_code(&free, name), Some(ErrorCode::ACCESS_VIOLATION));
         }
         let mut upload = free.create_file(b"old").unwrap();
-        upload.write_all(b"new").unwrap();
-        upload.publish().unwrap();
+        upload.write(b"new").await.unwrap();
+        upload.commit().await.unwrap();
         assert_eq!(std::fs::read(root.path().join("old")).unwrap(), b"new");
 
         // Of two that began with the name free, the second finds it taken.
         let first = strict.create_file(b"race").unwrap();
         let second = strict.create_file(b"race").unwrap();
-        first.publish().unwrap();
-        let error = second.publish().unwrap_err();
+        first.commit().await.unwrap();
+        let error = second.commit().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(entries(root.path()), ["folder", "link", "old", "race"]);
     }

@@ -13,6 +13,7 @@ mod directory;
 mod event;
 mod folder;
 mod line;
+mod new_file;
 mod reading;
 mod root;
 mod serving;
@@ -33,7 +34,7 @@ pub use counters::{Counters, Totals};
 pub use directory::{Directory, Writing};
 pub use event::{Cap, Event, Failure, Transfer};
 pub use source::{Memory, Refusal, Request, Source};
-pub use upload::Upload;
+pub use upload::{Sink, Upload};
 
 use crate::agreed::Limits;
 use crate::server::serving::Serving;

@@ -1,57 +1,106 @@
-//! A file on its way in: whole under its name in the end, or not there at all.
-//!
-//! It is written beside its place under a name of its own, flushed to the disk and then renamed. Whatever
-//! ends the transfer before that, a dropped future included, removes it; only a process that is killed
-//! leaves it behind, under a name that starts with [`TEMPORARY_PREFIX`] and that nobody is served.
+//! What a client writes, on its way to where it is kept: all of it in the end, or nothing.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
 
 use crate::error_code::ErrorCode;
-use crate::server::folder::Folder;
 use crate::server::source::Refusal;
 
-/// How the temporary files of uploads begin.
-pub(crate) const TEMPORARY_PREFIX: &str = ".netboot-tftp-upload-";
+/// Takes what one client writes: a file of a [`Directory`](crate::server::Directory), or whatever the caller
+/// makes an [`Upload`] of.
+///
+/// Nothing of it may be seen before [`Sink::commit`]. A sink that is dropped without that was of a transfer
+/// which failed, or of a server which stopped: its [`Drop`] takes away what it has put anywhere.
+///
+/// The client is told by the ERROR that suits the [`io::ErrorKind`] of what failed: 6 for `AlreadyExists`, 3
+/// for `StorageFull` and its like, 2 for `PermissionDenied`, 1 for `NotFound`, 0 for any other.
+///
+/// ```
+/// use std::io;
+/// use std::sync::mpsc;
+/// use netboot_tftp::server::{Refusal, Request, Sink, Source, Upload};
+/// # use netboot_tftp::server::Content;
+///
+/// /// Passes on whole files, and nothing of one that was broken off.
+/// struct Whole {
+///     bytes: Vec<u8>,
+///     to: mpsc::Sender<Vec<u8>>,
+/// }
+///
+/// impl Sink for Whole {
+///     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+///         self.bytes.extend_from_slice(bytes);
+///         Ok(())
+///     }
+///
+///     async fn commit(self) -> io::Result<()> {
+///         self.to.send(self.bytes).map_err(io::Error::other)
+///     }
+/// }
+///
+/// struct Inbox(mpsc::Sender<Vec<u8>>);
+///
+/// impl Source for Inbox {
+///     async fn create(&self, request: &Request<'_>) -> Result<Upload, Refusal> {
+///         let (bytes, to) = (Vec::new(), self.0.clone());
+///         Ok(Upload::new(Whole { bytes, to }, 1 << 20))
+///     }
+/// #   async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
+/// #       Err(Refusal::not_found())
+/// #   }
+/// }
+/// ```
+pub trait Sink: Send + 'static {
+    /// Appends these bytes, a few kilobytes at a time.
+    ///
+    /// The client waits meanwhile: answer in bounded time.
+    ///
+    /// # Errors
+    ///
+    /// The transfer ends, and the sink is dropped.
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+
+    /// Every byte has been written: puts the whole where it belongs.
+    ///
+    /// The last block is acknowledged after that, so a client that has its ACK may rely on it.
+    ///
+    /// # Errors
+    ///
+    /// The transfer has failed, and nothing may be left of it.
+    fn commit(self) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// A place for the bytes that a client writes, from [`Upload::new`] or
+/// [`Directory::create_file`](crate::server::Directory::create_file).
+pub struct Upload {
+    sink: Box<dyn DynSink>,
+    limit: u64,
+    /// Bytes that the sink has yet to get.
+    gathered: Vec<u8>,
+}
 
 /// Bytes gathered before they are written; each upload that runs holds as many.
-const BUFFER_LEN: usize = 16 << 10;
+const GATHERED_LEN: usize = 16 << 10;
 
-/// A place for the bytes that a client writes, from [`Directory::create_file`](crate::server::Directory::create_file).
-#[derive(Debug)]
-pub struct Upload {
-    file: BufWriter<File>,
-    limit: u64,
-    overwrite: bool,
-    name: OsString,
-    temporary: Temporary,
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upload")
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Upload {
-    pub(crate) fn create(
-        folder: Folder,
-        name: &OsStr,
-        limit: u64,
-        overwrite: bool,
-    ) -> io::Result<Self> {
-        match folder.is_regular_file(name) {
-            Ok(true) if overwrite => {}
-            Ok(true) => return Err(io::ErrorKind::AlreadyExists.into()),
-            // A directory, a device or a link is nothing that an upload may take the place of.
-            Ok(false) => return Err(io::ErrorKind::PermissionDenied.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
-        let (file, temporary) = Temporary::create(folder)?;
-        Ok(Self {
-            file: BufWriter::with_capacity(BUFFER_LEN, file),
+    /// Puts what a client writes into this sink, at most `limit` bytes of it.
+    #[must_use]
+    pub fn new(sink: impl Sink, limit: u64) -> Self {
+        Self {
+            sink: Box::new(sink),
             limit,
-            overwrite,
-            name: name.to_owned(),
-            temporary,
-        })
+            gathered: Vec::new(),
+        }
     }
 
     /// The most bytes that are taken.
@@ -60,52 +109,40 @@ impl Upload {
         self.limit
     }
 
-    /// Appends to the file.
+    /// Appends to the file. The limit is the caller's to keep.
     ///
     /// # Errors
     ///
-    /// Those of the file system.
-    pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)
+    /// Those of the sink; the upload is then of no more use.
+    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.gathered.len() + bytes.len() > GATHERED_LEN {
+            self.flush().await?;
+        }
+        if bytes.len() > GATHERED_LEN {
+            return self.sink.write(bytes).await;
+        }
+        self.gathered.extend_from_slice(bytes);
+        Ok(())
     }
 
-    /// Puts the file under its name, once it is on the disk. This waits for the disk.
+    /// Puts the file where it belongs. One of a [`Directory`](crate::server::Directory) is then on the disk
+    /// and has its name.
     ///
     /// # Errors
     ///
-    /// Those of the file system, and `AlreadyExists` where another file has come to have the name and must
-    /// not be replaced. Then nothing of the file is left.
-    pub fn publish(self) -> io::Result<()> {
-        let Self {
-            file,
-            overwrite,
-            name,
-            mut temporary,
-            ..
-        } = self;
-        file.into_inner()
-            .map_err(io::IntoInnerError::into_error)?
-            .sync_all()?;
-        let Temporary { folder, name: own } = &temporary;
-        let Some(own) = own else {
-            return Ok(());
-        };
-        if overwrite {
-            folder.rename(own, &name)?;
-        } else {
-            folder.rename_to_free_name(own, &name)?;
+    /// Those of the sink, as `AlreadyExists` where another file has come to have the name and must not be
+    /// replaced. Then nothing of the file is left.
+    pub async fn commit(mut self) -> io::Result<()> {
+        self.flush().await?;
+        self.sink.commit().await
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.gathered.is_empty() {
+            self.sink.write(&self.gathered).await?;
+            self.gathered.clear();
         }
-        temporary.name = None;
-        match temporary.folder.sync() {
-            // Some file systems have no such call for directories; the file itself is on the disk.
-            Err(error)
-                if [io::ErrorKind::InvalidInput, io::ErrorKind::Unsupported]
-                    .contains(&error.kind()) =>
-            {
-                Ok(())
-            }
-            synced => synced,
-        }
+        Ok(())
     }
 }
 
@@ -129,39 +166,20 @@ pub(crate) fn refusal(error: &io::Error) -> Refusal {
     refusal.with_detail(error)
 }
 
-/// A file that goes away unless it has been renamed.
-#[derive(Debug)]
-struct Temporary {
-    folder: Folder,
-    /// `None` once it has its real name.
-    name: Option<OsString>,
+type Boxed<'a> = Pin<Box<dyn Future<Output = io::Result<()>> + Send + 'a>>;
+
+/// [`Sink`] as an object.
+trait DynSink: Send {
+    fn write<'a>(&'a mut self, bytes: &'a [u8]) -> Boxed<'a>;
+    fn commit(self: Box<Self>) -> Boxed<'static>;
 }
 
-impl Temporary {
-    fn create(folder: Folder) -> io::Result<(File, Self)> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        loop {
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let name = format!("{TEMPORARY_PREFIX}{}-{number}", std::process::id());
-            let name = OsString::from(name);
-            match folder.create_new(&name) {
-                Ok(file) => {
-                    let name = Some(name);
-                    return Ok((file, Self { folder, name }));
-                }
-                // Left behind by a process of the same number that was killed.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(error),
-            }
-        }
+impl<S: Sink> DynSink for S {
+    fn write<'a>(&'a mut self, bytes: &'a [u8]) -> Boxed<'a> {
+        Box::pin(Sink::write(self, bytes))
     }
-}
 
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            // There is nobody left to tell; what stays behind is never served.
-            let _left_behind = self.folder.remove(name);
-        }
+    fn commit(self: Box<Self>) -> Boxed<'static> {
+        Box::pin(Sink::commit(*self))
     }
 }

@@ -14,7 +14,7 @@ use crate::server::transfer::{End, Shared};
 use crate::server::upload::{self, Upload};
 use crate::transfer::{Stats, TransferError};
 
-/// Takes the file to its end. The last block is acknowledged when the file has its name and is on the disk.
+/// Takes the file to its end. The last block is acknowledged when the upload has been committed.
 pub(crate) async fn run<S>(
     shared: &Shared<S>,
     line: &mut Line<'_, S>,
@@ -29,6 +29,7 @@ pub(crate) async fn run<S>(
         upload: Some(upload),
         decoder: (mode == TransferMode::Netascii).then(Decoder::default),
         clock: Clock::start(),
+        patience: shared.settings.transfer.max_duration,
         unwritable: None,
     };
     let mut was_complete = false;
@@ -72,10 +73,12 @@ pub(crate) async fn run<S>(
 struct Driver<'a, 'b, S> {
     line: &'a mut Line<'b, S>,
     receiver: Receiver,
-    /// `None` once it has been published or given up.
+    /// `None` once it has been committed or given up.
     upload: Option<Upload>,
     decoder: Option<Decoder>,
     clock: Clock,
+    /// How long a sink may take, so that one that hangs does not keep its place for ever.
+    patience: Duration,
     unwritable: Option<io::Error>,
 }
 
@@ -133,28 +136,31 @@ impl<S> Driver<'_, '_, S> {
         None
     }
 
-    /// Writes the next bytes, and all of the file to the disk where they were its last.
+    /// Writes the next bytes, and puts the file where it belongs where they were its last.
     async fn write(&mut self, payload: &[u8]) -> io::Result<()> {
+        let written = tokio::time::timeout(self.patience, self.write_unbounded(payload)).await;
+        written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    async fn write_unbounded(&mut self, payload: &[u8]) -> io::Result<()> {
         let Some(upload) = &mut self.upload else {
             return Ok(());
         };
         match &mut self.decoder {
-            None => upload.write_all(payload)?,
+            None => upload.write(payload).await?,
             Some(decoder) => {
                 let mut file = Vec::new();
                 decoder.decode(payload, &mut file);
                 if self.receiver.is_complete() {
                     decoder.finish(&mut file);
                 }
-                upload.write_all(&file)?;
+                upload.write(&file).await?;
             }
         }
         if self.receiver.is_complete()
             && let Some(upload) = self.upload.take()
         {
-            // Waiting for the disk must not hold up the other transfers.
-            let published = tokio::task::spawn_blocking(move || upload.publish()).await;
-            published.map_err(io::Error::other)??;
+            upload.commit().await?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod netascii;
 mod reading;
 mod sharing;
 mod single_port;
+mod sinks;
 mod streams;
 mod support;
 mod writing;
