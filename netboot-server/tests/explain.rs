@@ -51,6 +51,7 @@ DHCP
   x64 HTTP      http://127.0.0.1:{http}/ipxe.efi ({state}/tftp/ipxe.efi)
   arm64         ipxe-arm64.efi ({state}/tftp/ipxe-arm64.efi)
   iPXE          http://127.0.0.1:{http}/boot.ipxe?mac=02-00-00-00-00-01
+                (one that lacks HTTP, or bzImage and EFI: its firmware's program first)
 
 autoexec.ipxe, by which iPXE under UEFI comes to its script
   says \"Booting from 127.0.0.1\"

@@ -100,6 +100,23 @@ fn each_firmware_loads_what_it_is_told() {
 }
 
 #[test]
+fn ipxe_without_http_boots_through_the_program_each_time() {
+    let site = Site::new(&target("debian"));
+    site.add("debian", "a");
+    program(&site, "undionly.kpxe");
+    let _serving = Running::serve(&site);
+    for _ in 0..5 {
+        let done = probe(&site, &["--firmware", "ipxe-without-http"]);
+        assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+        assert!(
+            done.out.contains("  TFTP      undionly.kpxe"),
+            "{}",
+            done.out
+        );
+    }
+}
+
+#[test]
 fn in_a_menu_the_choice_that_was_asked_for_is_taken() {
     let site = Site::new(&json!([]));
     site.add("debian", "a");

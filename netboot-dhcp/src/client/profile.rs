@@ -1,7 +1,9 @@
 //! What a simulated machine is: its firmware's options and timing.
 
 use super::Model;
-use crate::value::{Arch, MachineId, NetworkInterface, Parameters, UserClass, VendorClass, key};
+use crate::value::{
+    Arch, MachineId, NetworkInterface, Parameters, UserClass, VendorClass, ipxe, key,
+};
 use crate::wire::{BOOT_SERVER_PORT, CLIENT_PORT, OptionCode, Options, SERVER_PORT};
 use crate::{HardwareAddr, MacAddr};
 use alloc::{format, vec, vec::Vec};
@@ -124,8 +126,23 @@ impl Profile {
         profile
             .options
             .put(key::USER_CLASS, &UserClass::bare(b"iPXE"));
-        // HTTP, TFTP, DNS and menus.
-        let features = [0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1];
+        // HTTP, TFTP, DNS, menus, and what it starts: bzImage or EFI.
+        let starts = if arch.is_uefi() {
+            ipxe::FEATURE_EFI
+        } else {
+            ipxe::FEATURE_BZIMAGE
+        };
+        let features = [0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1, starts, 1, 1];
+        profile.options.set(OptionCode::IPXE, &features);
+        profile
+    }
+
+    /// An iPXE in the ROM of a small or old network card, on a BIOS machine: TFTP, DNS and what PXE
+    /// needs, without HTTP and bzImage, as VirtualBox has one.
+    #[must_use]
+    pub fn ipxe_without_http(mac: MacAddr) -> Self {
+        let mut profile = Self::ipxe(mac, Arch::X86_BIOS);
+        let features = [0x15, 1, 1, 0x17, 1, 1, 0x21, 1, 1, 0x22, 1, 1];
         profile.options.set(OptionCode::IPXE, &features);
         profile
     }

@@ -4,7 +4,9 @@
 //! crate's business.
 
 use super::{ExtraOption, NetworkId};
-use crate::value::{Arch, MachineId, Text, UserClass, VendorClass, VendorClassKind, key};
+use crate::value::{
+    Arch, MachineId, SubOptions, Text, UserClass, VendorClass, VendorClassKind, ipxe, key,
+};
 use crate::wire::{MessageView, OptionCode};
 use crate::{HardwareAddr, MacAddr};
 use alloc::{string::String, vec::Vec};
@@ -19,7 +21,8 @@ pub enum Firmware {
     PxeClient,
     /// UEFI HTTP boot: loads its program from a URL.
     HttpClient,
-    /// iPXE, on whatever platform: loads a script or program from a path or a URL.
+    /// iPXE, on whatever platform: loads a script or program from a path or a URL. So is gPXE, of
+    /// which it was made.
     Ipxe,
     /// U-Boot's own `dhcp`: loads a file by TFTP from `siaddr`, and looks for `pxelinux.cfg/` beside
     /// it. As a UEFI application's host it says [`Self::PxeClient`] or [`Self::HttpClient`].
@@ -49,7 +52,8 @@ impl Firmware {
         class: &[u8],
         pxe_classes: &[S],
     ) -> Self {
-        if has_ipxe || user_class.is_some_and(|data| UserClass::data_contains(data, b"iPXE")) {
+        let is = |class| user_class.is_some_and(|data| UserClass::data_contains(data, class));
+        if has_ipxe || is(b"iPXE") || is(b"gPXE") {
             return Self::Ipxe;
         }
         match VendorClassKind::of(class) {
@@ -125,6 +129,13 @@ impl Requester<'_> {
     #[must_use]
     pub fn user_class(&self) -> Option<UserClass> {
         self.message.read(key::USER_CLASS).ok()?
+    }
+
+    /// The features that iPXE says it has ([`ipxe::features`]); none where it does not say.
+    #[must_use]
+    pub fn ipxe_features(&self) -> Vec<u8> {
+        let options: Option<SubOptions> = self.message.read(key::IPXE).ok().flatten();
+        options.map_or_else(Vec::new, |options| ipxe::features(&options).collect())
     }
 
     /// The vendor class (option 60).

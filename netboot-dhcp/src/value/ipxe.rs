@@ -39,6 +39,13 @@ pub const REVERSE_PASSWORD: u8 = 193;
 /// 235: iPXE's version.
 pub const VERSION: u8 = 235;
 
+/// 19: loads files by HTTP.
+pub const FEATURE_HTTP: u8 = 0x13;
+/// 24: starts Linux kernels for BIOS.
+pub const FEATURE_BZIMAGE: u8 = 0x18;
+/// 36: starts UEFI programs, among them Linux kernels.
+pub const FEATURE_EFI: u8 = 0x24;
+
 /// The features that an iPXE says it has, by sub-option: those of 16 to 79 that are there and not 0.
 ///
 /// ```

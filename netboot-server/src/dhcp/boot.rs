@@ -4,6 +4,7 @@ use netboot_dhcp::server::{Boot, ExtraOption, Firmware, NetworkId, Requester};
 use netboot_dhcp::value::Arch;
 use uuid::Uuid;
 
+use super::ipxe;
 use crate::config::platform::Platform;
 use crate::config::{Circuit, Config};
 use crate::policy::{self, Decision, Machine, boot_file};
@@ -16,7 +17,8 @@ use crate::world::World;
 pub(super) fn decide(shared: &Shared, world: &World, requester: &Requester<'_>) -> Boot {
     let machine = shared.sighted(&machine(world.config(), requester));
     let decision = policy::decide(world, &machine);
-    let boot = answer(world, &decision, &machine, requester);
+    let stage = ipxe::stage(shared, requester, &decision.program);
+    let boot = answer(world, &decision, &machine, requester, stage);
     let asks_for_program = matches!(
         requester.firmware,
         Firmware::PxeClient | Firmware::HttpClient | Firmware::UBoot
@@ -37,6 +39,7 @@ fn answer(
     decision: &Decision,
     machine: &Machine,
     requester: &Requester<'_>,
+    stage: Firmware,
 ) -> Boot {
     let origin = Origin {
         server: requester.server.into(),
@@ -48,7 +51,7 @@ fn answer(
         data: option.data.clone(),
     });
     Boot {
-        file: boot_file(decision, machine, requester.firmware, &origin),
+        file: boot_file(decision, machine, stage, &origin),
         host_name: decision.target_in(world).map(|it| it.name.clone()),
         options: options.collect(),
         silent: !decision.allowed,

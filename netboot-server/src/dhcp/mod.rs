@@ -3,6 +3,7 @@
 mod boot;
 mod driver;
 mod frame;
+mod ipxe;
 pub(crate) mod links;
 mod listener;
 mod pools;

@@ -9,11 +9,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use netboot_dhcp::MacAddr;
+use netboot_dhcp::value::MessageType;
 use uuid::Uuid;
 
 use crate::config::{Circuit, Identify};
 use crate::dhcp;
-use crate::identity::seen::Sightings;
+use crate::identity::seen::{Sightings, Turn};
 use crate::policy::{self, KnownBy, Machine};
 use crate::service::Shared;
 use crate::world::World;
@@ -112,6 +113,21 @@ impl Shared {
             network: machine.network,
             ..known
         }
+    }
+
+    /// Counts a message of a machine's iPXE that lacks what boot scripts need.
+    pub(crate) fn lacks(&self, mac: MacAddr, xid: u32, kind: MessageType) -> Turn {
+        self.sightings().lacks(mac, xid, kind)
+    }
+
+    /// Notes a machine's REQUEST to another server.
+    pub(crate) fn requests(&self, mac: MacAddr) {
+        self.sightings().requests(mac);
+    }
+
+    /// Forgets that, since the machine asks by something else.
+    pub(crate) fn is_whole(&self, mac: MacAddr) {
+        self.sightings().is_whole(mac);
     }
 
     /// The machine behind an address: by our lease, then by what was overheard of another server's,

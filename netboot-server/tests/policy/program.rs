@@ -24,10 +24,59 @@ fn ipxe_is_told_a_script_and_never_ipxe_again() {
         .put(key::USER_CLASS, &UserClass::bare(b"iPXE"));
     assert!(is_script(boot(&site, by_77)));
     let mut by_175 = Profile::pxe_bios(mac(3));
-    by_175.options.set(OptionCode::IPXE, &[0x13, 1, 1]);
+    by_175
+        .options
+        .set(OptionCode::IPXE, &[0x13, 1, 1, 0x18, 1, 1]);
     assert!(is_script(boot(&site, by_175)));
     let bios = boot(&site, Profile::pxe_bios(mac(4)));
     assert_eq!(bios.file.as_deref(), Some("undionly.kpxe"));
+}
+
+/// The features by their numbers in iPXE's `features.h`; its page on dhcpd asks for HTTP, and for
+/// bzImage or EFI.
+#[test]
+fn ipxe_that_lacks_what_scripts_need_is_told_the_program_first_and_not_for_ever() {
+    let site = site(json!([]), json!({}));
+    let mut serving = Running::serve(&site);
+    let ask = |arch, features: &[u8]| {
+        let mut profile = Profile::ipxe(mac(1), arch);
+        profile.options.set(OptionCode::IPXE, features);
+        boot(&site, profile).file.expect("a file")
+    };
+    let bios = |features| ask(Arch::X86_BIOS, features);
+    let whole = [0x13, 1, 1, 0x18, 1, 1];
+    let (no_http, no_kernel) = (&[0x15, 1, 1, 0x18, 1, 1], &[0x13, 1, 1, 0x22, 1, 1]);
+    // Each power-on of a machine whose ROM lacks something.
+    for _ in 0..5 {
+        assert_eq!(bios(no_http), "undionly.kpxe");
+        assert!(bios(&whole).contains("/boot.ipxe?mac="));
+    }
+    assert_eq!(bios(no_kernel), "undionly.kpxe");
+    assert!(
+        bios(&[177, 5, 1, 0x1a, 0xf4, 0x10, 0]).contains("/boot.ipxe"),
+        "lists none"
+    );
+    assert_eq!(ask(Arch::X64_UEFI, &[0x15, 1, 1, 0x24, 1, 1]), "ipxe.efi");
+    assert!(ask(Arch::X64_UEFI, &[0x13, 1, 1, 0x24, 1, 1]).contains("/boot.ipxe"));
+    // The program that it is told lacks the same.
+    for _ in 0..3 {
+        assert_eq!(bios(no_http), "undionly.kpxe");
+    }
+    assert!(bios(no_http).contains("/boot.ipxe?mac="), "it ends");
+    serving.said("its iPXE lacks HTTP, and gets undionly.kpxe first");
+    serving.said("its iPXE still lacks HTTP behind undionly.kpxe, and gets the script");
+    assert_eq!(bios(no_http), "undionly.kpxe", "switched off and on");
+}
+
+#[test]
+fn gpxe_runs_no_script_of_ipxes_and_is_told_the_program() {
+    let site = site(json!([]), json!({}));
+    let _serving = Running::serve(&site);
+    let mut profile = Profile::ipxe(mac(1), Arch::X86_BIOS);
+    profile
+        .options
+        .put(key::USER_CLASS, &UserClass::bare(b"gPXE"));
+    assert_eq!(boot(&site, profile).file.as_deref(), Some("undionly.kpxe"));
 }
 
 #[test]

@@ -289,6 +289,12 @@ impl fmt::Display for Explanation {
             "  iPXE          {}",
             self.ipxe.as_deref().unwrap_or("nothing")
         )?;
+        if self.ipxe.is_some() && self.firmware.iter().any(|stage| stage.file.is_some()) {
+            writeln!(
+                f,
+                "                (one that lacks HTTP, or bzImage and EFI: its firmware's program first)"
+            )?;
+        }
         steps(
             f,
             "autoexec.ipxe, by which iPXE under UEFI comes to its script",

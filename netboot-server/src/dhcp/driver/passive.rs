@@ -22,6 +22,9 @@ impl Driver {
         };
         if asked == Asked::BootServer || reason == Some(SilenceReason::Proxy) {
             let of = report::transaction(outcome);
+            if let (MessageType::REQUEST, Some(machine)) = (of.request, of.hardware.mac()) {
+                self.shared.requests(machine);
+            }
             if let (Some(address), Some(machine)) = (of.address, of.hardware.mac()) {
                 self.shared.overheard.note(address, machine);
             }

@@ -165,7 +165,7 @@ fn reached(kind: &Kind) -> Option<Progress> {
 fn failed(kind: &Kind) -> Option<Progress> {
     match kind {
         Kind::DhcpIgnored { .. } => Some(Progress::Leased),
-        Kind::NoProgram { .. } => Some(Progress::Program),
+        Kind::NoProgram { .. } | Kind::IpxeLacks { again: true, .. } => Some(Progress::Program),
         Kind::TftpFailed { name, .. } => match Resource::of(name) {
             Resource::Script => Some(Progress::Script),
             Resource::Image => Some(Progress::Image),

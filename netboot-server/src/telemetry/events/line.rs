@@ -68,6 +68,25 @@ impl fmt::Display for Event {
             Kind::NoProgram { why } => {
                 write!(f, "DHCP {} gets no boot program: {why}", machine())
             }
+            Kind::IpxeLacks {
+                missing,
+                program,
+                again: false,
+            } => write!(
+                f,
+                "DHCP {}: its iPXE lacks {missing}, and gets {program} first",
+                machine()
+            ),
+            Kind::IpxeLacks {
+                missing,
+                program,
+                again: true,
+            } => write!(
+                f,
+                "DHCP {}: its iPXE still lacks {missing} behind {program}, and gets the script, which \
+                 may fail: put an iPXE that has them in the place of {program}",
+                machine()
+            ),
             Kind::LeftOut { why } => write!(f, "DHCP {} is left out: {why}", machine()),
             Kind::Install {
                 name,

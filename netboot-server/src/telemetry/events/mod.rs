@@ -99,6 +99,15 @@ pub enum Kind {
         /// What the machine boots, and why it gets no program.
         why: String,
     },
+    /// An iPXE asked that lacks what boot scripts need.
+    IpxeLacks {
+        /// What it lacks, by iPXE's names: `HTTP, bzImage`.
+        missing: String,
+        /// The boot program that is to come first.
+        program: String,
+        /// Whether the program was told it several times in a row, so that it gets the script.
+        again: bool,
+    },
     /// A machine that is no target asked on a network that serves targets only.
     LeftOut {
         /// What it gets, and why.

@@ -99,7 +99,8 @@ impl Log {
             Kind::DhcpIgnored { .. }
             | Kind::AddressInUse { .. }
             | Kind::NoProgram { .. }
-            | Kind::LeftOut { .. } => true,
+            | Kind::LeftOut { .. }
+            | Kind::IpxeLacks { again: true, .. } => true,
             Kind::HttpRefused { path: name, .. } | Kind::TftpFailed { name, .. } => {
                 Resource::of(name) != Resource::Optional
             }

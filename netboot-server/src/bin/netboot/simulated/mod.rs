@@ -36,6 +36,8 @@ pub(crate) enum Firmware {
     UefiHttp,
     /// iPXE in the network card's ROM, on a BIOS machine
     Ipxe,
+    /// iPXE without HTTP and bzImage, in the ROM of VirtualBox or of an old network card
+    IpxeWithoutHttp,
     /// The boot ROM of a Raspberry Pi 3
     #[value(name = "rpi3")]
     RaspberryPi3,
@@ -107,6 +109,10 @@ impl Machine {
             let Some(name) = name else {
                 return Ok(Ended::stops("the firmware was told no program"));
             };
+            if self.firmware == Firmware::IpxeWithoutHttp && name.contains("://") {
+                let why = format!("it is told {name}, and lacks what that needs");
+                return Ok(Ended::stops(why));
+            }
             let program = match self.firmware {
                 Firmware::UefiHttp => fetcher.get(&name, report).await?,
                 _ => {
@@ -211,6 +217,7 @@ impl Firmware {
             Self::Uefi => Profile::pxe_uefi(mac),
             Self::UefiHttp => Profile::http_uefi(mac),
             Self::Ipxe => return None,
+            Self::IpxeWithoutHttp => Profile::ipxe_without_http(mac),
             Self::RaspberryPi3 => Profile::raspberry_pi_3(mac),
             Self::RaspberryPi4 => Profile::raspberry_pi_4(mac),
         })
