@@ -10,13 +10,13 @@ use netboot_tftp::RelativePath;
 use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
 
 use crate::identity::Claim;
-use crate::policy::served;
+use crate::policy::{image_file, served_beside};
 use crate::script::Origin;
 use crate::service::Shared;
 use crate::telemetry::events::{Kind, Protocol, shown};
 
 /// Files by TFTP: the operator's, then the distribution's boot programs, then the scripts under the
-/// names that iPXE and GRUB ask for.
+/// names that iPXE, GRUB, U-Boot and PXELINUX ask for.
 #[derive(Clone)]
 pub(crate) struct Files {
     shared: Arc<Shared>,
@@ -59,10 +59,10 @@ impl Files {
                 .and_then(Content::from_file)
                 .map_err(|error| Refusal::not_found().with_detail(error));
         }
-        if let Some(file) = path.strip_prefix("images/") {
+        if let Some(file) = image_file(&path) {
             return self.image(file);
         }
-        let (Some(language), Some(local)) = (served(&path), local) else {
+        let (Some(language), Some(local)) = (served_beside(world.programs(), &path), local) else {
             return Err(missing);
         };
         let origin = Origin {
@@ -75,7 +75,7 @@ impl Files {
                 language,
                 address,
                 self.shared.identify(address),
-                &Claim::default(),
+                &Claim::new(&path, ""),
                 origin,
                 (Protocol::Tftp, &path),
             )
@@ -85,7 +85,7 @@ impl Files {
 }
 
 impl Files {
-    /// A file of an image: GRUB without HTTP loads kernels so.
+    /// A file of an image: GRUB without HTTP, U-Boot and PXELINUX load kernels so.
     fn image(&self, path: &str) -> Result<Content, Refusal> {
         let file =
             FileRef::from_str(path).map_err(|error| Refusal::not_found().with_detail(error))?;

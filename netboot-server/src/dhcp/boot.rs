@@ -21,7 +21,7 @@ pub(super) fn decide(shared: &Shared, world: &World, requester: &Requester<'_>) 
     let boot = answer(world, &decision, &machine, requester, stage);
     let asks_for_program = matches!(
         requester.firmware,
-        Firmware::PxeClient | Firmware::HttpClient | Firmware::UBoot
+        Firmware::PxeClient | Firmware::HttpClient
     );
     if !decision.allowed {
         let why = decision.to_string();
@@ -50,12 +50,15 @@ fn answer(
         code: option.code,
         data: option.data.clone(),
     });
+    // Without a program U-Boot boots too: it looks for pxelinux.cfg/ on the server that it is told.
+    let boots_by_itself =
+        requester.firmware == Firmware::UBoot && decision.boot != policy::Boot::Nothing;
     Boot {
         file: boot_file(decision, machine, stage, &origin),
+        next_server: boots_by_itself.then_some(requester.server),
         host_name: decision.target_in(world).map(|it| it.name.clone()),
         options: options.collect(),
         silent: !decision.allowed,
-        ..Boot::default()
     }
 }
 

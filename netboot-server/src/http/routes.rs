@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use crate::failure::Chain;
 use crate::identity::Claim;
 use crate::identity::neighbour;
-use crate::policy::{Served, served};
+use crate::policy::{self, Served, served};
 use crate::script::Origin;
 use crate::service::Shared;
 use crate::telemetry::events::{Protocol, shown};
@@ -79,7 +79,7 @@ pub(super) async fn answer<B>(
     #[expect(clippy::disallowed_methods, reason = "a request takes real time")]
     let began = Instant::now();
     let query = request.uri().query().unwrap_or_default();
-    let claim = Claim::from_query(query);
+    let claim = Claim::new(request.uri().path(), query);
     let seen = ends.machine(shared);
     let client = ends.client.ip().to_canonical();
     let told = |path: &str| AccessLog {
@@ -182,7 +182,7 @@ fn find(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refusal> {
     match asker.path {
         "/healthz" => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
         path => {
-            if let Some(file) = path.strip_prefix("/images/") {
+            if let Some(file) = policy::image_file(path) {
                 image_file(shared, file)
             } else if let Some(name) = path.strip_prefix("/states/") {
                 state(shared, asker, name)
@@ -242,7 +242,8 @@ fn program_or_script(shared: &Shared, asker: &Asker<'_>) -> Result<Entity, Refus
     };
     let stage = shared.second_stage(&world, asker.client, name);
     let name = stage.as_deref().unwrap_or(name);
-    match (world.programs().path(name), served(name)) {
+    let programs = world.programs();
+    match (programs.path(name), policy::served_beside(programs, name)) {
         (Some(path), _) => program(shared, name, path),
         (None, Some(language)) => script(shared, asker, language),
         (None, None) => Err(Refusal::not_found("there is nothing of that name")),

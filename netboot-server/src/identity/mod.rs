@@ -40,9 +40,12 @@ pub(crate) struct Asking {
 }
 
 impl Claim {
-    /// What the query of a URL says; what cannot be read is passed over.
-    pub(crate) fn from_query(query: &str) -> Self {
-        let mut claim = Self::default();
+    /// What a path and the query of a URL say; what cannot be read is passed over.
+    pub(crate) fn new(path: &str, query: &str) -> Self {
+        let mut claim = Self {
+            mac: policy::named_machine(path),
+            ..Self::default()
+        };
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
             match &*key {
                 "mac" => claim.mac = claim.mac.or_else(|| value.parse().ok()),
@@ -196,7 +199,7 @@ mod tests {
             "mac=52%3A54%3A00%3A12%3A34%3A56",
             "a=b&mac=52-54-00-12-34-56",
         ] {
-            assert_eq!(Claim::from_query(query).mac, Some(mac), "{query}");
+            assert_eq!(Claim::new("/boot.ipxe", query).mac, Some(mac), "{query}");
         }
     }
 
@@ -208,6 +211,6 @@ mod tests {
             uuid: uuid.ok(),
             ..Claim::default()
         };
-        assert_eq!(Claim::from_query(query), claim);
+        assert_eq!(Claim::new("/boot.ipxe", query), claim);
     }
 }

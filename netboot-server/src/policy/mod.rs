@@ -20,7 +20,7 @@ use layers::Layers;
 
 pub use decision::{Boot, Decision, Program};
 pub(crate) use file::{SCRIPT, identity};
-pub use file::{Served, boot_file, second_stage, served};
+pub use file::{Served, boot_file, image_file, named_machine, second_stage, served, served_beside};
 pub use reason::{KnownBy, Layer, Reason};
 
 /// What is known of a machine that asks.

@@ -126,6 +126,7 @@ impl Shared {
             Served::Script => script::write(world, &decision, &asker)?,
             Served::Autoexec => script::write_autoexec(world, &decision, &key.machine, &asker)?,
             Served::Grub => script::write_grub(world, &decision, &asker),
+            Served::Pxelinux => script::write_pxelinux(world, &decision, &asker),
         };
         let leads = key.language == Served::Autoexec;
         let named = match leads {

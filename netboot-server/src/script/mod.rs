@@ -1,5 +1,5 @@
-//! From a decision to the script that carries it out: iPXE's and what leads it there, and GRUB's
-//! configuration.
+//! From a decision to the script that carries it out: iPXE's and what leads it there, and the
+//! configurations of GRUB and of PXELINUX.
 
 mod autoexec;
 pub(crate) mod cache;
@@ -8,6 +8,7 @@ mod grub;
 mod menu;
 pub mod menu_file;
 pub(crate) mod pins;
+mod pxelinux;
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -23,6 +24,7 @@ use entry::entry;
 
 pub use autoexec::write as write_autoexec;
 pub use grub::write as write_grub;
+pub use pxelinux::write as write_pxelinux;
 
 /// How long a machine that cannot boot shows why, before it starts over.
 const NOTICE_MS: u32 = 60_000;

@@ -174,6 +174,16 @@ impl Programs {
         self.found.contains_key(name)
     }
 
+    /// Whether files are at hand in a folder of this name.
+    #[must_use]
+    pub fn has_folder(&self, name: &str) -> bool {
+        let in_it = |file: &String| {
+            file.strip_prefix(name)
+                .is_some_and(|it| it.starts_with('/'))
+        };
+        self.found.keys().any(in_it)
+    }
+
     /// Where the program of this name is.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<&Path> {

@@ -157,6 +157,29 @@ fn a_program_for_another_platform_is_not_taken_by_its_name_and_is_said() {
 }
 
 #[test]
+fn u_boot_gets_the_program_of_its_platform_or_the_server_alone() {
+    let site = site(json!([]), json!({ "program_dirs": [] }));
+    put(&site, "arm64-efi/ipxe.efi", "arm64");
+    let _serving = Running::serve(&site);
+    // RFC 4578's registry: 0x15 is 32-bit ARM, 0x16 64-bit. U-Boot sends no PXEClient.
+    let told = |last, arch| {
+        let mut profile = Profile::plain(HardwareAddr::from(mac(last)));
+        profile
+            .options
+            .set(OptionCode::VENDOR_CLASS, b"U-Boot.armv8");
+        profile.options.put(key::CLIENT_ARCH, &vec![Arch(arch)]);
+        let bound = boot(&site, profile);
+        (bound.file, bound.next_server)
+    };
+    let server = Some(Ipv4Addr::LOCALHOST);
+    assert_eq!(
+        told(1, 0x16),
+        (Some("arm64-efi/ipxe.efi".to_owned()), server)
+    );
+    assert_eq!(told(2, 0x15), (None, server));
+}
+
+#[test]
 fn a_raspberry_pi_finds_its_tree_by_serial_number_and_in_the_root() {
     let site = site(json!([]), json!({}));
     put(&site, "1a2b3c4d/config.txt", "own");
@@ -298,6 +321,126 @@ fn grub_boots_the_local_disk_by_its_loader_unless_the_firmware_is_to() {
     let left = script(&site, STRANGER, "/grub.cfg?mac=02-00-00-00-00-01");
     assert!(!left.contains("chainloader"), "{left}");
     assert!(left.contains("--id 0 {\nexit 1\n}\n"), "{left}");
+}
+
+#[test]
+fn u_boot_and_pxelinux_get_a_configuration_beside_their_program() {
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "ip": NODE, "config": "debian",
+                 "cmdline": ["quiet", "c;d=\"e\"", "name={name}"] }]),
+        json!({}),
+    );
+    site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    lease(&site, 1);
+    // In the grammar of U-Boot's boot/pxe_utils.c and PXELINUX's readconfig.c: the rest of a line is
+    // the value as it is, times are tenths of seconds, names are relative to the program's folder.
+    let own = "DEFAULT 1\nTIMEOUT 600\nSAY debian (debian @1)\nLABEL 1\n\
+               MENU LABEL debian (debian @1)\nLINUX images/debian/@1/bzImage\n\
+               INITRD images/debian/@1/initrd\n\
+               APPEND console=ttyS0 quiet c;d=\"e\" name=node-01\n";
+    let by_mac = "pxelinux.cfg/01-02-00-00-00-00-01";
+    for text in [
+        by_tftp(&site, NODE, by_mac),
+        by_tftp(&site, NODE, "pxelinux.cfg/default-arm-qemu-arm"),
+        by_tftp(&site, NODE, "/arm64-efi/pxelinux.cfg/default"),
+        by_tftp(&site, STRANGER, by_mac),
+        script(&site, NODE, "/pxelinux.cfg/default"),
+        script(&site, STRANGER, &format!("/sub/{by_mac}")),
+    ] {
+        assert_eq!(text, own);
+    }
+    let of_nobody = by_tftp(&site, STRANGER, "pxelinux.cfg/default");
+    assert!(
+        of_nobody.starts_with("DEFAULT 1\nPROMPT 1\n"),
+        "{of_nobody}"
+    );
+    for folder in ["", "arm64-efi/", "/arm64-efi//"] {
+        let name = format!("{folder}images/debian/@1/initrd");
+        assert_eq!(by_tftp(&site, NODE, &name), "initrd one");
+    }
+    let by_http = get(&site, NODE, "/arm64-efi/images/debian/@1/initrd");
+    assert_eq!(by_http.text(), "initrd one");
+    // What is asked for before and behind these is not there, and quickly so.
+    for name in [
+        "pxelinux.cfg/44454c4c-4200-1035-8052-b4c04f4d3232",
+        "pxelinux.cfg/7F000032",
+        "pxelinux.cfg/7F",
+    ] {
+        let refused = tftp(&site, NODE, name.as_bytes());
+        assert_eq!(refused.err().map(|(code, _)| code), Some(1), "{name}");
+    }
+    // Files of the operator's come first, those that are asked for later too.
+    put(&site, "pxelinux.cfg/7F0000", "mine");
+    assert_eq!(by_tftp(&site, NODE, "pxelinux.cfg/7F0000"), "mine");
+    let refused = tftp(&site, NODE, by_mac.as_bytes());
+    assert_eq!(refused.err().map(|(code, _)| code), Some(1));
+    assert_eq!(by_tftp(&site, NODE, "pxelinux.cfg/default"), own);
+}
+
+#[test]
+fn the_menu_for_u_boot_and_pxelinux_has_what_they_can_boot() {
+    let site = site(
+        json!([]),
+        json!({ "menu": { "title": "Lab", "timeout": 7, "default": "local", "items": [
+            { "image": "debian", "label": "Debian here" }, { "image": "gone" },
+            { "chain": "http://192.0.2.1/x.ipxe" }, { "local": true }, { "shell": true },
+        ] } }),
+    );
+    site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    let again = "LOCALBOOT -1\nCONFIG pxelinux.cfg/default\n";
+    let missing = "The image gone is not in the store.";
+    let chain = "http://192.0.2.1/x.ipxe is an iPXE script.";
+    let menu = format!(
+        "DEFAULT 4\nPROMPT 1\nTIMEOUT 70\nSAY Lab\nSAY 1: Debian here\nSAY 2: {missing}\n\
+         SAY 3: {chain}\nSAY 4: Boot from the local disk\nSAY 5: Leave this menu\n\
+         MENU TITLE Lab\nLABEL 1\nMENU LABEL Debian here\nLINUX images/debian/@1/bzImage\n\
+         INITRD images/debian/@1/initrd\nAPPEND console=ttyS0\n\
+         LABEL 2\nMENU LABEL {missing}\n{again}LABEL 3\nMENU LABEL {chain}\n{again}\
+         LABEL 4\nMENU LABEL Boot from the local disk\nLOCALBOOT 0\n\
+         LABEL 5\nMENU LABEL Leave this menu\nLOCALBOOT -1\n"
+    );
+    assert_eq!(by_tftp(&site, STRANGER, "pxelinux.cfg/default"), menu);
+}
+
+#[test]
+fn what_u_boot_and_pxelinux_cannot_say_is_a_notice() {
+    let target = |last, cmdline: &str| {
+        json!({ "name": format!("node-0{last}"), "mac": mac(last), "config": "debian",
+                "cmdline": [cmdline] })
+    };
+    let words = ["memmap=1M$16M", "a=it's", "b=\\c", "initrd=x"];
+    let targets = words.iter().zip(1..).map(|(word, last)| target(last, word));
+    let site = site(targets.collect(), json!({}));
+    site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    for (word, last) in words.iter().zip(1..) {
+        let name = format!("pxelinux.cfg/01-{}", mac(last).dashed());
+        let text = by_tftp(&site, STRANGER, &name);
+        assert!(!text.contains("LINUX"), "{text}");
+        let why = format!("MENU LABEL The word {word} cannot be handed to the kernel");
+        assert!(text.contains(&why), "{text}");
+    }
+}
+
+#[test]
+fn an_install_by_u_boot_is_for_the_machine_itself() {
+    let site = installing();
+    let _serving = Running::serve(&site);
+    lease(&site, 1);
+    let name = "pxelinux.cfg/01-02-00-00-00-00-01";
+    let own = by_tftp(&site, NODE, name);
+    assert!(
+        own.contains("/machines/node-01/installed?number=1&token="),
+        "{own}"
+    );
+    let others = by_tftp(&site, STRANGER, name);
+    assert!(!others.contains("token="), "{others}");
+    assert!(
+        others.contains("SAY The script that installs image"),
+        "{others}"
+    );
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub struct Explanation {
     pub script: ScriptStage,
     /// What GRUB gets as `grub.cfg`.
     pub grub: String,
+    /// What U-Boot and PXELINUX get as `pxelinux.cfg/01-…`.
+    pub pxelinux: String,
 }
 
 /// An option.
@@ -150,6 +152,7 @@ pub fn explain(world: &World, machine: &Machine) -> Explanation {
         autoexec: autoexec(world, &machine, &decision, &asker),
         script: script(world, &machine, &decision, &asker),
         grub: script::write_grub(world, &decision, &asker),
+        pxelinux: script::write_pxelinux(world, &decision, &asker),
     }
 }
 
