@@ -291,7 +291,10 @@ fn the_units_hold_and_little_is_exposed() {
     for unit in ["netboot.service", "netboot.socket"] {
         let text = std::fs::read_to_string(format!("{DIST}/{unit}")).expect("a unit");
         // The command is where this test built it.
-        let text = text.replace("/usr/bin/netboot", env!("CARGO_BIN_EXE_netboot"));
+        let text = text.replace(
+            "=netboot ",
+            concat!("=", env!("CARGO_BIN_EXE_netboot"), " "),
+        );
         units.push(write(folder.path(), unit, text.as_bytes()));
     }
     let verified = done(
