@@ -6,18 +6,28 @@
   outputs =
     { self, nixpkgs }:
     let
+      inherit (nixpkgs) lib;
       systems = [
         "x86_64-linux"
         "aarch64-linux"
       ];
-      forEach = make: nixpkgs.lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
+      forEach = make: lib.genAttrs systems (system: make nixpkgs.legacyPackages.${system});
     in
     {
-      packages = forEach (pkgs: {
-        default = pkgs.callPackage ./netboot-server/dist/nixos/package.nix { };
+      packages = forEach (pkgs: rec {
+        netboot-server = pkgs.callPackage ./netboot-server/dist/nixos/package.nix { };
+        default = netboot-server;
       });
 
-      nixosModules.netboot-server = ./netboot-server/dist/nixos/module.nix;
+      # The module takes its package from here, as it is in no nixpkgs.
+      nixosModules.netboot-server =
+        { pkgs, ... }:
+        {
+          imports = [ ./netboot-server/dist/nixos/module.nix ];
+          services.netboot.package =
+            lib.mkDefault
+              self.packages.${pkgs.stdenv.hostPlatform.system}.netboot-server;
+        };
       nixosModules.default = self.nixosModules.netboot-server;
 
       # Not run where this repository is tested: nixpkgs is out of reach there.
@@ -26,6 +36,6 @@
         module = self.nixosModules.netboot-server;
       };
 
-      formatter = forEach (pkgs: pkgs.nixfmt-rfc-style);
+      formatter = forEach (pkgs: pkgs.nixfmt-tree);
     };
 }

@@ -13,222 +13,166 @@ let
     mkEnableOption
     mkIf
     mkOption
+    mkPackageOption
     types
     ;
 
   cfg = config.services.netboot;
+  inherit (cfg) settings;
 
-  stateDir = "/var/lib/netboot";
-
-  inherit (import ./types.nix { inherit lib; })
-    address
-    group
-    image
-    menu
-    optional
-    prefix
-    range
-    target
-    ;
+  format = pkgs.formats.json { };
 
   # What is not set is left out: the server derives it, or has a default of its own.
   written =
     value:
     if builtins.isList value then
       map written value
-    else if builtins.isAttrs value then
+    else if builtins.isAttrs value && !lib.isDerivation value then
       builtins.mapAttrs (_: written) (lib.filterAttrs (_: item: item != null) value)
     else
       value;
 
-  network = {
-    inherit (cfg)
-      interface
-      subnet
-      gateway
-      domain
-      mode
-      allow
-      ;
-    server = cfg.serverIp;
-    ranges = map (range: { inherit (range) start end; }) cfg.ranges;
-    dns = if cfg.dns == [ ] then null else cfg.dns;
-    lease_time = cfg.leaseTime;
-  };
+  # A state is passed on to the letter, with the nulls in it.
+  withState =
+    target: written (target // { state = null; }) // lib.filterAttrs (name: _: name == "state") target;
 
   document = {
     version = "1.0";
-    netboot = lib.recursiveUpdate (
-      written {
-        state_dir = stateDir;
-        networks = [ network ];
-        inherit (cfg) groups images menu;
-        program_dirs = if cfg.ipxe == null then [ ] else [ "${cfg.ipxe}" ];
-      }
-      // {
-        # A state is passed on to the letter, with the nulls in it.
-        targets = map (
-          target:
-          written (target // { state = null; })
-          // lib.filterAttrs (name: item: name == "state" && item != null) target
-        ) cfg.targets;
-      }
-    ) cfg.settings;
+    netboot = written (settings // { targets = [ ]; }) // {
+      targets = map (
+        target: if target.state == null then written target else withState target
+      ) settings.targets;
+    };
   };
 
+  # The certificate and the network cards are those of the host that runs it.
   configFile =
     let
-      file = (pkgs.formats.json { }).generate "netboot.json" document;
+      file = format.generate "netboot.json" document;
     in
     if cfg.checkConfig then
       pkgs.runCommand "netboot-checked.json" { } ''
-        ${cfg.package}/bin/netboot check --config ${file}
+        ${netboot} check --for-another-host --config ${file}
         cp ${file} $out
       ''
     else
       file;
 
-  generated = lib.filterAttrs (_: image: image.nix != null || image.flake != null) cfg.images;
+  netboot = lib.getExe cfg.package;
+  arguments = "--config /etc/netboot/netboot.json";
 
-  netboot = "${cfg.package}/bin/netboot";
+  generated = lib.filterAttrs (_: image: image.nix != null || image.flake != null) settings.images;
+
+  # The repositories that flakes may be in, from their references: a flake's folder, or one above.
+  repositories =
+    let
+      folder = reference: builtins.match "(git[+]file:(//)?)?(/[^?#]*[^?#/])[/]?([?#].*)?" reference;
+      withParents =
+        path: if path == "/" || path == "." then [ ] else [ path ] ++ withParents (dirOf path);
+      ofImage =
+        image:
+        let
+          found = if image.flake == null then null else folder image.flake;
+        in
+        if found == null then [ ] else withParents (builtins.elemAt found 2);
+    in
+    lib.unique (lib.concatMap ofImage (lib.attrValues settings.images));
+
+  # Whoever owns the repository of a flake that is named here, git and Nix are to read it.
+  gitConfig = pkgs.writeTextDir "git/config" (
+    "[safe]\n"
+    + lib.concatMapStringsSep "" (path: ''
+      directory = "${path}"
+      directory = "${path}/.git"
+    '') repositories
+  );
+
+  interfaces = lib.unique (
+    lib.filter (interface: interface != null) (
+      map (network: network.interface) settings.networks ++ [ (settings.server.interface or null) ]
+    )
+  );
 in
 {
+  meta.maintainers = [ ];
+
   options.services.netboot = {
     enable = mkEnableOption "the network boot service: DHCP, TFTP, iPXE scripts and HTTP";
 
-    package = mkOption {
-      type = types.package;
-      default = pkgs.callPackage ./package.nix { };
-      defaultText = literalExpression "the package of this repository";
-      description = "The package with the `netboot` command and its units.";
-    };
+    package = mkPackageOption pkgs "netboot-server" { };
 
-    ipxe = mkOption {
-      type = types.nullOr types.package;
-      default = pkgs.ipxe;
-      defaultText = literalExpression "pkgs.ipxe";
-      description = ''
-        The package whose `undionly.kpxe`, `ipxe.efi` and `snponly.efi` are handed to firmware; with
-        `null` they are put into `${stateDir}/tftp` by hand.
+    ipxe = mkPackageOption pkgs "ipxe" {
+      nullable = true;
+      extraDescription = ''
+        Its `undionly.kpxe`, `ipxe.efi` and `snp.efi` are handed to firmware; with `null` they are
+        put into `/var/lib/netboot/tftp` by hand.
       '';
-    };
-
-    interface = mkOption {
-      type = types.str;
-      example = "eth1";
-      description = "The interface of the boot network.";
-    };
-
-    serverIp = mkOption {
-      type = address;
-      example = "10.0.0.1";
-      description = "This server's address on the boot network.";
-    };
-
-    subnet = optional prefix ''
-      The boot network; derived from the interface's address where it is not given, which cannot be
-      checked while the system is built on another machine.
-    '';
-
-    ranges = mkOption {
-      type = types.listOf range;
-      default = [ ];
-      example = literalExpression ''[ { start = "10.0.0.100"; end = "10.0.0.200"; } ]'';
-      description = "The addresses that are given to machines.";
-    };
-
-    gateway = optional address "The machines' router; this server where it is not given.";
-
-    dns = mkOption {
-      type = types.listOf address;
-      default = [ ];
-      description = "The machines' name servers.";
-    };
-
-    domain = optional types.str "The machines' domain.";
-
-    mode = optional (types.enum [
-      "authoritative"
-      "proxy"
-    ]) "`proxy` beside another DHCP server: no addresses, only what to boot.";
-
-    allow = optional (types.enum [
-      "any"
-      "known"
-    ]) "Who is served: any machine, or only those of {option}`services.netboot.targets`.";
-
-    leaseTime = optional (types.either types.ints.positive types.str) ''
-      How long an address is lent: seconds, or as `"12h"`.
-    '';
-
-    targets = mkOption {
-      type = types.listOf target;
-      default = [ ];
-      example = literalExpression ''
-        [ { name = "node-01"; mac = "52:54:00:12:34:56"; ip = "10.0.0.101"; config = "workstation"; } ]
-      '';
-      description = "The machines that are known.";
-    };
-
-    groups = mkOption {
-      type = types.attrsOf group;
-      default = { };
-      description = "What several machines share.";
-    };
-
-    images = mkOption {
-      type = types.attrsOf image;
-      default = { };
-      example = literalExpression ''
-        { workstation = { label = "Workstation"; nix = "/etc/nixos/netboot/workstation.nix"; }; }
-      '';
-      description = "What is said of images beside what is in the store.";
-    };
-
-    menu = mkOption {
-      type = types.nullOr menu;
-      default = null;
-      description = "The menu.";
     };
 
     settings = mkOption {
-      type = types.attrsOf types.anything;
+      type = types.submodule {
+        freeformType = format.type;
+        options = import ./settings.nix {
+          inherit lib;
+          json = format.type;
+          programDirs = lib.optional (cfg.ipxe != null) "${cfg.ipxe}";
+        };
+      };
       default = { };
-      example = literalExpression ''{ admin_listen = "127.0.0.1:9400"; }'';
+      example = literalExpression ''
+        {
+          networks = [
+            {
+              interface = "eth1";
+              server = "10.0.0.1";
+              subnet = "10.0.0.0/24";
+              ranges = [ { start = "10.0.0.100"; end = "10.0.0.200"; } ];
+            }
+          ];
+          images.workstation.nix = "/etc/nixos/netboot/workstation.nix";
+          targets = [ { name = "node-01"; mac = "52:54:00:12:34:56"; config = "workstation"; } ];
+        }
+      '';
       description = ''
-        Everything else that may stand under `netboot` in the configuration, laid over what the other
-        options say. A list takes the place of theirs.
+        What stands under `netboot` in the server's configuration, key by key. It stands in the Nix
+        store, so it holds no secret.
       '';
     };
 
     checkConfig = mkOption {
       type = types.bool;
       default = pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform;
-      defaultText = literalExpression "where the build machine can run the package";
-      description = "Whether `netboot check` must accept the configuration before the system is built.";
+      defaultText = literalExpression "pkgs.stdenv.buildPlatform.canExecute pkgs.stdenv.hostPlatform";
+      description = "Whether a configuration that `netboot check` refuses is not built.";
     };
 
     openFirewall = mkOption {
       type = types.bool;
-      default = true;
+      default = false;
       description = ''
-        Whether the boot network's interface lets in UDP 67 (DHCP), 69 (TFTP) and 4011 (PXE boot
-        server), and TCP 80 (HTTP). Other interfaces stay as they are.
+        Whether the interfaces of the networks let in DHCP, TFTP, PXE's boot server, HTTP and, where
+        it is configured, HTTPS. Other interfaces stay as they are, also those that a relay asks by.
       '';
     };
 
     credentials = mkOption {
       type = types.attrsOf types.str;
       default = { };
-      example = literalExpression ''{ "tls.key" = "/run/secrets/netboot-tls.key"; }'';
+      example = literalExpression ''
+        {
+          "tls.crt" = "/var/lib/acme/boot.example.org/fullchain.pem";
+          "tls.key" = "/var/lib/acme/boot.example.org/key.pem";
+        }
+      '';
       description = ''
-        Files with secrets, by name. systemd hands them to the service alone, and {option}`settings`
-        names them as `/run/credentials/netboot.service/NAME`.
+        Files with secrets, by name. systemd hands them to the service alone, and
+        {option}`services.netboot.settings` names them as `/run/credentials/netboot.service/NAME`.
+        They are read when the service starts: a certificate that was renewed needs a restart.
       '';
     };
 
     generate = {
-      enable = mkEnableOption "building the images that name a NixOS configuration anew at a set time";
+      enable = mkEnableOption "building the images that name a NixOS configuration at a set time";
 
       onCalendar = mkOption {
         type = types.str;
@@ -239,7 +183,9 @@ in
       randomizedDelaySec = mkOption {
         type = types.str;
         default = "1h";
-        description = "By how much it is put off at random, so that several servers do not build at once.";
+        description = ''
+          By how much it is put off at random, so that several servers do not build at once.
+        '';
       };
 
       jobs = mkOption {
@@ -253,37 +199,59 @@ in
   config = mkIf cfg.enable {
     assertions = [
       {
-        assertion = cfg.ranges != [ ] || cfg.mode == "proxy" || cfg.settings ? networks;
-        message = "services.netboot.ranges: give at least one range of addresses, or networks in services.netboot.settings";
+        assertion = settings.networks != [ ] || settings ? server;
+        message = "services.netboot.settings.networks: name at least one network";
       }
       {
-        assertion = lib.all (image: image.nix == null || image.flake == null) (lib.attrValues cfg.images);
-        message = "services.netboot.images: an image is built from `nix` or from `flake`, not from both";
+        assertion = lib.all (
+          network:
+          network.ranges != [ ]
+          || network.mode == "proxy"
+          || lib.any (target: target.ip != null) settings.targets
+        ) settings.networks;
+        message = ''
+          services.netboot.settings.networks: a network without ranges gives no machine an address;
+          only a proxy, or targets with `ip`, can do without
+        '';
+      }
+      {
+        assertion = lib.all (image: image.nix == null || image.flake == null) (
+          lib.attrValues settings.images
+        );
+        message = ''
+          services.netboot.settings.images: an image is built from `nix` or from `flake`, not from both
+        '';
       }
       {
         assertion = !cfg.generate.enable || generated != { };
-        message = "services.netboot.generate.enable: no image in services.netboot.images names `nix` or `flake`";
+        message = ''
+          services.netboot.generate.enable: no image in services.netboot.settings.images names `nix`
+          or `flake`
+        '';
       }
     ];
 
     environment.systemPackages = [ cfg.package ];
     environment.etc."netboot/netboot.json".source = configFile;
 
-    networking.firewall.interfaces = mkIf cfg.openFirewall {
-      ${cfg.interface} = {
+    networking.firewall.interfaces = mkIf cfg.openFirewall (
+      lib.genAttrs interfaces (_: {
         allowedUDPPorts = [
-          67
-          69
-          4011
+          settings.ports.dhcp
+          settings.ports.tftp
+          settings.ports.boot_server
         ];
-        allowedTCPPorts = [ 80 ];
-      };
-    };
+        allowedTCPPorts = [
+          settings.ports.http
+        ]
+        ++ lib.optional (settings.tls != null) settings.tls.port;
+      })
+    );
 
     users.users.netboot = {
       isSystemUser = true;
       group = "netboot";
-      home = stateDir;
+      home = settings.state_dir;
       description = "network boot service";
     };
     users.groups.netboot = { };
@@ -296,7 +264,11 @@ in
       serviceConfig = {
         ExecStart = [
           ""
-          "${netboot} serve --config /etc/netboot/netboot.json"
+          "${netboot} serve ${arguments}"
+        ];
+        ExecReload = [
+          ""
+          "${netboot} reload ${arguments}"
         ];
         LoadCredential = lib.mapAttrsToList (name: file: "${name}:${file}") cfg.credentials;
       };
@@ -306,14 +278,22 @@ in
       description = "Build the images that machines boot";
       after = [ "network-online.target" ];
       wants = [ "network-online.target" ];
-      path = [ config.nix.package ];
-      environment.NIX_PATH = lib.concatStringsSep ":" config.nix.nixPath;
+      path = [
+        config.nix.package
+        pkgs.git
+      ];
+      environment = {
+        NIX_PATH = lib.concatStringsSep ":" config.nix.nixPath;
+        XDG_CONFIG_HOME = mkIf (repositories != [ ]) gitConfig;
+      };
       serviceConfig = {
         Type = "oneshot";
         User = "netboot";
         Group = "netboot";
+        UMask = "0027";
         StateDirectory = "netboot";
-        ExecStart = "${netboot} image generate --all --jobs ${toString cfg.generate.jobs} --config /etc/netboot/netboot.json";
+        StateDirectoryMode = "0750";
+        ExecStart = "${netboot} image generate --all --jobs ${toString cfg.generate.jobs} ${arguments}";
         Nice = 10;
         IOSchedulingClass = "idle";
         ProtectSystem = "strict";

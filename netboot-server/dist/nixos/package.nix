@@ -1,12 +1,13 @@
-# The `netboot` command with its units, man page and completions.
+# The `netboot` command with its units, manual pages and completions.
 {
   lib,
+  stdenv,
   rustPlatform,
   installShellFiles,
 }:
 
 rustPlatform.buildRustPackage {
-  pname = "netboot";
+  pname = "netboot-server";
   version = (lib.importTOML ../../../Cargo.toml).workspace.package.version;
 
   src = lib.cleanSource ../../..;
@@ -21,13 +22,19 @@ rustPlatform.buildRustPackage {
     "netboot-server"
   ];
 
+  strictDeps = true;
   nativeBuildInputs = [ installShellFiles ];
 
   postInstall = ''
     for link in netboot-generate netboot-update-menu netboot-status netboot-logs; do
       ln -s netboot $out/bin/$link
     done
-    install -Dm644 -t $out/lib/systemd/system netboot-server/dist/systemd/*.service netboot-server/dist/systemd/*.socket
+    units=netboot-server/dist/systemd
+    install -Dm644 -t $out/lib/systemd/system $units/*.service $units/*.socket
+    substituteInPlace $out/lib/systemd/system/netboot.service \
+      --replace-fail '=netboot ' "=$out/bin/netboot "
+  ''
+  + lib.optionalString (stdenv.buildPlatform.canExecute stdenv.hostPlatform) ''
     $out/bin/netboot man --dir man
     installManPage man/*
     installShellCompletion --cmd netboot \
@@ -42,6 +49,7 @@ rustPlatform.buildRustPackage {
       mit
       asl20
     ];
+    maintainers = [ ];
     mainProgram = "netboot";
     platforms = lib.platforms.linux;
   };

@@ -1,12 +1,12 @@
-# Two NixOS machines: one serves, the other has an empty disk and boots from it.
-# It is not run where this repository is tested: that needs nixpkgs.
+# Three NixOS machines: one serves; the two others have no disk and boot from it, by BIOS and by
+# UEFI. It is not run where this repository is tested: that needs nixpkgs.
 { pkgs, module }:
 
 let
-  # What the second machine boots: the smallest image that nixpkgs makes, told to show its name.
+  # What the machines boot: the smallest image that nixpkgs makes, told to show its name.
   image =
     (import "${pkgs.path}/nixos/lib/eval-config.nix" {
-      inherit (pkgs) system;
+      inherit (pkgs.stdenv.hostPlatform) system;
       modules = [
         "${pkgs.path}/nixos/modules/installer/netboot/netboot-minimal.nix"
         {
@@ -16,12 +16,28 @@ let
         }
       ];
     }).config.system.build;
+
+  # Firmware, memory and one network card.
+  diskless =
+    { lib, ... }:
+    {
+      virtualisation = {
+        vlans = [ 1 ];
+        memorySize = 4096;
+        diskImage = null;
+        useBootLoader = false;
+        directBoot.enable = false;
+        qemu.networkingOptions = lib.mkForce [ ];
+        qemu.options = [ "-boot n" ];
+      };
+    };
 in
-pkgs.nixosTest {
+pkgs.testers.runNixOSTest {
   name = "netboot";
+  meta.maintainers = [ ];
 
   nodes.server =
-    { ... }:
+    { config, ... }:
     {
       imports = [ module ];
       virtualisation.vlans = [ 1 ];
@@ -29,38 +45,47 @@ pkgs.nixosTest {
       networking.useDHCP = false;
       services.netboot = {
         enable = true;
-        interface = "eth1";
-        serverIp = "192.168.1.1";
-        subnet = "192.168.1.0/24";
-        ranges = [
-          {
-            start = "192.168.1.100";
-            end = "192.168.1.200";
-          }
-        ];
-        menu.default = "minimal";
-        menu.timeout = 1;
+        openFirewall = true;
+        settings = {
+          networks = [
+            {
+              interface = "eth1";
+              # The test gives each machine its number.
+              server = config.networking.primaryIPAddress;
+              subnet = "192.168.1.0/24";
+              ranges = [
+                {
+                  start = "192.168.1.100";
+                  end = "192.168.1.200";
+                }
+              ];
+            }
+          ];
+          menu.default = "minimal";
+          menu.timeout = 1;
+        };
       };
     };
 
-  nodes.machine =
-    { ... }:
-    {
-      virtualisation.vlans = [ 1 ];
-      virtualisation.memorySize = 4096;
-      virtualisation.useBootLoader = false;
-      virtualisation.directBoot.enable = false;
-      virtualisation.qemu.options = [ "-boot n" ];
-    };
+  nodes.bios = diskless;
+
+  nodes.uefi = {
+    imports = [ diskless ];
+    virtualisation.useEFIBoot = true;
+  };
 
   testScript = ''
     server.start()
     server.wait_for_unit("netboot.service")
     server.succeed(
-        "netboot image add minimal --from ${image.kernel} ${image.netbootRamdisk} ${image.netbootIpxeScript}"
+        "netboot image add minimal --from ${image.kernel} "
+        "${image.netbootRamdisk} ${image.netbootIpxeScript}"
     )
-    machine.start()
-    machine.wait_for_console_text("from-the-network login")
+    server.succeed("systemctl reload netboot.service")
+    for machine in [bios, uefi]:
+        machine.start()
+        machine.wait_for_console_text("from-the-network login")
+        machine.crash()
     server.succeed("netboot status --json | grep -q minimal")
   '';
 }

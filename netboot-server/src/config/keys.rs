@@ -125,4 +125,41 @@ mod tests {
             row(&key);
         }
     }
+
+    #[test]
+    fn each_key_is_an_option_of_the_nixos_module() {
+        let module = include_str!("../../dist/nixos/settings.nix");
+        let table = |name: &str| {
+            let begins = format!("\n  {name} = ");
+            let (_, rest) = module.split_once(&begins).expect("the table");
+            rest.split("\n\n").next().expect("its end")
+        };
+        let tables = [
+            (&["netboot"][..], keys::<Netboot>()),
+            (&["network"], keys::<Network>()),
+            (&["range"], keys::<Range>()),
+            (&["target", "boot"], keys::<Target>()),
+            (&["boot"], keys::<Group>()),
+            (&["install"], keys::<Install>()),
+            (&["image"], keys::<Image>()),
+            (&["menu"], keys::<Menu>()),
+            (&["menuItem"], keys::<MenuItem>()),
+            (&["tls"], keys::<Tls>()),
+            (&["ports"], keys::<Ports>()),
+        ];
+        for (names, keys) in tables {
+            let lines: Vec<_> = names.iter().flat_map(|name| table(name).lines()).collect();
+            for key in keys {
+                // The short form of one network, and the user, whom systemd makes it.
+                let is_for_files = names == ["netboot"] && ["server", "user"].contains(&&*key);
+                let said = [
+                    format!("{key} = "),
+                    format!("\"{key}\" = "),
+                    format!("inherit {key};"),
+                ];
+                let begins = |line: &&str| said.iter().any(|it| line.trim().starts_with(it));
+                assert!(is_for_files || lines.iter().any(begins), "{names:?}: {key}");
+            }
+        }
+    }
 }

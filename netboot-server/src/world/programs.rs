@@ -410,6 +410,21 @@ mod tests {
         assert_ne!(programs.stamp(), before);
     }
 
+    /// What nixpkgs' iPXE installs, each for the platform that the package is built on.
+    #[test]
+    fn the_programs_of_nixpkgs_are_found_on_each_platform() {
+        for (machine, platform) in [(0x8664, Platform::X64), (0xaa64, Platform::Arm64)] {
+            let (state, package) = (tempfile::tempdir(), tempfile::tempdir());
+            let state = state.expect("a temporary folder");
+            let package = package.expect("a temporary folder");
+            for name in ["snp.efi", "ipxe.efi"] {
+                std::fs::write(package.path().join(name), efi(machine)).expect("a file");
+                let programs = Programs::scan(state.path(), &[package.path().to_owned()]);
+                assert_eq!(programs.for_platform(platform), Some(name));
+            }
+        }
+    }
+
     #[test]
     #[ignore = "needs Debian 13's ipxe, fetched by .ci/debian13"]
     fn debians_programs_are_for_the_platforms_in_their_names() {

@@ -22,7 +22,7 @@ fn an_example_image_without_an_ssh_key_is_not_built() {
             let set = format!(
                 "{{ netboot.image.authorizedKeys = [ {keys} ]; {} }}",
                 if name == "install-once" {
-                    "netboot.install.system = \"/system\";"
+                    "netboot.install.system = { type = \"derivation\"; outPath = \"/system\"; };"
                 } else {
                     ""
                 }

@@ -41,12 +41,17 @@ let
       ]
   );
 in
-system.host {
+# Of what a whole host has, only the options of this repository are declared.
+(system.evaluate {
+  place = "the host";
+  free = system.lib.types.undeclared;
   modules = [
     module
     set
+    { system.build.nixos-install = "/packages/nixos-install"; }
   ];
-  modulesPath = ./nixpkgs;
-  inherit pkgs;
-  rest.system.build.nixos-install = "/packages/nixos-install";
-}
+  arguments = {
+    inherit pkgs;
+    modulesPath = ./nixpkgs;
+  };
+}).config

@@ -5,6 +5,7 @@ mod image;
 mod install;
 mod module;
 mod nix;
+mod stand_in;
 #[path = "../support/nix.rs"]
 mod use_nix;
 
