@@ -163,3 +163,23 @@ fn what_makes_a_machine_its_target_is_in_its_scripts_url_and_the_server_takes_it
     let menu = get(&site, STRANGER, "/boot.ipxe?mac=02-00-00-00-00-07");
     assert!(menu.text().contains("\nmenu "), "{}", menu.text());
 }
+
+#[test]
+fn u_boot_is_told_its_server_and_what_it_boots_there() {
+    let targets = json!([{ "name": "node-01", "mac": mac(1), "config": "debian" }]);
+    let site = site(&targets, json!({}));
+    let mac = mac(1).to_string();
+    let done = explain(&site, &["--mac", &mac, "--arch", "22"]);
+    let page = "\npxelinux.cfg/01-…, by which U-Boot boots without iPXE\n  DEFAULT 1\n";
+    assert!(done.out.contains(page), "{}", done.out);
+    assert!(
+        done.out.contains("\n  LINUX images/debian/@1/bzImage\n"),
+        "{}",
+        done.out
+    );
+    assert!(
+        done.out.contains("\n  arm64         ipxe-arm64.efi ("),
+        "{}",
+        done.out
+    );
+}

@@ -199,3 +199,42 @@ fn a_probe_has_to_be_told_where() {
     assert_eq!(done.code, Some(1));
     assert!(done.err.contains("on nothere0: "), "{}", done.err);
 }
+
+#[test]
+fn u_boot_boots_by_the_configuration_that_is_its_own() {
+    let site = Site::new(&target("debian"));
+    site.add("debian", "a");
+    let _serving = Running::serve(&site);
+    let done = probe(&site, &["--firmware", "u-boot"]);
+    assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+    let steps = [
+        "  DHCP      U-Boot: 127.0.0.",
+        "  TFTP      pxelinux.cfg/01-02-00-00-00-00-01: ",
+        "  says      debian (debian @1)",
+        "  TFTP      images/debian/@1/initrd: ",
+        "  TFTP      images/debian/@1/bzImage: ",
+        "boots: images/debian/@1/bzImage console=ttyS0 + images/debian/@1/initrd",
+    ];
+    let lines: Vec<_> = done.out.lines().collect();
+    assert_eq!(lines.len(), steps.len(), "{}", done.out);
+    for (line, step) in lines.iter().zip(steps) {
+        assert!(line.starts_with(step), "{step}\n{}", done.out);
+    }
+}
+
+#[test]
+fn u_boot_finds_its_files_beside_the_program_that_it_is_told() {
+    let site = Site::new(&json!([]));
+    site.add("debian", "a");
+    let folder = site.state().join("tftp/arm64-efi");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    support::write(&folder, "ipxe.efi", b"stands for a program");
+    let _serving = Running::serve(&site);
+    let of = |choice| probe(&site, &["--firmware", "u-boot", "--choose", choice]);
+    let done = of("debian");
+    assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+    let kernel = "boots: arm64-efi/images/debian/@1/bzImage console=ttyS0 + ";
+    assert!(done.out.contains(kernel), "{}", done.out);
+    let done = of("Leave this menu");
+    assert_eq!(done.code, Some(1), "{}\n{}", done.out, done.err);
+}

@@ -113,6 +113,22 @@ impl Profile {
         profile
     }
 
+    /// U-Boot's own `dhcp` on 64-bit ARM: `dhcp_extended` in its `net/bootp.c`, with the defaults of
+    /// `BOOTP_PXE_CLIENTARCH` and `BOOTP_VCI_STRING` (2025.01). It takes the first offer.
+    #[must_use]
+    pub fn u_boot(mac: MacAddr) -> Self {
+        let mut profile = Self::plain(mac.into());
+        let wanted = [1, 3, 6, 12, 17].map(OptionCode);
+        let (kind, major, minor) = (1, 0, 0);
+        let options = &mut profile.options;
+        options.put(key::MAX_MESSAGE_SIZE, &576);
+        options.put(key::CLIENT_ARCH, &vec![Arch::ARM64_UBOOT]);
+        options.put(key::CLIENT_NDI, &NetworkInterface { kind, major, minor });
+        options.put(key::VENDOR_CLASS, &VendorClass::from("U-Boot.armv8"));
+        options.put(key::PARAMETER_LIST, &Parameters(wanted.to_vec()));
+        profile
+    }
+
     /// iPXE, started by firmware of this platform.
     #[must_use]
     pub fn ipxe(mac: MacAddr, arch: Arch) -> Self {

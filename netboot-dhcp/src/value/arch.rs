@@ -82,6 +82,12 @@ impl Arch {
         matches!(self.0, 2 | 6..=11 | 15..=19 | 25..=30 | 33..=40)
     }
 
+    /// Whether it is U-Boot that says so of itself.
+    #[must_use]
+    pub const fn is_u_boot(self) -> bool {
+        matches!(self.0, 21..=24)
+    }
+
     /// Whether the platform asks for its program by HTTP.
     #[must_use]
     pub const fn is_http(self) -> bool {

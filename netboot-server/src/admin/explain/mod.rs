@@ -188,7 +188,9 @@ fn firmware(world: &World, machine: &Machine, arch: Arch, origin: &Origin) -> Fi
         ..machine.clone()
     };
     let decision = policy::decide(world, &machine);
-    let firmware = if arch.is_http() {
+    let firmware = if arch.is_u_boot() {
+        Firmware::UBoot
+    } else if arch.is_http() {
         Firmware::HttpClient
     } else {
         Firmware::PxeClient
@@ -303,6 +305,14 @@ impl fmt::Display for Explanation {
             "autoexec.ipxe, by which iPXE under UEFI comes to its script",
             &self.autoexec.steps,
         )?;
+        if self.firmware.iter().any(|it| Arch(it.arch).is_u_boot()) {
+            let lines: Vec<_> = self.pxelinux.lines().map(str::to_owned).collect();
+            steps(
+                f,
+                "pxelinux.cfg/01-…, by which U-Boot boots without iPXE",
+                &lines,
+            )?;
+        }
         let (bios, efi) = (&self.script.under_bios, &self.script.under_efi);
         if bios == efi {
             return steps(f, "the script", bios);

@@ -11,6 +11,7 @@ mod link;
 mod report;
 mod script;
 mod settings;
+mod u_boot;
 
 use std::collections::VecDeque;
 
@@ -44,6 +45,8 @@ pub(crate) enum Firmware {
     /// The boot loader of a Raspberry Pi 4
     #[value(name = "rpi4")]
     RaspberryPi4,
+    /// U-Boot on 64-bit ARM, by `dhcp` and `pxe`
+    UBoot,
 }
 
 /// A simulated machine.
@@ -98,6 +101,9 @@ impl Machine {
     ///
     /// Where nobody gives it an address, or a file that it needs does not come.
     pub(crate) async fn boot(self, report: &mut Report) -> Result<Ended, Failure> {
+        if self.firmware == Firmware::UBoot {
+            return u_boot::boot(self, report).await;
+        }
         let mut before = 0;
         if let Some(profile) = self.firmware.profile(self.mac) {
             let bound = self
@@ -220,6 +226,7 @@ impl Firmware {
             Self::IpxeWithoutHttp => Profile::ipxe_without_http(mac),
             Self::RaspberryPi3 => Profile::raspberry_pi_3(mac),
             Self::RaspberryPi4 => Profile::raspberry_pi_4(mac),
+            Self::UBoot => Profile::u_boot(mac),
         })
     }
 
