@@ -33,15 +33,15 @@ let
       value;
 
   # A state is passed on to the letter, with the nulls in it.
-  withState =
-    target: written (target // { state = null; }) // lib.filterAttrs (name: _: name == "state") target;
+  machine =
+    target:
+    written (removeAttrs target [ "state" ])
+    // lib.optionalAttrs (target.state != null) { inherit (target) state; };
 
   document = {
     version = "1.0";
-    netboot = written (settings // { targets = [ ]; }) // {
-      targets = map (
-        target: if target.state == null then written target else withState target
-      ) settings.targets;
+    netboot = written (removeAttrs settings [ "targets" ]) // {
+      targets = map machine settings.targets;
     };
   };
 
@@ -283,7 +283,8 @@ in
         pkgs.git
       ];
       environment = {
-        NIX_PATH = lib.concatStringsSep ":" config.nix.nixPath;
+        # An empty one would take the place of what nix.conf says.
+        NIX_PATH = mkIf (config.nix.nixPath != [ ]) (lib.concatStringsSep ":" config.nix.nixPath);
         XDG_CONFIG_HOME = mkIf (repositories != [ ]) gitConfig;
       };
       serviceConfig = {

@@ -326,6 +326,20 @@ fn the_unit_and_the_timer_are_as_the_options_say() {
     assert_eq!(timer["OnCalendar"], "04:30");
     assert_eq!(timer["RandomizedDelaySec"], "1h");
 
+    let environment = |host: &str| {
+        let module = format!(
+            "({} // {{ host.nix.nixPath = {host}; }})",
+            nix.arguments(over)
+        );
+        let unit = "config.systemd.services.netboot-generate.environment";
+        nix.value(&format!("(import ./evaluate.nix {module}).{unit}"))
+    };
+    assert_eq!(
+        environment("[ \"nixpkgs=/a\" \"/b\" ]"),
+        json!({ "NIX_PATH": "nixpkgs=/a:/b" })
+    );
+    assert_eq!(environment("[ ]"), json!({}));
+
     let by_hand = nix.value(&format!(
         "({}).config",
         nix.module("generate.enable = false;")

@@ -34,25 +34,16 @@ let
     inherit (builtins)
       all
       any
-      attrNames
       attrValues
       concatMap
       concatStringsSep
-      elem
       filter
-      head
-      isAttrs
-      isList
-      length
-      mapAttrs
-      match
       ;
     inherit isDerivation types;
 
     concatMapStringsSep =
       separator: make: list:
       concatStringsSep separator (map make list);
-    escapeShellArg = text: "'${builtins.replaceStrings [ "'" ] [ "'\\''" ] (toString text)}'";
     filterAttrs = keep: set: removeAttrs set (filter (name: !(keep name set.${name})) (attrNames set));
     genAttrs =
       names: make:
@@ -64,7 +55,6 @@ let
       );
     getExe =
       package: "${package}/bin/${package.meta.mainProgram or (throw "the package has no mainProgram")}";
-    imap0 = make: list: builtins.genList (n: make n (builtins.elemAt list n)) (length list);
     literalExpression = text: {
       _type = "literalExpression";
       inherit text;
@@ -72,6 +62,7 @@ let
     makeBinPath = concatMapStringsSep ":" (package: "${package}/bin");
     mapAttrsToList = make: set: map (name: make name set.${name}) (attrNames set);
     optional = condition: item: optionals condition [ item ];
+    optionalAttrs = condition: set: if condition then set else { };
     optionalString = condition: text: if condition then text else "";
     optionals = condition: list: if condition then list else [ ];
     recursiveUpdate =
@@ -84,7 +75,6 @@ let
         else
           value
       ) right;
-    splitString = separator: text: filter isString (builtins.split separator text);
     unique = builtins.foldl' (kept: item: if elem item kept then kept else kept ++ [ item ]) [ ];
 
     mkOption = option: option // { _type = "option"; };

@@ -72,11 +72,16 @@ impl Nix {
 
     /// The module with the guide's options, and some laid over them; `network` is the guide's.
     pub(crate) fn module(&self, over: &str) -> String {
+        format!("import ./evaluate.nix ({})", self.arguments(over))
+    }
+
+    /// What that is evaluated from.
+    pub(crate) fn arguments(&self, over: &str) -> String {
         let package = self.0.path().join("package");
         format!(
-            "let guide = import ./guide.nix; network = builtins.head guide.settings.networks; \
-             inherit ((import ./module_system.nix).lib) recursiveUpdate; in \
-             import ./evaluate.nix {{ package = \"{}\"; set = recursiveUpdate guide {{ {over} }}; }}",
+            "(let guide = import ./guide.nix; network = builtins.head guide.settings.networks; \
+             inherit ((import ./module_system.nix).lib) recursiveUpdate; \
+             in {{ package = \"{}\"; set = recursiveUpdate guide {{ {over} }}; }})",
             package.display()
         )
     }
