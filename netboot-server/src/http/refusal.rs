@@ -50,11 +50,13 @@ impl Refusal {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_LENGTH, length);
         headers.insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
+        // GRUB skips the first line behind the status of a refusal. It would not know where the
+        // text ends, and wait half a minute for more.
+        headers.insert(header::CONTENT_LENGTH, length);
         if let Some(methods) = self.allow {
             headers.insert(header::ALLOW, HeaderValue::from_static(methods));
         }
