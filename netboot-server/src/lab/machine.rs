@@ -1,6 +1,6 @@
 //! A virtual machine under QEMU with a disk, powered on to boot from its network.
 //!
-//! The firmware is the real one: SeaBIOS with iPXE's option ROM, or OVMF with its own PXE and HTTP
+//! The firmware is the real one: SeaBIOS with iPXE's option ROM, or EDK2's with its own PXE and HTTP
 //! stack. The machine's first serial line is its console.
 
 use std::ffi::OsString;
@@ -12,37 +12,55 @@ use std::time::{Duration, Instant};
 
 use super::namespace::Namespace;
 use crate::Failure;
+use crate::config::platform::Platform;
 
 /// What the console keeps of what the machine printed; earlier output is dropped.
 const CONSOLE_CAP: usize = 4 << 20;
 
-/// The firmware that a machine is powered on with.
+/// The firmware that a machine is powered on with, and the board that it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Firmware {
-    /// SeaBIOS; QEMU's network ROM is iPXE, which asks as iPXE from the first packet.
-    Bios,
-    /// OVMF's own PXE stack, architecture 7 (RFC 4578): a program by TFTP.
-    Uefi,
-    /// OVMF's HTTP boot, architecture 16: a program by URL.
-    UefiHttp,
-    /// As [`Self::Uefi`], with Microsoft's keys enrolled and Secure Boot enforced.
-    UefiSecureBoot,
+pub struct Firmware {
+    /// What it runs programs for.
+    pub platform: Platform,
+    /// The emulator.
+    pub qemu: Part,
+    /// QEMU's words for the board.
+    pub board: &'static [&'static str],
+    /// The board's name for a disk of QEMU's.
+    pub disk: &'static str,
+    /// Its code.
+    pub code: Code,
+    /// The folder of QEMU's option ROMs, of which the network card has its own; without one it is the
+    /// firmware's own network stack that boots.
+    pub roms: Option<Part>,
+    /// Whether its own network stack boots by PXE, before it would boot by HTTP.
+    pub pxe: bool,
+    /// Linux's name for the board's first serial line.
+    pub serial: &'static str,
 }
 
-/// A build of OVMF: its code, and the variables that a machine starts with.
-struct Ovmf {
-    code: &'static str,
-    variables: &'static str,
+/// Where the code of a firmware is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// In a read-only memory.
+    Rom(Part),
+    /// In flash memory, beside the variables that a machine starts with.
+    Flash {
+        /// The code.
+        code: Part,
+        /// The variables.
+        variables: Part,
+    },
 }
 
-/// A program or file that the lab needs and this machine lacks.
+/// A program or file that the lab needs. As an error: this machine lacks it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{what} is not here; install the Debian package {package}")]
-pub struct Missing {
-    /// The program or file.
-    pub what: &'static str,
-    /// The Debian package that brings it.
-    pub package: &'static str,
+#[error("{path} is not here; {cure}")]
+pub struct Part {
+    /// Where it is.
+    pub path: &'static str,
+    /// What brings it.
+    pub cure: &'static str,
 }
 
 /// A machine as it is to be powered on.
@@ -62,65 +80,116 @@ pub struct Machine {
 
 /// The size of an empty disk in bytes.
 const DISK_SIZE: u64 = 64 << 20;
-const QEMU: &str = "/usr/bin/qemu-system-x86_64";
-const OVMF: Ovmf = Ovmf {
-    code: "/usr/share/OVMF/OVMF_CODE_4M.fd",
-    variables: "/usr/share/OVMF/OVMF_VARS_4M.fd",
+
+const QEMU_X86: Part = Part {
+    path: "/usr/bin/qemu-system-x86_64",
+    cure: "install the Debian package qemu-system-x86",
 };
-const OVMF_SECURE_BOOT: Ovmf = Ovmf {
-    code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
-    variables: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
+const QEMU_ARM: Part = Part {
+    path: "/usr/bin/qemu-system-aarch64",
+    cure: "install the Debian package qemu-system-arm",
 };
+
+const fn ovmf(path: &'static str) -> Part {
+    Part {
+        path,
+        cure: "install the Debian package ovmf",
+    }
+}
+
+const fn aavmf(path: &'static str) -> Part {
+    Part {
+        path,
+        cure: "install the Debian package qemu-efi-aarch64",
+    }
+}
 
 impl Firmware {
-    /// What it is of OVMF's; `None` where it is no UEFI.
-    const fn ovmf(self) -> Option<Ovmf> {
-        match self {
-            Self::Bios => None,
-            Self::Uefi | Self::UefiHttp => Some(OVMF),
-            Self::UefiSecureBoot => Some(OVMF_SECURE_BOOT),
-        }
+    /// SeaBIOS; QEMU's network ROM is iPXE, which asks as iPXE from the first packet.
+    pub const BIOS: Self = Self {
+        platform: Platform::Bios,
+        qemu: QEMU_X86,
+        board: &["-machine", "pc,accel=tcg"],
+        disk: "ide-hd",
+        code: Code::Rom(Part {
+            path: "/usr/share/seabios/bios-256k.bin",
+            cure: "install the Debian package seabios",
+        }),
+        roms: Some(Part {
+            path: "/usr/lib/ipxe/qemu",
+            cure: "install the Debian package ipxe-qemu",
+        }),
+        pxe: true,
+        serial: "ttyS0",
+    };
+
+    /// OVMF with its own PXE stack, architecture 7 (RFC 4578): a program by TFTP.
+    pub const UEFI: Self = Self {
+        platform: Platform::X64,
+        board: &["-machine", "q35,accel=tcg"],
+        code: Code::Flash {
+            code: ovmf("/usr/share/OVMF/OVMF_CODE_4M.fd"),
+            variables: ovmf("/usr/share/OVMF/OVMF_VARS_4M.fd"),
+        },
+        roms: None,
+        ..Self::BIOS
+    };
+
+    /// As [`Self::UEFI`], with Microsoft's keys enrolled and Secure Boot enforced.
+    pub const UEFI_SECURE_BOOT: Self = Self {
+        // This build's variables are only for its System Management Mode to write.
+        board: &[
+            "-machine",
+            "q35,smm=on,accel=tcg",
+            "-global",
+            "driver=cfi.pflash01,property=secure,value=on",
+            "-global",
+            "ICH9-LPC.disable_s3=1",
+        ],
+        code: Code::Flash {
+            code: ovmf("/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"),
+            variables: ovmf("/usr/share/OVMF/OVMF_VARS_4M.ms.fd"),
+        },
+        ..Self::UEFI
+    };
+
+    /// EDK2's firmware for QEMU's ARM board, architecture 11.
+    pub const ARM64: Self = Self {
+        platform: Platform::Arm64,
+        qemu: QEMU_ARM,
+        board: &["-machine", "virt,accel=tcg", "-cpu", "cortex-a57"],
+        disk: "virtio-blk-pci",
+        code: Code::Flash {
+            code: aavmf("/usr/share/AAVMF/AAVMF_CODE.fd"),
+            variables: aavmf("/usr/share/AAVMF/AAVMF_VARS.fd"),
+        },
+        serial: "ttyAMA0",
+        ..Self::UEFI
+    };
+
+    /// The same firmware, by UEFI's HTTP boot: a program by URL.
+    #[must_use]
+    pub const fn by_http(self) -> Self {
+        Self { pxe: false, ..self }
     }
 
-    /// QEMU's words for the board that it is on.
-    const fn board(self) -> &'static [&'static str] {
-        match self {
-            Self::Bios => &["-machine", "pc,accel=tcg"],
-            Self::Uefi => &["-machine", "q35,accel=tcg"],
-            Self::UefiHttp => &[
-                "-machine",
-                "q35,accel=tcg",
-                "-fw_cfg",
-                "name=opt/org.tianocore/IPv4PXESupport,string=n",
-            ],
-            // This build's variables are only for its System Management Mode to write.
-            Self::UefiSecureBoot => &[
-                "-machine",
-                "q35,smm=on,accel=tcg",
-                "-global",
-                "driver=cfi.pflash01,property=secure,value=on",
-                "-global",
-                "ICH9-LPC.disable_s3=1",
-            ],
-        }
+    /// All that it needs.
+    fn parts(&self) -> impl Iterator<Item = Part> {
+        let code = match self.code {
+            Code::Rom(code) => [Some(code), None],
+            Code::Flash { code, variables } => [Some(code), Some(variables)],
+        };
+        let others = [Some(self.qemu), self.roms];
+        others.into_iter().chain(code).flatten()
     }
 }
 
 impl Machine {
     /// What this machine lacks for the firmware, all of it.
-    pub fn missing(firmware: Firmware) -> Vec<Missing> {
-        let firmware = match firmware.ovmf() {
-            None => [
-                ("/usr/lib/ipxe/qemu/pxe-virtio.rom", "ipxe-qemu"),
-                ("/usr/share/seabios/bios-256k.bin", "seabios"),
-            ],
-            Some(ovmf) => [(ovmf.code, "ovmf"), (ovmf.variables, "ovmf")],
-        };
-        [(QEMU, "qemu-system-x86")]
-            .into_iter()
-            .chain(firmware)
-            .filter(|(what, _)| !Path::new(what).exists())
-            .map(|(what, package)| Missing { what, package })
+    pub fn missing(firmware: Firmware) -> Vec<Part> {
+        let parts = firmware.parts();
+        parts
+            .filter(|part| !Path::new(part.path).exists())
             .collect()
     }
 
@@ -163,13 +232,11 @@ impl Machine {
         push(&[
             "-drive",
             &format!("file={},format=raw,if=none,id=d0", disk.display()),
-            // OVMF looks at no device that is not in the boot order.
+            // UEFI looks at no device that is not in the boot order.
             "-device",
-            "ide-hd,drive=d0,bootindex=2",
-            "-netdev",
-            &format!("tap,id=n0,ifname={},script=no,downscript=no", self.tap),
+            &format!("{},drive=d0,bootindex=2", self.firmware.disk),
         ]);
-        push(self.firmware.board());
+        push(self.firmware.board);
         for (number, (mac, tap)) in self.others.iter().enumerate() {
             push(&[
                 "-netdev",
@@ -178,30 +245,38 @@ impl Machine {
                 &format!("virtio-net-pci,netdev=other{number},mac={mac},romfile="),
             ]);
         }
-        match self.firmware.ovmf() {
-            None => push(&[
-                "-device",
-                &format!("virtio-net-pci,netdev=n0,mac={},bootindex=1", self.mac),
-            ]),
-            Some(ovmf) => {
-                let variables = ovmf.copy_variables(scratch)?;
+        push(&[
+            "-netdev",
+            &format!("tap,id=n0,ifname={},script=no,downscript=no", self.tap),
+            "-device",
+            &format!(
+                "virtio-net-pci,netdev=n0,mac={},bootindex=1{}",
+                self.mac,
+                self.firmware.roms.map_or(",romfile=", |_| "")
+            ),
+        ]);
+        // A ROM that is named by its path would not be made to fit the card.
+        if let Some(roms) = self.firmware.roms {
+            push(&["-L", roms.path]);
+        }
+        match self.firmware.code {
+            Code::Rom(code) => push(&["-bios", code.path]),
+            Code::Flash { code, variables } => {
+                let variables = copy_variables(variables, scratch)?;
                 push(&[
                     "-drive",
-                    &format!("if=pflash,format=raw,readonly=on,file={}", ovmf.code),
+                    &format!("if=pflash,format=raw,readonly=on,file={}", code.path),
                     "-drive",
                     &format!("if=pflash,format=raw,file={}", variables.display()),
-                    // Without the option ROM it is OVMF's own network stack that boots.
-                    "-device",
-                    &format!(
-                        "virtio-net-pci,netdev=n0,mac={},romfile=,bootindex=1",
-                        self.mac
-                    ),
                 ]);
                 push(&["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]);
             }
         }
+        if !self.firmware.pxe {
+            push(&["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=n"]);
+        }
         let child = namespace
-            .spawn(QEMU, arguments, |command| {
+            .spawn(self.firmware.qemu.path, arguments, |command| {
                 command
                     .stdin(Stdio::piped())
                     .stdout(Stdio::piped())
@@ -209,32 +284,31 @@ impl Machine {
             })
             .map_err(|error| {
                 Failure::new(
-                    format!("starting {QEMU}"),
+                    format!("starting {}", self.firmware.qemu.path),
                     error,
-                    "install the Debian packages qemu-system-x86 and util-linux",
+                    self.firmware.qemu.cure,
                 )
             })?;
         Console::attach(child)
     }
 }
 
-impl Ovmf {
-    fn copy_variables(&self, scratch: &Path) -> Result<PathBuf, Failure> {
-        let variables = scratch.join("variables.fd");
-        std::fs::copy(self.variables, &variables).map_err(|error| {
-            Failure::new(
-                format!("copying {} to {}", self.variables, variables.display()),
-                error,
-                "install the Debian package ovmf",
-            )
-        })?;
-        Ok(variables)
-    }
+fn copy_variables(variables: Part, scratch: &Path) -> Result<PathBuf, Failure> {
+    let own = scratch.join("variables.fd");
+    std::fs::copy(variables.path, &own).map_err(|error| {
+        Failure::new(
+            format!("copying {} to {}", variables.path, own.display()),
+            error,
+            variables.cure,
+        )
+    })?;
+    Ok(own)
 }
 
 /// The serial console of a running machine; dropping it switches the machine off.
 #[derive(Debug)]
 pub struct Console {
+    powered_on: Instant,
     child: Mutex<Child>,
     keyboard: Mutex<ChildStdin>,
     screen: Arc<Screen>,
@@ -260,7 +334,12 @@ impl Screen {
 }
 
 impl Console {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a virtual machine runs in real time"
+    )]
     fn attach(mut child: Child) -> Result<Self, Failure> {
+        let powered_on = Instant::now();
         let (Some(keyboard), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(Failure::new(
                 "reading the machine's console",
@@ -286,10 +365,17 @@ impl Console {
             writer.changed.notify_all();
         });
         Ok(Self {
+            powered_on,
             child: Mutex::new(child),
             keyboard: Mutex::new(keyboard),
             screen,
         })
+    }
+
+    /// For how long the machine has been on.
+    #[must_use]
+    pub fn on_for(&self) -> Duration {
+        self.powered_on.elapsed()
     }
 
     /// What the machine has printed so far, bytes that are no text replaced.

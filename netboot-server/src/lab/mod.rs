@@ -7,5 +7,5 @@
 mod machine;
 mod namespace;
 
-pub use machine::{Console, Firmware, Machine, Missing};
+pub use machine::{Code, Console, Firmware, Machine, Part};
 pub use namespace::Namespace;

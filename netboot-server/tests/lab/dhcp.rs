@@ -327,7 +327,7 @@ fn boots_beside_dnsmasq(firmware: Firmware, token: &str, logged: &[&[&str]]) {
 #[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, dnsmasq-base and debian-installer-12-netboot-amd64"]
 fn bios_boots_in_proxy_mode_beside_dnsmasq() {
     boots_beside_dnsmasq(
-        Firmware::Bios,
+        Firmware::BIOS,
         "bios-proxy-3d1c",
         &[&[
             "DHCPOFFER(eth1)",
@@ -341,7 +341,7 @@ fn bios_boots_in_proxy_mode_beside_dnsmasq() {
 #[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, dnsmasq-base and debian-installer-12-netboot-amd64"]
 fn uefi_boots_in_proxy_mode_beside_dnsmasq() {
     boots_beside_dnsmasq(
-        Firmware::Uefi,
+        Firmware::UEFI,
         "uefi-proxy-92ab",
         &[
             // On port 4011, when it has its address.

@@ -70,13 +70,13 @@ fn boots_its_disc(firmware: Firmware, token: &str) {
 #[test]
 #[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, grub-common, grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
 fn a_disc_image_boots_over_http_under_bios() {
-    boots_its_disc(Firmware::Bios, "disc-3f6b");
+    boots_its_disc(Firmware::BIOS, "disc-3f6b");
 }
 
 #[test]
 #[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, grub-common, grub-efi-amd64-bin, mtools, xorriso and debian-installer-12-netboot-amd64"]
 fn a_disc_image_boots_over_http_under_uefi() {
-    boots_its_disc(Firmware::Uefi, "disc-8e24");
+    boots_its_disc(Firmware::UEFI, "disc-8e24");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_disc_image_boots_over_http_under_uefi() {
 fn a_disc_that_is_for_bios_only_tells_what_to_look_at_under_uefi() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let disc = make_disc(scratch.path(), "disc-b105", FOR_BIOS);
-    let (_namespace, _server, console) = power_on_with(&disc, scratch.path(), Firmware::Uefi);
+    let (_namespace, _server, console) = power_on_with(&disc, scratch.path(), Firmware::UEFI);
     let wanted = "Look at: whether the disc has a boot image for efi. \
                   On the server: netboot image verify rescue";
     let told = console.wait_for(wanted, PATIENCE);

@@ -46,7 +46,7 @@ fn a_generated_image_boots_and_prints_the_init_that_it_was_given() {
 
     let namespace = namespace_with_tap("192.168.100.1/24");
     let server = Server::start(&namespace, &state, CONFIG, 3);
-    let console = power_on(&namespace, Firmware::Bios, scratch.path());
+    let console = power_on(&namespace, Firmware::BIOS, scratch.path());
     assert_shell_with(&console, "nix-40e1");
     let text = console.text();
     console.power_off();

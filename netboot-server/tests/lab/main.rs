@@ -1,7 +1,6 @@
 //! The server in network namespaces: booted by real firmware, and asked by clients that others
 //! wrote. All of it needs root, and so is ignored unless asked for with `--ignored`.
 
-mod autoexec;
 mod dhcp;
 mod disc;
 mod firmware;
@@ -10,6 +9,7 @@ mod guide;
 mod interop;
 mod lan;
 mod probe;
+mod program;
 mod relay;
 mod running;
 mod secure_boot;

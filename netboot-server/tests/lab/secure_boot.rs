@@ -29,7 +29,7 @@ fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
     let namespace = namespace_with_tap("192.168.100.1/24");
     let config = [CONFIG, BY_SHIM].concat();
     let server = Server::start(&namespace, &state, &config, 3);
-    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    let console = power_on(&namespace, Firmware::UEFI_SECURE_BOOT, scratch.path());
     assert_shell_with(&console, token);
     let text = console.text();
     // The kernel's own word for it.
@@ -69,7 +69,7 @@ fn secure_boot_refuses_a_program_that_is_not_signed() {
     add_debian(&state, "not-signed-7d10");
     let namespace = namespace_with_tap("192.168.100.1/24");
     let server = Server::start(&namespace, &state, CONFIG, 3);
-    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    let console = power_on(&namespace, Firmware::UEFI_SECURE_BOOT, scratch.path());
     assert_printed(&console, ": Access Denied");
     let text = console.text();
     assert!(text.contains("BdsDxe: failed to load "), "{text}");
@@ -93,7 +93,7 @@ fn shim_refuses_what_is_not_signed_and_gets_the_program_that_enrols_keys() {
     let namespace = namespace_with_tap("192.168.100.1/24");
     let config = [CONFIG, BY_SHIM].concat();
     let server = Server::start(&namespace, &state, &config, 3);
-    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    let console = power_on(&namespace, Firmware::UEFI_SECURE_BOOT, scratch.path());
     assert_printed(&console, "Security Violation");
     console.type_text("\r").expect("a keyboard");
     assert_printed(&console, "Shim UEFI key management");
@@ -122,7 +122,7 @@ fn secure_boot_refuses_a_kernel_that_was_changed_and_says_so() {
     let namespace = namespace_with_tap("192.168.100.1/24");
     let config = [CONFIG, BY_SHIM].concat();
     let server = Server::start(&namespace, &state, &config, 3);
-    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    let console = power_on(&namespace, Firmware::UEFI_SECURE_BOOT, scratch.path());
     assert_printed(&console, "bad shim signature");
     assert_printed(&console, "Could not boot image debian.");
     let text = console.text();
@@ -142,7 +142,7 @@ fn a_grub_without_http_finds_no_configuration_after_http_boot() {
     let namespace = namespace_with_tap("192.168.100.1/24");
     let config = [CONFIG, BY_SHIM].concat();
     let server = Server::start(&namespace, &state, &config, 3);
-    let console = power_on(&namespace, Firmware::UefiHttp, scratch.path());
+    let console = power_on(&namespace, Firmware::UEFI.by_http(), scratch.path());
     assert_printed(&console, "grub> ");
     console.power_off();
     server.assert_logged(&["HTTP", MAC, "/grubx64.efi: 200"]);
@@ -191,7 +191,7 @@ fn secure_boot_goes_on_by_shim_and_grub_to_the_local_disk() {
     make_disk(scratch.path(), "from-the-disk");
     let namespace = namespace_with_tap("192.168.100.1/24");
     let server = Server::start(&namespace, &state, LOCAL, 3);
-    let console = power_on(&namespace, Firmware::UefiSecureBoot, scratch.path());
+    let console = power_on(&namespace, Firmware::UEFI_SECURE_BOOT, scratch.path());
     assert_printed(&console, "from-the-disk");
     console.power_off();
     server.assert_logged(&["TFTP", MAC, "grub.cfg: the local disk"]);

@@ -8,11 +8,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-use netboot_server::lab::Namespace;
+use netboot_server::config::platform::Platform;
+use netboot_server::lab::{Firmware, Namespace};
 
 /// The kernel and initial RAM disk of the Debian package debian-installer-12-netboot-amd64.
 pub(crate) const INSTALLER: &str =
     "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
+/// Those of debian-installer-12-netboot-arm64.
+const INSTALLER_ARM64: &str =
+    "/usr/lib/debian-installer/images/12/arm64/text/debian-installer/arm64";
 /// The interface that the machines are on.
 pub(crate) const TAP: &str = "tap0";
 /// The machine that boots.
@@ -150,14 +154,25 @@ pub(crate) fn netboot(state: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {output:?}");
 }
 
+/// The folder with the Debian installer's kernel and initial RAM disk for a machine.
+pub(crate) fn installer(firmware: &Firmware) -> &'static str {
+    match firmware.platform {
+        Platform::Arm64 => INSTALLER_ARM64,
+        _ => INSTALLER,
+    }
+}
+
 /// Adds the Debian installer's kernel and initial RAM disk as the image `debian`, which boots to a
 /// shell and has the token on its command line.
 pub(crate) fn add_debian(state: &Path, token: &str) {
-    let (kernel, initrd) = (
-        format!("{INSTALLER}/linux"),
-        format!("{INSTALLER}/initrd.gz"),
-    );
-    let cmdline = format!("console=ttyS0 rdinit=/bin/sh netboot-token={token}");
+    add_debian_for(&Firmware::BIOS, state, token);
+}
+
+/// The same for a machine with this firmware.
+pub(crate) fn add_debian_for(firmware: &Firmware, state: &Path, token: &str) {
+    let (folder, serial) = (installer(firmware), firmware.serial);
+    let (kernel, initrd) = (format!("{folder}/linux"), format!("{folder}/initrd.gz"));
+    let cmdline = format!("console={serial} rdinit=/bin/sh netboot-token={token}");
     let add = ["image", "add", "debian", "--label", "Debian"];
     let files = [
         "--kernel",

@@ -47,9 +47,9 @@ enum Firmware {
 impl From<Firmware> for lab::Firmware {
     fn from(firmware: Firmware) -> Self {
         match firmware {
-            Firmware::Bios => Self::Bios,
-            Firmware::Uefi => Self::Uefi,
-            Firmware::UefiHttp => Self::UefiHttp,
+            Firmware::Bios => Self::BIOS,
+            Firmware::Uefi => Self::UEFI,
+            Firmware::UefiHttp => Self::UEFI.by_http(),
         }
     }
 }

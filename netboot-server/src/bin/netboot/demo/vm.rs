@@ -142,7 +142,7 @@ fn check_host(firmware: Firmware) -> Result<(), Failure> {
     let ipxe = netboot_server::world::programs::DISTRIBUTION_DIRS
         .iter()
         .any(|dir| Path::new(dir).join("ipxe.efi").exists());
-    if !ipxe && firmware != Firmware::Bios {
+    if !ipxe && firmware.roms.is_none() {
         missing.push("iPXE is not here; install the Debian package ipxe".into());
     }
     if !nix::unistd::geteuid().is_root() {
