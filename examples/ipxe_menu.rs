@@ -14,10 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .arg(Arg::from("BOOTIF=01-").setting(mac));
     let rescue = LinuxBoot::new("Rescue", format!("{images}/rescue/bzImage"))
         .initrd("initrd", format!("{images}/rescue/initrd"))
-        .retry(Retry {
-            tries: 1,
-            pause_s: 0,
-        });
+        .retry(Retry::new(1, 0));
 
     let tools = Menu::new("Tools")
         .item(Item::new("rescue", "Rescue system", Action::Linux(rescue)))

@@ -71,11 +71,10 @@ impl Arg {
     /// nothing but text that names a setting, this is [`setting`](Self::setting).
     #[must_use]
     pub fn computed(mut self, name: Arg) -> Self {
-        self.parts
-            .push(match name.as_text().and_then(Setting::from_text) {
-                Some(setting) => Part::Setting(setting),
-                None => Part::Computed(name),
-            });
+        self.parts.push(match name.as_text().map(Setting::parse) {
+            Some(Ok(setting)) => Part::Setting(setting),
+            _ => Part::Computed(name),
+        });
         self
     }
 

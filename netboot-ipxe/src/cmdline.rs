@@ -4,6 +4,7 @@
 //! escape for a quote (`lib/cmdline.c`, `next_arg`).
 
 use alloc::vec::Vec;
+use core::str::FromStr;
 
 use crate::{
     arg::{Arg, Part},
@@ -42,22 +43,7 @@ impl CommandLine {
     ///
     /// [`Problem::Quotes`] where a quote has no partner.
     pub fn parse(line: &str) -> Result<Self, Problem> {
-        let mut args = Vec::new();
-        let mut quoted = false;
-        for piece in line.split_inclusive(|c: char| {
-            quoted ^= c == '"';
-            !quoted && is_blank(c)
-        }) {
-            let arg = piece.trim_matches(is_blank);
-            if !arg.is_empty() {
-                args.push(arg.into());
-            }
-        }
-        if quoted {
-            Err(Problem::Quotes)
-        } else {
-            Ok(Self { args })
-        }
+        Self::try_from(&Arg::from(line))
     }
 
     /// Adds one argument. A blank in it stays in it: where need be, its value is put into
@@ -66,10 +52,102 @@ impl CommandLine {
         self.args.push(arg.into());
     }
 
+    /// Gives the parameter `key` this value: in the place of the first argument for it, and the
+    /// only one; at the end where there is none.
+    ///
+    /// ```
+    /// use netboot_ipxe::{Arg, CommandLine};
+    ///
+    /// let mut line = CommandLine::parse("root=/dev/sda1 quiet")?;
+    /// line.set("root", "/dev/vda1");
+    /// line.remove("quiet");
+    /// assert_eq!(Arg::try_from(&line)?.to_string(), "root=/dev/vda1");
+    /// # Ok::<(), netboot_ipxe::Problem>(())
+    /// ```
+    pub fn set(&mut self, key: &str, value: impl Into<Arg>) {
+        let arg = Arg::from(key).text("=").append(value.into());
+        let place = self.args.iter().position(|arg| is_for(arg, key));
+        self.remove(key);
+        self.args.insert(place.unwrap_or(self.args.len()), arg);
+    }
+
+    /// Takes out every argument for the parameter `key`, with a value or without.
+    pub fn remove(&mut self, key: &str) {
+        self.args.retain(|arg| !is_for(arg, key));
+    }
+
     /// The arguments as they were given, in order.
     pub fn args(&self) -> &[Arg] {
         &self.args
     }
+}
+
+impl FromStr for CommandLine {
+    type Err = Problem;
+
+    fn from_str(line: &str) -> Result<Self, Problem> {
+        Self::parse(line)
+    }
+}
+
+/// Splits as [`CommandLine::parse`] does. What a setting will hold is taken for no blank and no
+/// quote.
+impl TryFrom<&Arg> for CommandLine {
+    type Error = Problem;
+
+    fn try_from(line: &Arg) -> Result<Self, Problem> {
+        let (mut args, mut arg, mut quoted) = (Vec::new(), Arg::new(), false);
+        for part in line.parts() {
+            let Part::Text(text) = part else {
+                arg = arg.part(part);
+                continue;
+            };
+            for c in text.chars() {
+                quoted ^= c == '"';
+                if quoted || !is_blank(c) {
+                    arg = arg.text(c.encode_utf8(&mut [0; 4]));
+                } else if !arg.is_empty() {
+                    args.push(core::mem::take(&mut arg));
+                }
+            }
+        }
+        if quoted {
+            return Err(Problem::Quotes);
+        }
+        args.extend(Some(arg).filter(|arg| !arg.is_empty()));
+        Ok(Self { args })
+    }
+}
+
+/// The line as one text, each argument quoted where the kernel would otherwise split it.
+///
+/// # Errors
+///
+/// Where an argument cannot be written so that the kernel sees it whole.
+impl TryFrom<&CommandLine> for Arg {
+    type Error = Problem;
+
+    fn try_from(line: &CommandLine) -> Result<Self, Problem> {
+        line.args.iter().try_fold(Arg::new(), |line, arg| {
+            let gap = if line.is_empty() { "" } else { " " };
+            Ok(line.text(gap).append(quote(arg)?))
+        })
+    }
+}
+
+/// Whether an argument is for a parameter. The kernel takes `-` and `_` in its name for the same
+/// (`kernel/params.c`, `parameq`).
+fn is_for(arg: &Arg, key: &str) -> bool {
+    let Some(Part::Text(text)) = arg.parts().first() else {
+        return false;
+    };
+    let text = text.strip_prefix('"').unwrap_or(text);
+    let (name, whole) = match text.split_once('=') {
+        Some((name, _)) => (name, true),
+        None => (text.trim_end_matches('"'), arg.parts().len() == 1),
+    };
+    let alike = |b: u8| if b == b'-' { b'_' } else { b };
+    whole && name.bytes().map(alike).eq(key.bytes().map(alike))
 }
 
 impl<A: Into<Arg>> FromIterator<A> for CommandLine {
@@ -211,5 +289,34 @@ mod tests {
         );
         assert_eq!(CommandLine::parse("a=\"b"), Err(Problem::Quotes));
         assert_eq!(CommandLine::parse(""), Ok(CommandLine::new()));
+    }
+
+    #[test]
+    fn a_line_with_settings_is_split_and_put_together_again() {
+        let ip = || Setting::new("ip");
+        let text = Arg::from("a=\"").setting(ip()).text(" b\"  ").setting(ip());
+        let text = text.text(" c").setting(ip()).text("d e");
+        let line = CommandLine::try_from(&text).expect("it can be split");
+        let shown: Vec<_> = line.args().iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["a=\"${ip} b\"", "${ip}", "c${ip}d", "e"]);
+        let whole = Arg::try_from(&line).map(|line| line.to_string());
+        assert_eq!(whole.as_deref(), Ok("a=\"${ip} b\" ${ip} c${ip}d e"));
+        let open = Arg::from("a=\"b ").setting(ip());
+        assert_eq!(CommandLine::try_from(&open), Err(Problem::Quotes));
+    }
+
+    #[test]
+    fn a_parameter_is_set_in_its_place_and_once() {
+        let mut line = CommandLine::parse("x a-b=1 ab=2 \"a_b=3 4\" a-b").expect("a line");
+        line.set("a_b", Arg::from("5 ").setting(Setting::new("ip")));
+        line.set("new", "6");
+        line.remove("x");
+        let whole = Arg::try_from(&line).map(|line| line.to_string());
+        assert_eq!(whole.as_deref(), Ok("a_b=\"5 ${ip}\" ab=2 new=6"));
+        // What a setting adds to a name makes it another.
+        let mut line = CommandLine::new();
+        line.push(Arg::from("con").setting(Setting::new("ip")));
+        line.remove("con");
+        assert_eq!(line.args().len(), 1);
     }
 }

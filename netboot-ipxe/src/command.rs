@@ -219,6 +219,7 @@ impl ImageVerb {
 
 /// A command that fetches, selects or runs an image.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageCommand {
     /// Which.
     pub verb: ImageVerb,
@@ -256,6 +257,7 @@ impl ImageCommand {
 
 /// One line of a menu.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ItemCommand {
     /// The menu, where there are several at a time.
     pub menu: Option<Arg>,
@@ -271,8 +273,29 @@ pub struct ItemCommand {
     pub text: Arg,
 }
 
+impl ItemCommand {
+    /// A line that can be chosen.
+    pub fn new(name: impl Into<Arg>, text: impl Into<Arg>) -> Self {
+        Self {
+            name: Some(name.into()),
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+
+    /// A line that is only text.
+    pub fn gap(text: impl Into<Arg>) -> Self {
+        Self {
+            gap: true,
+            text: text.into(),
+            ..Self::default()
+        }
+    }
+}
+
 /// How a menu is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ChooseCommand {
     /// The menu, where there are several at a time.
     pub menu: Option<Arg>,
@@ -284,4 +307,17 @@ pub struct ChooseCommand {
     pub keep: bool,
     /// Where the chosen item's name is written.
     pub setting: Arg,
+}
+
+impl ChooseCommand {
+    /// Waits for ever and writes the name of what is chosen to this setting.
+    pub fn new(setting: impl Into<Arg>) -> Self {
+        Self {
+            menu: None,
+            default: None,
+            timeout_ms: None,
+            keep: false,
+            setting: setting.into(),
+        }
+    }
 }

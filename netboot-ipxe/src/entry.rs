@@ -21,11 +21,19 @@ pub use linux::LinuxBoot;
 
 /// How often a failed boot is tried, and how long to wait in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Retry {
     /// Attempts in all. At least one is made. Default: 3.
     pub tries: u8,
     /// Seconds between two attempts. Default: 5.
     pub pause_s: u16,
+}
+
+impl Retry {
+    /// So many tries, and so many seconds before each but the first.
+    pub fn new(tries: u8, pause_s: u16) -> Self {
+        Self { tries, pause_s }
+    }
 }
 
 impl Default for Retry {

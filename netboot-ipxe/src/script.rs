@@ -4,6 +4,7 @@ use alloc::{
     string::{String, ToString},
     vec::Vec,
 };
+use core::str::FromStr;
 
 use crate::{
     arg::Arg,
@@ -32,6 +33,23 @@ use crate::{
 /// );
 /// # Ok::<(), netboot_ipxe::RenderError>(())
 /// ```
+///
+/// What was read can be changed. Another kernel argument:
+///
+/// ```
+/// use netboot_ipxe::{Command, CommandLine, ImageVerb, Script};
+///
+/// let mut script = Script::parse("#!ipxe\nkernel vmlinuz console=tty0 quiet\nboot\n")?;
+/// for command in script.commands_mut() {
+///     if let Command::Image(image) = command && image.verb == ImageVerb::Kernel {
+///         let mut line = CommandLine::try_from(&image.args)?;
+///         line.set("console", "ttyS0");
+///         image.args = (&line).try_into()?;
+///     }
+/// }
+/// assert_eq!(script.render()?, "#!ipxe\nkernel vmlinuz console=ttyS0 quiet\nboot\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Script {
     lines: Vec<Line>,
@@ -39,6 +57,7 @@ pub struct Script {
 
 /// A line: a label, commands with what stands between them, a comment; each may be absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Line {
     /// The label, without its colon. It is text to the letter: iPXE expands nothing in it.
     pub label: Option<String>,
@@ -87,6 +106,12 @@ impl Line {
     pub fn commands(&self) -> impl Iterator<Item = &Command> {
         core::iter::once(&self.first).chain(self.then.iter().map(|(_, command)| command))
     }
+
+    /// The same, to be changed.
+    pub fn commands_mut(&mut self) -> impl Iterator<Item = &mut Command> {
+        let then = self.then.iter_mut().map(|(_, command)| command);
+        core::iter::once(&mut self.first).chain(then)
+    }
 }
 
 impl Script {
@@ -98,6 +123,21 @@ impl Script {
     /// The lines, in order.
     pub fn lines(&self) -> &[Line] {
         &self.lines
+    }
+
+    /// The lines, to be changed, added to and taken out.
+    pub fn lines_mut(&mut self) -> &mut Vec<Line> {
+        &mut self.lines
+    }
+
+    /// The commands of all lines, in order.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.lines.iter().flat_map(Line::commands)
+    }
+
+    /// The same, to be changed.
+    pub fn commands_mut(&mut self) -> impl Iterator<Item = &mut Command> {
+        self.lines.iter_mut().flat_map(Line::commands_mut)
     }
 
     /// Reads a script. Rendering it again gives a script of the same meaning; layout within lines
@@ -313,5 +353,27 @@ impl Script {
     /// Adds `dhcp` on all interfaces.
     pub fn dhcp(&mut self) -> &mut Self {
         self.command(Command::Dhcp(Vec::new()))
+    }
+}
+
+impl FromStr for Script {
+    type Err = ParseError;
+
+    fn from_str(source: &str) -> Result<Self, ParseError> {
+        Self::parse(source)
+    }
+}
+
+impl FromIterator<Line> for Script {
+    fn from_iter<I: IntoIterator<Item = Line>>(lines: I) -> Self {
+        Self {
+            lines: lines.into_iter().collect(),
+        }
+    }
+}
+
+impl Extend<Line> for Script {
+    fn extend<I: IntoIterator<Item = Line>>(&mut self, lines: I) {
+        self.lines.extend(lines);
     }
 }

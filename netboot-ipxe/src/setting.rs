@@ -4,7 +4,7 @@
 //! configuration says cannot become one.
 
 use alloc::string::String;
-use core::fmt;
+use core::{fmt, str::FromStr};
 
 use crate::error::Problem;
 
@@ -66,9 +66,12 @@ impl Setting {
         self.typed.as_ref()
     }
 
-    /// Reads `[scope/]name[:type]`, as it stands in a script between `${` and `}`. `None` where
-    /// that is not the form of the text.
-    pub fn from_text(text: &str) -> Option<Self> {
+    /// Reads `[scope/]name[:type]`, as it stands in a script between `${` and `}`.
+    ///
+    /// # Errors
+    ///
+    /// Where a part of it is empty or holds a character that cannot stand in it.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
         let (scope, rest) = match text.split_once('/') {
             Some((scope, rest)) => (Some(scope), rest),
             None => (None, text),
@@ -82,7 +85,8 @@ impl Setting {
             name: name.into(),
             typed,
         };
-        setting.check().is_ok().then_some(setting)
+        setting.check()?;
+        Ok(setting)
     }
 
     pub(crate) fn check(&self) -> Result<(), Problem> {
@@ -102,6 +106,14 @@ impl Setting {
             }
         }
         Ok(())
+    }
+}
+
+impl FromStr for Setting {
+    type Err = Problem;
+
+    fn from_str(text: &str) -> Result<Self, Problem> {
+        Self::parse(text)
     }
 }
 

@@ -36,13 +36,12 @@ fn a_line_is_a_label_commands_and_a_comment() {
 
 #[test]
 fn options_are_read_in_each_form_that_ipxe_takes() {
-    let kernel = Command::Image(ImageCommand {
-        name: Some("k".into()),
-        timeout_ms: Some("5000".into()),
-        autofree: true,
-        args: "a --name b".into(),
-        ..ImageCommand::new(ImageVerb::Kernel, Some("http://x/y".into()))
-    });
+    let mut kernel = ImageCommand::new(ImageVerb::Kernel, Some("http://x/y".into()));
+    kernel.name = Some("k".into());
+    kernel.timeout_ms = Some("5000".into());
+    kernel.autofree = true;
+    kernel.args = "a --name b".into();
+    let kernel = Command::Image(kernel);
     for line in [
         "kernel --name k --timeout 5000 --autofree http://x/y a --name b",
         "kernel --name=k --timeout=5000 --autofree http://x/y a   --name b",
@@ -109,32 +108,23 @@ fn what_keeps_a_value_from_being_an_option_stays() {
 fn menus_are_read() {
     assert_eq!(
         first("item --gap -- ---- Systems ----"),
-        Command::Item(ItemCommand {
-            gap: true,
-            text: "---- Systems ----".into(),
-            ..ItemCommand::default()
-        })
+        Command::Item(ItemCommand::gap("---- Systems ----"))
     );
+    let text = Arg::from("NixOS ").setting(ip()).text(" unstable");
+    let mut item = ItemCommand::new("nixos", text);
+    item.key = Some("0x197e".into());
+    item.default = true;
     assert_eq!(
         first("item --key 0x197e --default nixos NixOS ${ip}  unstable"),
-        Command::Item(ItemCommand {
-            key: Some("0x197e".into()),
-            default: true,
-            name: Some("nixos".into()),
-            text: Arg::from("NixOS ").setting(ip()).text(" unstable"),
-            ..ItemCommand::default()
-        })
+        Command::Item(item)
     );
     assert_eq!(first("item"), Command::Item(ItemCommand::default()));
+    let mut choose = ChooseCommand::new("selected");
+    choose.default = Some(Setting::new("menu-default").into());
+    choose.timeout_ms = Some(Setting::new("menu-timeout").into());
     assert_eq!(
         first("choose --default ${menu-default} --timeout ${menu-timeout} selected"),
-        Command::Choose(ChooseCommand {
-            menu: None,
-            default: Some(Setting::new("menu-default").into()),
-            timeout_ms: Some(Setting::new("menu-timeout").into()),
-            keep: false,
-            setting: "selected".into(),
-        })
+        Command::Choose(choose)
     );
 }
 

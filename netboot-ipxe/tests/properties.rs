@@ -91,16 +91,11 @@ mod strategy {
         )
             .prop_map(
                 |(verb, name, timeout_ms, [quiet, autofree, replace], image, args)| {
-                    Command::Image(ImageCommand {
-                        verb,
-                        name,
-                        timeout_ms,
-                        quiet,
-                        autofree,
-                        replace,
-                        image,
-                        args,
-                    })
+                    let mut command = ImageCommand::new(verb, image);
+                    (command.name, command.timeout_ms) = (name, timeout_ms);
+                    (command.quiet, command.autofree) = (quiet, autofree);
+                    (command.replace, command.args) = (replace, args);
+                    Command::Image(command)
                 },
             );
         let item = (
@@ -111,24 +106,17 @@ mod strategy {
             arg(),
         )
             .prop_map(|(key, [default, gap], menu, name, text)| {
-                Command::Item(ItemCommand {
-                    menu,
-                    key,
-                    default,
-                    gap,
-                    name,
-                    text,
-                })
+                let mut item = ItemCommand::gap(text);
+                (item.menu, item.key, item.name) = (menu, key, name);
+                (item.default, item.gap) = (default, gap);
+                Command::Item(item)
             });
         let choose = (option::of(arg()), option::of(arg()), any::<bool>(), arg()).prop_map(
             |(default, timeout_ms, keep, setting)| {
-                Command::Choose(ChooseCommand {
-                    menu: None,
-                    default,
-                    timeout_ms,
-                    keep,
-                    setting,
-                })
+                let mut choose = ChooseCommand::new(setting);
+                (choose.default, choose.timeout_ms) = (default, timeout_ms);
+                choose.keep = keep;
+                Command::Choose(choose)
             },
         );
         prop_oneof![
@@ -192,11 +180,10 @@ mod strategy {
             vec((operator, command()), 0..3),
             option::of(text()),
         )
-            .prop_map(|(label, first, then, comment)| Line {
-                label,
-                first,
-                then,
-                comment,
+            .prop_map(|(label, first, then, comment)| {
+                let mut line = Line::new(first);
+                (line.label, line.then, line.comment) = (label, then, comment);
+                line
             })
     }
 

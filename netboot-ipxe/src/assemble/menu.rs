@@ -59,21 +59,15 @@ impl Assembly {
             .menu(menu.title.clone());
         self.rows(menu, &items, place)?;
         if let Some(parent) = parent {
-            self.script.item(ItemCommand {
-                name: Some(parent.into()),
-                text: "Back".into(),
-                ..ItemCommand::default()
-            });
+            self.script.item(ItemCommand::new(parent, "Back"));
         }
         let cancelled = self.labels.unique(&format!("{label}-cancelled"));
         let timed = parent.is_none() && menu.timeout_ms.is_some();
         self.script
             .choose(ChooseCommand {
-                menu: None,
                 default: default.map(Arg::from),
                 timeout_ms: timed.then(|| setting("menu-timeout").into()),
-                keep: false,
-                setting: "menu-choice".into(),
+                ..ChooseCommand::new("menu-choice")
             })
             .or_goto(&cancelled);
         self.no_more_timeout(timed);
@@ -108,11 +102,7 @@ impl Assembly {
             match row {
                 Row::Gap(text) => {
                     place.shown("gap", text)?;
-                    self.script.item(ItemCommand {
-                        gap: true,
-                        text: text.clone(),
-                        ..ItemCommand::default()
-                    });
+                    self.script.item(ItemCommand::gap(text.clone()));
                 }
                 Row::Item(item) => {
                     Place::item(&item.name).shown("text", &item.text)?;

@@ -27,6 +27,7 @@ use crate::{
 /// Shown as `line:column: severity[code]: message; cure`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct Finding {
     /// What kind of thing it is, as a word that stays the same: `unknown-command`.
     pub code: &'static str,
@@ -49,6 +50,7 @@ pub struct Finding {
     derive(serde::Serialize),
     serde(rename_all = "lowercase")
 )]
+#[non_exhaustive]
 pub enum Severity {
     /// It works, but perhaps not everywhere or not as meant.
     Warning,

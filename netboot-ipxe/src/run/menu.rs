@@ -111,7 +111,7 @@ impl Run {
             .filter_map(|field| field.setting.as_deref())
             .peekable();
         let any = names.peek().is_some();
-        if !any || !names.all(|name| Setting::from_text(name).is_some_and(|s| is_known_type(&s))) {
+        if !any || !names.all(|name| Setting::parse(name).is_ok_and(|s| is_known_type(&s))) {
             return Flow::Done(false);
         }
         Self::form(form.title, fields)

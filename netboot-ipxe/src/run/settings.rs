@@ -59,7 +59,7 @@ impl Settings {
     /// assert_eq!(settings.text("mac:hexhyp"), "52-54-00-12-34-56");
     /// ```
     pub fn set(&mut self, name: &str, text: &str) -> bool {
-        let Some(setting) = Setting::from_text(name).filter(is_known_type) else {
+        let Some(setting) = Setting::parse(name).ok().filter(is_known_type) else {
             return false;
         };
         let key = key(&setting);
@@ -83,7 +83,9 @@ impl Settings {
     /// As [`set`](Self::set), from within a script: what a machine only ever brings along cannot be
     /// written there.
     pub(super) fn store(&mut self, name: &str, text: &str) -> bool {
-        let typed = Setting::from_text(name).and_then(|setting| type_of(&setting));
+        let typed = Setting::parse(name)
+            .ok()
+            .and_then(|setting| type_of(&setting));
         let written = !matches!(typed, Some(SettingType::Uuid | SettingType::Guid));
         (written || text.is_empty()) && self.set(name, text)
     }
@@ -91,7 +93,7 @@ impl Settings {
     /// A setting's value as text, by its name; empty where there is none, or where its type cannot
     /// say what it holds.
     pub fn text(&self, name: &str) -> String {
-        let Some(setting) = Setting::from_text(name) else {
+        let Ok(setting) = Setting::parse(name) else {
             return String::new();
         };
         let Some((bytes, typed)) = self.find(&setting) else {
@@ -102,7 +104,7 @@ impl Settings {
 
     /// Deletes a setting. False where the name is none.
     pub fn clear(&mut self, name: &str) -> bool {
-        let Some(setting) = Setting::from_text(name) else {
+        let Ok(setting) = Setting::parse(name) else {
             return false;
         };
         self.values.remove(&key(&setting));
@@ -111,7 +113,7 @@ impl Settings {
 
     /// Adds to a number; what is not there counts as 0.
     pub(super) fn add(&mut self, name: &str, by: i64) -> bool {
-        let Some(setting) = Setting::from_text(name).filter(is_known_type) else {
+        let Some(setting) = Setting::parse(name).ok().filter(is_known_type) else {
             return false;
         };
         let found = self.find(&setting).cloned();

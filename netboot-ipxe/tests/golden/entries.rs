@@ -122,10 +122,7 @@ fn a_chain_asks_for_an_address_on_the_card_that_it_is_told_or_on_each() {
     )
     .dhcp_first(Dhcp::new().configurator("dhcp").card("02:00:00:00:00:01"))
     .hint("the server at 10.0.0.1")
-    .retry(Retry {
-        tries: 0,
-        pause_s: 2,
-    });
+    .retry(Retry::new(0, 2));
     let script = text(chain.script(Ending::Shell));
     assert!(script.starts_with(
         "\

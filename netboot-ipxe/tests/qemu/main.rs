@@ -109,10 +109,7 @@ fn a_value_in_a_setting_is_expanded_again() {
 fn a_failed_boot_is_tried_as_often_as_said_and_then_ends() {
     let boot = LinuxBoot::new("the test", "http://192.0.2.1/bzImage")
         .initrd("initrd", "http://192.0.2.1/initrd")
-        .retry(Retry {
-            tries: 3,
-            pause_s: 1,
-        })
+        .retry(Retry::new(3, 1))
         .hint("the server");
     let script = boot
         .script(Ending::Reboot { wait_ms: 500 })
@@ -158,10 +155,7 @@ fn a_notice_is_shown_and_the_shell_follows() {
 fn every_way_out_of_an_item_leads_back_to_the_menu() {
     let image = LinuxBoot::new("the image", "http://192.0.2.1/bzImage")
         .initrd("initrd", "http://192.0.2.1/initrd")
-        .retry(Retry {
-            tries: 1,
-            pause_s: 0,
-        });
+        .retry(Retry::new(1, 0));
     let below = Menu::new("Below")
         .item(Item::new("say", "Say", Action::Notice(Notice::new("Said below"))).key('y'));
     let menu = Menu::new("Title # one")
@@ -170,10 +164,7 @@ fn every_way_out_of_an_item_leads_back_to_the_menu() {
             Item::new(
                 "chain",
                 "Chain",
-                Action::Chain(Chain::new("c", "http://192.0.2.1/c").retry(Retry {
-                    tries: 1,
-                    pause_s: 0,
-                })),
+                Action::Chain(Chain::new("c", "http://192.0.2.1/c").retry(Retry::new(1, 0))),
             )
             .key('c'),
         )

@@ -39,7 +39,7 @@ fn script(card: Option<&str>) -> String {
     };
     let chain = Chain::new("x", url)
         .dhcp_first(dhcp)
-        .retry(Retry { tries, pause_s });
+        .retry(Retry::new(tries, pause_s));
     let script = chain.script(ending).and_then(|script| script.render());
     let script = script.expect("it can be written");
     assert_eq!(lint(&script, &Build::debian_12(), Platform::Efi), []);

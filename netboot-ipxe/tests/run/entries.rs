@@ -49,10 +49,7 @@ fn a_kernel_boots_with_its_arguments_and_the_initrds_fetched() {
 
 #[test]
 fn a_failing_entry_is_tried_three_times_and_ends_in_the_shell() {
-    let entry = LinuxBoot::new("x", "http://10.0.0.1/k").retry(Retry {
-        tries: 3,
-        pause_s: 7,
-    });
+    let entry = LinuxBoot::new("x", "http://10.0.0.1/k").retry(Retry::new(3, 7));
     let text = entry
         .script(Ending::Shell)
         .and_then(|script| script.render())
