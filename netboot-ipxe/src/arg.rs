@@ -41,6 +41,7 @@ pub enum Part {
 
 impl Arg {
     /// An empty argument, to add to.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -107,16 +108,19 @@ impl Arg {
     }
 
     /// The pieces, in order. No text is empty and no two texts are neighbours.
+    #[must_use]
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
     /// True where there is neither text nor setting.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
     /// The text, where there is no setting in it.
+    #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),

@@ -32,6 +32,7 @@ pub struct CommandLine {
 
 impl CommandLine {
     /// No arguments.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -77,6 +78,7 @@ impl CommandLine {
     }
 
     /// The arguments as they were given, in order.
+    #[must_use]
     pub fn args(&self) -> &[Arg] {
         &self.args
     }

@@ -131,6 +131,7 @@ impl Command {
     /// assert_eq!(Command::from_words(vec!["shell".into()]), Command::Shell);
     /// # Ok::<(), netboot_ipxe::RenderError>(())
     /// ```
+    #[must_use]
     pub fn from_words(words: Vec<Arg>) -> Self {
         classify::command(words)
     }
@@ -150,6 +151,7 @@ impl Command {
     /// assert!(wrong.is_err_and(|error| error.place() == "`vcreate`, option --tga"));
     /// # Ok::<(), netboot_ipxe::RenderError>(())
     /// ```
+    #[must_use]
     pub fn named(name: &str) -> CommandBuilder {
         CommandBuilder::new(name)
     }
@@ -196,6 +198,7 @@ impl ImageVerb {
     ];
 
     /// iPXE's word for it.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Imgfetch => "imgfetch",
@@ -212,6 +215,7 @@ impl ImageVerb {
     }
 
     /// True for those that run the image.
+    #[must_use]
     pub fn runs(self) -> bool {
         matches!(self, Self::Imgexec | Self::Chain | Self::Boot)
     }
@@ -241,6 +245,7 @@ pub struct ImageCommand {
 
 impl ImageCommand {
     /// `verb` on `image`, with no option and no arguments.
+    #[must_use]
     pub fn new(verb: ImageVerb, image: Option<Arg>) -> Self {
         Self {
             verb,
@@ -275,6 +280,7 @@ pub struct ItemCommand {
 
 impl ItemCommand {
     /// A line that can be chosen.
+    #[must_use]
     pub fn new(name: impl Into<Arg>, text: impl Into<Arg>) -> Self {
         Self {
             name: Some(name.into()),
@@ -284,6 +290,7 @@ impl ItemCommand {
     }
 
     /// A line that is only text.
+    #[must_use]
     pub fn gap(text: impl Into<Arg>) -> Self {
         Self {
             gap: true,
@@ -311,6 +318,7 @@ pub struct ChooseCommand {
 
 impl ChooseCommand {
     /// Waits for ever and writes the name of what is chosen to this setting.
+    #[must_use]
     pub fn new(setting: impl Into<Arg>) -> Self {
         Self {
             menu: None,

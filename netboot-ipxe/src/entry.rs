@@ -31,6 +31,7 @@ pub struct Retry {
 
 impl Retry {
     /// So many tries, and so many seconds before each but the first.
+    #[must_use]
     pub fn new(tries: u8, pause_s: u16) -> Self {
         Self { tries, pause_s }
     }
@@ -86,6 +87,7 @@ pub struct Chain {
 
 impl Chain {
     /// `what` is shown on the console.
+    #[must_use]
     pub fn new(what: impl Into<Arg>, url: impl Into<Arg>) -> Self {
         Self {
             what: what.into(),
@@ -191,6 +193,7 @@ pub struct Disc {
 impl Disc {
     /// `what` is shown on the console; `url` is the disc's, from which blocks are read as they are
     /// needed.
+    #[must_use]
     pub fn new(what: impl Into<Arg>, url: impl Into<Arg>) -> Self {
         Self {
             what: what.into(),
@@ -243,6 +246,7 @@ pub struct Notice {
 
 impl Notice {
     /// A notice of one line.
+    #[must_use]
     pub fn new(line: impl Into<Arg>) -> Self {
         Self {
             lines: [line.into()].into(),

@@ -22,11 +22,13 @@ impl RenderError {
     }
 
     /// The argument at fault, in words. Names from the caller appear in it escaped, on one line.
+    #[must_use]
     pub fn place(&self) -> &str {
         &self.place
     }
 
     /// What is wrong with it.
+    #[must_use]
     pub fn problem(&self) -> &Problem {
         &self.problem
     }

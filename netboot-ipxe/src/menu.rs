@@ -69,6 +69,7 @@ pub struct Item {
 
 impl Item {
     /// An item. `name` may be any text and is what [`Menu::default_item`] takes; `text` is shown.
+    #[must_use]
     pub fn new(name: impl Into<String>, text: impl Into<Arg>, action: Action) -> Self {
         Self {
             name: name.into(),
@@ -79,11 +80,13 @@ impl Item {
     }
 
     /// An item that boots from the machine's own disk, in the way of the platform that it finds.
+    #[must_use]
     pub fn local_disk(name: impl Into<String>, text: impl Into<Arg>) -> Self {
         Self::new(name, text, Action::LocalDisk(LocalDisk::ByPlatform))
     }
 
     /// An item that starts the iPXE shell.
+    #[must_use]
     pub fn shell(name: impl Into<String>, text: impl Into<Arg>) -> Self {
         Self::new(name, text, Action::Shell)
     }
@@ -99,6 +102,7 @@ impl Item {
 
 impl Menu {
     /// A menu without items.
+    #[must_use]
     pub fn new(title: impl Into<Arg>) -> Self {
         Self {
             title: title.into(),

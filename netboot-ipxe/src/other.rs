@@ -34,6 +34,7 @@ impl OtherCommand {
     }
 
     /// The words, the command's name first. Each is written as one word.
+    #[must_use]
     pub fn words(&self) -> &[Arg] {
         &self.words
     }
@@ -44,12 +45,14 @@ impl OtherCommand {
     }
 
     /// True where the option `--long` is there, in whichever form it is written.
+    #[must_use]
     pub fn has_option(&self, long: &str) -> bool {
         let read = self.invocation();
         read.is_some_and(|read| read.options.iter().any(|(option, _)| option.long == long))
     }
 
     /// The value of the option `--long`; the last one counts, as in iPXE.
+    #[must_use]
     pub fn option(&self, long: &str) -> Option<Arg> {
         let options = self.invocation()?.options.into_iter().rev();
         let mut values = options.filter(|(option, _)| option.long == long);
@@ -58,6 +61,7 @@ impl OtherCommand {
 
     /// The words after the options; `None` where iPXE would refuse the command, or this crate
     /// does not know it.
+    #[must_use]
     pub fn operands(&self) -> Option<&[Arg]> {
         self.invocation().map(|read| read.words)
     }

@@ -58,21 +58,25 @@ impl ParseError {
     }
 
     /// The line, counted from 1.
+    #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
     /// The character in its line, counted from 1.
+    #[must_use]
     pub fn column(&self) -> usize {
         self.column
     }
 
     /// The byte in the text, counted from 0.
+    #[must_use]
     pub fn offset(&self) -> usize {
         self.offset
     }
 
     /// What is wrong.
+    #[must_use]
     pub fn problem(&self) -> ParseProblem {
         self.problem
     }

@@ -82,6 +82,7 @@ pub enum Operator {
 
 impl Operator {
     /// How it is written: a word of its own.
+    #[must_use]
     pub fn token(self) -> &'static str {
         match self {
             Self::Or => "||",
@@ -93,6 +94,7 @@ impl Operator {
 
 impl Line {
     /// A line of one command.
+    #[must_use]
     pub fn new(command: Command) -> Self {
         Self {
             label: None,
@@ -116,11 +118,13 @@ impl Line {
 
 impl Script {
     /// A script without lines.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The lines, in order.
+    #[must_use]
     pub fn lines(&self) -> &[Line] {
         &self.lines
     }

@@ -29,6 +29,7 @@ impl Setting {
     ///
     /// The name is checked when the script is rendered: it holds none of `/ : { } $`, no blank
     /// and no control character, and is not empty.
+    #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             scope: None,
@@ -52,16 +53,19 @@ impl Setting {
     }
 
     /// The settings block, if one is named.
+    #[must_use]
     pub fn scope_name(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 
     /// The name without block and type.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// The type, if one is named.
+    #[must_use]
     pub fn setting_type(&self) -> Option<&SettingType> {
         self.typed.as_ref()
     }
@@ -200,6 +204,7 @@ const TYPES: [(&str, SettingType); 18] = [
 
 impl SettingType {
     /// The type that iPXE calls `name`; [`Other`](Self::Other) where this crate knows none.
+    #[must_use]
     pub fn from_name(name: &str) -> Self {
         TYPES
             .iter()
@@ -208,6 +213,7 @@ impl SettingType {
     }
 
     /// iPXE's name of the type.
+    #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Other(name) => name,

@@ -23,6 +23,7 @@ pub struct Dhcp {
 
 impl Dhcp {
     /// On each network card in turn, until one gets an address and what is wanted comes over it.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }

@@ -47,6 +47,7 @@ pub(crate) struct Initrd {
 
 impl LinuxBoot {
     /// `what` is shown on the console; `kernel` is the kernel's URL.
+    #[must_use]
     pub fn new(what: impl Into<Arg>, kernel: impl Into<Arg>) -> Self {
         Self {
             what: what.into(),

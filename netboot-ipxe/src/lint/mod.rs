@@ -96,6 +96,7 @@ pub const MAX_FINDINGS: usize = 1_000;
 ///     "2:1: error[unknown-command]: there is no command `kernal`; did you mean `kernel`?"
 /// );
 /// ```
+#[must_use]
 pub fn lint(source: &str, build: &Build, platform: Platform) -> Vec<Finding> {
     let mut lint = Lint {
         source,

@@ -156,6 +156,7 @@ impl Run {
     }
 
     /// The settings as they are now.
+    #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
@@ -166,6 +167,7 @@ impl Run {
     }
 
     /// The images that are there now.
+    #[must_use]
     pub fn images(&self) -> &[Image] {
         &self.images
     }

@@ -42,6 +42,7 @@ const NAMED: [(&str, SettingType, &str); 16] = [
 
 impl Settings {
     /// No settings.
+    #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
@@ -92,6 +93,7 @@ impl Settings {
 
     /// A setting's value as text, by its name; empty where there is none, or where its type cannot
     /// say what it holds.
+    #[must_use]
     pub fn text(&self, name: &str) -> String {
         let Ok(setting) = Setting::parse(name) else {
             return String::new();
