@@ -23,6 +23,11 @@ use crate::setting::Setting;
 /// assert_eq!(bootif.to_string(), "BOOTIF=01-${net0/mac:hexhyp}");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(from = "crate::form::ArgForm", into = "crate::form::ArgForm")
+)]
 pub struct Arg {
     parts: Vec<Part>,
 }

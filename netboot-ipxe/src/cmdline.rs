@@ -26,6 +26,11 @@ pub(crate) const MAX_BYTES: usize = 2047;
 /// # Ok::<(), netboot_ipxe::Problem>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(transparent)
+)]
 pub struct CommandLine {
     args: Vec<Arg>,
 }

@@ -22,6 +22,11 @@ pub use linux::LinuxBoot;
 /// How often a failed boot is tried, and how long to wait in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Retry {
     /// Attempts in all. At least one is made. Default: 3.
     pub tries: u8,
@@ -48,6 +53,11 @@ impl Default for Retry {
 
 /// What a script without a menu does in the end, when it has given up or said its message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Ending {
     /// Starts the iPXE shell. When the shell is left, the firmware goes on in its boot order.
     Shell,
@@ -76,11 +86,18 @@ pub enum Ending {
 /// # Ok::<(), netboot_ipxe::RenderError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Chain {
     pub(crate) what: Arg,
     pub(crate) url: Arg,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) args: Arg,
     pub(crate) dhcp: Option<Dhcp>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) retry: Retry,
     pub(crate) hint: Option<Arg>,
 }
@@ -140,6 +157,11 @@ impl Chain {
 
 /// How to boot from the machine's own disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum LocalDisk {
     /// Decided when the script runs, by `${platform}`: for when the caller does not know.
     ByPlatform,
@@ -183,9 +205,15 @@ impl LocalDisk {
 /// # Ok::<(), netboot_ipxe::RenderError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Disc {
     pub(crate) what: Arg,
     pub(crate) url: Arg,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) retry: Retry,
     pub(crate) hint: Option<Arg>,
 }
@@ -240,6 +268,11 @@ impl Disc {
 /// # Ok::<(), netboot_ipxe::RenderError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "alloc::vec::Vec<Arg>", into = "alloc::vec::Vec<Arg>")
+)]
 pub struct Notice {
     pub(crate) lines: Vec<Arg>,
 }
@@ -273,6 +306,11 @@ impl Notice {
 /// What an item of a menu does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Action {
     /// Boots a Linux.
     Linux(LinuxBoot),

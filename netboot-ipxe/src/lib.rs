@@ -10,6 +10,8 @@ mod cmdline;
 mod command;
 mod entry;
 mod error;
+#[cfg(feature = "serde")]
+mod form;
 mod getopt;
 mod lex;
 pub mod lint;

@@ -1,6 +1,7 @@
 //! A menu: its lines, what each does, and how it is shown.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
+use core::num::NonZeroU32;
 
 use crate::{
     arg::Arg,
@@ -32,15 +33,27 @@ use crate::{
 /// # Ok::<(), netboot_ipxe::RenderError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Menu {
     pub(crate) title: Arg,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) rows: Vec<Row>,
     pub(crate) default: Option<String>,
-    pub(crate) timeout_ms: Option<u32>,
+    pub(crate) timeout_ms: Option<NonZeroU32>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) cancel: Cancel,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub(crate) enum Row {
     Gap(Arg),
     Item(Box<Item>),
@@ -48,6 +61,11 @@ pub(crate) enum Row {
 
 /// What leaving the menu with Escape or Ctrl-C does. It never boots anything.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Cancel {
     /// Shows the menu again, now without its timeout. The default.
     #[default]
@@ -60,6 +78,11 @@ pub enum Cancel {
 
 /// A line of a menu that can be chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct Item {
     pub(crate) name: String,
     pub(crate) text: Arg,
@@ -138,7 +161,7 @@ impl Menu {
     /// and, in iPXE, until a key is pressed; 0 and, by default, nothing mean never.
     #[must_use]
     pub fn timeout_ms(mut self, timeout_ms: u32) -> Self {
-        self.timeout_ms = Some(timeout_ms).filter(|ms| *ms > 0);
+        self.timeout_ms = NonZeroU32::new(timeout_ms);
         self
     }
 

@@ -16,6 +16,11 @@ use crate::arg::Arg;
 /// # Ok::<(), netboot_ipxe::RenderError>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Dhcp {
     pub(crate) card: Option<Arg>,
     pub(crate) configurator: Option<Arg>,

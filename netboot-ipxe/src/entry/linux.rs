@@ -27,18 +27,31 @@ use crate::{
 /// # Ok::<(), netboot_ipxe::RenderError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub struct LinuxBoot {
     pub(crate) what: Arg,
     pub(crate) kernel: Arg,
     pub(crate) kernel_signature: Option<Arg>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) args: CommandLine,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) initrds: Vec<Initrd>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) retry: Retry,
     pub(crate) hint: Option<Arg>,
     pub(crate) signer: Option<Arg>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(deny_unknown_fields)
+)]
 pub(crate) struct Initrd {
     pub(crate) name: String,
     pub(crate) url: Arg,

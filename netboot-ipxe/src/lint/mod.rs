@@ -8,6 +8,7 @@ mod command;
 mod flow;
 
 use alloc::{
+    borrow::Cow,
     format,
     string::{String, ToString},
     vec::Vec,
@@ -26,11 +27,11 @@ use crate::{
 ///
 /// Shown as `line:column: severity[code]: message; cure`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Finding {
     /// What kind of thing it is, as a word that stays the same: `unknown-command`.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// How bad it is.
     pub severity: Severity,
     /// The line, counted from 1.
@@ -47,7 +48,7 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(
     feature = "serde",
-    derive(serde::Serialize),
+    derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "lowercase")
 )]
 #[non_exhaustive]
@@ -166,7 +167,7 @@ impl Lint<'_> {
         }
         let (line, column) = self.starts.place(offset);
         self.found.push(Finding {
-            code,
+            code: Cow::Borrowed(code),
             severity,
             line,
             column,
