@@ -70,7 +70,9 @@ pub(crate) enum Single<'a> {
 pub(crate) fn menu(menu: &Menu) -> Result<Script, RenderError> {
     let mut assembly = Assembly::new();
     if let Some(ms) = menu.timeout_ms {
-        assembly.script.set(&setting("menu-timeout"), Arg::from(ms.get()));
+        assembly
+            .script
+            .set(&setting("menu-timeout"), Arg::from(ms.get()));
     }
     let top = assembly.labels.unique("menu");
     assembly.menu(menu, &Place::new("menu"), &top, None)?;

@@ -1,11 +1,11 @@
 //! What the linter finds, each kind with a script that has it and one that has it not.
 
-use std::borrow::Cow;
-
 use netboot_ipxe::{
     Action, Chain, Dhcp, Item, LinuxBoot, Menu, Notice,
     lint::{self, Build, Finding, Platform, Severity, lint},
 };
+
+use super::code;
 
 fn found(body: &str) -> Vec<Finding> {
     lint(
@@ -13,14 +13,6 @@ fn found(body: &str) -> Vec<Finding> {
         &Build::everything(),
         Platform::Any,
     )
-}
-
-/// The linter's own codes live as long as it does.
-fn code(finding: &Finding) -> &'static str {
-    match finding.code {
-        Cow::Borrowed(code) => code,
-        Cow::Owned(_) => panic!("a code of somebody else's"),
-    }
 }
 
 /// Code, line and column of what is found.

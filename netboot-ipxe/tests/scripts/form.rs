@@ -1,5 +1,4 @@
 //! The model written down and read back, and what is refused on the way.
-#![cfg(feature = "serde")]
 
 use netboot_ipxe::{
     Action, Arg, Cancel, Chain, CommandLine, Dhcp, Disc, Ending, Item, LinuxBoot, LocalDisk, Menu,

@@ -327,5 +327,5 @@ fn misused(line: &str) -> Vec<&'static str> {
     let source = format!("#!ipxe\n:x {line}\n");
     let found = lint(&source, &Build::everything(), Platform::Any);
     let errors = found.iter().filter(|it| it.severity == Severity::Error);
-    errors.map(|it| it.code).collect()
+    errors.map(super::code).collect()
 }
