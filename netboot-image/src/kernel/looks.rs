@@ -124,7 +124,10 @@ impl fmt::Display for Looks {
             Self::Cpio => "a cpio archive, as an initrd is",
             Self::Kernel => "a Linux kernel",
             Self::Elf => "an ELF file, as vmlinux is",
-            Self::Efi { machine } => return write!(f, "an EFI program for {machine}"),
+            Self::Efi { machine } if machine.architecture().is_some() => {
+                return write!(f, "an EFI program for {machine}");
+            }
+            Self::Efi { machine } => return write!(f, "a PE program for {machine}"),
             Self::UImage => "a U-Boot image",
             Self::Squashfs => "a squashfs",
             Self::Iso => "an ISO 9660 disc image",
