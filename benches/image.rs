@@ -156,9 +156,7 @@ fn importing(criterion: &mut Criterion) {
     let image =
         |content: Input| NewImage::chain(name.clone(), "http://host/a").file(file(), content);
     let publish = |image| {
-        let published = store.publish(SystemTime::UNIX_EPOCH, image, &mut |_| {
-            ControlFlow::Continue(())
-        });
+        let published = store.publish(SystemTime::UNIX_EPOCH, image);
         published.expect("published");
     };
     // What is there already would be shared, and a copy be made for nothing.

@@ -66,20 +66,21 @@ fn import(
     };
     let import = Import::find([dir])?;
     let visible = io::stderr().is_terminal();
-    let published = Store::create(store)?.publish(now, import.image(name), &mut |progress| {
-        if let (
-            true,
-            Progress::Copied {
-                file,
-                done,
-                total: Some(total),
-            },
-        ) = (visible, progress)
-        {
-            eprint!("\r{file}: {} %   ", done.saturating_mul(100) / total.max(1));
-        }
-        ControlFlow::Continue(())
-    })?;
+    let published =
+        Store::create(store)?.publish_with(now, import.image(name), &mut |progress| {
+            if let (
+                true,
+                Progress::Copied {
+                    file,
+                    done,
+                    total: Some(total),
+                },
+            ) = (visible, progress)
+            {
+                eprint!("\r{file}: {} %   ", done.saturating_mul(100) / total.max(1));
+            }
+            ControlFlow::Continue(())
+        })?;
     if visible {
         eprintln!();
     }

@@ -12,6 +12,7 @@ mod json;
 mod signed;
 mod time;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::SystemTime;
 
@@ -61,6 +62,7 @@ pub struct Manifest {
     pub(crate) files: Vec<ImageFile>,
     pub(crate) signatures: Vec<Signature>,
     pub(crate) source: Option<Source>,
+    pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) extra: Extra,
 }
 
@@ -173,6 +175,9 @@ impl Manifest {
     /// The most files beside those that are booted.
     pub const MAX_FILES: usize = 256;
 
+    /// The most annotations.
+    pub const MAX_ANNOTATIONS: usize = 64;
+
     /// The most signatures.
     pub const MAX_SIGNATURES: usize = 1024;
 
@@ -243,6 +248,16 @@ impl Manifest {
     #[must_use]
     pub fn source(&self) -> Option<&Source> {
         self.source.as_ref()
+    }
+
+    /// What whoever published it has noted, by key; nothing of it is used to boot.
+    ///
+    /// At most [`MAX_ANNOTATIONS`](Self::MAX_ANNOTATIONS). A key is 1 to 128 ASCII letters, digits and `._-/`, best
+    /// with a domain of one's own before a `/`; a value is text of at most 4096 bytes, without control characters
+    /// other than line feeds.
+    #[must_use]
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.annotations
     }
 
     /// The files that are served beside those that are booted: a squashfs, a preseed or Ignition file, cloud-init's

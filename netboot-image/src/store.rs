@@ -58,7 +58,7 @@ pub use verify::{Damage, Report, Verifying};
 /// # let now = SystemTime::UNIX_EPOCH;
 /// let store = Store::create(dir.path().join("images"))?;
 /// let image = NewImage::linux("rescue".parse()?, vmlinuz).initrd(initrd).cmdline(["console=ttyS0"]).label("Rescue");
-/// let published = store.publish(now, image, &mut |_| ControlFlow::Continue(()))?;
+/// let published = store.publish(now, image)?;
 /// assert_eq!(published.manifest.generation().number(), 1);
 ///
 /// let file = store.open_file(&"rescue/@1/bzImage".parse()?)?;

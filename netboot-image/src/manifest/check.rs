@@ -92,6 +92,23 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
             check_text("source", text, 4096, |c| c.is_control())?;
         }
     }
+    check_annotations(manifest)
+}
+
+fn check_annotations(manifest: &Manifest) -> Result<(), ManifestError> {
+    let count = manifest.annotations.len();
+    if count > Manifest::MAX_ANNOTATIONS {
+        let reason = "are more than an image may have";
+        return Err(value("annotations", &count.to_string(), reason));
+    }
+    for (key, text) in &manifest.annotations {
+        let is_key_char = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+        if key.is_empty() || key.len() > 128 || !key.chars().all(is_key_char) {
+            let reason = "is no key of 1 to 128 ASCII letters, digits and ._-/";
+            return Err(value("annotations", key, reason));
+        }
+        check_text("annotations", text, 4096, |c| c.is_control() && c != '\n')?;
+    }
     Ok(())
 }
 

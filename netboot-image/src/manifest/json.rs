@@ -1,5 +1,7 @@
 //! `manifest.json`: the raw form that serde fills, and from there to a [`Manifest`] and back.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::check::{check, cut, value};
@@ -44,6 +46,8 @@ struct RawManifest {
     signatures: Vec<RawSignature>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     source: Option<RawSource>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<String, String>,
     #[serde(flatten)]
     extra: Extra,
 }
@@ -133,6 +137,7 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, ManifestError> {
             from: raw.from,
             extra: raw.extra,
         }),
+        annotations: raw.annotations,
         extra: raw.extra,
     };
     check(&manifest)?;
@@ -255,6 +260,7 @@ pub(super) fn write(manifest: &Manifest) -> String {
             from: source.from.clone(),
             extra: source.extra.clone(),
         }),
+        annotations: manifest.annotations.clone(),
         extra: manifest.extra.clone(),
     };
     let mut text = serde_json::to_string_pretty(&raw)

@@ -1,5 +1,6 @@
 //! What is given to a store to be published, and what the store says meanwhile and after.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,7 @@ use crate::{FileName, Generation, ImageName, Manifest, Signer, Source};
 /// `initrd-2`, `initrd-3` and so on, in the order given.
 ///
 /// ```
-/// # use std::{fs, ops::ControlFlow, time::SystemTime};
+/// # use std::{fs, time::SystemTime};
 /// use netboot_image::{Boot, NewImage, Store};
 ///
 /// # let dir = tempfile::tempdir()?;
@@ -20,7 +21,7 @@ use crate::{FileName, Generation, ImageName, Manifest, Signer, Source};
 /// # let (seed, now) = (dir.path().join("seed"), SystemTime::UNIX_EPOCH);
 /// # fs::write(&seed, "#cloud-config\n")?;
 /// let image = NewImage::chain("cloud".parse()?, "https://boot.example/cloud.ipxe").file("user-data".parse()?, seed);
-/// let manifest = store.publish(now, image, &mut |_| ControlFlow::Continue(()))?.manifest;
+/// let manifest = store.publish(now, image)?.manifest;
 /// assert!(matches!(manifest.boot(), Boot::Chain(_)));
 /// assert_eq!(manifest.beside()[0].name().as_str(), "user-data");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -35,6 +36,7 @@ pub struct NewImage {
     pub(super) cmdline: Vec<String>,
     pub(super) files: Vec<(FileName, Input)>,
     pub(super) source: Option<Source>,
+    pub(super) annotations: BTreeMap<String, String>,
     pub(super) signers: Vec<Signer>,
     /// What it is a publication of once more, only to be signed.
     pub(super) again: Option<Manifest>,
@@ -151,6 +153,7 @@ impl NewImage {
             cmdline: Vec::new(),
             files: Vec::new(),
             source: None,
+            annotations: BTreeMap::new(),
             signers: Vec::new(),
             again: None,
         }
@@ -200,6 +203,26 @@ impl NewImage {
     #[must_use]
     pub fn sign(mut self, signer: Signer) -> Self {
         self.signers.push(signer);
+        self
+    }
+
+    /// Notes something about the image that this crate does not look at: who is to be asked, a ticket, a commit. A
+    /// second note under the same key replaces the first. See [`Manifest::annotations`] for what may be noted.
+    ///
+    /// ```
+    /// # use std::time::SystemTime;
+    /// # use netboot_image::{NewImage, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::create(dir.path().join("images"))?;
+    /// let image = NewImage::chain("cloud".parse()?, "https://boot.example/cloud.ipxe")
+    ///     .annotation("example.org/owner", "the cloud team");
+    /// let manifest = store.publish(SystemTime::UNIX_EPOCH, image)?.manifest;
+    /// assert_eq!(manifest.annotations()["example.org/owner"], "the cloud team");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn annotation(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.annotations.insert(key.into(), value.into());
         self
     }
 

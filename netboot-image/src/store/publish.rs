@@ -30,10 +30,21 @@ impl Store {
     /// `created`. Content that the store already has is shared with it, once what is there was read and found whole.
     /// Other writers wait only while names change, not while bytes are copied.
     ///
+    /// [`publish_with`](Self::publish_with) says how far it is, and can be broken off.
+    ///
     /// # Errors
     /// What is wrong with the image, or what the file system refused: the image is then what it was before, and nothing
     /// is left behind. [`StoreError::Unsettled`] is the one error after which the new generation is current.
-    pub fn publish(
+    pub fn publish(&self, now: SystemTime, image: NewImage) -> Result<Published, StoreError> {
+        self.publish_with(now, image, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Publishes as [`publish`](Self::publish) does, and calls `progress` with how far it is. Where that breaks
+    /// before the image is current, nothing is left behind.
+    ///
+    /// # Errors
+    /// As [`publish`](Self::publish), and [`StoreError::Cancelled`].
+    pub fn publish_with(
         &self,
         now: SystemTime,
         image: NewImage,
@@ -190,6 +201,7 @@ impl Copies<'_> {
             files: Vec::new(),
             signatures: Vec::new(),
             source: image.source,
+            annotations: image.annotations,
             extra: Extra::default(),
         };
         // Now, since the large files are yet to be copied, and once more with each of them.

@@ -44,6 +44,19 @@ impl Store {
         now: SystemTime,
         name: &ImageName,
         signers: impl IntoIterator<Item = Signer>,
+    ) -> Result<Published, StoreError> {
+        self.sign_with(now, name, signers, &mut |_| ControlFlow::Continue(()))
+    }
+
+    /// Signs as [`sign`](Self::sign) does, and calls `progress` with how far it is.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign), and [`StoreError::Cancelled`].
+    pub fn sign_with(
+        &self,
+        now: SystemTime,
+        name: &ImageName,
+        signers: impl IntoIterator<Item = Signer>,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Published, StoreError> {
         let manifest = self.image(name, None)?;
@@ -63,13 +76,14 @@ impl Store {
         image.label.clone_from(&manifest.label);
         image.description.clone_from(&manifest.description);
         image.source.clone_from(&manifest.source);
+        image.annotations.clone_from(&manifest.annotations);
         let beside = manifest.files.iter();
         image.files = beside
             .map(|file| (file.name.clone(), input(file)))
             .collect();
         image.signers = signers.into_iter().collect();
         image.again = Some(manifest);
-        self.publish(now, image, progress)
+        self.publish_with(now, image, progress)
     }
 
     /// Checks the signatures of an image's current generation, or of the one given: for each form that somebody is

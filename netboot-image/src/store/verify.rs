@@ -99,13 +99,23 @@ impl Report {
 impl Store {
     /// Reads every file of an image's current generation, or of the one given, and compares it with the manifest.
     ///
-    /// Several files are read at a time, on as many threads as there are processors. `progress` is called from all of
-    /// them; breaking cancels.
+    /// Several files are read at a time, on as many threads as there are processors.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`], [`StoreError::NoSuchGeneration`], [`StoreError::Cancelled`]; damage is no error but
-    /// stands in the report.
+    /// [`StoreError::NoSuchImage`], [`StoreError::NoSuchGeneration`]; damage is no error but stands in the report.
     pub fn verify(
+        &self,
+        name: &ImageName,
+        generation: Option<Generation>,
+    ) -> Result<Report, StoreError> {
+        self.verify_with(name, generation, &|_| ControlFlow::Continue(()))
+    }
+
+    /// Verifies as [`verify`](Self::verify) does. `progress` is called from all the threads; breaking cancels.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify), and [`StoreError::Cancelled`].
+    pub fn verify_with(
         &self,
         name: &ImageName,
         generation: Option<Generation>,
@@ -129,7 +139,15 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Cancelled`], or that the store's directory cannot be read.
-    pub fn verify_all(
+    pub fn verify_all(&self) -> Result<Vec<Report>, StoreError> {
+        self.verify_all_with(&|_| ControlFlow::Continue(()))
+    }
+
+    /// Verifies as [`verify_all`](Self::verify_all) does, with `progress` as in [`verify_with`](Self::verify_with).
+    ///
+    /// # Errors
+    /// As [`verify_all`](Self::verify_all), and [`StoreError::Cancelled`].
+    pub fn verify_all_with(
         &self,
         progress: &(dyn Fn(Verifying<'_>) -> ControlFlow<()> + Sync),
     ) -> Result<Vec<Report>, StoreError> {

@@ -29,6 +29,17 @@ fn every_field_is_read() {
     let Boot::Linux(linux) = manifest.boot() else {
         panic!("a Linux image")
     };
+    let annotations: Vec<_> = manifest.annotations().iter().collect();
+    assert_eq!(
+        annotations,
+        [
+            (
+                &"example.org/owner".to_owned(),
+                &"the team\nof racks".to_owned()
+            ),
+            (&"ticket".to_owned(), &String::new()),
+        ]
+    );
     assert_eq!(linux.kernel_version(), Some("6.1.0"));
     assert_eq!(linux.cmdline_limit(), 2047);
     assert_eq!(linux.cmdline().len(), 2);

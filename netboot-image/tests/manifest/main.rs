@@ -19,6 +19,7 @@ pub(crate) fn sound() -> Value {
         "initrds": [{ "file": "initrd", "size": 40810276, "digest": DIGEST }],
         "cmdline": ["console=ttyS0", "init=/nix/store/0c5w-nixos-system-a-24.05/init"],
         "source": { "tool": "netboot image add", "from": ["/boot/vmlinuz"] },
+        "annotations": { "example.org/owner": "the team\nof racks", "ticket": "" },
     })
 }
 

@@ -1,14 +1,21 @@
 //! What is refused, and what the error says.
 
 use netboot_image::{Manifest, ManifestError};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{DIGEST, file, other, read, schema, sound, with, without};
+
+fn many(count: usize) -> Value {
+    let notes = (0..count).map(|i| (i.to_string(), json!("x")));
+    Value::Object(notes.collect())
+}
 
 #[test]
 fn what_is_wrong_is_refused_here_and_by_the_schema() {
     let schema = schema();
     assert!(schema.is_valid(&sound()));
+    let most = with("/annotations", many(64));
+    assert!(read(&most).is_ok() && schema.is_valid(&most));
     let long = "x".repeat(64);
     let wrong = [
         with("/version", json!("2.0")),
@@ -40,6 +47,14 @@ fn what_is_wrong_is_refused_here_and_by_the_schema() {
         with("/initrds/0/digest", json!("sha256:")),
         with("/cmdline", json!("console=ttyS0")),
         with("/cmdline/0", json!("")),
+        with("/annotations", json!("a note")),
+        with("/annotations", json!({ "": "no key" })),
+        with("/annotations", json!({ "a key": "with a blank" })),
+        with("/annotations", json!({ "x".repeat(129): "" })),
+        with("/annotations", json!({ "number": 1 })),
+        with("/annotations", json!({ "tab": "a\tb" })),
+        with("/annotations", json!({ "long": "x".repeat(4097) })),
+        with("/annotations", many(65)),
         without("", "name"),
         without("", "cmdline"),
         without("", "kernel"),

@@ -54,7 +54,7 @@ impl Bench {
     }
 
     pub(crate) fn publish(&self, image: NewImage) -> Result<Published, StoreError> {
-        self.store.publish(now(), image, &mut go_on)
+        self.store.publish(now(), image)
     }
 
     /// How many staging directories there are.

@@ -29,7 +29,7 @@ fn a_cancelled_publication_leaves_the_store_as_it_was() {
     {
         let cancelled = bench
             .store
-            .publish(now(), bench.image(image, "2"), &mut |progress| {
+            .publish_with(now(), bench.image(image, "2"), &mut |progress| {
                 if progress == Progress::Step(step) {
                     ControlFlow::Break(())
                 } else {
@@ -39,14 +39,15 @@ fn a_cancelled_publication_leaves_the_store_as_it_was() {
         assert!(matches!(cancelled, Err(StoreError::Cancelled)), "{step:?}");
         assert_eq!(tree(bench.store.root()), before, "{step:?}");
     }
-    let copying = bench.store.publish(
-        now(),
-        bench.image("a", "2"),
-        &mut |progress| match progress {
-            Progress::Copied { file: "initrd", .. } => ControlFlow::Break(()),
-            _ => ControlFlow::Continue(()),
-        },
-    );
+    let copying =
+        bench.store.publish_with(
+            now(),
+            bench.image("a", "2"),
+            &mut |progress| match progress {
+                Progress::Copied { file: "initrd", .. } => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            },
+        );
     assert!(matches!(copying, Err(StoreError::Cancelled)));
     assert_eq!(tree(bench.store.root()), before);
 }
@@ -56,7 +57,7 @@ fn breaking_after_the_switch_is_too_late() {
     let bench = Bench::new();
     let published = bench
         .store
-        .publish(now(), bench.image("a", "1"), &mut |progress| {
+        .publish_with(now(), bench.image("a", "1"), &mut |progress| {
             if progress == Progress::Step(Step::Switched) {
                 ControlFlow::Break(())
             } else {
@@ -96,11 +97,7 @@ fn a_process_killed_at_any_step_leaves_the_old_image_or_the_new() {
             expected,
             "{step:?}"
         );
-        assert!(
-            read.verify(&name("a"), None, &|_| ControlFlow::Continue(()))
-                .expect("a report")
-                .is_whole()
-        );
+        assert!(read.verify(&name("a"), None).expect("a report").is_whole());
 
         assert_eq!(bench.staged(), 1, "{step:?}");
         Store::create(bench.store.root()).expect("opened and cleaned");
@@ -142,9 +139,7 @@ fn a_full_disk_is_an_error_and_leaves_the_store_as_it_was() {
         let store = Store::create(disk.join("images")).expect("a store");
         let publish = |mark: &str, len: usize| {
             let initrd = bench.file("large", vec![7; len]);
-            store.publish(now(), bench.image("a", mark).initrd(initrd), &mut |_| {
-                ControlFlow::Continue(())
-            })
+            store.publish(now(), bench.image("a", mark).initrd(initrd))
         };
         publish("1", 10_000).expect("it fits");
         let before = tree(store.root());
@@ -182,7 +177,7 @@ fn killing_a_publishing_process_again_and_again_never_breaks_an_image() {
         assert!(generation >= last, "{generation} after {last}");
         last = generation;
         for generation in store.generations(&name("a")).expect("generations") {
-            let report = store.verify(&name("a"), Some(generation), &|_| ControlFlow::Continue(()));
+            let report = store.verify(&name("a"), Some(generation));
             assert!(report.as_ref().is_ok_and(Report::is_whole), "{report:?}");
         }
         // Every other time the next child finds what this one left.
@@ -214,7 +209,7 @@ fn publish_forever() {
             Input::reader("a kernel", Cursor::new(kernel("x"))),
         )
         .initrd(initrd);
-        let published = store.publish(now(), image, &mut |progress| {
+        let published = store.publish_with(now(), image, &mut |progress| {
             // The parent is gone when this fails.
             match writeln!(std::io::stdout(), "{progress:?}") {
                 Ok(()) => ControlFlow::Continue(()),
@@ -262,7 +257,7 @@ fn publish_and_die() {
     let Some((at, dir)) = orders() else { return };
     let store = Store::open(dir.join("images")).expect("a store");
     let image = NewImage::linux(name("a"), dir.join("next.kernel"));
-    let published = store.publish(now(), image, &mut |progress| {
+    let published = store.publish_with(now(), image, &mut |progress| {
         if matches!(progress, Progress::Step(step) if format!("{step:?}") == at) {
             std::process::abort();
         }

@@ -4,12 +4,11 @@
 
 use std::fs;
 use std::io::Cursor;
-use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use netboot_image::{Boot, Digest, Import, Input, NewImage, StoreError};
 
-use crate::common::{Bench, go_on, kernel, name, now, tree};
+use crate::common::{Bench, kernel, name, now, tree};
 
 #[test]
 fn defect_1_a_placeholder_in_the_place_of_the_system_is_refused() {
@@ -62,7 +61,7 @@ fn defect_6_while_an_image_is_replaced_its_files_are_of_one_generation() {
     let publish = |mark: &str| {
         let image = NewImage::linux(name("a"), Input::reader("k", Cursor::new(kernel(mark))))
             .initrd(Input::reader("i", Cursor::new(format!("initrd {mark}"))));
-        bench.store.publish(now(), image, &mut go_on)
+        bench.store.publish(now(), image)
     };
     publish("0").expect("published");
     let done = AtomicBool::new(false);
@@ -121,9 +120,6 @@ fn defect_8_an_error_half_way_leaves_nothing_and_the_other_images_stand() {
         );
         assert_eq!(tree(bench.store.root()), before);
     }
-    let reports = bench
-        .store
-        .verify_all(&|_| ControlFlow::Continue(()))
-        .expect("reports");
+    let reports = bench.store.verify_all().expect("reports");
     assert!(reports.len() == 2 && reports.iter().all(netboot_image::Report::is_whole));
 }

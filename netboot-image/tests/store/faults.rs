@@ -1,6 +1,5 @@
 //! Each file-system call of a publication fails in turn, by `strace -e inject`.
 
-use std::ops::ControlFlow;
 use std::process::Command;
 
 use netboot_image::{Generation, Report, Store};
@@ -54,9 +53,7 @@ fn whichever_call_fails_the_old_image_stands_or_the_new() {
                 );
                 let current = listing.images[0].generation().number();
                 assert_eq!(current, succeeded.unwrap_or(1), "{what}");
-                let whole = |generation: Option<Generation>| {
-                    store.verify(&name("a"), generation, &|_| ControlFlow::Continue(()))
-                };
+                let whole = |generation: Option<Generation>| store.verify(&name("a"), generation);
                 for generation in store.generations(&name("a")).expect("generations") {
                     let report = whole(Some(generation));
                     assert!(

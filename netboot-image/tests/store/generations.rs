@@ -1,6 +1,5 @@
 //! Rolling back and pruning: what stays, what goes, and that nothing which was handed out goes too soon.
 
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use netboot_image::{Generation, Keep, Store, StoreError};
@@ -18,10 +17,7 @@ fn hourly(bench: &Bench, count: u32) {
     for number in 1..=count {
         let image = bench.image("a", &number.to_string());
         let at = now() + HOUR * (number - 1);
-        bench
-            .store
-            .publish(at, image, &mut |_| ControlFlow::Continue(()))
-            .expect("published");
+        bench.store.publish(at, image).expect("published");
     }
 }
 
@@ -112,10 +108,7 @@ fn pruning_keeps_the_newest_and_what_was_current_within_a_day() {
     let before = bench.store.revision().expect("a revision");
     assert_eq!(prune(1000, 0), (vec![], vec![6]));
     assert_eq!(bench.store.revision().expect("a revision"), before);
-    let report = bench
-        .store
-        .verify(&name("a"), None, &|_| ControlFlow::Continue(()))
-        .expect("a report");
+    let report = bench.store.verify(&name("a"), None).expect("a report");
     assert!(report.is_whole());
     // A kernel and an initrd: the contents of what was pruned are gone too.
     assert_eq!(

@@ -1,7 +1,6 @@
 //! Images that are no Linux kernel, and files beside those that are booted.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::process::Command;
 
 use netboot_image::{Architecture, Boot, Digest, Looks, ManifestError, NewImage, StoreError};
@@ -62,9 +61,7 @@ fn each_kind_is_published_verified_and_confirmed_by_sha256sum() {
         let check = check.expect("sha256sum runs");
         assert_eq!(String::from_utf8_lossy(&check.stdout), lines, "{check:?}");
         assert!(check.status.success());
-        let report = bench
-            .store
-            .verify(&name(image), None, &|_| ControlFlow::Continue(()));
+        let report = bench.store.verify(&name(image), None);
         assert!(report.expect("a report").is_whole());
         let reread = bench.store.image(&name(image), None).expect("the manifest");
         assert_eq!(reread.name(), image);
@@ -114,10 +111,7 @@ fn files_beside_keep_their_names_and_are_listed_with_digests() {
     let damaged = bench.store.root().join("cloud/root.squashfs");
     fs::remove_file(&damaged).expect("removed");
     fs::write(&damaged, "hsqt").expect("damaged");
-    let report = bench
-        .store
-        .verify(&name("cloud"), None, &|_| ControlFlow::Continue(()))
-        .expect("a report");
+    let report = bench.store.verify(&name("cloud"), None).expect("a report");
     assert_eq!(report.damage.len(), 1);
     assert!(
         report.damage[0]
@@ -202,10 +196,7 @@ fn an_image_of_a_later_kind_is_its_own_problem_and_can_be_replaced_and_removed()
         listing.problems[0].error.to_string(),
         "image later: images of kind \"floppy\" are not known to this version"
     );
-    let reports = bench
-        .store
-        .verify_all(&|_| ControlFlow::Continue(()))
-        .expect("reports");
+    let reports = bench.store.verify_all().expect("reports");
     let whole: Vec<_> = reports.iter().map(|report| report.is_whole()).collect();
     assert_eq!(whole, [true, false, true]);
 

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Read};
-use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -253,7 +252,7 @@ fn progress_counts_every_byte_of_every_file() {
     let image = bench
         .image("a", "1")
         .initrd(Input::reader("a pipe", io::Cursor::new(vec![1; 300_000])));
-    let published = bench.store.publish(now(), image, &mut |progress| {
+    let published = bench.store.publish_with(now(), image, &mut |progress| {
         if let netboot_image::Progress::Copied { file, done, total } = progress {
             seen.push((file.to_owned(), done, total));
         }
@@ -283,7 +282,7 @@ fn the_debian_installer_is_published_and_verified() {
     );
     let report = bench
         .store
-        .verify(&name("debian-12"), None, &|_| ControlFlow::Continue(()))
+        .verify(&name("debian-12"), None)
         .expect("a report");
     assert!(report.is_whole(), "{report:?}");
     let check = Command::new("sha256sum")

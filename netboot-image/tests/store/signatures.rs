@@ -1,13 +1,12 @@
 //! Signing, and what becomes of signatures; with keys that are made here.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use netboot_image::{NewImage, SignatureError, SignatureForm, Signer, StoreError, Trust};
 
-use crate::common::{Bench, go_on, name, now, tree};
+use crate::common::{Bench, name, now, tree};
 use crate::crash::{orders, this_program};
 
 fn run(command: &mut Command) {
@@ -119,9 +118,7 @@ fn all_hold(reports: &[(String, Result<(), SignatureError>)]) -> bool {
 }
 
 fn is_whole(bench: &Bench, image: &str) -> bool {
-    let report = bench
-        .store
-        .verify(&name(image), None, &|_| ControlFlow::Continue(()));
+    let report = bench.store.verify(&name(image), None);
     report.expect("a report").is_whole()
 }
 
@@ -217,10 +214,7 @@ fn gpg_agrees_with_the_signature_over_the_sums() {
     assert!(!all_hold(&checked(&bench, "a", &[them.trust()])));
 
     fs::remove_file(dir.join("SHA256SUMS.sig")).expect("removed");
-    let report = bench
-        .store
-        .verify(&name("a"), None, &|_| ControlFlow::Continue(()))
-        .expect("a report");
+    let report = bench.store.verify(&name("a"), None).expect("a report");
     assert_eq!(report.damage[0].to_string(), "SHA256SUMS.sig: missing");
 }
 
@@ -233,6 +227,7 @@ fn an_image_is_signed_later_as_a_new_generation_that_keeps_all_else() {
     let image = bench
         .image("a", "1")
         .label("A")
+        .annotation("owner", "us")
         .file("seed".parse().expect("a name"), bench.file("s", "x"));
     let plain = bench.publish(image).expect("published").manifest;
     let unsigned = checked(&bench, "a", &[cms_trust.clone(), ring.trust()]);
@@ -243,12 +238,14 @@ fn an_image_is_signed_later_as_a_new_generation_that_keeps_all_else() {
             .all(|(_, result)| matches!(result, Err(SignatureError::Unsigned { .. })))
     );
 
-    let sign = |signers: Vec<Signer>| bench.store.sign(now(), &name("a"), signers, &mut go_on);
+    let sign = |signers: Vec<Signer>| bench.store.sign(now(), &name("a"), signers);
     let first = sign(vec![cms]).expect("signed").manifest;
     assert_eq!(first.generation().number(), 2);
     let both = sign(vec![ring.signer()]).expect("signed").manifest;
     assert_eq!((both.label(), both.beside()), ("A", plain.beside()));
     assert_eq!((both.boot(), both.source()), (plain.boot(), plain.source()));
+    assert_eq!(both.annotations(), plain.annotations());
+    assert_eq!(both.annotations()["owner"], "us");
     assert!(is_whole(&bench, "a"));
     // What is signed one by one stays so; the list is another one now, and only the new signature is over that.
     let reports = checked(&bench, "a", &[cms_trust, ring.trust()]);
@@ -277,7 +274,7 @@ fn a_damaged_image_is_not_signed() {
     let initrd = bench.store.root().join("a/initrd");
     fs::remove_file(&initrd).expect("removed");
     fs::write(&initrd, "initrd 2").expect("damaged");
-    let signed = bench.store.sign(now(), &name("a"), [signer], &mut go_on);
+    let signed = bench.store.sign(now(), &name("a"), [signer]);
     assert!(
         matches!(signed, Err(StoreError::Damaged { .. })),
         "{signed:?}"
@@ -387,13 +384,13 @@ fn sign_without_programs() {
         ),
     ] {
         let image = NewImage::chain(name("a"), "http://host/a").sign(signer);
-        match store.publish(now(), image, &mut go_on) {
+        match store.publish(now(), image) {
             Err(StoreError::Unsigned { source, .. }) => assert_eq!(source.to_string(), text),
             other => panic!("{other:?}"),
         }
     }
     let image = NewImage::chain(name("a"), "http://host/a");
     store
-        .publish(now(), image, &mut go_on)
+        .publish(now(), image)
         .expect("unsigned, it is published");
 }

@@ -13,12 +13,7 @@ fn verification_names_damaged_missing_and_extra_files() {
     let bench = Bench::new();
     bench.publish(bench.image("good", "1")).expect("published");
     bench.publish(bench.image("bad", "2")).expect("published");
-    let verify = || {
-        bench
-            .store
-            .verify_all(&|_| ControlFlow::Continue(()))
-            .expect("reports")
-    };
+    let verify = || bench.store.verify_all().expect("reports");
     let all: Vec<_> = verify()
         .iter()
         .map(|report| (report.name.clone(), report.is_whole(), report.files))
@@ -58,10 +53,7 @@ fn verification_names_damaged_missing_and_extra_files() {
     let text = fs::read_to_string(&sums).expect("the sums");
     fs::remove_file(&sums).expect("removed");
     fs::write(&sums, text.replace("  initrd", "  initrd-2")).expect("written");
-    let report = bench
-        .store
-        .verify(&name("good"), None, &|_| ControlFlow::Continue(()))
-        .expect("a report");
+    let report = bench.store.verify(&name("good"), None).expect("a report");
     let damage: Vec<_> = report.damage.iter().map(ToString::to_string).collect();
     assert_eq!(
         damage,
@@ -83,7 +75,7 @@ fn verification_reads_every_byte_and_stops_when_told() {
         .map(|file| file.size())
         .sum();
     let last = std::sync::Mutex::new(0);
-    let report = bench.store.verify(&name("a"), None, &|at| {
+    let report = bench.store.verify_with(&name("a"), None, &|at| {
         assert!(at.done <= at.total);
         assert!(
             at.files_done < 4 && at.files == 4,
@@ -97,7 +89,7 @@ fn verification_reads_every_byte_and_stops_when_told() {
     assert!(report.is_whole());
     assert_eq!(report.bytes, last.into_inner().expect("not poisoned"));
     assert!(report.bytes > size, "the manifest is read too");
-    let stopped = bench.store.verify_all(&|_| ControlFlow::Break(()));
+    let stopped = bench.store.verify_all_with(&|_| ControlFlow::Break(()));
     assert!(matches!(stopped, Err(StoreError::Cancelled)));
 }
 
@@ -109,10 +101,7 @@ fn a_manifest_that_was_altered_is_damage() {
     let text = fs::read_to_string(&path).expect("a manifest");
     fs::remove_file(&path).expect("removed");
     fs::write(&path, text.replace("ttyS0", "ttyS1")).expect("written");
-    let report = bench
-        .store
-        .verify(&name("a"), None, &|_| ControlFlow::Continue(()))
-        .expect("a report");
+    let report = bench.store.verify(&name("a"), None).expect("a report");
     assert!(
         report.damage[0]
             .to_string()

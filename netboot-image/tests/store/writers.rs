@@ -22,9 +22,7 @@ fn writers_of_one_name_get_a_generation_each() {
                     start.wait();
                     let publish = |number| {
                         let image = bench.image("a", &format!("{writer}-{number}"));
-                        store
-                            .publish(now(), image, &mut |_| ControlFlow::Continue(()))
-                            .expect("published")
+                        store.publish(now(), image).expect("published")
                     };
                     (0..5)
                         .map(|number| publish(number).manifest.generation().number())
@@ -51,9 +49,7 @@ fn writers_of_one_name_get_a_generation_each() {
         40
     );
     for generation in bench.store.generations(&name("a")).expect("generations") {
-        let report = bench
-            .store
-            .verify(&name("a"), Some(generation), &|_| ControlFlow::Continue(()));
+        let report = bench.store.verify(&name("a"), Some(generation));
         assert!(report.expect("a report").is_whole());
     }
     assert_eq!(bench.staged(), 0);
@@ -95,7 +91,7 @@ fn a_slow_writer_holds_up_no_other_and_loses_nothing() {
     let bench = Bench::new();
     let slow = bench.image("slow", "1");
     let mut inner = None;
-    let published = bench.store.publish(now(), slow, &mut |progress| {
+    let published = bench.store.publish_with(now(), slow, &mut |progress| {
         // The slow one has copied its files and is about to ask for the lock; another one comes and goes meanwhile, and
         // clears what is left over.
         if progress == Progress::Step(Step::Copied) {
@@ -116,7 +112,7 @@ fn two_writers_of_the_same_new_content_both_publish_it() {
     let mut inner = None;
     let published = bench
         .store
-        .publish(now(), bench.image("a", "1"), &mut |progress| {
+        .publish_with(now(), bench.image("a", "1"), &mut |progress| {
             if progress == Progress::Step(Step::Copied) {
                 inner = Some(bench.publish(bench.image("b", "1")));
             }

@@ -32,7 +32,7 @@ pub(super) fn publish(
     let store = Store::create(state.join("http/images")).map_err(|error| failed(&error))?;
     let go_on = &mut |_: netboot_image::Progress<'_>| ControlFlow::Continue(());
     store
-        .publish(std::time::UNIX_EPOCH, image, go_on)
+        .publish_with(std::time::UNIX_EPOCH, image, go_on)
         .map_err(|error| failed(&error))?;
     Ok(())
 }

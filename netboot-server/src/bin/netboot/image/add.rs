@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let store = open_or_create(dir)?;
         publish(
             format!("adding image {}", arguments.name),
-            |now, progress| store.publish(now, image, progress),
+            |now, progress| store.publish_with(now, image, progress),
         )
     })
 }
@@ -84,7 +84,7 @@ pub(super) fn sign(dir: PathBuf, name: &ImageName, by: &Signing) -> Result<ExitC
     }
     let store = open(dir)?;
     publish(format!("signing image {name}"), |now, progress| {
-        store.sign(now, name, signers, progress)
+        store.sign_with(now, name, signers, progress)
     })
 }
 

@@ -274,7 +274,7 @@ impl Generator {
             Some(label) => image.label(label),
             None => image,
         };
-        let published = self.store.publish(now(), image, progress);
+        let published = self.store.publish_with(now(), image, progress);
         let published = published.map_err(|error| {
             let cure = match error {
                 StoreError::Full { .. } => "make room there, and generate it again",

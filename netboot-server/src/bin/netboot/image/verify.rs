@@ -76,11 +76,11 @@ fn verify(store: &Store, arguments: &Arguments) -> Result<Vec<Verified>, StoreEr
         ControlFlow::Continue(())
     };
     let reports = if arguments.name.is_empty() {
-        store.verify_all(&progress)?
+        store.verify_all_with(&progress)?
     } else {
         let verify = |name| {
             bar.restart();
-            store.verify(name, None, &progress)
+            store.verify_with(name, None, &progress)
         };
         arguments
             .name
