@@ -4,7 +4,7 @@ use libfuzzer_sys::fuzz_target;
 use netboot_image::{Boot, Manifest};
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(manifest) = Manifest::from_json(data) else {
+    let Ok(manifest) = Manifest::parse(data) else {
         return;
     };
     assert!(!manifest.label().is_empty() && manifest.generation().number() > 0);
@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     for file in manifest.files() {
         assert_eq!(manifest.file(file.name().as_str()), Some(file));
     }
-    let again = Manifest::from_json(manifest.to_json().as_bytes())
+    let again = Manifest::parse(manifest.to_json().as_bytes())
         .expect("what was read can be read again");
     assert_eq!(again, manifest);
 });

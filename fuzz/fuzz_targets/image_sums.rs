@@ -13,16 +13,16 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!((one.name(), one.digest()), (other.name(), other.digest()));
     }
     let _ = (
-        Kernel::from_head(data, u64::MAX),
+        Kernel::decode(data, u64::MAX),
         Looks::like(data, 1).to_string(),
     );
     if let Ok(text) = std::str::from_utf8(data) {
         if let Ok(file) = text.parse::<FileRef>() {
             assert_eq!(file.to_string().parse(), Ok(file));
         }
-        let _ = (text.parse::<Digest>(), BootLine::from_kexec(text));
-        let _ = BootLine::from_pxelinux(text);
-        if let Ok(line) = BootLine::from_ipxe(text) {
+        let _ = (text.parse::<Digest>(), BootLine::parse_kexec(text));
+        let _ = BootLine::parse_pxelinux(text);
+        if let Ok(line) = BootLine::parse_ipxe(text) {
             assert_eq!(split_cmdline(&line.cmdline.join(" ")), Ok(line.cmdline));
         }
     }

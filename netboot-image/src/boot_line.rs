@@ -16,7 +16,7 @@ mod pxelinux;
 /// ```
 /// use netboot_image::BootLine;
 ///
-/// let line = BootLine::from_ipxe(
+/// let line = BootLine::parse_ipxe(
 ///     "#!ipxe\n# nixpkgs\nkernel bzImage init=/nix/store/0c5w-nixos/init initrd=initrd loglevel=4 ${cmdline}\n\
 ///      initrd initrd\nboot\n",
 /// )?;

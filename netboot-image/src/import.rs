@@ -257,9 +257,9 @@ fn read_script(path: &Path) -> Result<BootLine, ImportError> {
     let mut file = fs::File::open(path).map_err(unreadable)?.take(MAX_SCRIPT);
     file.read_to_string(&mut text).map_err(unreadable)?;
     let line = match path.extension() {
-        Some(ipxe) if ipxe == "ipxe" => BootLine::from_ipxe(&text),
-        _ if path.ends_with(PXELINUX) => BootLine::from_pxelinux(&text),
-        _ => BootLine::from_kexec(&text),
+        Some(ipxe) if ipxe == "ipxe" => BootLine::parse_ipxe(&text),
+        _ if path.ends_with(PXELINUX) => BootLine::parse_pxelinux(&text),
+        _ => BootLine::parse_kexec(&text),
     };
     line.map_err(|reason| ImportError::Script {
         path: path.to_owned(),

@@ -22,7 +22,7 @@ use zboot::efi_zboot;
 /// use netboot_image::{Kernel, KernelError, Looks};
 ///
 /// // A vmlinux.gz is no bzImage, and the error says so.
-/// let error = Kernel::from_head(&[0x1f, 0x8b, 8, 0], 8_000_000).unwrap_err();
+/// let error = Kernel::decode(&[0x1f, 0x8b, 8, 0], 8_000_000).unwrap_err();
 /// assert_eq!(error, KernelError::NotAKernel { looks: Looks::Gzip });
 /// assert_eq!(error.to_string(), "not a Linux kernel: it looks like gzip data");
 /// ```
@@ -73,7 +73,7 @@ pub enum KernelError {
 }
 
 impl Kernel {
-    /// How much of the beginning of a file [`from_head`](Self::from_head) looks at, in bytes: 64 KiB. A shorter piece
+    /// How much of the beginning of a file [`decode`](Self::decode) looks at, in bytes: 64 KiB. A shorter piece
     /// is enough when the file is no longer.
     pub const HEAD_LEN: usize = 64 * 1024;
 
@@ -82,7 +82,7 @@ impl Kernel {
     /// # Errors
     /// That it is no kernel, with what it looks like; that it is shorter than its header says; that it is a kernel
     /// which cannot be booted.
-    pub fn from_head(head: &[u8], len: u64) -> Result<Self, KernelError> {
+    pub fn decode(head: &[u8], len: u64) -> Result<Self, KernelError> {
         if head.get(0x202..0x206) == Some(b"HdrS") && head.get(0x1fe..0x200) == Some(&[0x55, 0xaa])
         {
             bz_image(head, len)
@@ -163,7 +163,7 @@ pub(crate) mod tests {
     }
 
     fn read(image: &[u8]) -> Result<Kernel, KernelError> {
-        Kernel::from_head(image, u64::try_from(image.len()).expect("a small file"))
+        Kernel::decode(image, u64::try_from(image.len()).expect("a small file"))
     }
 
     #[test]

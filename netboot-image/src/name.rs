@@ -94,7 +94,7 @@ impl ImageName {
     ///
     /// # Errors
     /// What is wrong with the name, and where.
-    pub fn new(text: &str) -> Result<Self, NameError> {
+    pub fn parse(text: &str) -> Result<Self, NameError> {
         check(text, Self::MAX_LEN, |c, edge| {
             c.is_ascii_alphanumeric() || (!edge && matches!(c, '-' | '.' | '_'))
         })?;
@@ -111,7 +111,7 @@ impl ImageName {
 impl FileName {
     /// A name that this crate gives to a file itself.
     pub(crate) fn of_image(name: &str) -> Self {
-        debug_assert!(Self::new(name).is_ok());
+        debug_assert!(Self::parse(name).is_ok());
         Self(name.to_owned())
     }
 
@@ -122,7 +122,7 @@ impl FileName {
     ///
     /// # Errors
     /// What is wrong with the name, and where.
-    pub fn new(text: &str) -> Result<Self, NameError> {
+    pub fn parse(text: &str) -> Result<Self, NameError> {
         check(text, Self::MAX_LEN, |c, edge| {
             c.is_ascii_alphanumeric() || c == '_' || (!edge && matches!(c, '-' | '.' | '+'))
         })?;
@@ -142,7 +142,7 @@ macro_rules! text_type {
             type Err = NameError;
 
             fn from_str(text: &str) -> Result<Self, NameError> {
-                Self::new(text)
+                Self::parse(text)
             }
         }
 
@@ -150,7 +150,7 @@ macro_rules! text_type {
             type Error = NameError;
 
             fn try_from(text: String) -> Result<Self, NameError> {
-                Self::new(&text)
+                Self::parse(&text)
             }
         }
 
@@ -258,7 +258,7 @@ mod tests {
             "com10",
         ] {
             assert_eq!(
-                ImageName::new(name).map(|n| n.to_string()).as_deref(),
+                ImageName::parse(name).map(|n| n.to_string()).as_deref(),
                 Ok(name)
             );
         }
@@ -272,7 +272,7 @@ mod tests {
             "x_",
         ] {
             assert_eq!(
-                FileName::new(name).map(|n| n.to_string()).as_deref(),
+                FileName::parse(name).map(|n| n.to_string()).as_deref(),
                 Ok(name)
             );
         }
@@ -308,18 +308,18 @@ mod tests {
             ),
         ];
         for (text, error) in cases {
-            assert_eq!(ImageName::new(text), Err(error), "{text:?}");
+            assert_eq!(ImageName::parse(text), Err(error), "{text:?}");
         }
         assert_eq!(
-            ImageName::new(&"x".repeat(64)),
+            ImageName::parse(&"x".repeat(64)),
             Err(NameError::TooLong { len: 64, max: 63 })
         );
         assert_eq!(
-            FileName::new("a+"),
+            FileName::parse("a+"),
             Err(NameError::Character { found: '+', at: 1 })
         );
         assert_eq!(
-            FileName::new("-rf"),
+            FileName::parse("-rf"),
             Err(NameError::Character { found: '-', at: 0 })
         );
     }

@@ -18,9 +18,9 @@ use crate::bytes::{u16_at, u32_at};
 /// program[..2].copy_from_slice(b"MZ");
 /// program[0x3c] = 0x40;
 /// program[0x40..].copy_from_slice(b"PE\0\0\x64\xaa");
-/// let pe = Pe::from_head(&program).expect("a PE header");
+/// let pe = Pe::decode(&program).expect("a PE header");
 /// assert_eq!(pe.machine(), PeMachine::ARM64);
-/// assert_eq!(Pe::from_head(b"#!ipxe\n"), None);
+/// assert_eq!(Pe::decode(b"#!ipxe\n"), None);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pe {
@@ -128,7 +128,7 @@ impl Pe {
 
     /// The header in the beginning of a file; `None` where the file is no PE program.
     #[must_use]
-    pub fn from_head(head: &[u8]) -> Option<Self> {
+    pub fn decode(head: &[u8]) -> Option<Self> {
         if !head.starts_with(b"MZ") {
             return None;
         }
@@ -161,7 +161,7 @@ impl Pe {
         let mut head = Vec::with_capacity(Self::HEAD_LEN);
         let most = u64::try_from(Self::HEAD_LEN).unwrap_or(u64::MAX);
         file.take(most).read_to_end(&mut head)?;
-        Ok(Self::from_head(&head))
+        Ok(Self::decode(&head))
     }
 
     /// The processor that it is for.
@@ -289,20 +289,20 @@ mod tests {
     fn a_program_of_another_system_is_not_for_efi() {
         let mut program = program();
         program[0x58 + 68] = 3;
-        assert_eq!(Pe::from_head(&program).map(|pe| pe.is_efi()), Some(false));
+        assert_eq!(Pe::decode(&program).map(|pe| pe.is_efi()), Some(false));
     }
 
     #[test]
     fn no_header_that_is_cut_short_or_points_nowhere_panics() {
         let program = program();
         for end in 0..program.len() {
-            let pe = Pe::from_head(&program[..end]);
+            let pe = Pe::decode(&program[..end]);
             assert_eq!(pe.is_some(), end >= 0x46, "{end}");
         }
         for at in 0x3c..0x198 {
             let mut bad = program.clone();
             bad[at..at + 4].fill(0xff);
-            if let Some(pe) = Pe::from_head(&bad) {
+            if let Some(pe) = Pe::decode(&bad) {
                 assert!(pe.sections().len() <= Pe::MOST_SECTIONS);
                 let _ = pe.read_section(&mut Cursor::new(&bad), ".cmdline", 4096);
             }

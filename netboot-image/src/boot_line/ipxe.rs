@@ -10,7 +10,7 @@ impl BootLine {
     ///
     /// # Errors
     /// That it is no iPXE script, has no kernel or several, or depends on another setting.
-    pub fn from_ipxe(script: &str) -> Result<Self, BootLineError> {
+    pub fn parse_ipxe(script: &str) -> Result<Self, BootLineError> {
         let magic = script
             .strip_prefix("#!ipxe")
             .or_else(|| script.strip_prefix("#!gpxe"));
@@ -96,12 +96,12 @@ mod tests {
     use super::*;
 
     fn cmdline(script: &str) -> Result<Vec<String>, BootLineError> {
-        BootLine::from_ipxe(script).map(|line| line.cmdline)
+        BootLine::parse_ipxe(script).map(|line| line.cmdline)
     }
 
     #[test]
     fn a_script_with_absolute_urls_and_options_is_read() {
-        let line = BootLine::from_ipxe(
+        let line = BootLine::parse_ipxe(
             "#!ipxe\n:retry kernel --name k -t 5000 https://host/x/bzImage-x86_64-linux \\\n  init=/nix/store/a/init \
              initrd=initrd-x86_64-linux nohibernate || goto retry # again\ninitrd -n i https://host/x/initrd-x86_64-linux\nboot\n",
         );

@@ -7,7 +7,7 @@ impl BootLine {
     ///
     /// # Errors
     /// That it calls no `kexec`, or that its command line is made when it runs.
-    pub fn from_kexec(script: &str) -> Result<Self, BootLineError> {
+    pub fn parse_kexec(script: &str) -> Result<Self, BootLineError> {
         let expected = BootLineError::Kind {
             expected: "kexec script with --load, --initrd and --command-line",
         };
@@ -57,7 +57,7 @@ mod tests {
     fn a_kexec_script_is_read() {
         let script = "#!/usr/bin/env bash\nset -e\nkexec --load ${SCRIPT_DIR}/bzImage \\\n  \
             --initrd=${SCRIPT_DIR}/initrd.gz \\\n  --command-line \"init=/nix/store/a/init loglevel=4\"\nkexec -e\n";
-        let line = BootLine::from_kexec(script).expect("a boot line");
+        let line = BootLine::parse_kexec(script).expect("a boot line");
         assert_eq!(
             (line.kernel.as_str(), line.initrds),
             ("bzImage", vec!["initrd.gz".to_owned()])
@@ -65,15 +65,15 @@ mod tests {
         assert_eq!(line.cmdline, ["init=/nix/store/a/init", "loglevel=4"]);
         let made = script.replace("loglevel=4", "$EXTRA");
         assert!(matches!(
-            BootLine::from_kexec(&made),
+            BootLine::parse_kexec(&made),
             Err(BootLineError::Setting { line: 3, .. })
         ));
         assert!(matches!(
-            BootLine::from_kexec("#!/bin/sh\n"),
+            BootLine::parse_kexec("#!/bin/sh\n"),
             Err(BootLineError::Kind { .. })
         ));
         assert!(matches!(
-            BootLine::from_kexec("kexec --command-line"),
+            BootLine::parse_kexec("kexec --command-line"),
             Err(BootLineError::Kind { .. })
         ));
     }

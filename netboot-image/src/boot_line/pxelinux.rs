@@ -9,7 +9,7 @@ impl BootLine {
     ///
     /// # Errors
     /// [`BootLineError::NoKernel`] or [`BootLineError::SecondKernel`], as of a menu.
-    pub fn from_pxelinux(configuration: &str) -> Result<Self, BootLineError> {
+    pub fn parse_pxelinux(configuration: &str) -> Result<Self, BootLineError> {
         let (mut kernel, mut initrds, mut append) = (None, None, None);
         for (line, text) in (1..).zip(configuration.lines()) {
             let text = text.trim();
@@ -47,7 +47,7 @@ mod tests {
     fn a_pxelinux_configuration_with_one_kernel_is_read_and_a_menu_refused() {
         let ubuntu = "DEFAULT install\nLABEL install\n  KERNEL linux\n  INITRD initrd\n  \
             APPEND root=/dev/ram0 ip=dhcp iso-url=https://host/live.iso ---\n";
-        let line = BootLine::from_pxelinux(ubuntu).expect("a boot line");
+        let line = BootLine::parse_pxelinux(ubuntu).expect("a boot line");
         assert_eq!(
             (line.kernel.as_str(), line.initrds),
             ("linux", vec!["initrd".to_owned()])
@@ -63,16 +63,16 @@ mod tests {
         );
         let older =
             "append vga=788 initrd=a/initrd.gz,b/more.gz -- quiet\nlabel linux\n\tkernel a/linux\n";
-        let line = BootLine::from_pxelinux(older).expect("a boot line");
+        let line = BootLine::parse_pxelinux(older).expect("a boot line");
         assert_eq!(line.initrds, ["a/initrd.gz", "b/more.gz"]);
         assert_eq!(line.cmdline, ["vga=788", "--", "quiet"]);
         let menu = format!("{ubuntu}LABEL two\nLINUX other\n");
         assert_eq!(
-            BootLine::from_pxelinux(&menu),
+            BootLine::parse_pxelinux(&menu),
             Err(BootLineError::SecondKernel { line: 7 })
         );
         for none in ["", "include menu.cfg\ndefault vesamenu.c32\n", "kernel\n"] {
-            assert_eq!(BootLine::from_pxelinux(none), Err(BootLineError::NoKernel));
+            assert_eq!(BootLine::parse_pxelinux(none), Err(BootLineError::NoKernel));
         }
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn bz_image(head: &[u8], len: u64) -> Result<Kernel, KernelError> {
     };
     let is_64_bit = match protocol >= 0x020c {
         true => u16_at(head, 0x236).unwrap_or(0) & 1 == 1,
-        false => Pe::from_head(head).is_some_and(|pe| pe.machine() == PeMachine::X86_64),
+        false => Pe::decode(head).is_some_and(|pe| pe.machine() == PeMachine::X86_64),
     };
     Ok(Kernel {
         format: KernelFormat::BzImage,

@@ -82,7 +82,7 @@ impl Looks {
         if let Some((_, looks)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
             return *looks;
         }
-        if let Some(pe) = Pe::from_head(head) {
+        if let Some(pe) = Pe::decode(head) {
             return Self::Efi {
                 machine: pe.machine(),
             };

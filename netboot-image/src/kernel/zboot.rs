@@ -11,7 +11,7 @@ pub(super) fn efi_zboot(head: &[u8], len: u64) -> Result<Kernel, KernelError> {
     if len < expected {
         return Err(KernelError::Truncated { len, expected });
     }
-    let Some(pe) = Pe::from_head(head) else {
+    let Some(pe) = Pe::decode(head) else {
         return Err(KernelError::Unsupported {
             reason: "its PE header is missing",
         });

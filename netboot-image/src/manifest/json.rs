@@ -118,7 +118,7 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, ManifestError> {
     let mut raw: RawManifest = serde_json::from_slice(text).map_err(json_error)?;
     let manifest = Manifest {
         version,
-        name: ImageName::new(&raw.name).map_err(|error| value("name", &raw.name, error))?,
+        name: ImageName::parse(&raw.name).map_err(|error| value("name", &raw.name, error))?,
         generation: Generation::new(raw.generation)
             .ok_or_else(|| value("generation", "0", "generations count from 1"))?,
         created: read_time(&raw.created)?,
@@ -282,7 +282,7 @@ fn read_file(field: &'static str, raw: RawFile) -> Result<ImageFile, ManifestErr
             .digest
             .parse()
             .map_err(|error| value(field, &raw.digest, error))?,
-        name: FileName::new(&raw.file).map_err(|error| value(field, &raw.file, error))?,
+        name: FileName::parse(&raw.file).map_err(|error| value(field, &raw.file, error))?,
         size: raw.size,
         extra: raw.extra,
     })
@@ -293,7 +293,7 @@ fn read_files(field: &'static str, raw: Vec<RawFile>) -> Result<Vec<ImageFile>, 
 }
 
 fn read_signature(raw: RawSignature) -> Result<Signature, ManifestError> {
-    let name = |text: &str| FileName::new(text).map_err(|error| value("signatures", text, error));
+    let name = |text: &str| FileName::parse(text).map_err(|error| value("signatures", text, error));
     let listed = match (raw.size, raw.digest) {
         (Some(size), Some(digest)) => Some(read_file(
             "signatures",

@@ -235,7 +235,7 @@ impl Copies<'_> {
     fn take_kernel(&mut self, kernel: Input, cmdline: Vec<String>) -> Result<Taken, StoreError> {
         let from = kernel.label();
         let copied = self.copy(kernel, FileName::of_image("kernel"))?;
-        let kernel = Kernel::from_head(&copied.head, copied.file.size)
+        let kernel = Kernel::decode(&copied.head, copied.file.size)
             .map_err(|reason| StoreError::Kernel { file: from, reason })?;
         let mut file = copied.file;
         let staged = self.dir.join(file.name.as_str());
@@ -268,7 +268,7 @@ impl Copies<'_> {
     fn take_program(&mut self, program: Input) -> Result<Taken, StoreError> {
         let from = program.label();
         let Copied { file, head } = self.copy(program, FileName::of_image("program.efi"))?;
-        let architecture = Pe::from_head(&head).and_then(|pe| pe.machine().architecture());
+        let architecture = Pe::decode(&head).and_then(|pe| pe.machine().architecture());
         let architecture = architecture.ok_or_else(|| StoreError::Unsuitable {
             file: from,
             wanted: "EFI program for x86 or arm64",

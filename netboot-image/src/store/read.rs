@@ -126,9 +126,9 @@ impl FromStr for FileRef {
             Some(_) => return Err(FileRefError::Shape),
         };
         Ok(Self {
-            name: ImageName::new(name).map_err(FileRefError::Image)?,
+            name: ImageName::parse(name).map_err(FileRefError::Image)?,
             generation,
-            file: FileName::new(file).map_err(FileRefError::File)?,
+            file: FileName::parse(file).map_err(FileRefError::File)?,
         })
     }
 }
@@ -161,7 +161,7 @@ impl Store {
             if name.starts_with('.') {
                 continue;
             }
-            let image = match file_name.to_str().map(ImageName::new) {
+            let image = match file_name.to_str().map(ImageName::parse) {
                 Some(Ok(name)) => self.image(&name, None),
                 _ => Err(StoreError::NotOurs { path: path.clone() }),
             };
@@ -305,7 +305,7 @@ impl Store {
             name: name.clone(),
             reason,
         };
-        let manifest = Manifest::from_json(&text).map_err(refused)?;
+        let manifest = Manifest::parse(&text).map_err(refused)?;
         if manifest.name() != name || manifest.generation() != generation {
             let says = format!(
                 "it says that it is {}/{}",

@@ -197,7 +197,7 @@ pub(super) fn sign_files(
     for signer in signers {
         let form = form(signer);
         for of in signed_files(&form, manifest) {
-            let file = FileName::new(&format!("{of}.{}", ending(&form)))
+            let file = FileName::parse(&format!("{of}.{}", ending(&form)))
                 .map_err(|error| refused(manifest, &of, error))?;
             let listed = match of.as_str() {
                 SUMS => None,

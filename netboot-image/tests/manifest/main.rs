@@ -24,7 +24,7 @@ pub(crate) fn sound() -> Value {
 }
 
 pub(crate) fn read(value: &Value) -> Result<Manifest, ManifestError> {
-    Manifest::from_json(value.to_string().as_bytes())
+    Manifest::parse(value.to_string().as_bytes())
 }
 
 pub(crate) fn with(pointer: &str, value: Value) -> Value {

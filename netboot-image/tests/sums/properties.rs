@@ -66,8 +66,8 @@ proptest! {
     fn no_name_leaves_the_directory_it_is_joined_to(text in "\\PC{0,8}|[./@a-c\\\\~-]{0,8}") {
         let dir = std::path::Path::new("/srv/images");
         for name in [
-            ImageName::new(&text).map(String::from),
-            FileName::new(&text).map(String::from),
+            ImageName::parse(&text).map(String::from),
+            FileName::parse(&text).map(String::from),
         ].into_iter().flatten() {
             let path = dir.join(&name);
             prop_assert_eq!(path.parent(), Some(dir));
@@ -97,8 +97,8 @@ proptest! {
             },
             format!("x-{extra}"): { "nested": [number, null, 0.5] },
         });
-        if let Ok(manifest) = Manifest::from_json(text.to_string().as_bytes()) {
-            prop_assert_eq!(Manifest::from_json(manifest.to_json().as_bytes()), Ok(manifest));
+        if let Ok(manifest) = Manifest::parse(text.to_string().as_bytes()) {
+            prop_assert_eq!(Manifest::parse(manifest.to_json().as_bytes()), Ok(manifest));
         }
     }
 }

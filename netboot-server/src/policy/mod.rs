@@ -137,7 +137,7 @@ mod tests {
                              "digest": "sha256:{digest}" }},
                 "initrds": [], "cmdline": [] }}"#
         );
-        Manifest::from_json(json.as_bytes()).expect("a manifest")
+        Manifest::parse(json.as_bytes()).expect("a manifest")
     }
 
     fn machine(mac: MacAddr, arch: Arch) -> Machine {

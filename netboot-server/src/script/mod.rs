@@ -247,7 +247,7 @@ mod tests {
             "architecture": "x86_64", "kind": "linux", "kernel": kernel,
             "initrds": [file("initrd")], "cmdline": cmdline,
         });
-        Manifest::from_json(manifest.to_string().as_bytes()).expect("a manifest")
+        Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest")
     }
 
     fn script(more: &str, images: Vec<Manifest>) -> String {
@@ -302,7 +302,7 @@ mod tests {
             let more = more.as_object().expect("an object").clone();
             manifest.as_object_mut().expect("an object").extend(more);
             let text = manifest.to_string();
-            Manifest::from_json(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+            Manifest::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
         };
         let efi = serde_json::json!({ "kind": "efi", "program":
             { "file": "shell.efi", "size": 5, "digest": format!("sha256:{digest}") } });

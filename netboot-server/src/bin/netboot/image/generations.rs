@@ -109,7 +109,7 @@ pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
 fn every_name(store: &Store) -> Result<Vec<ImageName>, StoreError> {
     let listing = store.list()?;
     let broken = listing.problems.iter().filter_map(|problem| {
-        let name = ImageName::new(&problem.name).ok()?;
+        let name = ImageName::parse(&problem.name).ok()?;
         store.generations(&name).is_ok().then_some(name)
     });
     let names = listing.images.iter().map(|image| image.name().clone());
