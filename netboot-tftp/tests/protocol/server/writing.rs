@@ -9,7 +9,7 @@ use netboot_tftp::{ErrorCode, Limits, Options, TransferError, TransferSettings};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
+use super::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 fn inbox(settings: Settings, writing: Writing) -> (TempDir, Running) {
     let root = tempfile::tempdir().unwrap();

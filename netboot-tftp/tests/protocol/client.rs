@@ -1,5 +1,4 @@
 //! The client, and a server that these tests play with bare sockets.
-#![cfg(feature = "tokio")]
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,5 +1,4 @@
 //! The server and the client over loopback sockets, and the server against packets written by hand.
-#![cfg(feature = "tokio")]
 
 mod caps;
 mod hostile;

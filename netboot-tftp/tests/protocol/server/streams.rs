@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, unhurried};
+use super::support::{Bare, PATIENCE, Running, content, unhurried};
 
 /// Gives what a name says: as many bytes, and as many said to come.
 struct Streams;

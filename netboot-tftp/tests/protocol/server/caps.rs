@@ -4,7 +4,7 @@ use netboot_tftp::client::Client;
 use netboot_tftp::server::Settings;
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
+use super::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 #[tokio::test]
 async fn transfers_of_one_client_are_capped_by_an_error_and_all_transfers_by_silence() {

@@ -3,7 +3,7 @@
 use netboot_image::Boot;
 use serde_json::{Value, json};
 
-use crate::{file, other, read, schema, sound};
+use super::{file, other, read, schema, sound};
 
 #[test]
 fn each_kind_is_read_and_written_as_it_was() {

@@ -8,7 +8,7 @@ use netboot_tftp::server::{Content, Memory, Refusal, Request, Settings, Sink, So
 use netboot_tftp::{ErrorCode, TransferError};
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, unhurried};
+use super::support::{Bare, PATIENCE, Running, content, unhurried};
 
 /// What has become of an upload.
 #[derive(Debug, PartialEq, Eq)]

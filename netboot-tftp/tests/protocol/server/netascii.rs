@@ -5,7 +5,7 @@ use netboot_tftp::client::{Client, Content};
 use netboot_tftp::server::{Directory, Memory, Settings, Writing};
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, unhurried};
+use super::support::{Bare, PATIENCE, Running, unhurried};
 
 /// Lines of every length up to 200, with a CR here and there.
 fn text(len: usize) -> Vec<u8> {

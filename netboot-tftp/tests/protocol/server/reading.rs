@@ -10,7 +10,7 @@ use netboot_tftp::{
 };
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
+use super::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 #[tokio::test]
 async fn files_arrive_whole_in_lockstep_and_in_windows() {

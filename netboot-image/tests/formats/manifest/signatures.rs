@@ -3,7 +3,7 @@
 use netboot_image::SignatureForm;
 use serde_json::{Value, json};
 
-use crate::{DIGEST, read, schema, sound};
+use super::{DIGEST, read, schema, sound};
 
 #[test]
 fn signatures_are_files_of_the_image_save_those_over_the_sums() {

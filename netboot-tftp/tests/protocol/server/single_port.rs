@@ -5,7 +5,7 @@ use netboot_tftp::client::{Client, Content};
 use netboot_tftp::server::{Directory, Settings, Writing};
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
+use super::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 fn single_port() -> Settings {
     Settings::default()

@@ -8,10 +8,10 @@ mod signatures;
 use netboot_image::{Manifest, ManifestError};
 use serde_json::{Value, json};
 
-pub(crate) const DIGEST: &str =
+pub(super) const DIGEST: &str =
     "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-pub(crate) fn sound() -> Value {
+pub(super) fn sound() -> Value {
     json!({
         "version": "1.0", "name": "debian-12", "generation": 3, "created": "2026-11-23T05:26:58Z",
         "label": "Debian 12", "description": "two\nlines", "architecture": "x86_64", "kind": "linux",
@@ -23,11 +23,11 @@ pub(crate) fn sound() -> Value {
     })
 }
 
-pub(crate) fn read(value: &Value) -> Result<Manifest, ManifestError> {
+pub(super) fn read(value: &Value) -> Result<Manifest, ManifestError> {
     Manifest::parse(value.to_string().as_bytes())
 }
 
-pub(crate) fn with(pointer: &str, value: Value) -> Value {
+pub(super) fn with(pointer: &str, value: Value) -> Value {
     let mut manifest = sound();
     *manifest
         .pointer_mut(pointer)
@@ -35,7 +35,7 @@ pub(crate) fn with(pointer: &str, value: Value) -> Value {
     manifest
 }
 
-pub(crate) fn without(object: &str, key: &str) -> Value {
+pub(super) fn without(object: &str, key: &str) -> Value {
     let mut manifest = sound();
     manifest
         .pointer_mut(object)
@@ -45,13 +45,13 @@ pub(crate) fn without(object: &str, key: &str) -> Value {
     manifest
 }
 
-pub(crate) fn schema() -> jsonschema::Validator {
-    let schema = include_str!("../../manifest.schema.json");
+pub(super) fn schema() -> jsonschema::Validator {
+    let schema = include_str!("../../../manifest.schema.json");
     jsonschema::validator_for(&serde_json::from_str(schema).expect("JSON")).expect("a schema")
 }
 
 /// A manifest of another kind than Linux, with the field that the kind is about.
-pub(crate) fn other(kind: &str, field: &str, content: Value) -> Value {
+pub(super) fn other(kind: &str, field: &str, content: Value) -> Value {
     let mut manifest = sound();
     let object = manifest.as_object_mut().expect("an object");
     for linux in ["kernel", "initrds", "cmdline"] {
@@ -62,6 +62,6 @@ pub(crate) fn other(kind: &str, field: &str, content: Value) -> Value {
     manifest
 }
 
-pub(crate) fn file(name: &str) -> Value {
+pub(super) fn file(name: &str) -> Value {
     json!({ "file": name, "size": 3, "digest": DIGEST })
 }

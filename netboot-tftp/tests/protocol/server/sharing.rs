@@ -4,7 +4,7 @@ use netboot_tftp::client::Client;
 use netboot_tftp::server::{Directory, Settings};
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, unhurried};
+use super::support::{Bare, PATIENCE, Running, content, unhurried};
 
 #[tokio::test]
 async fn transfers_get_the_file_that_had_the_name_when_they_began() {

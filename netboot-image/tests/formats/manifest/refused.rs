@@ -3,7 +3,7 @@
 use netboot_image::{Manifest, ManifestError};
 use serde_json::{Value, json};
 
-use crate::{DIGEST, file, other, read, schema, sound, with, without};
+use super::{DIGEST, file, other, read, schema, sound, with, without};
 
 fn many(count: usize) -> Value {
     let notes = (0..count).map(|i| (i.to_string(), json!("x")));

@@ -7,7 +7,7 @@ use netboot_tftp::server::{Memory, Settings};
 use netboot_tftp::{Packet, TransferSettings};
 use tokio::time::timeout;
 
-use crate::support::{Bare, PATIENCE, Running, content, files, unhurried};
+use super::support::{Bare, PATIENCE, Running, content, files, unhurried};
 
 /// What a well-behaved client gets while all of it goes on.
 async fn assert_served(server: &Running) {

@@ -12,7 +12,7 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Running, content};
+use super::support::{PATIENCE, Running, content};
 
 /// How bad the link is.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use netboot_image::Boot;
 use serde_json::{Value, json};
 
-use crate::{DIGEST, read, schema, sound, with};
+use super::{DIGEST, read, schema, sound, with};
 
 #[test]
 fn every_field_is_read() {
