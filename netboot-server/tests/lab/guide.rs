@@ -95,7 +95,8 @@ cd {REPOSITORY}
 mkdir "$HOME/.ssh"
 echo 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGuideGuideGuideGuideGuideGuideGuideGuid me@desk' >"$HOME/.ssh/id_ed25519.pub"
 server() {{ bash -euo pipefail -c "$1"; }}
-client() {{ ip netns exec client bash -euo pipefail -c "$1"; }}
+# What it fetches is not to lie in the repository.
+client() {{ (cd "$scratch" && ip netns exec client bash -euo pipefail -c "$1"); }}
 serve() {{
   "$@" 2>"$scratch/serve.log" &
   for _ in $(seq 300); do
