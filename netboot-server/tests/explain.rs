@@ -178,7 +178,12 @@ fn u_boot_is_told_its_server_and_what_it_boots_there() {
         done.out
     );
     assert!(
-        done.out.contains("\n  arm64         ipxe-arm64.efi ("),
+        done.out.contains("\n  arm64         nothing\n"),
+        "{}",
+        done.out
+    );
+    assert!(
+        done.out.contains("iPXE would hang in U-Boot"),
         "{}",
         done.out
     );

@@ -224,11 +224,12 @@ fn u_boot_boots_by_the_configuration_that_is_its_own() {
 
 #[test]
 fn u_boot_finds_its_files_beside_the_program_that_it_is_told() {
-    let site = Site::new(&json!([]));
+    let named = json!({ "arm64": "arm64-efi/grub.efi" });
+    let site = Site::new(&json!([{ "name": "probed", "mac": MAC, "program": named }]));
     site.add("debian", "a");
     let folder = site.state().join("tftp/arm64-efi");
     std::fs::create_dir_all(&folder).expect("a folder");
-    support::write(&folder, "ipxe.efi", b"stands for a program");
+    support::write(&folder, "grub.efi", b"stands for a program");
     let _serving = Running::serve(&site);
     let of = |choice| probe(&site, &["--firmware", "u-boot", "--choose", choice]);
     let done = of("debian");

@@ -24,15 +24,15 @@ pub enum Firmware {
     /// iPXE, on whatever platform: loads a script or program from a path or a URL. So is gPXE, of
     /// which it was made.
     Ipxe,
-    /// U-Boot's own `dhcp`: loads a file by TFTP from `siaddr`, and looks for `pxelinux.cfg/` beside
-    /// it. As a UEFI application's host it says [`Self::PxeClient`] or [`Self::HttpClient`].
+    /// U-Boot: loads a file by TFTP from `siaddr`, and looks for `pxelinux.cfg/` beside it. Where it
+    /// is to start an EFI program it says `PXEClient`, too, and is known by the rest.
     UBoot,
     /// Anything else: an operating system, or a boot loader that does not say what it is.
     Other,
 }
 
 impl Firmware {
-    /// What sent the message, by options 77, 175 and 60. `pxe_classes` are beginnings of option 60
+    /// What sent the message, by options 77, 175, 60 and 94. `pxe_classes` are beginnings of option 60
     /// that mean PXE besides `PXEClient`.
     #[must_use]
     pub fn of<S: AsRef<str>>(message: &MessageView<'_>, pxe_classes: &[S]) -> Self {
@@ -41,15 +41,17 @@ impl Firmware {
             message.option(OptionCode::USER_CLASS).as_deref(),
             message.option(OptionCode::IPXE).is_some(),
             class.as_deref().unwrap_or_default(),
+            message.option(OptionCode::CLIENT_NDI).as_deref(),
             pxe_classes,
         )
     }
 
-    /// What sent these options: 77, whether 175 is there, and 60.
+    /// What sent these options: 77, whether 175 is there, 60 and 94.
     pub(super) fn told_by<S: AsRef<str>>(
         user_class: Option<&[u8]>,
         has_ipxe: bool,
         class: &[u8],
+        interface: Option<&[u8]>,
         pxe_classes: &[S],
     ) -> Self {
         let is = |class| user_class.is_some_and(|data| UserClass::data_contains(data, class));
@@ -57,6 +59,7 @@ impl Firmware {
             return Self::Ipxe;
         }
         match VendorClassKind::of(class) {
+            VendorClassKind::Pxe if hosts_efi(class, interface) => Self::UBoot,
             VendorClassKind::Pxe => Self::PxeClient,
             VendorClassKind::Http => Self::HttpClient,
             VendorClassKind::UBoot => Self::UBoot,
@@ -76,6 +79,13 @@ impl Firmware {
     pub const fn is_boot_stage(self) -> bool {
         !matches!(self, Self::Other)
     }
+}
+
+/// Whether it is U-Boot that says that it is UEFI: in option 60 it has UEFI's platform and UNDI 3.0,
+/// and in option 94 UNDI 0.0 (`bootmeth_efi.c` and `dhcp_extended` in its sources). UEFI says the same
+/// in both.
+fn hosts_efi(class: &[u8], interface: Option<&[u8]>) -> bool {
+    interface == Some(&[1, 0, 0]) && VendorClass::arch_in(class).is_some_and(|arch| arch.is_uefi())
 }
 
 /// Who asks, as far as the boot policy may care.

@@ -19,6 +19,7 @@ pub(super) struct Found<'a> {
     pub(super) rapid_commit: Occurrences<'a>,
     pub(super) relay_agent: Occurrences<'a>,
     pub(super) client_arch: Occurrences<'a>,
+    pub(super) client_ndi: Occurrences<'a>,
     pub(super) machine_id: Occurrences<'a>,
     pub(super) ipxe: Occurrences<'a>,
 }
@@ -48,6 +49,7 @@ impl<'a> Found<'a> {
                 OptionCode::RAPID_COMMIT => &mut found.rapid_commit,
                 OptionCode::RELAY_AGENT => &mut found.relay_agent,
                 OptionCode::CLIENT_ARCH => &mut found.client_arch,
+                OptionCode::CLIENT_NDI => &mut found.client_ndi,
                 OptionCode::MACHINE_ID => &mut found.machine_id,
                 OptionCode::IPXE => &mut found.ipxe,
                 _ => continue,

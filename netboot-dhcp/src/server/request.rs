@@ -95,6 +95,7 @@ impl Request {
             found.user_class.joined().as_deref(),
             found.ipxe.is_some(),
             &class,
+            found.client_ndi.joined().as_deref(),
             pxe_classes,
         );
         let is_other = !class.is_empty() && VendorClassKind::of(&class) == VendorClassKind::Other;

@@ -73,12 +73,18 @@ fn machine(config: &Config, requester: &Requester<'_>) -> Machine {
     }
 }
 
-/// Of the platforms that a machine says it is, the first that a program is known for.
+/// Of the platforms that a machine says it is, the first that a program is known for. Where U-Boot
+/// says UEFI, it is U-Boot.
 fn bootable(requester: &Requester<'_>) -> Option<Arch> {
     let uuid = requester.uuid().map(Uuid::from_bytes);
     let known = |arch: &&Arch| Platform::of(**arch, requester.mac(), uuid).is_some();
     let archs = requester.archs();
-    archs.iter().find(known).or(archs.first()).copied()
+    let arch = archs.iter().find(known).or(archs.first()).copied();
+    match (requester.firmware, arch) {
+        (Firmware::UBoot, Some(Arch::ARM32_UEFI)) => Some(Arch::ARM32_UBOOT),
+        (Firmware::UBoot, Some(Arch::ARM64_UEFI)) => Some(Arch::ARM64_UBOOT),
+        (_, arch) => arch,
+    }
 }
 
 /// The configuration's network that the DHCP logic has by this number.

@@ -148,6 +148,10 @@ impl<'w> Layers<'w> {
         let Some(arch) = machine.arch else {
             return Program::None;
         };
+        if arch.is_u_boot() {
+            reasons.push(Reason::NoIpxeForUBoot);
+            return Program::None;
+        }
         let Some(platform) = platform else {
             reasons.push(Reason::NoProgramFor(arch));
             return Program::None;

@@ -69,6 +69,9 @@ pub enum Reason {
     ProgramFor(Arch, String),
     /// No program is known for the architecture.
     NoProgramFor(Arch),
+    /// U-Boot gets none of iPXE's programs. iPXE for ARM waits for an interrupt that does not come
+    /// there (ipxe/ipxe#1442), and U-Boot boots without one.
+    NoIpxeForUBoot,
     /// None of these boot programs is at hand.
     ProgramNotAtHand(Vec<String>),
     /// A boot program is at hand under the right name, and is for another platform.
@@ -106,6 +109,7 @@ impl Reason {
             Self::NamesProgram { .. }
                 | Self::ProgramFor(..)
                 | Self::NoProgramFor(_)
+                | Self::NoIpxeForUBoot
                 | Self::ProgramNotAtHand(_)
                 | Self::ProgramForOther(..)
         )
@@ -172,6 +176,9 @@ impl fmt::Display for Reason {
             }
             Self::ProgramFor(arch, name) => write!(f, "{name} is for {arch}"),
             Self::NoProgramFor(arch) => write!(f, "no boot program is known for {arch}"),
+            Self::NoIpxeForUBoot => f.write_str(
+                "iPXE would hang in U-Boot, which boots by pxelinux.cfg/ or a program that is named",
+            ),
             Self::ProgramNotAtHand(names) => {
                 write!(f, "no {} is at hand", names.join(" and no "))
             }

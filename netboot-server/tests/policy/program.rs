@@ -157,26 +157,38 @@ fn a_program_for_another_platform_is_not_taken_by_its_name_and_is_said() {
 }
 
 #[test]
-fn u_boot_gets_the_program_of_its_platform_or_the_server_alone() {
-    let site = site(json!([]), json!({ "program_dirs": [] }));
-    put(&site, "arm64-efi/ipxe.efi", "arm64");
+fn u_boot_gets_the_program_that_is_named_or_the_server_alone() {
+    let named = json!({ "arm64": "grub/grubaa64.efi" });
+    let site = site(
+        json!([{ "name": "node-01", "mac": mac(1), "program": named }]),
+        json!({ "program_dirs": [] }),
+    );
+    put(&site, "grub/grubaa64.efi", "grub");
+    // In which it would hang.
+    put(&site, "ipxe-arm64.efi", "ipxe");
     let _serving = Running::serve(&site);
-    // RFC 4578's registry: 0x15 is 32-bit ARM, 0x16 64-bit. U-Boot sends no PXEClient.
-    let told = |last, arch| {
-        let mut profile = Profile::plain(HardwareAddr::from(mac(last)));
-        profile
-            .options
-            .set(OptionCode::VENDOR_CLASS, b"U-Boot.armv8");
-        profile.options.put(key::CLIENT_ARCH, &vec![Arch(arch)]);
+    // As net/bootp.c and boot/bootmeth_efi.c have it: its own class and number (0x15 is 32-bit ARM,
+    // 0x16 64-bit), or UEFI's where it is to start an EFI program; UNDI 0.0 in option 94 always.
+    let own = (&b"U-Boot.armv8"[..], Arch::ARM64_UBOOT);
+    let efi = (&b"PXEClient:Arch:00011:UNDI:003000"[..], Arch::ARM64_UEFI);
+    let told = |last, (class, arch): (&[u8], Arch)| {
+        let mut profile = Profile::u_boot(mac(last));
+        profile.options.set(OptionCode::VENDOR_CLASS, class);
+        profile.options.put(key::CLIENT_ARCH, &vec![arch]);
         let bound = boot(&site, profile);
         (bound.file, bound.next_server)
     };
     let server = Some(Ipv4Addr::LOCALHOST);
-    assert_eq!(
-        told(1, 0x16),
-        (Some("arm64-efi/ipxe.efi".to_owned()), server)
-    );
-    assert_eq!(told(2, 0x15), (None, server));
+    let grub = (Some("grub/grubaa64.efi".to_owned()), server);
+    assert_eq!(told(1, own), grub);
+    assert_eq!(told(1, efi), grub);
+    for (last, said) in [(2, own), (3, efi), (4, (own.0, Arch::ARM32_UBOOT))] {
+        assert_eq!(told(last, said), (None, server));
+    }
+    // UEFI itself says UNDI 3.0 in both.
+    let mut uefi = Profile::pxe_uefi(mac(5));
+    uefi.options.put(key::CLIENT_ARCH, &vec![Arch::ARM64_UEFI]);
+    assert_eq!(boot(&site, uefi).file.as_deref(), Some("ipxe-arm64.efi"));
 }
 
 #[test]

@@ -293,6 +293,7 @@ impl Resource {
             _ if policy::served(path).is_some() => Self::Script,
             // Where PXELINUX and U-Boot look before and behind what is served there.
             _ if folder.is_some_and(|it| it.ends_with("pxelinux.cfg")) => Self::Optional,
+            _ if folder == Some("dtb") => Self::Optional,
             Some("mod" | "lst" | "dtb") => Self::Optional,
             Some("img") if name.strip_suffix(".img").is_some_and(is_address) => Self::Optional,
             _ if optional.iter().any(|it| name.starts_with(it)) => Self::Optional,
