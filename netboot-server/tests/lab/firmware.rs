@@ -295,24 +295,43 @@ const RELAYED_TARGET: &str = r#"
 #[test]
 #[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe, ipxe-qemu and debian-installer-12-netboot-amd64"]
 fn bios_pxe_behind_a_relay_loads_undionly_of_2019() {
-    boots_behind_a_relay("bios-relay-e83a", "/usr/lib/ipxe/undionly.kpxe");
+    loads_undionly("bios-relay-e83a", "/usr/lib/ipxe/undionly.kpxe");
 }
 
 #[test]
 #[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, seabios, ipxe-qemu and debian-installer-12-netboot-amd64"]
 fn bios_pxe_behind_a_relay_loads_undionly_of_2025() {
     let undionly = debian13!("all/usr/lib/ipxe/undionly.kpxe");
-    boots_behind_a_relay("bios-relay-05c9", undionly);
+    loads_undionly("bios-relay-05c9", undionly);
 }
 
-/// Boots a BIOS PXE ROM, which is QEMU's iPXE behind a relay that takes its options out.
-fn boots_behind_a_relay(token: &str, undionly: &'static str) {
+fn loads_undionly(token: &str, undionly: &'static str) {
+    let programs = [("undionly.kpxe", Program::File(undionly))];
+    boots_behind_a_relay(token, &programs, |server| {
+        let size = std::fs::metadata(undionly).expect("a file").len();
+        let sent = format!("sent undionly.kpxe: {size} bytes");
+        server.assert_logged(&["TFTP", MAC, &sent]);
+        server.assert_logged(&["DHCPACK(up0)", MAC, "boots http://10.0.0.1/boot.ipxe"]);
+        assert_image_served(server);
+    });
+}
+
+/// Boots a BIOS PXE ROM, which is QEMU's iPXE behind a relay that takes its options out, through the
+/// first of these programs.
+pub(crate) fn boots_behind_a_relay(
+    token: &str,
+    programs: &[(&str, Program)],
+    check: impl FnOnce(&Server),
+) {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
     add_debian(&state, token);
-    let folder = state.join("tftp");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    Program::File(undionly).put(&folder.join("undionly.kpxe"));
+    for (name, program) in programs {
+        let path = state.join("tftp").join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        program.put(&path);
+    }
+    let (program, _) = programs.first().expect("a program");
     let machines = namespace_with_tap("192.168.50.1/24");
     let servers = Namespace::new().expect("a network namespace");
     servers
@@ -330,7 +349,8 @@ fn boots_behind_a_relay(token: &str, undionly: &'static str) {
     machines
         .run(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1"))
         .expect("the machines' host routes");
-    let config = [relay::NETWORKS, RELAYED_TARGET].concat();
+    let program_of_target = format!("    program = \"{program}\"\n");
+    let config = [relay::NETWORKS, RELAYED_TARGET, &program_of_target].concat();
     let server = Server::start(&servers, &state, &config, 3);
     relay::start(
         &machines,
@@ -342,12 +362,9 @@ fn boots_behind_a_relay(token: &str, undionly: &'static str) {
     let console = power_on(&machines, Firmware::BIOS, scratch.path());
     assert_shell_with(&console, token);
     console.power_off();
-    let size = std::fs::metadata(undionly).expect("a file").len();
-    let sent = format!("sent undionly.kpxe: {size} bytes");
-    server.assert_logged(&["DHCPACK(up0)", MAC, "boots undionly.kpxe"]);
-    server.assert_logged(&["TFTP", MAC, &sent]);
-    server.assert_logged(&["DHCPACK(up0)", MAC, "boots http://10.0.0.1/boot.ipxe"]);
-    assert_image_served(&server);
+    let told = format!("boots {program}");
+    server.assert_logged(&["DHCPACK(up0)", MAC, &told]);
+    check(&server);
     print_steps(&server);
     let leases = server.stop();
     let lab = |ip: &Ipv4Addr| ip.octets()[..3] == [192, 168, 50];

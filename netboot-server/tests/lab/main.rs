@@ -10,9 +10,11 @@ mod interop;
 mod lan;
 mod probe;
 mod program;
+mod pxelinux;
 mod relay;
 mod running;
 mod secure_boot;
 mod server;
+mod uboot;
 #[path = "../support/nix.rs"]
 mod use_nix;
