@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 pub mod admin;
+mod boot_files;
+mod boot_http;
 pub mod config;
 mod dhcp;
 mod failure;
@@ -9,6 +11,7 @@ mod identity;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod leases;
+pub mod paths;
 pub mod policy;
 pub mod script;
 mod service;

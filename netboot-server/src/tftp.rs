@@ -9,17 +9,18 @@ use netboot_image::FileRef;
 use netboot_tftp::RelativePath;
 use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
 
-use crate::identity::Claim;
-use crate::policy::{image_file, served_beside};
-use crate::script::Origin;
-use crate::service::Shared;
+use crate::boot_files::{BootFiles, ScriptRequest};
+use crate::identity::{Identity, UrlClaim};
+use crate::paths::image_file;
+use crate::policy::{Origin, served_beside};
+use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Kind, Protocol, shown};
 
 /// Files by TFTP: the operator's, then the distribution's boot programs, then the scripts under the
 /// names that iPXE, GRUB, U-Boot and PXELINUX ask for.
 #[derive(Clone)]
 pub(crate) struct Files {
-    shared: Arc<Shared>,
+    boot_files: BootFiles,
     directory: Arc<Directory>,
 }
 
@@ -29,9 +30,12 @@ impl Files {
     /// # Errors
     ///
     /// Where the folder cannot be reached.
-    pub(crate) fn new(shared: Arc<Shared>, folder: &Path) -> std::io::Result<Self> {
+    pub(crate) fn new(boot_files: BootFiles, folder: &Path) -> std::io::Result<Self> {
         let directory = Arc::new(Directory::new(folder)?);
-        Ok(Self { shared, directory })
+        Ok(Self {
+            boot_files,
+            directory,
+        })
     }
 
     /// What a name means. Blocks.
@@ -45,9 +49,9 @@ impl Files {
             .map_err(|error| Refusal::access_violation().with_detail(error))?
             .to_string();
         let address = client.ip().to_canonical();
-        let world = self.shared.worlds.current();
+        let world = self.boot_files.worlds().current();
         let path = self
-            .shared
+            .boot_files
             .second_stage(&world, address, &path)
             .unwrap_or(path);
         let missing = match self.directory.open_file(path.as_bytes()) {
@@ -70,15 +74,16 @@ impl Files {
             http_port: world.config().ports.http.get(),
             secure: false,
         };
-        self.shared
-            .script(
+        self.boot_files
+            .script(&ScriptRequest {
                 language,
                 address,
-                self.shared.identify(address),
-                &Claim::new(&path, ""),
+                seen: self.boot_files.identity().machine_at(address),
+                claim: &UrlClaim::new(&path, ""),
                 origin,
-                (Protocol::Tftp, &path),
-            )
+                by: Protocol::Tftp,
+                path: &path,
+            })
             .map(|script| Content::Bytes(script.text.clone()))
             .map_err(|error| Refusal::not_found().with_detail(error))
     }
@@ -89,7 +94,7 @@ impl Files {
     fn image(&self, path: &str) -> Result<Content, Refusal> {
         let file =
             FileRef::from_str(path).map_err(|error| Refusal::not_found().with_detail(error))?;
-        let opened = self.shared.worlds.store().open_file(&file);
+        let opened = self.boot_files.worlds().store().open_file(&file);
         let opened = opened.map_err(|error| Refusal::not_found().with_detail(error))?;
         Content::from_file(opened.file).map_err(|error| Refusal::not_found().with_detail(error))
     }
@@ -106,11 +111,11 @@ impl Source for Files {
 }
 
 /// Puts what the TFTP server observed into the event stream.
-pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
+pub(crate) fn observe(identity: &Identity, telemetry: &Telemetry, event: &Event<'_>) {
     let shown = |name: &[u8]| shown(&String::from_utf8_lossy(name));
     let emit = |client: SocketAddr, kind: &dyn Fn(IpAddr) -> Kind| {
         let address = client.ip().to_canonical();
-        shared.emit(shared.identify(address), kind(address));
+        telemetry.emit(identity.machine_at(address), kind(address));
     };
     let failed = |client: SocketAddr, name: &[u8], why: String| {
         emit(client, &|client| Kind::TftpFailed {
@@ -159,7 +164,7 @@ pub(crate) fn observe(shared: &Shared, event: &Event<'_>) {
             failed(*client, name, cap.to_string());
         }
         Event::Malformed { error, .. } => {
-            shared.malformed.count("TFTP", || error.to_string());
+            telemetry.malformed("TFTP", || error.to_string());
         }
         Event::System { what, error } => tracing::warn!("TFTP: cannot {what}: {error}"),
         Event::Started { .. } | Event::Repeated { .. } | Event::Stray { .. } => {}

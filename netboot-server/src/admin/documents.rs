@@ -8,12 +8,12 @@ use netboot_dhcp::server::{ClientKey, Lease, NetworkId};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::Operations;
 use crate::admin::explain::Explanation;
 use crate::config::Config;
 use crate::leases::Listed;
-use crate::policy::Machine;
-use crate::service::Shared;
 use crate::telemetry::events::Summary;
+use crate::world::Machine;
 
 /// `/api/v1/status`: the service as a whole.
 #[derive(Debug, Serialize)]
@@ -69,36 +69,34 @@ struct Download {
     elapsed_ms: u64,
 }
 
-pub(super) fn status(shared: &Shared) -> Status {
-    let world = shared.worlds.current();
+pub(super) fn status(of: &Operations) -> Status {
+    let world = of.worlds.current();
     Status {
         version: env!("CARGO_PKG_VERSION"),
-        started: shared.started,
+        started: of.started,
         world: world.number(),
-        endpoints: endpoints(shared),
-        networks: networks(shared, world.config()),
+        endpoints: endpoints(of),
+        networks: networks(of, world.config()),
         images: world.images().count(),
         targets: world.config().targets.len(),
         broken: world.broken().to_vec(),
-        events: shared.events.last(),
-        downloads: downloads(shared),
+        events: of.telemetry.events().last(),
+        downloads: downloads(of),
     }
 }
 
-fn endpoints(shared: &Shared) -> Vec<Endpoint> {
-    let listeners = shared.listeners();
-    let states = listeners.states();
-    let endpoints = states.map(|(endpoint, listening)| Endpoint {
-        name: endpoint.to_string(),
-        listening,
-    });
-    endpoints.collect()
+fn endpoints(of: &Operations) -> Vec<Endpoint> {
+    let endpoints = (of.endpoints)().into_iter();
+    endpoints
+        .map(|(name, listening)| Endpoint { name, listening })
+        .collect()
 }
 
-fn networks(shared: &Shared, config: &Config) -> Vec<Network> {
-    let usage: BTreeMap<NetworkId, Pool> = shared
-        .dhcp()
-        .usage(shared.clock.now())
+fn networks(of: &Operations, config: &Config) -> Vec<Network> {
+    let usage: BTreeMap<NetworkId, Pool> = of
+        .leases
+        .lock()
+        .usage(of.leases.now())
         .map(|usage| {
             let pool = Pool {
                 addresses: usage.addresses,
@@ -116,18 +114,16 @@ fn networks(shared: &Shared, config: &Config) -> Vec<Network> {
             interface: network.interface.clone(),
             subnet: network.subnet.to_string(),
             server: network.server,
-            pool: usage
-                .remove(&NetworkId(network.subnet.network().to_bits()))
-                .unwrap_or(Pool {
-                    addresses: 0,
-                    in_use: 0,
-                }),
+            pool: usage.remove(&network.id()).unwrap_or(Pool {
+                addresses: 0,
+                in_use: 0,
+            }),
         })
         .collect()
 }
 
-fn downloads(shared: &Shared) -> Vec<Download> {
-    let under_way = shared.downloads.under_way();
+fn downloads(of: &Operations) -> Vec<Download> {
+    let under_way = of.downloads.under_way();
     let downloads = under_way.into_iter().map(|one| Download {
         client: one.client,
         machine: one.machine,
@@ -154,9 +150,9 @@ pub(super) struct MachineDocument {
     boot: Option<Summary>,
 }
 
-pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
-    let world = shared.worlds.current();
-    let now = shared.clock.now();
+pub(super) fn machines(of: &Operations) -> Vec<MachineDocument> {
+    let world = of.worlds.current();
+    let now = of.leases.now();
     let mut machines: BTreeMap<MacAddr, MachineDocument> = BTreeMap::new();
     let mut others = Vec::new();
     let blank = |mac| MachineDocument {
@@ -179,10 +175,15 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
             None => others.push(machine),
         }
     }
-    for (mac, boot) in shared.events.boots() {
+    for (mac, boot) in of.telemetry.events().boots() {
         machines.entry(mac).or_insert_with(|| blank(Some(mac))).boot = Some(boot);
     }
-    for lease in shared.dhcp().leases().filter(|lease| lease.is_active(now)) {
+    for lease in of
+        .leases
+        .lock()
+        .leases()
+        .filter(|lease| lease.is_active(now))
+    {
         if let ClientKey::Hardware(hardware) = &lease.client
             && let Some(machine) = hardware.mac().and_then(|mac| machines.get_mut(&mac))
         {
@@ -193,18 +194,18 @@ pub(super) fn machines(shared: &Shared) -> Vec<MachineDocument> {
 }
 
 /// `/api/v1/leases`: every lease that is remembered, also those that are over.
-pub(super) fn leases(shared: &Shared) -> Vec<Listed> {
-    let world = shared.worlds.current();
-    let leases: Vec<Lease> = shared.dhcp().leases().cloned().collect();
+pub(super) fn leases(of: &Operations) -> Vec<Listed> {
+    let world = of.worlds.current();
+    let leases: Vec<Lease> = of.leases.lock().leases().cloned().collect();
     let listed = leases
         .iter()
-        .map(|lease| Listed::of(lease, Some(world.config()), &shared.clock));
+        .map(|lease| Listed::of(lease, Some(world.config()), of.leases.clock()));
     listed.collect()
 }
 
 /// `/api/v1/images`: the manifest of every image's current generation.
-pub(super) fn images(shared: &Shared) -> Vec<Box<RawValue>> {
-    let world = shared.worlds.current();
+pub(super) fn images(of: &Operations) -> Vec<Box<RawValue>> {
+    let world = of.worlds.current();
     let manifests = world.images().map(netboot_image::Manifest::to_json);
     manifests
         .filter_map(|manifest| RawValue::from_string(manifest).ok())
@@ -212,6 +213,6 @@ pub(super) fn images(shared: &Shared) -> Vec<Box<RawValue>> {
 }
 
 /// `/api/v1/explain?mac=…&arch=…`: what a machine would boot, and why.
-pub(super) fn explain(shared: &Shared, machine: &Machine) -> Explanation {
-    crate::admin::explain::explain(&shared.worlds.current(), machine)
+pub(super) fn explain(of: &Operations, machine: &Machine) -> Explanation {
+    crate::admin::explain::explain(&of.worlds.current(), machine)
 }

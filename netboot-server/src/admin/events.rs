@@ -12,8 +12,8 @@ use serde::{Serialize, Serializer};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::Operations;
 use crate::http::Body;
-use crate::service::Shared;
 use crate::telemetry::events::{Event, Read, Reader};
 
 /// Lines that wait for a client; the ring holds the rest.
@@ -46,8 +46,8 @@ impl From<Arc<Event>> for Line {
 }
 
 /// The events behind this number that the ring holds.
-pub(super) fn list(shared: &Shared, since: u64) -> List {
-    let mut reader = shared.events.after(since);
+pub(super) fn list(of: &Operations, since: u64) -> List {
+    let mut reader = of.telemetry.events().after(since);
     let mut list = List {
         missed: 0,
         events: Vec::new(),
@@ -62,9 +62,9 @@ pub(super) fn list(shared: &Shared, since: u64) -> List {
 }
 
 /// The events behind this number, one a line, for as long as the client listens.
-pub(super) fn follow(shared: &Shared, since: u64, stop: &CancellationToken) -> Response<Body> {
+pub(super) fn follow(of: &Operations, since: u64, stop: &CancellationToken) -> Response<Body> {
     let (lines, waiting) = mpsc::channel(WAITING);
-    let reader = shared.events.after(since);
+    let reader = of.telemetry.events().after(since);
     let stop = stop.clone();
     tokio::spawn(async move {
         tokio::select! {

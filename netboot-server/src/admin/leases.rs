@@ -2,31 +2,34 @@
 //! before DHCP knows of it, as one that DHCP makes.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use hyper::StatusCode;
 use netboot_dhcp::server::{Effect, EffectResult};
 use serde_json::Value;
 
-use super::{Refusal, internal};
+use super::{Operations, Refusal, internal};
 use crate::leases::Listed;
 use crate::leases::offline::{Plan, claim, ended};
-use crate::service::Shared;
 
 /// Ends the lease of an address, and gives it as it was. Blocks.
-pub(super) fn remove(shared: &Arc<Shared>, address: &str) -> Result<Listed, Refusal> {
+pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, Refusal> {
     let address: Ipv4Addr = address
         .parse()
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("{address}: {error}")))?;
     let nothing = || Refusal::new(StatusCode::NOT_FOUND, format!("{address} has no lease"));
-    let lease = shared.dhcp().lease(address).cloned().ok_or_else(nothing)?;
-    let now = shared.clock.now();
-    match store(shared, vec![claim(ended(&lease, now))]).first() {
+    let lease = of
+        .leases
+        .lock()
+        .lease(address)
+        .cloned()
+        .ok_or_else(nothing)?;
+    let now = of.leases.now();
+    match store(of, vec![claim(ended(&lease, now))]).first() {
         Some(EffectResult::Claimed) => {
             let client = &lease.client;
             tracing::info!("{address} is no longer lent to {client}: the operator says so");
-            let world = shared.worlds.current();
-            Ok(Listed::of(&lease, Some(world.config()), &shared.clock))
+            let world = of.worlds.current();
+            Ok(Listed::of(&lease, Some(world.config()), of.leases.clock()))
         }
         Some(EffectResult::Lost { .. }) => Err(Refusal::new(
             StatusCode::CONFLICT,
@@ -37,17 +40,17 @@ pub(super) fn remove(shared: &Arc<Shared>, address: &str) -> Result<Listed, Refu
 }
 
 /// Takes the leases of a dnsmasq lease file. Blocks.
-pub(super) fn import(shared: &Arc<Shared>, file: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, Refusal> {
     let text = std::str::from_utf8(file)
         .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("the file: {error}")))?;
-    let world = shared.worlds.current();
+    let world = of.worlds.current();
     let networks = world.config().networks.iter();
     let networks: Vec<_> = networks
         .map(|network| (network.id(), network.subnet))
         .collect();
-    let known = shared.leases.load().map_err(internal)?;
-    let plan = Plan::new(text, &networks, &shared.clock, &known);
-    let results = store(shared, plan.claims());
+    let known = of.store.load().map_err(internal)?;
+    let plan = Plan::new(text, &networks, of.leases.clock(), &known);
+    let results = store(of, plan.claims());
     if results.contains(&EffectResult::Down) {
         return Err(internal("the lease database cannot be written"));
     }
@@ -57,9 +60,9 @@ pub(super) fn import(shared: &Arc<Shared>, file: &[u8]) -> Result<Value, Refusal
 }
 
 /// Stores claims, and then tells DHCP of those that were.
-fn store(shared: &Arc<Shared>, claims: Vec<Effect>) -> Vec<EffectResult> {
-    let results = shared.leases.claim_now(claims.clone());
-    let mut server = shared.dhcp();
+fn store(of: &Operations, claims: Vec<Effect>) -> Vec<EffectResult> {
+    let results = of.store.claim_now(claims.clone());
+    let mut server = of.leases.lock();
     for (claim, result) in claims.into_iter().zip(&results) {
         if let (Effect::Claim { lease, .. }, EffectResult::Claimed) = (claim, result) {
             // One of a network that is served no more is kept on disk.

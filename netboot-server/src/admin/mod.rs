@@ -6,8 +6,11 @@
 mod documents;
 mod events;
 pub mod explain;
+mod gauges;
 mod leases;
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,11 +22,13 @@ use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{self, Body};
-use crate::service::Shared;
+use crate::config::Problems;
+use crate::http::{self, Body, Downloads};
+use crate::leases::{LeaseStore, LeaseTable};
 use crate::telemetry::events::InstallWord;
-use crate::telemetry::metrics;
-use crate::world::installs::{Change, ReportError};
+use crate::telemetry::{Telemetry, host_time, metrics};
+use crate::world::Worlds;
+use crate::world::installs::{Change, InstallReports, ReportError};
 
 /// Bytes of the longest body: dnsmasq's lines for some 200,000 leases.
 const MAX_BODY: usize = 16 << 20;
@@ -51,62 +56,104 @@ impl Refusal {
     }
 }
 
-/// Answers one request. An answer without an end ends when `stop` is cancelled.
-pub(crate) async fn answer(
-    shared: &Arc<Shared>,
-    access: Access,
-    stop: &CancellationToken,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    let (request, body) = request.into_parts();
-    let path = request.uri.path().trim_end_matches('/');
-    let query = Query(request.uri.query().unwrap_or_default());
-    let is_read = matches!(request.method, Method::GET | Method::HEAD);
-    let answered = if is_read {
-        read(shared, path, query, stop).await
-    } else if access == Access::Write {
-        write(shared, &request.method, path, body).await
-    } else {
-        Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "here the API only tells; changes are made over the control socket, by `netboot`",
-        ))
-    };
-    let response = answered.unwrap_or_else(|refusal| refused(&refusal));
-    let mut response = http::compress(response, &request.headers).await;
-    if request.method == Method::HEAD {
-        *response.body_mut() = Body::bytes(Bytes::new());
+/// What the API tells of, and what it changes.
+pub(crate) struct Operations {
+    pub(crate) worlds: Arc<Worlds>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) leases: LeaseTable,
+    pub(crate) store: Arc<LeaseStore>,
+    pub(crate) downloads: Arc<Downloads>,
+    pub(crate) installs: InstallReports,
+    /// When the service started, by the host's clock.
+    pub(crate) started: jiff::Timestamp,
+    /// What listens, as `DHCP on eth1`, and whether it does now or is waited for.
+    pub(crate) endpoints: Box<dyn Fn() -> Vec<(String, bool)> + Send + Sync>,
+    /// Takes the configuration anew. Blocks.
+    pub(crate) reload: Box<dyn Fn() -> Result<Problems, Problems> + Send + Sync>,
+}
+
+impl fmt::Debug for Operations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operations")
+            .field("started", &self.started)
+            .finish_non_exhaustive()
     }
-    response
+}
+
+/// The URLs of the API at one place where it listens.
+#[derive(Debug)]
+pub(crate) struct Api {
+    operations: Arc<Operations>,
+    access: Access,
+}
+
+impl Api {
+    pub(crate) fn new(operations: Arc<Operations>, access: Access) -> Self {
+        Self { operations, access }
+    }
+}
+
+impl http::Handler for Api {
+    type Connection = ();
+
+    fn connection(&self, _client: SocketAddr, _local: SocketAddr, _secure: bool) {}
+
+    async fn answer(
+        &self,
+        (): &(),
+        request: Request<Incoming>,
+        stop: &CancellationToken,
+    ) -> Response<Body> {
+        let (request, body) = request.into_parts();
+        let path = request.uri.path().trim_end_matches('/');
+        let query = Query(request.uri.query().unwrap_or_default());
+        let is_read = matches!(request.method, Method::GET | Method::HEAD);
+        let answered = if is_read {
+            read(&self.operations, path, query, stop).await
+        } else if self.access == Access::Write {
+            write(&self.operations, &request.method, path, body).await
+        } else {
+            Err(Refusal::new(
+                StatusCode::FORBIDDEN,
+                "here the API only tells; changes are made over the control socket, by `netboot`",
+            ))
+        };
+        let response = answered.unwrap_or_else(|refusal| refused(&refusal));
+        let mut response = http::compress(response, &request.headers).await;
+        if request.method == Method::HEAD {
+            *response.body_mut() = Body::bytes(Bytes::new());
+        }
+        response
+    }
 }
 
 async fn read(
-    shared: &Arc<Shared>,
+    of: &Arc<Operations>,
     path: &str,
     query: Query<'_>,
     stop: &CancellationToken,
 ) -> Result<Response<Body>, Refusal> {
     match path {
-        "/metrics" => blocking(shared, |shared| Ok(metrics(shared))).await,
-        "/api/v1/status" => document(shared, documents::status).await,
-        "/api/v1/machines" => document(shared, documents::machines).await,
-        "/api/v1/leases" => document(shared, documents::leases).await,
-        "/api/v1/images" => document(shared, documents::images).await,
+        "/metrics" => blocking(of, |of| Ok(metrics(of))).await,
+        "/api/v1/status" => document(of, documents::status).await,
+        "/api/v1/machines" => document(of, documents::machines).await,
+        "/api/v1/leases" => document(of, documents::leases).await,
+        "/api/v1/images" => document(of, documents::images).await,
         "/api/v1/explain" => {
             let machine = query.machine()?;
-            document(shared, move |shared| documents::explain(shared, &machine)).await
+            document(of, move |of| documents::explain(of, &machine)).await
         }
-        "/api/v1/events" if query.has("follow") => Ok(events::follow(shared, query.since()?, stop)),
+        "/api/v1/events" if query.has("follow") => Ok(events::follow(of, query.since()?, stop)),
         "/api/v1/events" => {
             let since = query.since()?;
-            document(shared, move |shared| events::list(shared, since)).await
+            document(of, move |of| events::list(of, since)).await
         }
         _ => Err(nothing()),
     }
 }
 
 async fn write(
-    shared: &Arc<Shared>,
+    of: &Arc<Operations>,
     method: &Method,
     path: &str,
     body: Incoming,
@@ -119,17 +166,17 @@ async fn write(
                 Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
             })?;
             let file = file.to_bytes();
-            changed(shared, move |shared| leases::import(shared, &file)).await
+            changed(of, move |of| leases::import(of, &file)).await
         }
         (&Method::DELETE, path) => {
             let address = path.strip_prefix("/api/v1/leases/").ok_or_else(nothing)?;
             let address = address.to_owned();
-            changed(shared, move |shared| leases::remove(shared, &address)).await
+            changed(of, move |of| leases::remove(of, &address)).await
         }
-        (&Method::POST, "/api/v1/reload") => blocking(shared, reload).await,
+        (&Method::POST, "/api/v1/reload") => blocking(of, reload).await,
         (&Method::POST, path) => {
             let (name, change) = install_change(path).ok_or_else(nothing)?;
-            blocking(shared, move |shared| change_install(shared, &name, change)).await
+            blocking(of, move |of| change_install(of, &name, change)).await
         }
         _ => Err(nothing()),
     }
@@ -137,10 +184,10 @@ async fn write(
 
 /// Changes something where waiting for the disk holds nobody up, and says what came of it.
 async fn changed<T: Serialize + Send + 'static>(
-    shared: &Arc<Shared>,
-    change: impl FnOnce(&Arc<Shared>) -> Result<T, Refusal> + Send + 'static,
+    of: &Arc<Operations>,
+    change: impl FnOnce(&Arc<Operations>) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<Response<Body>, Refusal> {
-    let document = blocking(shared, change).await?;
+    let document = blocking(of, change).await?;
     let text = serde_json::to_vec(&document).map_err(internal)?;
     Ok(respond(StatusCode::OK, "application/json", text))
 }
@@ -158,11 +205,13 @@ fn install_change(path: &str) -> Option<(String, Change)> {
 
 /// Takes the operator's word about a machine's install.
 fn change_install(
-    shared: &Arc<Shared>,
+    of: &Arc<Operations>,
     name: &str,
     change: Change,
 ) -> Result<Response<Body>, Refusal> {
-    let done = shared.change_install(name, change, InstallWord::Operator);
+    let done = of
+        .installs
+        .change(host_time(), name, change, InstallWord::Operator);
     let (state, changed) = done.map_err(|error| {
         let status = match error {
             ReportError::NoTarget(_) => StatusCode::NOT_FOUND,
@@ -182,8 +231,8 @@ fn change_install(
 }
 
 /// Takes the configuration anew; what is wrong with it is in the answer, whole.
-fn reload(shared: &Arc<Shared>) -> Result<Response<Body>, Refusal> {
-    let reloaded = shared.reload();
+fn reload(of: &Arc<Operations>) -> Result<Response<Body>, Refusal> {
+    let reloaded = (of.reload)();
     let (status, error) = match reloaded {
         Ok(_) => (StatusCode::OK, None),
         Err(_) => (
@@ -238,8 +287,8 @@ impl Query<'_> {
         arch.ok_or_else(wrong).map(Some)
     }
 
-    fn machine(&self) -> Result<crate::policy::Machine, Refusal> {
-        Ok(crate::policy::Machine {
+    fn machine(&self) -> Result<crate::world::Machine, Refusal> {
+        Ok(crate::world::Machine {
             mac: self.parsed("mac")?,
             uuid: self.parsed("uuid")?,
             circuit: self.parsed("circuit")?,
@@ -251,22 +300,22 @@ impl Query<'_> {
 
 /// Makes a document where waiting for files and locks holds nobody up.
 async fn document<T: Serialize>(
-    shared: &Arc<Shared>,
-    make: impl FnOnce(&Shared) -> T + Send + 'static,
+    of: &Arc<Operations>,
+    make: impl FnOnce(&Operations) -> T + Send + 'static,
 ) -> Result<Response<Body>, Refusal> {
-    blocking(shared, move |shared| {
-        serde_json::to_vec(&make(shared)).map_err(internal)
+    blocking(of, move |of| {
+        serde_json::to_vec(&make(of)).map_err(internal)
     })
     .await
     .map(|text| respond(StatusCode::OK, "application/json", text))
 }
 
 async fn blocking<T: Send + 'static>(
-    shared: &Arc<Shared>,
-    work: impl FnOnce(&Arc<Shared>) -> Result<T, Refusal> + Send + 'static,
+    of: &Arc<Operations>,
+    work: impl FnOnce(&Arc<Operations>) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
-    let shared = Arc::clone(shared);
-    let done = tokio::task::spawn_blocking(move || work(&shared)).await;
+    let of = Arc::clone(of);
+    let done = tokio::task::spawn_blocking(move || work(&of)).await;
     done.map_err(internal).flatten()
 }
 
@@ -274,8 +323,8 @@ fn internal(error: impl std::fmt::Display) -> Refusal {
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
-fn metrics(shared: &Shared) -> Response<Body> {
-    let text = shared.metrics.text(shared);
+fn metrics(of: &Operations) -> Response<Body> {
+    let text = of.telemetry.metrics().text(gauges::gather(of));
     respond(StatusCode::OK, metrics::MEDIA_TYPE, text)
 }
 

@@ -46,6 +46,10 @@ pub const DEFAULT_FILES: [&str; 2] = ["/etc/netboot/netboot.toml", "/etc/netboot
 /// Where images, boot programs and leases are kept when the configuration says nothing.
 pub const DEFAULT_STATE_DIR: &str = "/var/lib/netboot";
 
+/// Where Linux distributions put iPXE's programs.
+pub const DISTRIBUTION_DIRS: [&str; 3] =
+    ["/usr/lib/ipxe", "/usr/share/ipxe", "/usr/lib/ipxe/x86_64"];
+
 /// How long an address is lent when the configuration says nothing.
 pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
 
@@ -55,7 +59,7 @@ pub struct Config {
     /// The folder of images, boot programs and leases.
     pub state_dir: PathBuf,
     /// The folders that boot programs are taken from which are not in [`Config::programs_dir`], by
-    /// default [`DISTRIBUTION_DIRS`](crate::world::programs::DISTRIBUTION_DIRS).
+    /// default [`DISTRIBUTION_DIRS`].
     pub program_dirs: Vec<PathBuf>,
     /// The user that the service becomes where it is started as root; `None` stays root.
     pub user: Option<String>,

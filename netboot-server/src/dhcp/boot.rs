@@ -4,20 +4,18 @@ use netboot_dhcp::server::{Boot, ExtraOption, Firmware, NetworkId, Requester};
 use netboot_dhcp::value::Arch;
 use uuid::Uuid;
 
-use super::ipxe;
+use super::{Parts, ipxe};
 use crate::config::platform::Platform;
 use crate::config::{Circuit, Config};
-use crate::policy::{self, Decision, Machine, boot_file};
-use crate::script::Origin;
-use crate::service::Shared;
+use crate::policy::{self, Decision, Origin, boot_file};
 use crate::telemetry::events::Kind;
-use crate::world::World;
+use crate::world::{Machine, World};
 
 /// What a machine is told, and what is told of it.
-pub(super) fn decide(shared: &Shared, world: &World, requester: &Requester<'_>) -> Boot {
-    let machine = shared.sighted(&machine(world.config(), requester));
+pub(super) fn decide(dhcp: &Parts, world: &World, requester: &Requester<'_>) -> Boot {
+    let machine = dhcp.identity.saw(&machine(world.config(), requester));
     let decision = policy::decide(world, &machine);
-    let stage = ipxe::stage(shared, requester, &decision.program);
+    let stage = ipxe::stage(dhcp, requester, &decision.program);
     let boot = answer(world, &decision, &machine, requester, stage);
     let asks_for_program = matches!(
         requester.firmware,
@@ -25,10 +23,10 @@ pub(super) fn decide(shared: &Shared, world: &World, requester: &Requester<'_>) 
     );
     if !decision.allowed {
         let why = decision.to_string();
-        shared.emit(machine.mac, Kind::LeftOut { why });
+        dhcp.telemetry.emit(machine.mac, Kind::LeftOut { why });
     } else if asks_for_program && boot.file.is_none() && decision.boot != policy::Boot::Nothing {
         let why = decision.to_string();
-        shared.emit(machine.mac, Kind::NoProgram { why });
+        dhcp.telemetry.emit(machine.mac, Kind::NoProgram { why });
     }
     boot
 }

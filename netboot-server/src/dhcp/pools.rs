@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use netboot_dhcp::server::{NetworkId, Usage};
 
-use crate::service::Shared;
+use super::Parts;
 use crate::telemetry::events::Kind;
+use crate::world::World;
 
 /// When to look at the pools, and what was said of each.
 #[derive(Debug, Default)]
-pub(crate) struct Pools(Mutex<State>);
+pub(super) struct Pools(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -49,15 +50,15 @@ impl Level {
 impl Pools {
     /// Looks, where enough leases were stored since the last look to have changed something, and
     /// tells of each pool that has become nearly full, or full.
-    pub(crate) fn look(&self, shared: &Shared, stored: usize) {
+    pub(super) fn look(&self, dhcp: &Parts, stored: usize) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.stored_since += stored as u64;
         if state.stored_since < state.step {
             return;
         }
-        let dhcp = shared.dhcp();
-        let pools: Vec<Usage> = dhcp.usage(shared.clock.now()).collect();
-        drop(dhcp);
+        let server = dhcp.leases.lock();
+        let pools: Vec<Usage> = server.usage(dhcp.leases.now()).collect();
+        drop(server);
         let pools = || pools.iter().filter(|pool| pool.addresses > 0);
         // To look takes time with the addresses in use.
         let smallest = pools().map(|pool| pool.addresses).min();
@@ -69,22 +70,21 @@ impl Pools {
             let before = state.levels.entry(pool.network).or_default();
             let level = Level::of(*pool, *before);
             if level > *before {
-                let network = name_of(shared, pool.network);
+                let network = name_of(&dhcp.worlds.current(), pool.network);
                 let (taken, size) = (pool.in_use, pool.addresses);
                 let filled = Kind::PoolFillsUp {
                     network,
                     taken,
                     size,
                 };
-                shared.emit(None, filled);
+                dhcp.telemetry.emit(None, filled);
             }
             *before = level;
         }
     }
 }
 
-fn name_of(shared: &Shared, id: NetworkId) -> String {
-    let world = shared.worlds.current();
+fn name_of(world: &World, id: NetworkId) -> String {
     let mut networks = world.config().networks.iter();
     let network = networks.find(|network| network.id() == id);
     network.map_or_else(String::new, |network| network.name.clone())

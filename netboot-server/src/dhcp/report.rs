@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{Outcome, Reply, Silence, Transaction};
 
-use crate::service::Shared;
+use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Kind, Stage};
 
 pub(super) fn transaction(outcome: &Outcome) -> &Transaction {
@@ -18,9 +18,9 @@ pub(super) fn transaction(outcome: &Outcome) -> &Transaction {
 }
 
 /// A message came in.
-pub(super) fn request(shared: &Shared, interface: &str, outcome: &Outcome, stage: Stage) {
+pub(super) fn request(telemetry: &Telemetry, interface: &str, outcome: &Outcome, stage: Stage) {
     let of = transaction(outcome);
-    shared.emit(
+    telemetry.emit(
         of.hardware.mac(),
         Kind::Dhcp {
             message: of.request.to_string(),
@@ -35,9 +35,14 @@ pub(super) fn request(shared: &Shared, interface: &str, outcome: &Outcome, stage
 }
 
 /// A reply goes out.
-pub(super) fn reply(shared: &Shared, interface: &str, reply: &Reply, boot_file: Option<String>) {
+pub(super) fn reply(
+    telemetry: &Telemetry,
+    interface: &str,
+    reply: &Reply,
+    boot_file: Option<String>,
+) {
     let of = &reply.transaction;
-    shared.emit(
+    telemetry.emit(
         of.hardware.mac(),
         Kind::Dhcp {
             message: reply.kind.to_string(),
@@ -52,8 +57,8 @@ pub(super) fn reply(shared: &Shared, interface: &str, reply: &Reply, boot_file: 
 }
 
 /// A reply of which that was told could not be sent.
-pub(super) fn unsent(shared: &Shared, interface: &str, reply: &Reply, error: &io::Error) {
-    shared.emit(
+pub(super) fn unsent(telemetry: &Telemetry, interface: &str, reply: &Reply, error: &io::Error) {
+    telemetry.emit(
         reply.transaction.hardware.mac(),
         Kind::DhcpIgnored {
             message: reply.kind.to_string(),
@@ -64,12 +69,12 @@ pub(super) fn unsent(shared: &Shared, interface: &str, reply: &Reply, error: &io
 }
 
 /// There is no answer.
-pub(super) fn silence(shared: &Shared, interface: &str, silence: &Silence) {
+pub(super) fn silence(telemetry: &Telemetry, interface: &str, silence: &Silence) {
     if !silence.reason.is_fault() {
         tracing::debug!("{}", silence.line(interface));
         return;
     }
-    shared.emit(
+    telemetry.emit(
         silence.transaction.hardware.mac(),
         Kind::DhcpIgnored {
             message: silence.transaction.request.to_string(),
@@ -81,17 +86,17 @@ pub(super) fn silence(shared: &Shared, interface: &str, silence: &Silence) {
 
 /// Another server gives addresses on the same network.
 pub(super) fn rogue_server(
-    shared: &Shared,
+    telemetry: &Telemetry,
     interface: &str,
     server: Ipv4Addr,
     machine: Option<MacAddr>,
 ) {
     let interface = interface.to_owned();
-    shared.emit(machine, Kind::OtherServer { interface, server });
+    telemetry.emit(machine, Kind::OtherServer { interface, server });
 }
 
 /// An address of a range answered a probe.
-pub(super) fn in_use(shared: &Shared, interface: &str, address: Ipv4Addr) {
+pub(super) fn in_use(telemetry: &Telemetry, interface: &str, address: Ipv4Addr) {
     let interface = interface.to_owned();
-    shared.emit(None, Kind::AddressInUse { interface, address });
+    telemetry.emit(None, Kind::AddressInUse { interface, address });
 }

@@ -12,7 +12,7 @@ use netboot_dhcp::{Seconds, Timestamp};
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::service::Shared;
+use crate::leases::{LeaseStore, LeaseTable};
 
 /// The DHCP logic for a configuration, with the leases that are on disk.
 ///
@@ -36,16 +36,16 @@ pub(crate) fn new_server(
     Ok(server)
 }
 
-/// Changes the DHCP logic to another configuration. Leases stay; those of networks that were not
-/// served before are taken from the store.
-///
-/// # Errors
-///
-/// As [`new_server`]; then nothing has changed.
-pub(crate) fn reconfigure(shared: &Shared, config: &Config) -> Result<(), Failure> {
-    let settings = settings(config, &shared.interfaces, shared.leases.begun());
-    let stored = shared.leases.load()?;
-    let mut server = shared.dhcp();
+/// As [`Dhcp::reconfigure`](super::Dhcp::reconfigure).
+pub(super) fn reconfigure(
+    leases: &LeaseTable,
+    store: &LeaseStore,
+    interfaces: &Interfaces,
+    config: &Config,
+) -> Result<(), Failure> {
+    let settings = settings(config, interfaces, store.begun());
+    let stored = store.load()?;
+    let mut server = leases.lock();
     let networks = server.settings().networks.iter();
     let known: BTreeSet<NetworkId> = networks.map(|network| network.id).collect();
     server.reconfigure(settings).map_err(|why| refused(&why))?;

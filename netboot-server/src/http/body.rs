@@ -74,7 +74,7 @@ impl Body {
     }
 
     /// Whether it is of a file.
-    pub(super) fn is_file(&self) -> bool {
+    pub(crate) fn is_file(&self) -> bool {
         matches!(self.source, Source::File(_))
     }
 
@@ -87,7 +87,7 @@ impl Body {
     }
 
     /// How many bytes are still to be given out.
-    pub(super) fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.left
     }
 
@@ -100,9 +100,9 @@ impl Body {
     }
 
     /// Says what is to be told of it while it goes out, and in the end. Nothing of it may be out.
-    pub(super) fn tell(mut self, tell: impl FnOnce(&mut Transfer)) -> Self {
+    pub(crate) fn watch(mut self, watch: impl FnOnce(&mut Transfer)) -> Self {
         if let Some(transfer) = Arc::get_mut(&mut self.transfer) {
-            tell(transfer);
+            watch(transfer);
         }
         self
     }

@@ -1,9 +1,8 @@
 //! HTTP: connections, their limits, and the end of them.
 //!
-//! What a URL on the boot network means is in `routes`, how an entity is given in `entity`, how
-//! bytes go out in `body`. The API's URLs are in `crate::admin`.
+//! It knows no URL: what a request is answered with is its [`Handler`]'s. How an entity is given is in
+//! `entity`, how bytes go out in `body`.
 
-mod access_log;
 mod body;
 mod clients;
 mod downloads;
@@ -11,9 +10,6 @@ mod encoding;
 mod entity;
 mod listener;
 mod pace;
-mod path;
-mod refusal;
-mod routes;
 mod sendfile;
 mod transfer;
 
@@ -22,8 +18,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -32,20 +30,20 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{self, Access};
-use crate::service::Shared;
+use crate::telemetry::Telemetry;
 use crate::telemetry::events::Kind;
+use crate::world::certificate::Certificate;
 use clients::Clients;
 use listener::Accepted;
 use pace::Paced;
-use routes::Ends;
 use sendfile::{Due, SendfileStream};
 
 pub(crate) use body::Body;
-pub(crate) use downloads::Downloads;
+pub(crate) use downloads::{Download, Downloads};
 pub(crate) use encoding::compress;
-pub(crate) use entity::etag;
+pub(crate) use entity::{Content, Entity, etag, media_type, respond};
 pub(crate) use listener::Listener;
+pub(crate) use transfer::Sent;
 
 /// Connections that are served at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 4096;
@@ -62,23 +60,30 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long a connection without a download may then take to send what is left of its last answer.
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// Which URLs a listener has.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Tree {
-    /// Those of the boot network.
-    Boot,
-    /// The same over TLS.
-    SecureBoot,
-    /// Those of the API, with what may be asked of it.
-    Api(Access),
+/// What answers the requests that come in by a listener.
+pub(crate) trait Handler: Send + Sync + 'static {
+    /// What the requests of one connection share.
+    type Connection: Send + Sync;
+
+    /// A connection from `client` to `local`, encrypted where `secure`.
+    fn connection(&self, client: SocketAddr, local: SocketAddr, secure: bool) -> Self::Connection;
+
+    /// Answers one request. An answer without an end ends when `stop` is cancelled.
+    fn answer(
+        &self,
+        connection: &Self::Connection,
+        request: Request<Incoming>,
+        stop: &CancellationToken,
+    ) -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Accepts connections until told to stop, then lets those that are open finish within a grace
-/// time.
-pub(crate) async fn serve(
+/// time. With a certificate they are encrypted.
+pub(crate) async fn serve<H: Handler>(
     listener: Listener,
-    tree: Tree,
-    shared: Arc<Shared>,
+    certificate: Option<Arc<Certificate>>,
+    handler: Arc<H>,
+    telemetry: Telemetry,
     stop: CancellationToken,
 ) {
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -96,7 +101,7 @@ pub(crate) async fn serve(
         };
         let address = client.ip().to_canonical();
         let Some(counted) = clients.count(address) else {
-            shared.emit(
+            telemetry.emit(
                 None,
                 Kind::HttpRefused {
                     client: address,
@@ -108,10 +113,11 @@ pub(crate) async fn serve(
             continue;
         };
         let connection = Connection {
-            tree,
             client,
             local,
-            shared: Arc::clone(&shared),
+            certificate: certificate.clone(),
+            handler: Arc::clone(&handler),
+            telemetry: telemetry.clone(),
             stop: stop.clone(),
         };
         connections.spawn(async move {
@@ -124,15 +130,16 @@ pub(crate) async fn serve(
     let _ = tokio::time::timeout(GRACE, connections.wait()).await;
 }
 
-struct Connection {
-    tree: Tree,
+struct Connection<H> {
     client: SocketAddr,
     local: SocketAddr,
-    shared: Arc<Shared>,
+    certificate: Option<Arc<Certificate>>,
+    handler: Arc<H>,
+    telemetry: Telemetry,
     stop: CancellationToken,
 }
 
-impl Connection {
+impl<H: Handler> Connection<H> {
     async fn accept(self, accepted: Accepted) {
         match accepted {
             Accepted::Tcp(stream, _) => {
@@ -140,8 +147,8 @@ impl Connection {
                 // be given up.
                 let _ = stream.set_nodelay(true);
                 let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
-                if matches!(self.tree, Tree::SecureBoot) {
-                    return self.shake_hands(stream).await;
+                if let Some(certificate) = self.certificate.clone() {
+                    return self.shake_hands(stream, &certificate).await;
                 }
                 let outlet = SendfileStream::new(stream);
                 let due = outlet.due();
@@ -152,15 +159,15 @@ impl Connection {
     }
 
     /// Serves over TLS, where there is a certificate and the client is through in time.
-    async fn shake_hands(self, stream: TcpStream) {
-        let Some(acceptor) = self.shared.certificate.acceptor() else {
+    async fn shake_hands(self, stream: TcpStream, certificate: &Certificate) {
+        let Some(acceptor) = certificate.acceptor() else {
             return;
         };
         let shaken = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream));
         match self.stop.run_until_cancelled(shaken).await {
             Some(Ok(Ok(stream))) => self.run(stream, None).await,
             Some(Ok(Err(error))) => {
-                self.shared.malformed.count("TLS", || error.to_string());
+                self.telemetry.malformed("TLS", || error.to_string());
             }
             Some(Err(_)) | None => {}
         }
@@ -171,18 +178,12 @@ impl Connection {
     async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, due: Option<Due>) {
         // Each body that is not out yet holds it, too.
         let under_way = Arc::new(());
-        let secure = matches!(self.tree, Tree::SecureBoot);
-        let ends = Ends::new(self.client, self.local, secure);
+        let secure = self.certificate.is_some();
+        let connection = self.handler.connection(self.client, self.local, secure);
         let service = service_fn(|request| async {
-            let request = request;
-            let answer = match self.tree {
-                Tree::Boot | Tree::SecureBoot => {
-                    routes::answer(&self.shared, &ends, &request).await
-                }
-                Tree::Api(access) => admin::answer(&self.shared, access, &self.stop, request).await,
-            };
+            let answer = self.handler.answer(&connection, request, &self.stop).await;
             Ok::<_, Infallible>(answer.map(|body| {
-                let body = body.tell(|transfer| transfer.hold(Arc::clone(&under_way)));
+                let body = body.watch(|transfer| transfer.hold(Arc::clone(&under_way)));
                 match &due {
                     Some(due) => body.through(due),
                     None => body,
@@ -213,7 +214,7 @@ impl Connection {
         if let Err(error) = ended
             && (error.is_parse() || error.is_parse_too_large())
         {
-            self.shared.malformed.count("HTTP", || error.to_string());
+            self.telemetry.malformed("HTTP", || error.to_string());
         }
     }
 }

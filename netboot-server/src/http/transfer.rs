@@ -8,18 +8,18 @@ use super::downloads::Shown;
 
 /// How an answer went out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Sent {
+pub(crate) struct Sent {
     /// Bytes of the body handed to the system.
-    pub(super) bytes: u64,
+    pub(crate) bytes: u64,
     /// Whether that was all of it.
-    pub(super) complete: bool,
+    pub(crate) complete: bool,
 }
 
 type OnEnd = Box<dyn FnOnce(Sent) + Send + Sync>;
 
 /// Shared by all that still has a part of the answer; it ends when the last of them drops it.
 #[derive(Default)]
-pub(super) struct Transfer {
+pub(crate) struct Transfer {
     length: u64,
     sent: AtomicU64,
     on_end: Option<OnEnd>,
@@ -29,29 +29,29 @@ pub(super) struct Transfer {
 
 impl Transfer {
     /// An answer with so many bytes of body.
-    pub(super) fn new(length: u64) -> Self {
+    pub(crate) fn new(length: u64) -> Self {
         let mut transfer = Self::default();
         transfer.length = length;
         transfer
     }
 
     /// Shows how far it is until it ends.
-    pub(super) fn show(&mut self, shown: Shown) {
+    pub(crate) fn show(&mut self, shown: Shown) {
         self.shown = Some(shown);
     }
 
     /// Holds this until it ends.
-    pub(super) fn hold(&mut self, held: Arc<()>) {
+    pub(crate) fn hold(&mut self, held: Arc<()>) {
         self.held = Some(held);
     }
 
     /// Calls this when it ends.
-    pub(super) fn on_end(&mut self, on_end: impl FnOnce(Sent) + Send + Sync + 'static) {
+    pub(crate) fn on_end(&mut self, on_end: impl FnOnce(Sent) + Send + Sync + 'static) {
         self.on_end = Some(Box::new(on_end));
     }
 
     /// Says that so many bytes more are out.
-    pub(super) fn add(&self, bytes: u64) {
+    pub(crate) fn add(&self, bytes: u64) {
         self.sent.fetch_add(bytes, Ordering::Relaxed);
         if let Some(shown) = &self.shown {
             shown.download.add(bytes);

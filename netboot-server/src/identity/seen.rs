@@ -6,18 +6,18 @@ use std::collections::BTreeMap;
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::MessageType;
 
-use crate::policy::Machine;
+use crate::world::Machine;
 
 /// The transactions in a row after which an iPXE that lacks something is counted anew: the machine was
 /// switched off and on meanwhile.
-const TURNS: u8 = 4;
+const ATTEMPTS: u8 = 4;
 
 /// How many machines are remembered; the one seen longest ago is forgotten first.
 const MACHINES: usize = 16_384;
 
 /// Machines by their MAC address, as DHCP last saw them.
 #[derive(Debug, Default)]
-pub(crate) struct Sightings {
+pub(crate) struct SeenMachines {
     by_mac: BTreeMap<MacAddr, Seen>,
     by_age: BTreeMap<u64, MacAddr>,
     seen: u64,
@@ -42,21 +42,21 @@ struct Lacked {
 
 /// A transaction among those, one behind the other, of a machine's iPXE that lacks something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turn {
+pub(crate) struct Attempt {
     /// Its number, from 1; behind the last, 1 again.
     number: u8,
     /// Whether this is its first message.
     pub(crate) is_new: bool,
 }
 
-impl Turn {
+impl Attempt {
     /// Whether so many came before it that to go on as before leads nowhere.
     pub(crate) const fn is_last(self) -> bool {
-        self.number >= TURNS
+        self.number >= ATTEMPTS
     }
 }
 
-impl Sightings {
+impl SeenMachines {
     /// Remembers a machine; what a later stage of its boot does not say again stays.
     pub(crate) fn note(&mut self, machine: &Machine) {
         let Some(mac) = machine.mac else {
@@ -96,7 +96,7 @@ impl Sightings {
 
     /// Counts a message of an iPXE that lacks what boot scripts need: a transaction's DISCOVER and
     /// REQUEST as one.
-    pub(crate) fn lacks(&mut self, mac: MacAddr, xid: u32, kind: MessageType) -> Turn {
+    pub(crate) fn lacks(&mut self, mac: MacAddr, xid: u32, kind: MessageType) -> Attempt {
         if !self.by_mac.contains_key(&mac) {
             self.note(&Machine::with_mac(mac));
         }
@@ -106,7 +106,7 @@ impl Sightings {
             requested: kind == MessageType::REQUEST,
         };
         let Some(seen) = self.by_mac.get_mut(&mac) else {
-            return Turn {
+            return Attempt {
                 number: 1,
                 is_new: true,
             };
@@ -117,13 +117,13 @@ impl Sightings {
             let again = kind == MessageType::DISCOVER && before.requested;
             is_new = before.xid != xid || again;
             lacked.number = match is_new {
-                true => before.number % TURNS + 1,
+                true => before.number % ATTEMPTS + 1,
                 false => before.number,
             };
             lacked.requested |= before.requested && !is_new;
         }
         seen.lacked = Some(lacked);
-        Turn {
+        Attempt {
             number: lacked.number,
             is_new,
         }
@@ -159,23 +159,23 @@ mod tests {
 
     #[test]
     fn what_a_later_stage_does_not_say_stays() {
-        let mut sightings = Sightings::default();
+        let mut seen = SeenMachines::default();
         let firmware = Machine {
             uuid: Some(uuid::Uuid::from_u128(7)),
             arch: Some(Arch::X64_UEFI),
             ..Machine::with_mac(mac(1))
         };
-        sightings.note(&firmware);
-        sightings.note(&Machine::with_mac(mac(1)));
-        assert_eq!(sightings.machine(mac(1)), firmware);
-        assert_eq!(sightings.machine(mac(2)), Machine::with_mac(mac(2)));
+        seen.note(&firmware);
+        seen.note(&Machine::with_mac(mac(1)));
+        assert_eq!(seen.machine(mac(1)), firmware);
+        assert_eq!(seen.machine(mac(2)), Machine::with_mac(mac(2)));
     }
 
     #[test]
     fn an_ipxe_that_lacks_something_is_counted_by_transaction_until_a_whole_one_asks() {
-        let mut sightings = Sightings::default();
-        let turn = |number, is_new| Turn { number, is_new };
-        let mut lacks = |mac, xid, kind| sightings.lacks(mac, xid, kind);
+        let mut seen = SeenMachines::default();
+        let turn = |number, is_new| Attempt { number, is_new };
+        let mut lacks = |mac, xid, kind| seen.lacks(mac, xid, kind);
         let (discover, request) = (MessageType::DISCOVER, MessageType::REQUEST);
         assert_eq!(lacks(mac(1), 7, discover), turn(1, true));
         assert_eq!(lacks(mac(1), 7, discover), turn(1, false), "sent again");
@@ -183,35 +183,35 @@ mod tests {
         assert_eq!(lacks(mac(1), 7, discover), turn(2, true), "gPXE's number");
         assert_eq!(lacks(mac(2), 8, discover), turn(1, true));
         assert_eq!(lacks(mac(1), 8, discover), turn(3, true));
-        assert_eq!(lacks(mac(1), 9, discover), turn(TURNS, true));
+        assert_eq!(lacks(mac(1), 9, discover), turn(ATTEMPTS, true));
         assert_eq!(lacks(mac(1), 10, discover), turn(1, true), "starts over");
         // In proxy mode the REQUEST is another server's.
-        sightings.requests(mac(1));
-        let turned = sightings.lacks(mac(1), 10, discover);
+        seen.requests(mac(1));
+        let turned = seen.lacks(mac(1), 10, discover);
         assert_eq!(turned, turn(2, true));
-        sightings.is_whole(mac(1));
-        let turned = sightings.lacks(mac(1), 10, discover);
+        seen.is_whole(mac(1));
+        let turned = seen.lacks(mac(1), 10, discover);
         assert_eq!(turned, turn(1, true));
     }
 
     #[test]
     fn strangers_push_out_who_was_seen_longest_ago_and_no_more_than_that() {
-        let mut sightings = Sightings::default();
+        let mut seen = SeenMachines::default();
         let with_arch = |number| Machine {
             arch: Some(Arch::X86_BIOS),
             ..Machine::with_mac(mac(number))
         };
-        sightings.note(&with_arch(0));
+        seen.note(&with_arch(0));
         for number in 1..MACHINES {
-            sightings.note(&with_arch(number));
+            seen.note(&with_arch(number));
         }
         // Seen again, so no longer the oldest.
-        sightings.note(&with_arch(0));
-        sightings.note(&with_arch(MACHINES));
-        assert!(sightings.machine(mac(0)).arch.is_some());
-        assert!(sightings.machine(mac(1)).arch.is_none());
-        assert!(sightings.machine(mac(2)).arch.is_some());
-        assert_eq!(sightings.by_mac.len(), MACHINES);
-        assert_eq!(sightings.by_age.len(), MACHINES);
+        seen.note(&with_arch(0));
+        seen.note(&with_arch(MACHINES));
+        assert!(seen.machine(mac(0)).arch.is_some());
+        assert!(seen.machine(mac(1)).arch.is_none());
+        assert!(seen.machine(mac(2)).arch.is_some());
+        assert_eq!(seen.by_mac.len(), MACHINES);
+        assert_eq!(seen.by_age.len(), MACHINES);
     }
 }

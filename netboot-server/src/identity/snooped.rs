@@ -1,4 +1,4 @@
-//! Which machine has an address that this server did not give: what was overheard in proxy mode.
+//! Which machine has an address that this server did not give: what was snooped in proxy mode.
 //!
 //! It says who asks, where nothing depends on its being true: a stranger can claim any of it.
 
@@ -16,9 +16,9 @@ const FRESH: Duration = Duration::from_secs(15 * 60);
 
 /// Addresses and the machines that were heard with them.
 #[derive(Debug, Default)]
-pub(crate) struct Overheard(Mutex<HashMap<Ipv4Addr, (MacAddr, Instant)>>);
+pub(crate) struct Snooped(Mutex<HashMap<Ipv4Addr, (MacAddr, Instant)>>);
 
-impl Overheard {
+impl Snooped {
     /// Keeps in mind that a machine has, or is about to have, an address.
     pub(crate) fn note(&self, address: Ipv4Addr, machine: MacAddr) {
         self.note_at(address, machine, now());
@@ -59,7 +59,7 @@ impl Overheard {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "what is overheard grows old in real time"
+    reason = "what is snooped grows old in real time"
 )]
 fn now() -> Instant {
     Instant::now()
@@ -72,28 +72,28 @@ mod tests {
     #[test]
     #[expect(clippy::disallowed_methods, reason = "only differences of it count")]
     fn the_last_one_heard_has_it_for_a_while_and_memory_is_bounded() {
-        let overheard = Overheard::default();
+        let snooped = Snooped::default();
         let start = Instant::now();
         let (first, second) = (MacAddr([2, 0, 0, 0, 0, 1]), MacAddr([2, 0, 0, 0, 0, 2]));
         let address = Ipv4Addr::new(10, 0, 0, 1);
-        overheard.note_at(address, first, start);
-        overheard.note_at(address, second, start);
-        assert_eq!(overheard.machine_at(address, start), Some(second));
-        assert_eq!(overheard.machine_at(address, start + FRESH), None);
+        snooped.note_at(address, first, start);
+        snooped.note_at(address, second, start);
+        assert_eq!(snooped.machine_at(address, start), Some(second));
+        assert_eq!(snooped.machine_at(address, start + FRESH), None);
         let mut number = address.to_bits();
         for ms in 0..20_000 {
             number += 1;
-            overheard.note_at(
+            snooped.note_at(
                 Ipv4Addr::from_bits(number),
                 first,
                 start + Duration::from_millis(ms),
             );
         }
-        assert!(overheard.lock().len() <= MOST);
+        assert!(snooped.lock().len() <= MOST);
         let last = Ipv4Addr::from_bits(number);
         let end = start + Duration::from_secs(20);
         assert_eq!(
-            overheard.machine_at(last, end),
+            snooped.machine_at(last, end),
             Some(first),
             "the newest stays"
         );

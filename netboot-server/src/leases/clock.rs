@@ -76,7 +76,8 @@ fn ahead_ms(clock: Timestamp, other: Timestamp) -> i64 {
 }
 
 /// The host's clock.
-fn wall() -> Timestamp {
+#[expect(clippy::disallowed_methods, reason = "a clock begins with the host's")]
+pub(super) fn wall() -> Timestamp {
     let ms = jiff::Timestamp::now().as_millisecond();
     Timestamp(u64::try_from(ms).unwrap_or_default())
 }

@@ -18,8 +18,8 @@ use netboot_dhcp::Timestamp;
 use netboot_dhcp::server::{Effect, EffectResult, Lease};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::kept_clock;
 use super::storage::Storage;
+use super::{clock, kept_clock};
 use crate::failure::{Chain, Failure};
 use crate::leases::clock::Clock;
 
@@ -240,12 +240,12 @@ fn begin(path: &Path) -> Result<Whole, Failure> {
         let database = Storage::create(&unfinished)
             .and_then(database_on)
             .map_err(|why| shown(&why))?;
-        let begun = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or_default();
+        let begun = clock::wall();
         let write = || -> Result<(), redb::Error> {
             let transaction = database.begin_write()?;
             // A table that was never written cannot be read.
             transaction.open_table(LEASES)?;
-            transaction.open_table(ABOUT)?.insert(BEGUN, begun)?;
+            transaction.open_table(ABOUT)?.insert(BEGUN, begun.0)?;
             transaction.commit()?;
             Ok(())
         };
@@ -258,7 +258,7 @@ fn begin(path: &Path) -> Result<Whole, Failure> {
         Ok(Whole {
             database,
             leases: Vec::new(),
-            begun: Timestamp(begun),
+            begun,
         })
     };
     make().map_err(|why| {
@@ -271,7 +271,7 @@ fn begin(path: &Path) -> Result<Whole, Failure> {
 }
 
 fn set_aside(path: &Path) -> Result<PathBuf, Failure> {
-    let date = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ");
+    let date = crate::telemetry::host_time().strftime("%Y%m%dT%H%M%SZ");
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".damaged-{date}"));
     let aside = PathBuf::from(name);

@@ -11,6 +11,7 @@ mod kept_clock;
 mod listed;
 pub mod offline;
 mod storage;
+mod table;
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,7 @@ use crate::failure::Failure;
 use crate::telemetry::metrics::Metrics;
 pub(crate) use file::{Beginning, LeaseFile};
 pub use listed::{Listed, state};
+pub(crate) use table::LeaseTable;
 
 /// Claims that go into one flush; more than that waits for the next.
 const BATCH: usize = 4096;

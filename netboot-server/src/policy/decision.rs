@@ -5,9 +5,9 @@ use std::fmt;
 use netboot_image::{Generation, ImageName};
 use netboot_ipxe::LocalDisk;
 
-use super::reason::{KnownBy, Reason};
+use super::reason::Reason;
 use crate::config::{DhcpOption, Target};
-use crate::world::World;
+use crate::world::{KnownBy, World};
 
 /// What a machine boots, and why.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,11 +3,10 @@
 use netboot_image::ImageName;
 use netboot_ipxe::LocalDisk;
 
-use super::Machine;
 use super::decision::{Boot, Program};
 use super::reason::{Layer, Reason};
 use crate::config::{Allow, DhcpOption, Group, LocalBoot, Network, Target, Then, Unknown};
-use crate::world::World;
+use crate::world::{Machine, World};
 
 /// What has a say about a machine, the first before the second.
 pub(super) struct Layers<'w> {
@@ -217,8 +216,9 @@ mod tests {
 
     use super::*;
     use crate::config::{self, Flags, Host};
+    use crate::policy::decide;
     use crate::policy::tests::{STRANGER, debian};
-    use crate::policy::{KnownBy, decide};
+    use crate::world::KnownBy;
     use crate::world::programs::Programs;
 
     const LAYERS: &str = r#"

@@ -7,53 +7,17 @@
 mod decision;
 mod file;
 mod layers;
+mod origin;
 mod reason;
 
-use netboot_dhcp::MacAddr;
-use netboot_dhcp::value::Arch;
-use uuid::Uuid;
-
-use crate::config::Circuit;
-use crate::config::platform::Platform;
-use crate::world::World;
+use crate::world::{Machine, World};
 use layers::Layers;
 
 pub use decision::{Boot, Decision, Program};
-pub(crate) use file::{SCRIPT, identity};
-pub use file::{Served, boot_file, image_file, named_machine, second_stage, served, served_beside};
-pub use reason::{KnownBy, Layer, Reason};
-
-/// What is known of a machine that asks.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Machine {
-    /// Its MAC address.
-    pub mac: Option<MacAddr>,
-    /// Its UUID (DHCP option 97, or iPXE's `${uuid}`).
-    pub uuid: Option<Uuid>,
-    /// The circuit that a relay agent saw it on (DHCP option 82).
-    pub circuit: Option<Circuit>,
-    /// What its firmware says it runs (DHCP option 93).
-    pub arch: Option<Arch>,
-    /// Which of the configuration's networks it is on.
-    pub network: Option<usize>,
-}
-
-impl Machine {
-    /// The machine with this MAC address, of which nothing else is known.
-    #[must_use]
-    pub fn with_mac(mac: MacAddr) -> Self {
-        Self {
-            mac: Some(mac),
-            ..Self::default()
-        }
-    }
-
-    /// The platform that its boot program has to be for.
-    #[must_use]
-    pub fn platform(&self) -> Option<Platform> {
-        Platform::of(self.arch?, self.mac, self.uuid)
-    }
-}
+pub(crate) use file::identity;
+pub use file::{boot_file, second_stage, served_beside};
+pub use origin::Origin;
+pub use reason::{Layer, Reason};
 
 /// What the machine boots.
 #[must_use]
@@ -97,6 +61,8 @@ pub fn decide(world: &World, machine: &Machine) -> Decision {
 mod tests {
     use std::sync::Arc;
 
+    use netboot_dhcp::MacAddr;
+    use netboot_dhcp::value::Arch;
     use netboot_image::{Generation, ImageName, Manifest};
 
     use super::*;

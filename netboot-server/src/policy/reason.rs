@@ -7,6 +7,7 @@ use netboot_image::ImageName;
 
 use crate::config::platform::Platform;
 use crate::config::{Then, Unknown};
+use crate::world::KnownBy;
 
 /// Why a decision is as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,17 +77,6 @@ pub enum Reason {
     ProgramNotAtHand(Vec<String>),
     /// A boot program is at hand under the right name, and is for another platform.
     ProgramForOther(String, Platform),
-}
-
-/// By what a machine is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KnownBy {
-    /// Its MAC address.
-    Mac,
-    /// Its UUID.
-    Uuid,
-    /// The relay agent's circuit that it is on.
-    Circuit,
 }
 
 /// Who says something about a machine.

@@ -5,8 +5,9 @@
 use netboot_ipxe::{Arg, Chain, Dhcp, Ending, RenderError, Setting, SettingType};
 
 use super::{Asker, ipv4};
-use crate::policy::{Boot, Decision, Machine, SCRIPT, identity};
-use crate::world::World;
+use crate::paths::SCRIPT;
+use crate::policy::{Boot, Decision, identity};
+use crate::world::{Machine, World};
 
 /// How long a machine that got no address shows why, before its firmware goes on.
 const SHOWN_MS: u32 = 5_000;

@@ -3,21 +3,21 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use hyper::header::HeaderValue;
-use netboot_dhcp::MacAddr;
-use netboot_image::{Digest, ImageName};
+use netboot_image::{Digest, ImageName, Store};
 use netboot_ipxe::RenderError;
 
-use crate::http::etag;
-use crate::identity::{Asking, Claim};
-use crate::policy::{self, Machine, Served};
-use crate::script::{self, Asker, Origin, Trust};
-use crate::service::Shared;
-use crate::telemetry::events::{Kind, Protocol};
-use crate::world::World;
+use super::menu_file;
+use super::pins::Pins;
+use super::{Asker, Trust};
+use crate::paths::Served;
+use crate::policy::{self, Origin};
+use crate::script;
+use crate::world::installs::Secret;
+use crate::world::{Machine, World};
 
 /// How many scripts are kept; then all are written anew.
 const MOST: usize = 4096;
@@ -27,17 +27,23 @@ const MOST: usize = 4096;
 pub(crate) struct Script {
     /// Its text.
     pub(crate) text: Bytes,
-    /// The text's SHA-256 digest, as a validator.
-    pub(crate) etag: HeaderValue,
+    /// The text's digest.
+    pub(crate) digest: Digest,
     /// What it boots, and why; `None` where it only leads to the script that does.
-    boots: Option<String>,
+    pub(crate) boots: Option<String>,
     /// The images that it names.
     images: Vec<ImageName>,
 }
 
 /// The scripts of one world.
-#[derive(Debug, Default)]
-pub(crate) struct Scripts(Mutex<Cache>);
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    cache: Mutex<Cache>,
+    pins: Pins,
+    secret: Arc<Secret>,
+    /// The number of the world whose menu is in the file for people.
+    menu_written: AtomicU64,
+}
 
 #[derive(Debug, Default)]
 struct Cache {
@@ -47,67 +53,65 @@ struct Cache {
 
 /// All that a script is made from beside its world.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    machine: Machine,
-    itself: bool,
-    address: IpAddr,
-    origin: Origin,
-    language: Served,
+pub(crate) struct Key {
+    pub(crate) machine: Machine,
+    pub(crate) itself: bool,
+    pub(crate) address: IpAddr,
+    pub(crate) origin: Origin,
+    pub(crate) language: Served,
 }
 
-impl Shared {
-    /// The script in a language for who asks from an address, told to the event stream under the
-    /// path it was asked by, with the machine that was seen behind the address. It is written where
-    /// it is not known yet.
+impl Scripts {
+    /// Scripts that may hold tokens made by this secret.
+    pub(crate) fn new(secret: Arc<Secret>) -> Self {
+        Self {
+            cache: Mutex::default(),
+            pins: Pins::default(),
+            secret,
+            menu_written: AtomicU64::new(0),
+        }
+    }
+
+    /// The script of this key, written where it is not known yet. The store is told which
+    /// generations it names.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
     pub(crate) fn script(
         &self,
-        language: Served,
-        address: IpAddr,
-        seen: Option<MacAddr>,
-        claim: &Claim,
-        origin: Origin,
-        (by, path): (Protocol, &str),
+        now: jiff::Timestamp,
+        store: &Store,
+        world: &World,
+        key: Key,
     ) -> Result<Arc<Script>, RenderError> {
-        let world = self.worlds.recent();
-        self.keep_menu_file(&world);
-        let Asking { machine, itself } = self.asking(&world, address, claim);
-        let key = Key {
-            machine,
-            itself,
-            address,
-            origin,
-            language,
-        };
-        let known = self.scripts.lock().of(&world).get(&key).cloned();
+        self.keep_menu_file(world);
+        let known = self.lock().of(world).get(&key).cloned();
         let script = match known {
             Some(script) => script,
             None => {
-                let script = Arc::new(self.write(&world, &key)?);
-                let mut cache = self.scripts.lock();
-                let scripts = cache.of(&world);
+                let script = Arc::new(self.write(world, &key)?);
+                let mut cache = self.lock();
+                let scripts = cache.of(world);
                 if scripts.len() >= MOST {
                     scripts.clear();
                 }
-                scripts.insert(key.clone(), Arc::clone(&script));
+                scripts.insert(key, Arc::clone(&script));
                 script
             }
         };
         let images = script.images.iter().filter_map(|name| world.image(name));
-        self.handed_out
-            .note(jiff::Timestamp::now(), self.worlds.store(), images);
-        if let Some(boots) = &script.boots {
-            // A MAC address in a URL is anybody's claim; the address that it came from is not.
-            self.emit(
-                seen.or(key.machine.mac),
-                Kind::Script {
-                    client: address,
-                    by,
-                    path: path.to_owned(),
-                    boots: boots.clone(),
-                },
-            );
-        }
+        self.pins.note(now, store, images);
         Ok(script)
+    }
+
+    /// Writes the menu file where the world is another than that of the last time.
+    pub(crate) fn keep_menu_file(&self, world: &World) {
+        if self.menu_written.swap(world.number(), Ordering::Relaxed) != world.number()
+            && let Err(failure) = menu_file::write(world)
+        {
+            tracing::warn!("{failure}");
+        }
     }
 
     fn write(&self, world: &World, key: &Key) -> Result<Script, RenderError> {
@@ -134,7 +138,7 @@ impl Shared {
             false => script::named(world, &decision),
         };
         Ok(Script {
-            etag: etag(&Digest::of(text.as_bytes())),
+            digest: Digest::of(text.as_bytes()),
             text: text.into(),
             boots: (!leads).then(|| decision.of_script()),
             images: named
@@ -143,11 +147,9 @@ impl Shared {
                 .collect(),
         })
     }
-}
 
-impl Scripts {
     fn lock(&self) -> MutexGuard<'_, Cache> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use crate::failure::Failure;
-use crate::policy::{self, Machine};
-use crate::script::{self, Asker, Origin, Trust};
-use crate::world::World;
+use crate::policy::{self, Origin};
+use crate::script::{self, Asker, Trust};
+use crate::world::{Machine, World};
 
 /// Writes the menu of a world.
 ///

@@ -17,7 +17,7 @@ use netboot_image::{ImageName, Manifest};
 use netboot_ipxe::{Ending, Notice, RenderError};
 
 use crate::config::MenuAction;
-use crate::policy::{Boot, Decision};
+use crate::policy::{Boot, Decision, Origin};
 use crate::world::World;
 use crate::world::installs::Secret;
 use entry::entry;
@@ -28,38 +28,6 @@ pub use pxelinux::write as write_pxelinux;
 
 /// How long a machine that cannot boot shows why, before it starts over.
 const NOTICE_MS: u32 = 60_000;
-
-/// This server as a machine reaches it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Origin {
-    /// The address of this server that the machine asked.
-    pub server: IpAddr,
-    /// The port of this server's HTTP, or HTTPS.
-    pub http_port: u16,
-    /// Whether it is HTTPS that the machine asked by.
-    pub secure: bool,
-}
-
-impl Origin {
-    /// The URL of a path on this server, which begins with `/`.
-    #[must_use]
-    pub fn url(&self, path: &str) -> String {
-        let scheme = if self.secure { "https" } else { "http" };
-        format!("{scheme}://{}{path}", self.authority())
-    }
-
-    /// Address and port, as a URL has them.
-    fn authority(&self) -> String {
-        let host = match self.server {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => format!("[{address}]"),
-        };
-        match (self.http_port, self.secure) {
-            (80, false) | (443, true) => host,
-            (port, _) => format!("{host}:{port}"),
-        }
-    }
-}
 
 /// Who a script is for, and how it reaches this server.
 #[derive(Debug, Clone, Copy)]
@@ -232,7 +200,8 @@ mod tests {
 
     use super::*;
     use crate::config::{self, Flags, Host};
-    use crate::policy::{self, Machine};
+    use crate::policy::{self};
+    use crate::world::Machine;
     use crate::world::programs::Programs;
 
     const MAC: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);

@@ -13,11 +13,11 @@ const PAUSE: SignedDuration = SignedDuration::from_mins(1);
 
 /// Which generation of each image was last noted, and when: one entry for each name in the store.
 #[derive(Debug, Default)]
-pub(crate) struct HandedOut {
+pub(crate) struct Pins {
     noted: Mutex<BTreeMap<ImageName, (Generation, Timestamp)>>,
 }
 
-impl HandedOut {
+impl Pins {
     /// Notes that a script which names these was handed out now.
     pub(crate) fn note<'m>(
         &self,

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use netboot_tftp::server::Server as TftpServer;
 use tokio_util::sync::CancellationToken;
 
-use super::{Inherited, Shared, control};
-use crate::admin::Access;
+use super::{Answers, Inherited, control};
+use crate::admin::{Access, Api};
+use crate::boot_files::BootFiles;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::http::{Listener, Tree};
+use crate::http::Listener;
 use crate::{dhcp, http, tftp};
 
 /// Something that listens. Two that are equal are the same one before and after a reload.
@@ -53,23 +54,26 @@ pub(super) enum Bound {
 
 impl Bound {
     /// Serves until told to stop, or until what it is bound to is gone.
-    pub(super) async fn serve(self, shared: Arc<Shared>, stop: CancellationToken) {
+    pub(super) async fn serve(self, with: Answers, stop: CancellationToken) {
+        let telemetry = with.telemetry;
+        let api = |access| Arc::new(Api::new(Arc::clone(&with.operations), access));
         match self {
-            Self::Dhcp(listener) => dhcp::serve(*listener, shared, stop).await,
+            Self::Dhcp(listener) => dhcp::serve(*listener, with.dhcp, stop).await,
             Self::Tftp(server) => {
                 if let Err(error) = server.serve(stop.cancelled_owned()).await {
                     tracing::error!("TFTP stopped: {error}");
                 }
             }
-            Self::Http(listener) => http::serve(listener, Tree::Boot, shared, stop).await,
+            Self::Http(listener) => http::serve(listener, None, with.site, telemetry, stop).await,
             Self::Https(listener) => {
-                http::serve(listener, Tree::SecureBoot, shared, stop).await;
+                let certificate = Some(with.certificate);
+                http::serve(listener, certificate, with.site, telemetry, stop).await;
             }
             Self::Admin(listener) => {
-                http::serve(listener, Tree::Api(Access::Read), shared, stop).await;
+                http::serve(listener, None, api(Access::Read), telemetry, stop).await;
             }
             Self::Control(listener, path) => {
-                http::serve(listener, Tree::Api(Access::Write), shared, stop).await;
+                http::serve(listener, None, api(Access::Write), telemetry, stop).await;
                 // What is left there is replaced by the next server.
                 let _ = std::fs::remove_file(path);
             }
@@ -119,25 +123,20 @@ impl Endpoint {
     }
 
     /// Takes the socket that was inherited for it, else binds one.
-    pub(super) fn bind(
-        &self,
-        shared: &Arc<Shared>,
-        inherited: &Inherited,
-    ) -> Result<Bound, BindError> {
+    pub(super) fn bind(&self, with: &Answers, inherited: &Inherited) -> Result<Bound, BindError> {
         let bound = match self {
             Self::Dhcp { interface, port } => {
-                let number = shared.interfaces.number(interface);
+                let number = with.dhcp.interface(interface);
                 let passed = inherited.on_interface(interface, *port).transpose();
                 passed
                     .and_then(|passed| {
-                        let dhcp = shared.dhcp();
+                        let dhcp = with.dhcp.leases().lock();
                         dhcp::Listener::bind(interface, number, *port, passed, &dhcp)
                     })
                     .map(|listener| Bound::Dhcp(Box::new(listener)))
             }
-            Self::Tftp(address) => {
-                bind_tftp(*address, shared, inherited).map(|server| Bound::Tftp(Box::new(server)))
-            }
+            Self::Tftp(address) => bind_tftp(*address, &with.files, inherited)
+                .map(|server| Bound::Tftp(Box::new(server))),
             Self::Http(address) => bind_http(*address, inherited).map(Bound::Http),
             Self::Https(address) => bind_http(*address, inherited).map(Bound::Https),
             Self::Admin(address) => Listener::bind(*address).map(Bound::Admin),
@@ -219,16 +218,19 @@ fn bind_http(address: SocketAddrV4, inherited: &Inherited) -> io::Result<Listene
 
 fn bind_tftp(
     address: SocketAddrV4,
-    shared: &Arc<Shared>,
+    boot_files: &BootFiles,
     inherited: &Inherited,
 ) -> io::Result<TftpServer<tftp::Files>> {
-    let folder = shared.worlds.current().config().programs_dir();
-    let files = tftp::Files::new(Arc::clone(shared), &folder)?;
+    let folder = boot_files.worlds().current().config().programs_dir();
+    let files = tftp::Files::new(boot_files.clone(), &folder)?;
     let settings = netboot_tftp::server::Settings::default();
     let server = match inherited.datagrams(address) {
         Some(socket) => TftpServer::from_socket(socket?, settings, files)?,
         None => TftpServer::bind(address.into(), settings, files)?,
     };
-    let shared = Arc::clone(shared);
-    Ok(server.observe(move |event| tftp::observe(&shared, event)))
+    let (identity, telemetry) = (
+        boot_files.identity().clone(),
+        boot_files.telemetry().clone(),
+    );
+    Ok(server.observe(move |event| tftp::observe(&identity, &telemetry, event)))
 }

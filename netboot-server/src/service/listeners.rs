@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::{BindError, Bound, Endpoint};
-use super::{Inherited, Shared};
+use super::{Answers, Inherited};
 use crate::config::Config;
 use crate::dhcp::links::Changes;
 use crate::failure::Failure;
@@ -71,10 +71,10 @@ impl Listeners {
     pub(super) fn prepare(
         &self,
         wanted: &BTreeSet<Endpoint>,
-        shared: &Arc<Shared>,
+        with: &Answers,
     ) -> Result<Prepared, Failure> {
         let new = wanted.iter().filter(|one| !self.running.contains_key(one));
-        new.map(|endpoint| match endpoint.bind(shared, &self.inherited) {
+        new.map(|endpoint| match endpoint.bind(with, &self.inherited) {
             Ok(bound) => Ok((endpoint.clone(), Some(bound))),
             Err(BindError::NotYet(why)) => {
                 tracing::warn!("{endpoint}: {why}: waiting for it");
@@ -90,7 +90,7 @@ impl Listeners {
         &mut self,
         wanted: &BTreeSet<Endpoint>,
         prepared: Prepared,
-        shared: &Arc<Shared>,
+        with: &Answers,
     ) {
         self.running.retain(|endpoint, running| {
             let stays = wanted.contains(endpoint);
@@ -107,7 +107,7 @@ impl Listeners {
             };
             let task = Task {
                 endpoint: endpoint.clone(),
-                shared: Arc::clone(shared),
+                with: with.clone(),
                 inherited: Arc::clone(&self.inherited),
                 stop: running.stop.clone(),
                 listening: Arc::clone(&running.listening),
@@ -126,7 +126,7 @@ impl Listeners {
 
 struct Task {
     endpoint: Endpoint,
-    shared: Arc<Shared>,
+    with: Answers,
     inherited: Arc<Inherited>,
     stop: CancellationToken,
     listening: Arc<AtomicBool>,
@@ -146,9 +146,7 @@ impl Task {
             };
             tracing::info!("{endpoint}: {}", endpoint.state());
             self.listening.store(true, Ordering::Relaxed);
-            bound
-                .serve(Arc::clone(&self.shared), self.stop.clone())
-                .await;
+            bound.serve(self.with.clone(), self.stop.clone()).await;
             self.listening.store(false, Ordering::Relaxed);
             if self.stop.is_cancelled() {
                 return Ok(());
@@ -161,7 +159,7 @@ impl Task {
     async fn wait(&self) -> Result<Option<Bound>, Failure> {
         let changes = Changes::open();
         loop {
-            match self.endpoint.bind(&self.shared, &self.inherited) {
+            match self.endpoint.bind(&self.with, &self.inherited) {
                 Ok(bound) => return Ok(Some(bound)),
                 Err(BindError::NotYet(_)) => {}
                 Err(BindError::Failed(failure)) => return Err(failure),

@@ -8,107 +8,54 @@ mod listeners;
 mod reload;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
-use netboot_dhcp::MacAddr;
-use netboot_dhcp::server::Server as DhcpServer;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Operations;
+use crate::boot_files::BootFiles;
+use crate::boot_http::BootSite;
 use crate::config::{Config, Problems};
-use crate::dhcp;
+use crate::dhcp::{self, Dhcp};
 use crate::failure::Failure;
 use crate::http::Downloads;
-use crate::identity::seen::Sightings;
-use crate::identity::snooped::Overheard;
-use crate::leases::clock::Clock;
-use crate::leases::{Beginning, LeaseFile, LeaseStore};
+use crate::identity::Identity;
+use crate::leases::{Beginning, LeaseFile, LeaseStore, LeaseTable};
 use crate::script::cache::Scripts;
-use crate::script::menu_file;
-use crate::script::pins::HandedOut;
 use crate::telemetry::events::{Events, Kind};
-use crate::telemetry::malformed::Malformed;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Telemetry, host_time};
+use crate::world::Worlds;
 use crate::world::certificate::{self, Certificate};
-use crate::world::installs::Secret;
-use crate::world::programs::Digests;
-use crate::world::{World, Worlds};
+use crate::world::installs::{InstallReports, Secret};
 pub use control::path as control_socket;
 pub use inherited::Inherited;
-pub(crate) use listeners::Listeners;
+use listeners::Listeners;
 
 /// How long DHCP and TFTP sockets may take to close.
 const GRACE: Duration = Duration::from_secs(15);
 
-/// What every part of the service sees.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) worlds: Worlds,
-    pub(crate) events: Events,
-    pub(crate) malformed: Malformed,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) leases: LeaseStore,
-    pub(crate) clock: Clock,
-    pub(crate) overheard: Overheard,
-    pub(crate) pools: dhcp::Pools,
-    pub(crate) digests: Digests,
-    pub(crate) scripts: Scripts,
-    pub(crate) secret: Secret,
-    pub(crate) sightings: Mutex<Sightings>,
-    /// Whether somebody looks at the world right now on behalf of DHCP.
-    pub(crate) looking: AtomicBool,
-    /// When that was begun last, in milliseconds of the clock.
-    pub(crate) looked: AtomicU64,
-    pub(crate) downloads: Arc<Downloads>,
-    pub(crate) certificate: Certificate,
-    /// When the service started, by the host's clock.
-    pub(crate) started: jiff::Timestamp,
-    pub(crate) interfaces: dhcp::Interfaces,
-    dhcp: Mutex<DhcpServer>,
-    pub(crate) handed_out: HandedOut,
-    listeners: Mutex<Listeners>,
-    reread: OnceLock<Reread>,
-    /// The number of the world whose menu is in the file for people.
-    menu_written: AtomicU64,
+/// What requests are answered with, one part for each kind of endpoint.
+#[derive(Debug, Clone)]
+struct Answers {
+    dhcp: Dhcp,
+    files: BootFiles,
+    site: Arc<BootSite>,
+    operations: Arc<Operations>,
+    certificate: Arc<Certificate>,
+    telemetry: Telemetry,
 }
 
-impl Shared {
-    pub(crate) fn keep_menu_file(&self, world: &World) {
-        if self.menu_written.swap(world.number(), Ordering::Relaxed) != world.number()
-            && let Err(failure) = menu_file::write(world)
-        {
-            tracing::warn!("{failure}");
-        }
-    }
-
-    /// The DHCP logic; held for one message, never across a wait.
-    pub(crate) fn dhcp(&self) -> MutexGuard<'_, DhcpServer> {
-        self.dhcp.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tell_beginning(&self, beginning: Beginning, config: &Config) {
-        match beginning {
-            Beginning::Known => {}
-            Beginning::New => tracing::info!(
-                "{}: a new lease database, without any lease",
-                config.leases_file().display()
-            ),
-            Beginning::Damaged { aside, why } => {
-                let aside = aside.display().to_string();
-                self.emit(None, Kind::LeasesSetAside { aside, why });
-            }
-        }
-    }
-
-    /// Puts something that happened now into the event stream.
-    pub(crate) fn emit(&self, machine: Option<MacAddr>, kind: Kind) {
-        self.metrics.count_event(&kind);
-        let step = self.events.put(jiff::Timestamp::now(), machine, kind);
-        self.metrics.count_step(&step);
-    }
+/// What is left of the service when its endpoints have what they answer with: it changes all of
+/// them at once.
+#[derive(Debug)]
+struct Core {
+    worlds: Arc<Worlds>,
+    answers: Answers,
+    listeners: Mutex<Listeners>,
+    reread: OnceLock<Reread>,
 }
 
 /// Reads the configuration again.
@@ -123,7 +70,7 @@ impl fmt::Debug for Reread {
 /// A running service. Dropping it stops it at once; [`Service::stop`] lets downloads finish.
 #[derive(Debug)]
 pub struct Service {
-    shared: Arc<Shared>,
+    core: Arc<Core>,
     tasks: TaskTracker,
     failed: mpsc::Receiver<Failure>,
     guard: tokio_util::sync::DropGuard,
@@ -148,54 +95,82 @@ impl Service {
     /// As [`Service::start`].
     pub async fn start_with(config: Config, inherited: Inherited) -> Result<Self, Failure> {
         let config = Arc::new(config);
-        let worlds = Worlds::new(Arc::clone(&config))?;
-        let (leases, stored, beginning) = LeaseFile::open(&config.leases_file())?;
-        let clock = leases.clock(&stored);
-        let interfaces = dhcp::Interfaces::default();
-        let dhcp = dhcp::new_server(&config, &interfaces, leases.begun(), stored)?;
-        let certificate = Certificate::default();
+        let worlds = Arc::new(Worlds::new(Arc::clone(&config))?);
+        let telemetry = Telemetry::default();
+        let (file, stored, beginning) = LeaseFile::open(&config.leases_file())?;
+        report_beginning(&telemetry, beginning, &config);
+        let clock = file.clock(&stored);
+        let interfaces = Arc::new(dhcp::Interfaces::default());
+        let server = dhcp::new_server(&config, &interfaces, file.begun(), stored)?;
+        let leases = LeaseTable::new(server, clock);
+        let store = Arc::new(LeaseStore::new(file, Arc::clone(telemetry.metrics()))?);
+        let identity = Identity::new(leases.clone());
+        let certificate = Arc::new(Certificate::default());
         certificate.put(certificate::read(config.tls.as_ref())?);
-        let events = Events::default();
-        let metrics = Arc::new(Metrics::default());
-        let leases = LeaseStore::new(leases, Arc::clone(&metrics))?;
+        let secret = Arc::new(Secret::open(&config.state_dir)?);
+        let scripts = Arc::new(Scripts::new(Arc::clone(&secret)));
+        scripts.keep_menu_file(&worlds.current());
+        let installs = InstallReports::new(Arc::clone(&worlds), secret, telemetry.clone());
+        let downloads = Arc::<Downloads>::default();
+        let files = BootFiles::new(
+            Arc::clone(&worlds),
+            identity.clone(),
+            scripts,
+            telemetry.clone(),
+        );
+        let site = BootSite::new(files.clone(), installs.clone(), Arc::clone(&downloads));
+        let dhcp = Dhcp::new(
+            leases.clone(),
+            Arc::clone(&store),
+            Arc::clone(&worlds),
+            identity,
+            telemetry.clone(),
+            interfaces,
+        );
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (failing, failed) = mpsc::channel(1);
         let listeners = Listeners::new(tasks.clone(), stop.clone(), failing, inherited);
-        let shared = Arc::new(Shared {
-            worlds,
-            malformed: Malformed::new(events.clone(), Arc::clone(&metrics)),
-            metrics,
-            events,
-            leases,
-            clock,
-            overheard: Overheard::default(),
-            pools: dhcp::Pools::default(),
-            digests: Digests::default(),
-            scripts: Scripts::default(),
-            secret: Secret::open(&config.state_dir)?,
-            sightings: Mutex::default(),
-            looking: AtomicBool::new(false),
-            looked: AtomicU64::new(0),
-            downloads: Arc::default(),
-            certificate,
-            started: jiff::Timestamp::now(),
-            interfaces,
-            dhcp: Mutex::new(dhcp),
-            handed_out: HandedOut::default(),
-            listeners: Mutex::new(listeners),
-            reread: OnceLock::new(),
-            menu_written: AtomicU64::new(0),
+        let core = Arc::new_cyclic(|core: &Weak<Core>| {
+            let (of_endpoints, of_reload) = (core.clone(), core.clone());
+            let operations = Operations {
+                worlds: Arc::clone(&worlds),
+                telemetry: telemetry.clone(),
+                leases,
+                store,
+                downloads,
+                installs,
+                started: host_time(),
+                endpoints: Box::new(move || {
+                    let core = of_endpoints.upgrade();
+                    core.map(|core| core.endpoints()).unwrap_or_default()
+                }),
+                reload: Box::new(move || match of_reload.upgrade() {
+                    Some(core) => core.reload(),
+                    None => Err(reload::stopping()),
+                }),
+            };
+            Core {
+                worlds,
+                answers: Answers {
+                    dhcp,
+                    files,
+                    site: Arc::new(site),
+                    operations: Arc::new(operations),
+                    certificate,
+                    telemetry,
+                },
+                listeners: Mutex::new(listeners),
+                reread: OnceLock::new(),
+            }
         });
-        shared.tell_beginning(beginning, &config);
-        shared.keep_menu_file(&shared.worlds.current());
-        let mut listeners = shared.listeners();
+        let mut listeners = core.listeners();
         let wanted = listeners.wanted(&config);
-        let prepared = listeners.prepare(&wanted, &shared)?;
-        listeners.switch(&wanted, prepared, &shared);
+        let prepared = listeners.prepare(&wanted, &core.answers)?;
+        listeners.switch(&wanted, prepared, &core.answers);
         drop(listeners);
         Ok(Self {
-            shared,
+            core,
             tasks,
             failed,
             guard: stop.drop_guard(),
@@ -209,7 +184,7 @@ impl Service {
         reread: impl Fn() -> (Option<Config>, Problems) + Send + Sync + 'static,
     ) -> Self {
         // The one that was said first stays.
-        let _ = self.shared.reread.set(Reread(Box::new(reread)));
+        let _ = self.core.reread.set(Reread(Box::new(reread)));
         self
     }
 
@@ -221,27 +196,25 @@ impl Service {
     ///
     /// Everything that is wrong with it; then nothing has changed.
     pub async fn reload(&self) -> Result<Problems, Problems> {
-        let shared = Arc::clone(&self.shared);
-        tokio::task::spawn_blocking(move || shared.reload())
+        let core = Arc::clone(&self.core);
+        tokio::task::spawn_blocking(move || core.reload())
             .await
-            .unwrap_or_else(|_| Err(Problems::default()))
+            .unwrap_or_else(|error| Err(reload::broken_off(&error)))
     }
 
     /// Each thing that listens, as `DHCP on eth1`, and whether it does now or is waited for.
     #[must_use]
     pub fn endpoints(&self) -> Vec<(String, bool)> {
-        let listeners = self.shared.listeners();
-        let states = listeners.states();
-        states.map(|(one, now)| (one.to_string(), now)).collect()
+        self.core.endpoints()
     }
 
     /// Shows that the service is alive: that decisions can be made and DHCP is held by nobody for
     /// long. Does not come back where one of them is not so.
     pub async fn alive(&self) {
-        let shared = Arc::clone(&self.shared);
+        let core = Arc::clone(&self.core);
         let looked = tokio::task::spawn_blocking(move || {
-            drop(shared.worlds.current());
-            drop(shared.dhcp());
+            drop(core.worlds.current());
+            drop(core.answers.dhcp.leases().lock());
         });
         if looked.await.is_err() {
             std::future::pending().await
@@ -251,13 +224,13 @@ impl Service {
     /// The event stream.
     #[must_use]
     pub fn events(&self) -> &Events {
-        &self.shared.events
+        self.core.answers.telemetry.events()
     }
 
     /// The worlds that decisions are made in.
     #[must_use]
     pub fn worlds(&self) -> &Worlds {
-        &self.shared.worlds
+        &self.core.worlds
     }
 
     /// Waits until an endpoint that was waited for turned out to be impossible. Cancel-safe.
@@ -273,5 +246,19 @@ impl Service {
         drop(self.guard);
         self.tasks.close();
         let _ = tokio::time::timeout(GRACE, self.tasks.wait()).await;
+    }
+}
+
+fn report_beginning(telemetry: &Telemetry, beginning: Beginning, config: &Config) {
+    match beginning {
+        Beginning::Known => {}
+        Beginning::New => tracing::info!(
+            "{}: a new lease database, without any lease",
+            config.leases_file().display()
+        ),
+        Beginning::Damaged { aside, why } => {
+            let aside = aside.display().to_string();
+            telemetry.emit(None, Kind::LeasesSetAside { aside, why });
+        }
     }
 }

@@ -2,14 +2,15 @@
 
 use std::sync::{Arc, MutexGuard, PoisonError};
 
+use tokio::task::JoinError;
+
 use super::listeners::Listeners;
-use super::{Reread, Shared};
+use super::{Core, Reread};
 use crate::config::{Config, Problems};
-use crate::dhcp;
 use crate::failure::Failure;
 use crate::world::certificate;
 
-impl Shared {
+impl Core {
     /// Reads the configuration again and changes to it; leases, transfers and downloads go on, save
     /// those on an address that is served no more. Gives what is to be warned of. Blocks, and needs
     /// a runtime.
@@ -17,7 +18,7 @@ impl Shared {
     /// # Errors
     ///
     /// What is wrong; then everything is as it was. Both are told in the log, too.
-    pub(crate) fn reload(self: &Arc<Self>) -> Result<Problems, Problems> {
+    pub(super) fn reload(&self) -> Result<Problems, Problems> {
         let (config, mut problems) = match self.reread.get() {
             Some(Reread(reread)) => reread(),
             None => (None, not_from_files()),
@@ -44,7 +45,7 @@ impl Shared {
         }
     }
 
-    fn change_to(self: &Arc<Self>, config: Config) -> Result<(), Failure> {
+    fn change_to(&self, config: Config) -> Result<(), Failure> {
         // Held to the end, so that one reload comes after the other.
         let mut listeners = self.listeners();
         let world = self.worlds.current();
@@ -71,20 +72,45 @@ impl Shared {
         }
         let wanted = listeners.wanted(&config);
         let certificate = certificate::read(config.tls.as_ref())?;
-        let prepared = listeners.prepare(&wanted, self)?;
-        dhcp::reconfigure(self, &config)?;
-        self.certificate.put(certificate);
+        let prepared = listeners.prepare(&wanted, &self.answers)?;
+        self.answers.dhcp.reconfigure(&config)?;
+        self.answers.certificate.put(certificate);
         self.worlds.reconfigure(Arc::new(config));
-        listeners.switch(&wanted, prepared, self);
+        listeners.switch(&wanted, prepared, &self.answers);
         Ok(())
     }
 
+    /// What listens, as `DHCP on eth1`, and whether it does now or is waited for.
+    pub(super) fn endpoints(&self) -> Vec<(String, bool)> {
+        let listeners = self.listeners();
+        let states = listeners.states();
+        states.map(|(one, now)| (one.to_string(), now)).collect()
+    }
+
     /// What listens.
-    pub(crate) fn listeners(&self) -> MutexGuard<'_, Listeners> {
+    pub(super) fn listeners(&self) -> MutexGuard<'_, Listeners> {
         self.listeners
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Why a service that is being stopped reloads nothing.
+pub(super) fn stopping() -> Problems {
+    let mut problems = Problems::default();
+    problems.error("the service", "is being stopped", "start it anew");
+    problems
+}
+
+/// Why a reload came to no end.
+pub(super) fn broken_off(error: &JoinError) -> Problems {
+    let mut problems = Problems::default();
+    problems.error(
+        "reloading the configuration",
+        format!("broke off: {error}"),
+        "restart the service, and report this as a defect with the log",
+    );
+    problems
 }
 
 fn not_from_files() -> Problems {

@@ -65,7 +65,7 @@ impl Malformed {
         count.told = Some(now);
         drop(counts);
         self.events.emit(
-            jiff::Timestamp::now(),
+            super::host_time(),
             None,
             Kind::Malformed {
                 protocol,

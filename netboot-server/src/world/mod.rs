@@ -7,6 +7,7 @@
 pub(crate) mod certificate;
 mod current;
 pub mod installs;
+mod machine;
 mod missing;
 pub mod programs;
 
@@ -20,11 +21,11 @@ use uuid::Uuid;
 
 use crate::config::{Circuit, Config, Target, swapped};
 use crate::failure::{Chain, Failure};
-use crate::policy::{KnownBy, Machine};
 use crate::world::installs::{InstallStore, Installs};
 use crate::world::programs::Programs;
 
 pub use current::Worlds;
+pub use machine::{KnownBy, Machine};
 
 /// Configuration, images, boot programs and install states at one moment.
 #[derive(Debug)]

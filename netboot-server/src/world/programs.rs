@@ -16,10 +16,6 @@ use netboot_image::{Digest, Pe};
 
 use crate::config::platform::Platform;
 
-/// Where Linux distributions put iPXE's programs.
-pub const DISTRIBUTION_DIRS: [&str; 3] =
-    ["/usr/lib/ipxe", "/usr/share/ipxe", "/usr/lib/ipxe/x86_64"];
-
 /// What Debian's signed packages (shim-signed, grub-efi-amd64-signed, grub-efi-arm64-signed) bring,
 /// under the names that a shim asks for.
 const SIGNED: [(&str, &str); 6] = [

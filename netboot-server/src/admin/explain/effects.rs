@@ -1,8 +1,7 @@
 //! What a script does when nobody presses a key, a line a step.
 
+use crate::world::Machine;
 use netboot_ipxe::run::{Answer, Effect, End, Run};
-
-use crate::policy::Machine;
 
 /// Steps that are told; a script that waits and tries again would have no end of them.
 const MOST: usize = 64;

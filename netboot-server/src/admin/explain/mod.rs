@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 use crate::config::Network;
 use crate::config::platform::Platform;
-use crate::policy::{self, Decision, Machine, Program, boot_file};
-use crate::script::{self, Asker, Origin, Trust};
-use crate::world::World;
+use crate::policy::{self, Decision, Origin, Program, boot_file};
+use crate::script::{self, Asker, Trust};
+use crate::world::{Machine, World};
 
 /// The architectures that are explained where none is asked about: those of PCs and of 64-bit ARM.
 const USUAL: [Arch; 4] = [

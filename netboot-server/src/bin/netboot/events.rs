@@ -69,7 +69,7 @@ fn show(event: &Value, arguments: &Arguments) -> Result<(), Failure> {
     let text = |key: &str| event[key].as_str().unwrap_or_default();
     out(format_args!(
         "{} {}\n",
-        super::status::clock(text("at"), jiff::Timestamp::now()),
+        super::status::clock(text("at"), crate::host_time()),
         text("line")
     ))
 }

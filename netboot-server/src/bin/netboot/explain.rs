@@ -12,8 +12,7 @@ use netboot_server::Failure;
 use netboot_server::admin::explain::explain;
 use netboot_server::config::Circuit;
 use netboot_server::config::platform::arch_of;
-use netboot_server::policy::Machine;
-use netboot_server::world::World;
+use netboot_server::world::{Machine, World};
 
 /// The machine that is asked about; what is not said of it is not known.
 #[derive(Debug, Args)]

@@ -79,5 +79,5 @@ fn change_store(config: &Config, name: &str, change: Change) -> Result<(State, b
         Failure::new(format!("changing the install state of {name}"), error, cure)
     })?;
     let store = InstallStore::new(&config.state_dir);
-    store.change(target, change, jiff::Timestamp::now())
+    store.change(target, change, crate::host_time())
 }

@@ -174,6 +174,15 @@ impl Where {
 
 /// Runs the command that this process was started as.
 #[must_use]
+/// Now, by the host's clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a command runs in the host's time"
+)]
+fn host_time() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 fn main() -> ExitCode {
     let done = match Arguments::parse_from(links::written_out(std::env::args_os())).action {
         Action::Serve(arguments) => serve::run(&arguments),

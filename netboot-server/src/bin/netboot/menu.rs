@@ -7,10 +7,10 @@ use netboot_dhcp::MacAddr;
 
 use super::{Where, out, say};
 use netboot_server::Failure;
-use netboot_server::policy::{self, Machine};
+use netboot_server::policy::{self, Origin};
 use netboot_server::script::menu_file;
-use netboot_server::script::{self, Asker, Origin, Trust};
-use netboot_server::world::World;
+use netboot_server::script::{self, Asker, Trust};
+use netboot_server::world::{Machine, World};
 
 pub(super) fn run(at: &Where, mac: Option<MacAddr>, update: bool) -> Result<ExitCode, Failure> {
     let config = match at.load_or_say() {

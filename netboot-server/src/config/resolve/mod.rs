@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
 
+use super::DISTRIBUTION_DIRS;
 use super::document::{self, Netboot, Place, Table};
 use super::field::{Field, Wanted};
 use super::listen::resolve_admin_listen;
@@ -21,7 +22,6 @@ use super::problem::Problems;
 use super::tls::resolve_tls;
 use super::{Config, DEFAULT_STATE_DIR, Ports, ProgramChoice};
 use crate::config::cmdline;
-use crate::world::programs::DISTRIBUTION_DIRS;
 use menu::{resolve_images, resolve_menu};
 use network::resolve_network;
 use target::{resolve_groups, resolve_targets};

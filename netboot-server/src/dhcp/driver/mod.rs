@@ -11,7 +11,6 @@ use std::collections::HashMap;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use netboot_dhcp::server::{
@@ -23,13 +22,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::time::DelayQueue;
 
 use self::probing::Probing;
+use super::Dhcp;
 use super::listener::Listener;
 use super::probe::Probes;
 use super::rogue::{Heard, RogueServers};
 use super::socket::{Buffer, Datagram};
 use super::{boot, report};
 use crate::dhcp::links::Changes;
-use crate::service::Shared;
 use crate::telemetry::events::Stage;
 use crate::world::World;
 
@@ -42,7 +41,7 @@ const MOST_DELAYED: usize = 1024;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Serves an interface until told to stop, or until it is gone.
-pub(crate) async fn serve(mut listener: Listener, shared: Arc<Shared>, stop: CancellationToken) {
+pub(crate) async fn serve(mut listener: Listener, dhcp: Dhcp, stop: CancellationToken) {
     let changes = Changes::open();
     if let Err(error) = &changes {
         let interface = &listener.interface;
@@ -52,7 +51,7 @@ pub(crate) async fn serve(mut listener: Listener, shared: Arc<Shared>, stop: Can
     let mut driver = Driver {
         probes: listener.probes.take(),
         listener,
-        shared,
+        dhcp,
         changes: changes.ok(),
         claims: Vec::new(),
         claimed: 0,
@@ -139,7 +138,7 @@ struct Stored {
 
 struct Driver {
     listener: Listener,
-    shared: Arc<Shared>,
+    dhcp: Dhcp,
     changes: Option<Changes>,
     probes: Option<Probes>,
     /// Claims of this batch.
@@ -157,7 +156,7 @@ struct Driver {
 
 impl Driver {
     fn is_there(&self) -> bool {
-        self.listener.is_there(&self.shared.dhcp())
+        self.listener.is_there(&self.dhcp.0.leases.lock())
     }
 
     /// Waits for whatever comes first. Cancel-safe.
@@ -218,14 +217,14 @@ impl Driver {
             Err(error) => return self.rest(&error).await,
         };
         // Taken once for all of them, and not while the DHCP logic is held.
-        let world = self.shared.world_for_dhcp();
+        let world = self.dhcp.world();
         let began = uptime();
         for datagram in batch {
             match MessageView::parse(datagram.bytes) {
                 Ok(message) => self.handle(asked, &world, began, &datagram, message),
                 Err(error) => {
-                    let malformed = &self.shared.malformed;
-                    malformed.count("DHCP", || error.to_string());
+                    let telemetry = &self.dhcp.0.telemetry;
+                    telemetry.malformed("DHCP", || error.to_string());
                 }
             }
         }
@@ -245,7 +244,7 @@ impl Driver {
             destination: datagram.destination,
             interface: self.listener.number,
         };
-        let shared = &self.shared;
+        let parts = &self.dhcp.0;
         let mut turn = Turn {
             began,
             boot_file: None,
@@ -257,17 +256,25 @@ impl Driver {
                 Firmware::Ipxe => Stage::Ipxe,
                 _ => Stage::System,
             };
-            let boot = boot::decide(shared, world, requester);
+            let boot = boot::decide(parts, world, requester);
             turn.boot_file.clone_from(&boot.file);
             boot
         };
-        let now = shared.clock.now();
+        let now = parts.leases.now();
         let outcome = match asked {
-            Asked::Server => shared.dhcp().handle(now, &incoming, &mut ask),
-            Asked::BootServer => shared.dhcp().handle_boot_server(now, &incoming, &mut ask),
+            Asked::Server => parts.leases.lock().handle(now, &incoming, &mut ask),
+            Asked::BootServer => parts
+                .leases
+                .lock()
+                .handle_boot_server(now, &incoming, &mut ask),
         };
-        report::request(shared, &self.listener.interface, &outcome, turn.stage);
-        self.overhear(asked, &message, &outcome);
+        report::request(
+            &parts.telemetry,
+            &self.listener.interface,
+            &outcome,
+            turn.stage,
+        );
+        self.snoop(asked, &message, &outcome);
         self.go_on(turn, outcome);
     }
 
@@ -291,7 +298,7 @@ impl Driver {
                     return;
                 }
                 Outcome::Silent(silence) => {
-                    report::silence(&self.shared, &self.listener.interface, &silence);
+                    report::silence(&self.dhcp.0.telemetry, &self.listener.interface, &silence);
                     return;
                 }
             }
@@ -299,8 +306,8 @@ impl Driver {
     }
 
     fn resume(&self, pending: Pending, result: EffectResult) -> Outcome {
-        let now = self.shared.clock.now();
-        self.shared.dhcp().resume(now, pending, result)
+        let now = self.dhcp.0.leases.now();
+        self.dhcp.0.leases.lock().resume(now, pending, result)
     }
 
     /// Hands the claims of this batch to the store.
@@ -316,7 +323,7 @@ impl Driver {
         }
         self.claimed += claims.len();
         let store = self.store.clone();
-        self.shared.leases.claim(claims, move |results| {
+        self.dhcp.0.store.claim(claims, move |results| {
             // Nobody waits where the interface is served no more.
             let _ = store.send(Stored { turns, results });
         });
@@ -329,7 +336,7 @@ impl Driver {
             let outcome = self.resume(pending, result);
             self.go_on(turn, outcome);
         }
-        self.shared.pools.look(&self.shared, stored);
+        self.dhcp.0.pools.look(&self.dhcp.0, stored);
     }
 
     fn reply(&mut self, reply: Reply, turn: Turn) {
@@ -348,22 +355,24 @@ impl Driver {
             return;
         }
         let mut out = std::mem::take(&mut self.out);
-        let (shared, interface) = (&self.shared, &self.listener.interface);
+        let (telemetry, interface) = (&self.dhcp.0.telemetry, &self.listener.interface);
         for (reply, turn) in &mut out {
-            report::reply(shared, interface, reply, turn.boot_file.take());
+            report::reply(telemetry, interface, reply, turn.boot_file.take());
         }
         let replies: Vec<&Reply> = out.iter().map(|(reply, _)| reply).collect();
         let failed = self.listener.send(&replies).await;
         for (at, (reply, turn)) in out.iter().enumerate() {
             if let Some((_, error)) = failed.iter().find(|(failed, _)| *failed == at) {
-                report::unsent(shared, interface, reply, error);
+                report::unsent(telemetry, interface, reply, error);
                 continue;
             }
             if turn.stage == Stage::Ipxe && reply.lease.is_some() {
                 self.say_no_router(reply);
             }
             let took = turn.began.elapsed();
-            shared.metrics.dhcp_replied(&reply.kind.to_string(), took);
+            telemetry
+                .metrics()
+                .dhcp_replied(&reply.kind.to_string(), took);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::dhcp::rogue::Heard;
 
 impl Driver {
     /// What a message to this server says of others.
-    pub(super) fn overhear(&mut self, asked: Asked, message: &MessageView<'_>, outcome: &Outcome) {
+    pub(super) fn snoop(&mut self, asked: Asked, message: &MessageView<'_>, outcome: &Outcome) {
         let reason = match outcome {
             Outcome::Silent(silence) => Some(silence.reason),
             _ => None,
@@ -23,10 +23,10 @@ impl Driver {
         if asked == Asked::BootServer || reason == Some(SilenceReason::Proxy) {
             let of = report::transaction(outcome);
             if let (MessageType::REQUEST, Some(machine)) = (of.request, of.hardware.mac()) {
-                self.shared.requests(machine);
+                self.dhcp.0.identity.requests(machine);
             }
             if let (Some(address), Some(machine)) = (of.address, of.hardware.mac()) {
-                self.shared.overheard.note(address, machine);
+                self.dhcp.0.identity.snooped().note(address, machine);
             }
         }
         if asked == Asked::Server
@@ -39,7 +39,7 @@ impl Driver {
 
     /// What another server said.
     pub(super) fn heard(&mut self, heard: Heard) {
-        let dhcp = self.shared.dhcp();
+        let dhcp = self.dhcp.0.leases.lock();
         if is_own(&dhcp, heard.server) {
             return;
         }
@@ -51,14 +51,19 @@ impl Driver {
         } else if let (MessageType::ACK, Some(machine)) = (heard.kind, heard.machine)
             && !heard.address.is_unspecified()
         {
-            let overheard = &self.shared.overheard;
-            overheard.note(heard.address, machine);
+            let snooped = self.dhcp.0.identity.snooped();
+            snooped.note(heard.address, machine);
         }
     }
 
     fn report_rogue(&mut self, server: Ipv4Addr, machine: Option<MacAddr>) {
         if self.rogue_servers.is_news(server, uptime()) {
-            report::rogue_server(&self.shared, &self.listener.interface, server, machine);
+            report::rogue_server(
+                &self.dhcp.0.telemetry,
+                &self.listener.interface,
+                server,
+                machine,
+            );
         }
     }
 }

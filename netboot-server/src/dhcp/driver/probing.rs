@@ -23,7 +23,7 @@ impl Driver {
         if self.probing.contains_key(&address) {
             return None;
         }
-        let world = self.shared.world_for_dhcp();
+        let world = self.dhcp.world();
         let mut networks = world.config().networks.iter();
         let network = networks.find(|network| network.subnet.contains(address));
         let wanted = network.is_some_and(|network| network.probe);
@@ -69,7 +69,7 @@ impl Driver {
             }
         } else {
             self.due.try_remove(&probing.until);
-            report::in_use(&self.shared, &self.listener.interface, address);
+            report::in_use(&self.dhcp.0.telemetry, &self.listener.interface, address);
         }
         for (turn, pending) in probing.waiting {
             let outcome = self.resume(pending, result.clone());

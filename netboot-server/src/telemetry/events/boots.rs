@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use netboot_dhcp::MacAddr;
 use serde::Serialize;
 
-use super::{Kind, Resource, Stage};
+use super::{Kind, Stage};
+use crate::paths::Resource;
 
 /// How many machines' boots are told apart; the one heard of longest ago is forgotten first.
 pub const MACHINES: usize = 4096;

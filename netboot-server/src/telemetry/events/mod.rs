@@ -12,8 +12,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use netboot_dhcp::MacAddr;
 use serde::Serialize;
 
-use crate::policy;
-
 pub(crate) use boots::Step;
 pub use boots::{MACHINES, Progress, Summary};
 pub use ring::{Events, RING, Read, Reader};
@@ -258,50 +256,6 @@ pub enum Stage {
     Ipxe,
     /// A system that runs.
     System,
-}
-
-/// What a path over HTTP names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Resource {
-    /// A boot script.
-    Script,
-    /// A boot program.
-    Program,
-    /// A file of an image.
-    Image,
-    /// What a boot program looks for beside itself, and does without.
-    Optional,
-    /// Anything else.
-    Other,
-}
-
-impl Resource {
-    /// What is asked for, as a path of HTTP or a name of TFTP, which may lack the `/`.
-    pub(crate) fn of(path: &str) -> Self {
-        let path = path.trim_start_matches('/');
-        let split = path.rsplit_once('/');
-        let (folder, name) = split.map_or((None, path), |(folder, name)| (Some(folder), name));
-        let ending = name.rsplit_once('.').map(|(_, ending)| ending);
-        // Of shim its updates, of GRUB its modules, their lists and one machine's configuration, of
-        // U-Boot a script, a device tree, and an image that is called as its address is.
-        let optional = ["revocations", "shim_certificate", "grub.cfg-", "boot.scr"];
-        let is_address = |it: &str| it.len() == 8 && it.bytes().all(|it| it.is_ascii_hexdigit());
-        match ending {
-            // Beside an image that is an iPXE there is none.
-            _ if path.starts_with("images/") && name == "autoexec.ipxe" => Self::Optional,
-            _ if policy::image_file(path).is_some() => Self::Image,
-            _ if policy::served(path).is_some() => Self::Script,
-            // Where PXELINUX and U-Boot look before and behind what is served there.
-            _ if folder.is_some_and(|it| it.ends_with("pxelinux.cfg")) => Self::Optional,
-            _ if folder == Some("dtb") => Self::Optional,
-            Some("mod" | "lst" | "dtb") => Self::Optional,
-            Some("img") if name.strip_suffix(".img").is_some_and(is_address) => Self::Optional,
-            _ if optional.iter().any(|it| name.starts_with(it)) => Self::Optional,
-            Some("ipxe" | "cfg") => Self::Script,
-            Some("efi" | "kpxe" | "pxe" | "0" | "c32") => Self::Program,
-            _ => Self::Other,
-        }
-    }
 }
 
 /// A stranger's text as it may stand in an event: short, and without control characters.

@@ -5,7 +5,8 @@ mod limit;
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use crate::telemetry::events::{Event, Events, Kind, Read, Reader, Resource};
+use crate::paths::Resource;
+use crate::telemetry::events::{Event, Events, Kind, Read, Reader};
 use limit::{Client, Clients, Limit, Rate};
 
 /// Lines about refusals that are written at once; a stranger can cause no more than these and

@@ -19,6 +19,7 @@ use uuid::Uuid;
 use crate::config::{Target, swapped};
 use crate::failure::Failure;
 
+pub(crate) use report::InstallReports;
 pub use report::{ReportError, installable};
 pub(crate) use token::Secret;
 

@@ -1,11 +1,14 @@
 //! Who says that a machine is installed, and what is believed.
 
+use std::sync::Arc;
+
 use crate::config::{Config, Target};
 use crate::failure::Failure;
-use crate::service::Shared;
+use crate::telemetry::Telemetry;
 use crate::telemetry::events::{InstallWord, Kind};
+use crate::world::Worlds;
 
-use super::{Change, State};
+use super::{Change, Secret, State};
 
 /// Why a word about an install changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,10 +30,27 @@ pub enum ReportError {
     Store(Failure),
 }
 
-impl Shared {
+/// Takes reports of installs, and operators' words about them.
+#[derive(Debug, Clone)]
+pub(crate) struct InstallReports {
+    worlds: Arc<Worlds>,
+    secret: Arc<Secret>,
+    telemetry: Telemetry,
+}
+
+impl InstallReports {
+    pub(crate) fn new(worlds: Arc<Worlds>, secret: Arc<Secret>, telemetry: Telemetry) -> Self {
+        Self {
+            worlds,
+            secret,
+            telemetry,
+        }
+    }
+
     /// A machine's own word that it is installed, by the token of its install. Blocks.
-    pub(crate) fn report_install(
+    pub(crate) fn report(
         &self,
+        now: jiff::Timestamp,
         name: &str,
         number: u64,
         token: &str,
@@ -40,7 +60,7 @@ impl Shared {
         }
         let change = Change::Reported(number);
         // Its target may be gone by now; strangers are not told which there are.
-        let done = self.change_install(name, change, InstallWord::Machine);
+        let done = self.change(now, name, change, InstallWord::Machine);
         match done {
             Ok((state, true)) => Ok(state),
             Ok((_, false)) => Err(ReportError::Over(number)),
@@ -51,8 +71,9 @@ impl Shared {
 
     /// Changes a machine's install state; gives the state it has then, and whether it is another.
     /// Blocks.
-    pub(crate) fn change_install(
+    pub(crate) fn change(
         &self,
+        now: jiff::Timestamp,
         name: &str,
         change: Change,
         by: InstallWord,
@@ -61,12 +82,12 @@ impl Shared {
         let target = installable(world.config(), name)?;
         let store = self.worlds.installs();
         let (state, changed) = store
-            .change(target, change, jiff::Timestamp::now())
+            .change(target, change, now)
             .map_err(ReportError::Store)?;
         if changed {
             // The next script is of the new state, however soon it is asked for.
             drop(self.worlds.current());
-            self.emit(
+            self.telemetry.emit(
                 target.mac,
                 Kind::Install {
                     name: name.to_owned(),

@@ -139,7 +139,7 @@ fn check_host(firmware: Firmware) -> Result<(), Failure> {
         .iter()
         .map(ToString::to_string)
         .collect();
-    let ipxe = netboot_server::world::programs::DISTRIBUTION_DIRS
+    let ipxe = netboot_server::config::DISTRIBUTION_DIRS
         .iter()
         .any(|dir| Path::new(dir).join("ipxe.efi").exists());
     if !ipxe && firmware.roms.is_none() {

@@ -152,7 +152,7 @@ fn one_line(text: impl std::fmt::Display) -> String {
 }
 
 fn now() -> std::time::SystemTime {
-    jiff::Timestamp::now().into()
+    crate::host_time().into()
 }
 
 fn remove(dir: PathBuf, names: &[ImageName]) -> Result<ExitCode, Failure> {

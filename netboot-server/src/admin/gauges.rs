@@ -7,34 +7,29 @@ use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts};
 
+use super::Operations;
 use crate::leases::state;
-use crate::service::Shared;
 
 /// The states of leases, each shown where there is none of it, too.
 const LEASE_STATES: [&str; 4] = ["bound", "declined", "expired", "released"];
 
 /// The gauges of the service as it is now.
-pub(super) fn gather(shared: &Shared) -> Vec<MetricFamily> {
-    let world = shared.worlds.current();
+pub(super) fn gather(of: &Operations) -> Vec<MetricFamily> {
+    let world = of.worlds.current();
     let names: BTreeMap<NetworkId, &str> = world
         .config()
         .networks
         .iter()
-        .map(|network| {
-            (
-                NetworkId(network.subnet.network().to_bits()),
-                network.name.as_str(),
-            )
-        })
+        .map(|network| (network.id(), network.name.as_str()))
         .collect();
-    let now = shared.clock.now();
+    let now = of.leases.now();
     let mut leases = BTreeMap::from(LEASE_STATES.map(|state| (state, 0_u32)));
-    let dhcp = shared.dhcp();
-    for lease in dhcp.leases() {
+    let server = of.leases.lock();
+    for lease in server.leases() {
         *leases.entry(state(lease, now)).or_default() += 1;
     }
-    let usage: Vec<Usage> = dhcp.usage(now).collect();
-    drop(dhcp);
+    let usage: Vec<Usage> = server.usage(now).collect();
+    drop(server);
     let pool = |of: fn(&Usage) -> u64| {
         let usage = usage.iter();
         let named =
@@ -44,8 +39,7 @@ pub(super) fn gather(shared: &Shared) -> Vec<MetricFamily> {
     let leases = leases
         .into_iter()
         .map(|(state, count)| (vec![state], f64::from(count)));
-    let listening = shared.listeners();
-    let listening: Vec<bool> = listening.states().map(|(_, now)| now).collect();
+    let listening: Vec<bool> = (of.endpoints)().into_iter().map(|(_, now)| now).collect();
     let count = |is: bool| number(listening.iter().filter(|now| **now == is).count() as u64);
     let one = |value: f64| vec![(Vec::new(), value)];
     [
@@ -59,7 +53,7 @@ pub(super) fn gather(shared: &Shared) -> Vec<MetricFamily> {
             "netboot_start_time_seconds",
             "When the service started, in seconds of Unix time.",
             &[],
-            one(shared.started.as_duration().as_secs_f64()),
+            one(of.started.as_duration().as_secs_f64()),
         ),
         gauge(
             "netboot_pool_addresses",
@@ -95,7 +89,7 @@ pub(super) fn gather(shared: &Shared) -> Vec<MetricFamily> {
             "netboot_downloads",
             "Files on their way out over HTTP.",
             &[],
-            one(number(shared.downloads.under_way().len() as u64)),
+            one(number(of.downloads.under_way().len() as u64)),
         ),
         gauge(
             "netboot_endpoints",

@@ -1,4 +1,4 @@
-//! What the event stream and metrics are told of a request.
+//! Requests in the event stream and in the metrics.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,16 +7,14 @@ use std::time::Instant;
 use hyper::Response;
 use netboot_dhcp::MacAddr;
 
-use super::body::Body;
-use super::downloads::Download;
 use super::refusal::Refusal;
-use super::transfer::Sent;
-use crate::service::Shared;
+use crate::http::{Body, Download, Downloads, Sent};
+use crate::telemetry::Telemetry;
 use crate::telemetry::events::Kind;
 
-/// What the event stream is told of a request.
+/// A request that is to be reported.
 pub(super) struct AccessLog {
-    pub(super) shared: Arc<Shared>,
+    pub(super) telemetry: Telemetry,
     pub(super) machine: Option<MacAddr>,
     pub(super) client: IpAddr,
     pub(super) path: String,
@@ -24,12 +22,16 @@ pub(super) struct AccessLog {
 }
 
 impl AccessLog {
-    /// What is told when the answer is out; a file is shown while it is on its way.
-    pub(super) fn of(self, response: Response<Body>) -> Response<Body> {
+    /// Reports it when the answer is out; a file is shown while it is on its way.
+    pub(super) fn answered(
+        self,
+        response: Response<Body>,
+        downloads: &Arc<Downloads>,
+    ) -> Response<Body> {
         let status = response.status().as_u16();
         response.map(|body| {
             let shown = body.is_file().then(|| {
-                self.shared.downloads.show(Download::new(
+                downloads.show(Download::new(
                     self.client,
                     self.machine,
                     self.path.clone(),
@@ -37,7 +39,7 @@ impl AccessLog {
                     self.began,
                 ))
             });
-            body.tell(|transfer| {
+            body.watch(|transfer| {
                 if let Some(shown) = shown {
                     transfer.show(shown);
                 }
@@ -48,8 +50,8 @@ impl AccessLog {
 
     fn sent(self, status: u16, sent: Sent) {
         let elapsed = self.began.elapsed();
-        self.shared.metrics.http_responded(&self.path, elapsed);
-        self.shared.emit(
+        self.telemetry.metrics().http_responded(&self.path, elapsed);
+        self.telemetry.emit(
             self.machine,
             Kind::HttpSent {
                 client: self.client,
@@ -63,7 +65,7 @@ impl AccessLog {
     }
 
     pub(super) fn refused(self, refusal: Refusal) {
-        self.shared.emit(
+        self.telemetry.emit(
             self.machine,
             Kind::HttpRefused {
                 client: self.client,

@@ -4,17 +4,16 @@
 //! somebody asks. Each label has few values that a stranger cannot add to: names of machines, files
 //! and addresses are in the events.
 
-mod state;
-
 use std::time::Duration;
 
 use prometheus::core::Collector;
+use prometheus::proto::MetricFamily;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
 };
 
-use crate::service::Shared;
-use crate::telemetry::events::{Kind, Progress, Resource, Stage, Step};
+use crate::paths::Resource;
+use crate::telemetry::events::{Kind, Progress, Stage, Step};
 
 /// The media type of the format.
 pub(crate) const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -161,10 +160,10 @@ fn in_registry<M: Collector + Clone + 'static>(
 }
 
 impl Metrics {
-    /// Everything as text, with what is there now.
-    pub(crate) fn text(&self, shared: &Shared) -> String {
+    /// Everything as text, with these gauges of what is there now.
+    pub(crate) fn text(&self, gauges: Vec<MetricFamily>) -> String {
         let mut families = self.registry.gather();
-        families.extend(state::gather(shared));
+        families.extend(gauges);
         let mut text = Vec::new();
         if let Err(error) = TextEncoder::new().encode(&families, &mut text) {
             tracing::error!("metrics cannot be written: {error}");

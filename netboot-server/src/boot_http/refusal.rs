@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
-use super::body::Body;
+use crate::http::Body;
 
 /// A request that gets no entity.
 #[derive(Debug)]

@@ -1,0 +1,125 @@
+//! What TFTP and HTTP both give machines that is not in a file of its own: boot scripts, and the
+//! program that a shim is meant to go on with.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use netboot_dhcp::MacAddr;
+use netboot_ipxe::RenderError;
+
+use crate::identity::{Asking, Identity, UrlClaim};
+use crate::paths::Served;
+use crate::policy::{self, Origin};
+use crate::script::cache::{Key, Script, Scripts};
+use crate::telemetry::events::{Kind, Protocol};
+use crate::telemetry::{Telemetry, host_time};
+use crate::world::{World, Worlds};
+
+/// A script that is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScriptRequest<'r> {
+    /// In which language.
+    pub(crate) language: Served,
+    /// From which address.
+    pub(crate) address: IpAddr,
+    /// The machine that was seen behind the address.
+    pub(crate) seen: Option<MacAddr>,
+    /// What the URL says of the machine that it is for.
+    pub(crate) claim: &'r UrlClaim,
+    /// This server as the client reaches it.
+    pub(crate) origin: Origin,
+    /// By which protocol.
+    pub(crate) by: Protocol,
+    /// Under which path.
+    pub(crate) path: &'r str,
+}
+
+/// Boot scripts and second stages. Its clones give the same.
+#[derive(Debug, Clone)]
+pub(crate) struct BootFiles {
+    worlds: Arc<Worlds>,
+    identity: Identity,
+    scripts: Arc<Scripts>,
+    telemetry: Telemetry,
+}
+
+impl BootFiles {
+    pub(crate) fn new(
+        worlds: Arc<Worlds>,
+        identity: Identity,
+        scripts: Arc<Scripts>,
+        telemetry: Telemetry,
+    ) -> Self {
+        Self {
+            worlds,
+            identity,
+            scripts,
+            telemetry,
+        }
+    }
+
+    /// The worlds that answers are made in.
+    pub(crate) fn worlds(&self) -> &Worlds {
+        &self.worlds
+    }
+
+    /// Who asks.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Where events go.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// What a machine gets in place of the program that its shim asks for by this path.
+    pub(crate) fn second_stage(
+        &self,
+        world: &World,
+        address: IpAddr,
+        path: &str,
+    ) -> Option<String> {
+        if !path.ends_with("ipxe.efi") {
+            return None;
+        }
+        let asking = self.identity.asking(world, address, &UrlClaim::default());
+        let decision = policy::decide(world, &asking.machine);
+        policy::second_stage(&decision, path).filter(|name| world.programs().has(name))
+    }
+
+    /// The script for who asks, reported to the event stream.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn script(&self, request: &ScriptRequest<'_>) -> Result<Arc<Script>, RenderError> {
+        let world = self.worlds.recent();
+        let address = request.address;
+        let Asking { machine, itself } = self.identity.asking(&world, address, request.claim);
+        let mac = machine.mac;
+        let key = Key {
+            machine,
+            itself,
+            address,
+            origin: request.origin,
+            language: request.language,
+        };
+        let script = self
+            .scripts
+            .script(host_time(), self.worlds.store(), &world, key)?;
+        if let Some(boots) = &script.boots {
+            // A MAC address in a URL is anybody's claim; the address that it came from is not.
+            self.telemetry.emit(
+                request.seen.or(mac),
+                Kind::Script {
+                    client: address,
+                    by: request.by,
+                    path: request.path.to_owned(),
+                    boots: boots.clone(),
+                },
+            );
+        }
+        Ok(script)
+    }
+}

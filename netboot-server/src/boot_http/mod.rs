@@ -1,0 +1,394 @@
+//! What each URL on the boot network means.
+
+mod access_log;
+mod path;
+mod refusal;
+
+use std::fs::File;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode};
+use netboot_dhcp::MacAddr;
+use netboot_image::{Digest, FileRef, StoreError};
+use tokio_util::sync::CancellationToken;
+
+use crate::boot_files::{BootFiles, ScriptRequest};
+use crate::failure::Chain;
+use crate::http::{self, Body, Content, Downloads, Entity};
+use crate::identity::{Identity, UrlClaim};
+use crate::paths::{self, Served, served};
+use crate::policy::{self, Origin};
+use crate::telemetry::events::{Protocol, shown};
+use crate::telemetry::host_time;
+use crate::world::installs::{InstallReports, ReportError};
+use crate::world::programs::Digests;
+use access_log::AccessLog;
+use path::normal_path;
+use refusal::Refusal;
+
+/// The URLs of the boot network. Its clones are the same ones.
+#[derive(Debug, Clone)]
+pub(crate) struct BootSite(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    files: BootFiles,
+    installs: InstallReports,
+    downloads: Arc<Downloads>,
+    digests: Digests,
+}
+
+impl BootSite {
+    /// Shows in `downloads` which files are going out.
+    pub(crate) fn new(
+        files: BootFiles,
+        installs: InstallReports,
+        downloads: Arc<Downloads>,
+    ) -> Self {
+        Self(Arc::new(Parts {
+            files,
+            installs,
+            downloads,
+            digests: Digests::default(),
+        }))
+    }
+}
+
+/// One end of a connection and the other.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    client: SocketAddr,
+    local: SocketAddr,
+    /// Whether it is encrypted.
+    secure: bool,
+    /// The machine behind the client's address, once it was found: it stays the same for as long as
+    /// the connection does.
+    machine: OnceLock<MacAddr>,
+}
+
+impl Ends {
+    fn machine(&self, identity: &Identity) -> Option<MacAddr> {
+        if let Some(machine) = self.machine.get() {
+            return Some(*machine);
+        }
+        let machine = identity.machine_at(self.client.ip())?;
+        Some(*self.machine.get_or_init(|| machine))
+    }
+}
+
+/// Who asks, and where.
+struct Asker<'r> {
+    client: IpAddr,
+    local: SocketAddr,
+    secure: bool,
+    /// The machine behind the client's address.
+    seen: Option<MacAddr>,
+    /// A MAC address in a URL says whose script is wanted, and not who asks.
+    claim: &'r UrlClaim,
+    path: &'r str,
+}
+
+impl http::Handler for BootSite {
+    type Connection = Ends;
+
+    fn connection(&self, client: SocketAddr, local: SocketAddr, secure: bool) -> Ends {
+        Ends {
+            client,
+            local,
+            secure,
+            machine: OnceLock::new(),
+        }
+    }
+
+    /// Answers one request; what became of it is in the event stream when its body is out.
+    async fn answer(
+        &self,
+        ends: &Ends,
+        request: Request<Incoming>,
+        _stop: &CancellationToken,
+    ) -> Response<Body> {
+        #[expect(clippy::disallowed_methods, reason = "a request takes real time")]
+        let began = Instant::now();
+        let query = request.uri().query().unwrap_or_default();
+        let claim = UrlClaim::new(request.uri().path(), query);
+        let seen = ends.machine(self.0.files.identity());
+        let client = ends.client.ip().to_canonical();
+        let log = |path: &str| AccessLog {
+            telemetry: self.0.files.telemetry().clone(),
+            machine: seen.or(claim.mac),
+            client,
+            path: shown(path),
+            began,
+        };
+        let (log, found) = match normal_path(request.uri().path()) {
+            Ok(path) => {
+                let asker = Asker {
+                    client,
+                    local: ends.local,
+                    secure: ends.secure,
+                    seen,
+                    claim: &claim,
+                    path: &path,
+                };
+                let found = find_by(request.method(), self, &asker, query).await;
+                (log(&path), found)
+            }
+            Err(why) => {
+                let refusal = Refusal::new(StatusCode::BAD_REQUEST, why);
+                (log(request.uri().path()), Err(refusal))
+            }
+        };
+        let response = found.and_then(|entity| {
+            http::respond(entity, request.method(), request.headers())
+                .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
+        });
+        match response {
+            Ok(response) => log.answered(response, &self.0.downloads),
+            Err(refusal) => {
+                let response = refusal.response(request.method());
+                log.refused(refusal);
+                response
+            }
+        }
+    }
+}
+
+async fn find_by(
+    method: &Method,
+    site: &BootSite,
+    asker: &Asker<'_>,
+    query: &str,
+) -> Result<Entity, Refusal> {
+    let report = asker
+        .path
+        .strip_prefix("/machines/")
+        .and_then(|path| path.strip_suffix("/installed"));
+    match (method, report) {
+        (&Method::POST, Some(machine)) => {
+            let (machine, query) = (machine.to_owned(), query.to_owned());
+            where_waiting_is_allowed(site, move |site| installed(site, &machine, &query)).await
+        }
+        (_, Some(_)) => Err(Refusal::method("POST")),
+        // A script is in memory, most often.
+        (&Method::GET | &Method::HEAD, None)
+            if served(asker.path.trim_start_matches('/')).is_some() =>
+        {
+            find(site, asker)
+        }
+        (&Method::GET | &Method::HEAD, None) => {
+            let (client, local, secure) = (asker.client, asker.local, asker.secure);
+            let seen = asker.seen;
+            let (claim, path) = (asker.claim.clone(), asker.path.to_owned());
+            where_waiting_is_allowed(site, move |site| {
+                let asker = Asker {
+                    client,
+                    local,
+                    secure,
+                    seen,
+                    claim: &claim,
+                    path: &path,
+                };
+                find(site, &asker)
+            })
+            .await
+        }
+        (_, None) => Err(Refusal::method("GET, HEAD")),
+    }
+}
+
+/// Does what reads or writes files.
+async fn where_waiting_is_allowed(
+    site: &BootSite,
+    find: impl FnOnce(&BootSite) -> Result<Entity, Refusal> + Send + 'static,
+) -> Result<Entity, Refusal> {
+    let site = site.clone();
+    let found = tokio::task::spawn_blocking(move || find(&site)).await;
+    found.unwrap_or_else(|error| {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Err(Refusal::new(status, error.to_string()))
+    })
+}
+
+fn find(site: &BootSite, asker: &Asker<'_>) -> Result<Entity, Refusal> {
+    match asker.path {
+        "/healthz" => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
+        path => {
+            if let Some(file) = paths::image_file(path) {
+                image_file(site, file)
+            } else if let Some(name) = path.strip_prefix("/states/") {
+                state(site, asker, name)
+            } else {
+                program_or_script(site, asker)
+            }
+        }
+    }
+}
+
+/// A machine's report that it is installed: the one request that changes something here.
+fn installed(site: &BootSite, machine: &str, query: &str) -> Result<Entity, Refusal> {
+    let value = |key: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(name, _)| name == key).map(|(_, value)| value)
+    };
+    let number = value("number").and_then(|number| number.parse().ok());
+    let (Some(number), Some(token)) = (number, value("token")) else {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            "the report has no number or no token",
+        ));
+    };
+    let state = site
+        .0
+        .installs
+        .report(host_time(), machine, number, &token)
+        .map_err(|error| {
+            let status = match &error {
+                ReportError::Over(_) => StatusCode::CONFLICT,
+                ReportError::Store(failure) => {
+                    tracing::error!("{failure}");
+                    let why = "the report cannot be kept now";
+                    return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why);
+                }
+                _ => StatusCode::FORBIDDEN,
+            };
+            Refusal::new(status, error.to_string())
+        })?;
+    let said = format!("{machine} is installed, by install {}\n", state.number);
+    Ok(text(said, "text/plain; charset=utf-8"))
+}
+
+fn text(text: String, media_type: &'static str) -> Entity {
+    Entity {
+        etag: http::etag(&Digest::of(text.as_bytes())),
+        content: Content::Bytes(text.into()),
+        media_type,
+        immutable: false,
+    }
+}
+
+/// A program of that name, else a script.
+fn program_or_script(site: &BootSite, asker: &Asker<'_>) -> Result<Entity, Refusal> {
+    let name = asker.path.trim_start_matches('/');
+    let world = match served(name) {
+        Some(_) => site.0.files.worlds().recent(),
+        None => site.0.files.worlds().current(),
+    };
+    let stage = site.0.files.second_stage(&world, asker.client, name);
+    let name = stage.as_deref().unwrap_or(name);
+    let programs = world.programs();
+    match (programs.path(name), policy::served_beside(programs, name)) {
+        (Some(path), _) => program(site, name, path),
+        (None, Some(language)) => script(site, asker, language),
+        (None, None) => Err(Refusal::not_found("there is nothing of that name")),
+    }
+}
+
+fn script(site: &BootSite, asker: &Asker<'_>, language: Served) -> Result<Entity, Refusal> {
+    let origin = Origin {
+        server: asker.local.ip().to_canonical(),
+        http_port: asker.local.port(),
+        secure: asker.secure,
+    };
+    let script = site
+        .0
+        .files
+        .script(&ScriptRequest {
+            language,
+            address: asker.client,
+            seen: asker.seen,
+            claim: asker.claim,
+            origin,
+            by: Protocol::Http,
+            path: asker.path,
+        })
+        .map_err(|error| {
+            Refusal::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                format!("the boot script cannot be written: {}", Chain(&error)),
+            )
+        })?;
+    Ok(Entity {
+        etag: http::etag(&script.digest),
+        content: Content::Bytes(script.text.clone()),
+        media_type: "text/plain; charset=utf-8",
+        immutable: false,
+    })
+}
+
+fn image_file(site: &BootSite, path: &str) -> Result<Entity, Refusal> {
+    let file = FileRef::from_str(path).map_err(|error| Refusal::not_found(error.to_string()))?;
+    let opened = site
+        .0
+        .files
+        .worlds()
+        .store()
+        .open_file(&file)
+        .map_err(|error| {
+            if let StoreError::NotOurs { .. } = error {
+                return Refusal::not_found(format!("no image is called {}", file.name));
+            }
+            let status = match error {
+                StoreError::NoSuchImage { .. }
+                | StoreError::NoSuchGeneration { .. }
+                | StoreError::NoSuchFile { .. } => StatusCode::NOT_FOUND,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            // The name and what is wrong with it, never a path of this host.
+            let why = match status {
+                StatusCode::NOT_FOUND => error.to_string(),
+                _ => format!("{file} cannot be read now; `netboot image verify` says why"),
+            };
+            Refusal::new(status, why)
+        })?;
+    Ok(Entity {
+        content: Content::File(opened.file, opened.size),
+        media_type: http::media_type(file.file.as_str()),
+        etag: http::etag(&opened.digest),
+        immutable: file.generation.is_some(),
+    })
+}
+
+fn program(site: &BootSite, name: &str, path: &Path) -> Result<Entity, Refusal> {
+    let opened = File::open(path).and_then(|mut file| {
+        let (length, digest) = site.0.digests.of(path, &mut file)?;
+        Ok((file, length, digest))
+    });
+    let (file, length, digest) = opened.map_err(|error| {
+        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.kind().to_string())
+    })?;
+    Ok(Entity {
+        etag: http::etag(&digest),
+        content: Content::File(file, length),
+        media_type: http::media_type(name),
+        immutable: false,
+    })
+}
+
+/// A target's `state`, by its name or its MAC address, for the machine that holds that MAC
+/// address's lease and for nobody else.
+fn state(site: &BootSite, asker: &Asker<'_>, file: &str) -> Result<Entity, Refusal> {
+    let nothing = || Refusal::not_found("no state of that name is for this machine");
+    let name = file.strip_suffix(".json").ok_or_else(nothing)?;
+    let world = site.0.files.worlds().current();
+    let machine = site
+        .0
+        .files
+        .identity()
+        .asking_itself(&world, asker.client)
+        .ok_or_else(nothing)?;
+    let (_, target, _) = world.find(&machine).ok_or_else(nothing)?;
+    let meant = target.name == name
+        || MacAddr::from_str(name)
+            .ok()
+            .is_some_and(|mac| machine.mac == Some(mac));
+    let document = target
+        .state_document()
+        .filter(|_| meant)
+        .ok_or_else(nothing)?;
+    Ok(text(document, "application/json"))
+}

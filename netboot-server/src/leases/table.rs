@@ -1,0 +1,59 @@
+//! The leases as DHCP has them in memory, and who holds an address.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use netboot_dhcp::server::{ClientKey, Server};
+use netboot_dhcp::{MacAddr, Timestamp};
+
+use super::clock::Clock;
+
+/// The DHCP logic, which holds the leases, with the clock that they are counted by. Its clones are
+/// of the same one.
+#[derive(Debug, Clone)]
+pub(crate) struct LeaseTable(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    server: Mutex<Server>,
+    clock: Clock,
+}
+
+impl LeaseTable {
+    pub(crate) fn new(server: Server, clock: Clock) -> Self {
+        let server = Mutex::new(server);
+        Self(Arc::new(Inner { server, clock }))
+    }
+
+    /// The DHCP logic; held for one message, never across a wait.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Server> {
+        self.0.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The clock that leases are counted by.
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Now, by that clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The machine that holds the lease of an address now.
+    pub(crate) fn holder(&self, address: IpAddr) -> Option<MacAddr> {
+        let server = self.lock();
+        let lease = server.lease(ipv4(address)?)?;
+        match &lease.client {
+            ClientKey::Hardware(hardware) if lease.is_active(self.now()) => hardware.mac(),
+            _ => None,
+        }
+    }
+}
+
+fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
+    match address.to_canonical() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
+}
