@@ -22,10 +22,11 @@ fuzz_target!(|data: &[u8]| {
             let _ = (linux.kernel_version(), linux.initrds().len());
         }
         Boot::Chain(chain) => assert!(chain.url().contains("://")),
-        Boot::Efi(efi) => assert!(
-            manifest.file(efi.program().name().as_str()).is_some()
-                && manifest.architecture().is_some()
-        ),
+        Boot::Efi(efi) => {
+            assert!(manifest.file(efi.program().name().as_str()).is_some());
+            assert!(manifest.architecture().is_some());
+            assert!(efi.arguments().all(|argument| !argument.is_empty()));
+        }
         Boot::Iso(iso) => assert!(manifest.file(iso.disc().name().as_str()).is_some()),
         _ => {}
     }

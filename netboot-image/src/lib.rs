@@ -25,6 +25,7 @@ pub use kernel::{Kernel, KernelError, KernelFormat, Looks};
 pub use manifest::{
     Architecture, Boot, ChainBoot, EfiBoot, Generation, GenerationError, ImageFile, IsoBoot,
     LinuxBoot, Manifest, ManifestError, ManifestVersion, Signature, SignatureForm, Source,
+    UnifiedKernel,
 };
 pub use name::{FileName, ImageName, NameError};
 pub use pe::{Pe, PeMachine, PeSection};

@@ -139,7 +139,7 @@ impl Kernel {
 }
 
 /// `COMMAND_LINE_SIZE` of arm64 and x86 less the NUL (`arch/*/include/uapi/asm/setup.h`).
-const CMDLINE_LIMIT: u32 = 2047;
+pub(crate) const CMDLINE_LIMIT: u32 = 2047;
 
 #[cfg(test)]
 pub(crate) mod tests {

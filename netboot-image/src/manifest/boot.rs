@@ -1,6 +1,6 @@
 //! The kinds of images: what a machine does with one, and which files or address that takes.
 
-use super::ImageFile;
+use super::{Extra, ImageFile};
 
 /// What a machine does with an image.
 ///
@@ -41,10 +41,24 @@ pub struct LinuxBoot {
     pub(crate) cmdline: Vec<String>,
 }
 
-/// An EFI program.
+/// An EFI program, and what it is told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EfiBoot {
     pub(crate) program: ImageFile,
+    pub(crate) unified: Option<UnifiedKernel>,
+    pub(crate) cmdline: Vec<String>,
+}
+
+/// What a unified kernel (UKI) says of itself: it is an EFI program with a kernel in its section `.linux`, which
+/// systemd's stub starts.
+///
+/// The stub gives the kernel the command line of its section `.cmdline`, unless it is told another one: that is then
+/// the whole. iPXE always tells one. Where Secure Boot is on, the stub keeps to its section, if it has one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnifiedKernel {
+    pub(crate) cmdline_limit: u32,
+    pub(crate) cmdline: Vec<String>,
+    pub(crate) extra: Extra,
 }
 
 /// The address of a boot script or boot program that is not in the store.
@@ -125,6 +139,39 @@ impl EfiBoot {
     #[must_use]
     pub fn program(&self) -> &ImageFile {
         &self.program
+    }
+
+    /// What it is as a unified kernel; `None` for any other program, and for an image that was published before this
+    /// was looked at.
+    #[must_use]
+    pub fn unified(&self) -> Option<&UnifiedKernel> {
+        self.unified.as_ref()
+    }
+
+    /// The arguments that were added to it, without those of a unified kernel's own.
+    #[must_use]
+    pub fn cmdline(&self) -> &[String] {
+        &self.cmdline
+    }
+
+    /// All arguments that it is to be given, one an item: a unified kernel's own, then those that were added.
+    pub fn arguments(&self) -> impl Iterator<Item = &String> {
+        let own = self.unified.iter().flat_map(|unified| &unified.cmdline);
+        own.chain(&self.cmdline)
+    }
+}
+
+impl UnifiedKernel {
+    /// The longest command line that its kernel takes, in bytes.
+    #[must_use]
+    pub fn cmdline_limit(&self) -> u32 {
+        self.cmdline_limit
+    }
+
+    /// The command line in its section `.cmdline`, one argument an item; none where it has no such section.
+    #[must_use]
+    pub fn cmdline(&self) -> &[String] {
+        &self.cmdline
     }
 }
 

@@ -85,7 +85,11 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
                 return Err(value("url", &chain.url, fault));
             }
         }
-        Boot::Efi(_) | Boot::Iso(_) => {}
+        Boot::Efi(efi) => {
+            let limit = efi.unified.as_ref().map(|unified| unified.cmdline_limit);
+            check_cmdline(efi.arguments(), limit)?;
+        }
+        Boot::Iso(_) => {}
     }
     if let Some(source) = &manifest.source {
         for text in source.tool.iter().chain(&source.from) {
@@ -123,23 +127,30 @@ fn check_linux(linux: &LinuxBoot) -> Result<(), ManifestError> {
     if let Some(version) = &linux.kernel_version {
         check_text("kernel.version", version, 256, |c| c.is_control())?;
     }
-    for argument in &linux.cmdline {
+    check_cmdline(linux.cmdline.iter(), Some(linux.cmdline_limit))
+}
+
+/// Arguments, and the longest command line that they may make, where a kernel says so.
+fn check_cmdline<'m>(
+    arguments: impl Iterator<Item = &'m String>,
+    limit: Option<u32>,
+) -> Result<(), ManifestError> {
+    let mut line = String::new();
+    for argument in arguments {
         check_argument(argument)?;
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(argument);
     }
-    let len: usize = linux
-        .cmdline
-        .iter()
-        .map(|argument| argument.len() + 1)
-        .sum::<usize>()
-        .saturating_sub(1);
-    if u32::try_from(len).map_or(true, |len| len > linux.cmdline_limit) {
-        let reason = format!(
-            "has {len} bytes, and the kernel cuts it at {}",
-            linux.cmdline_limit
-        );
-        return Err(value("cmdline", &linux.cmdline.join(" "), reason));
+    let len = line.len();
+    match limit.filter(|limit| u32::try_from(len).map_or(true, |len| len > *limit)) {
+        Some(limit) => {
+            let reason = format!("has {len} bytes, and the kernel cuts it at {limit}");
+            Err(value("cmdline", &line, reason))
+        }
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// One argument of the kernel: white space only between double quotes, as the kernel itself splits

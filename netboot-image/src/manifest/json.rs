@@ -8,7 +8,7 @@ use super::check::{check, cut, value};
 use super::time::{read_time, write_time};
 use super::{
     Architecture, Boot, ChainBoot, EfiBoot, Generation, ImageFile, IsoBoot, LinuxBoot, Manifest,
-    ManifestError, ManifestVersion, Signature, SignatureForm, Source,
+    ManifestError, ManifestVersion, Signature, SignatureForm, Source, UnifiedKernel,
 };
 use crate::{FileName, ImageName};
 
@@ -35,7 +35,7 @@ struct RawManifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cmdline: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    program: Option<RawFile>,
+    program: Option<RawProgram>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     url: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +67,27 @@ struct RawKernel {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     version: Option<String>,
     cmdline_limit: u32,
+    #[serde(flatten)]
+    extra: Extra,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RawProgram {
+    file: String,
+    size: u64,
+    digest: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unified: Option<RawUnified>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cmdline: Vec<String>,
+    #[serde(flatten)]
+    extra: Extra,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RawUnified {
+    cmdline_limit: u32,
+    cmdline: Vec<String>,
     #[serde(flatten)]
     extra: Extra,
 }
@@ -152,7 +173,21 @@ fn read_boot(kind: &'static str, raw: &mut RawManifest) -> Result<Boot, Manifest
             let program = raw.program.take().ok_or_else(|| missing("program"))?;
             raw.architecture.ok_or_else(|| missing("architecture"))?;
             Boot::Efi(EfiBoot {
-                program: read_file("program", program)?,
+                unified: program.unified.map(|raw| UnifiedKernel {
+                    cmdline_limit: raw.cmdline_limit,
+                    cmdline: raw.cmdline,
+                    extra: raw.extra,
+                }),
+                cmdline: program.cmdline,
+                program: read_file(
+                    "program",
+                    RawFile {
+                        file: program.file,
+                        size: program.size,
+                        digest: program.digest,
+                        extra: program.extra,
+                    },
+                )?,
             })
         }
         "chain" => Boot::Chain(ChainBoot {
@@ -234,7 +269,20 @@ pub(super) fn write(manifest: &Manifest) -> String {
             initrds = Some(linux.initrds.iter().map(write_file).collect());
             cmdline = Some(linux.cmdline.clone());
         }
-        Boot::Efi(efi) => program = Some(write_file(&efi.program)),
+        Boot::Efi(efi) => {
+            program = Some(RawProgram {
+                file: efi.program.name.to_string(),
+                size: efi.program.size,
+                digest: efi.program.digest.to_string(),
+                unified: efi.unified.as_ref().map(|unified| RawUnified {
+                    cmdline_limit: unified.cmdline_limit,
+                    cmdline: unified.cmdline.clone(),
+                    extra: unified.extra.clone(),
+                }),
+                cmdline: efi.cmdline.clone(),
+                extra: efi.program.extra.clone(),
+            });
+        }
         Boot::Chain(chain) => url = Some(chain.url.clone()),
         Boot::Iso(iso) => disc = Some(write_file(&iso.disc)),
     }

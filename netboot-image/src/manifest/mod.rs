@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, FileName, ImageName};
 
-pub use boot::{Boot, ChainBoot, EfiBoot, IsoBoot, LinuxBoot};
+pub use boot::{Boot, ChainBoot, EfiBoot, IsoBoot, LinuxBoot, UnifiedKernel};
 #[cfg(all(unix, feature = "store"))]
 pub(crate) use check::check;
 pub use generation::{Generation, GenerationError};
@@ -98,8 +98,9 @@ pub enum Architecture {
     Arm64,
 }
 
-/// The version of a manifest's form: `1.0` now. A later minor version adds fields, which are kept though not
-/// understood; a later major version is refused.
+/// The version of a manifest's form: `1.1` now. A later minor version adds fields, which are kept though not
+/// understood; a later major version is refused. Since 1.1 an EFI program may have arguments (`program.cmdline`,
+/// `program.unified`): a reader of 1.0 starts it without them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ManifestVersion {
     /// Refused when above 1.
@@ -371,7 +372,7 @@ impl fmt::Display for Architecture {
 
 impl ManifestVersion {
     /// The version that this crate writes for a new image.
-    pub const CURRENT: Self = Self { major: 1, minor: 0 };
+    pub const CURRENT: Self = Self { major: 1, minor: 1 };
 }
 
 impl fmt::Display for ManifestVersion {

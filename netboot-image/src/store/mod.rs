@@ -22,6 +22,7 @@ mod publish;
 mod read;
 mod signing;
 mod staging;
+mod unified;
 mod verify;
 
 use std::fs::{self, File, OpenOptions, Permissions};

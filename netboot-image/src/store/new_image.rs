@@ -127,7 +127,8 @@ impl NewImage {
         Self::new(name, Boots::Linux(kernel.into()))
     }
 
-    /// An EFI program, which becomes `program.efi`; its header says for which processor it is.
+    /// An EFI program, which becomes `program.efi`; its header says for which processor it is. Of a unified kernel the
+    /// command line is read; see [`UnifiedKernel`](crate::UnifiedKernel).
     pub fn efi(name: ImageName, program: impl Into<Input>) -> Self {
         Self::new(name, Boots::Efi(program.into()))
     }
@@ -166,7 +167,7 @@ impl NewImage {
         self
     }
 
-    /// Appends kernel arguments, one an item. Only a kernel takes them: with another kind, publishing fails.
+    /// Appends arguments for the kernel or the EFI program, one an item. With another kind, publishing fails.
     #[must_use]
     pub fn cmdline<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.cmdline.extend(arguments.into_iter().map(Into::into));

@@ -11,7 +11,8 @@ use super::hashed_copy::{Content, hashed_copy};
 use super::new_image::{Boots, Origin};
 use super::signing::{sign_files, sign_sums};
 use super::{
-    Input, Lock, NewImage, Progress, Published, Step, Store, StoreError, read_dir, rename, sync_dir,
+    Input, Lock, NewImage, Progress, Published, Step, Store, StoreError, read_dir, rename,
+    sync_dir, unified,
 };
 use crate::manifest::{self, Extra};
 use crate::{
@@ -172,11 +173,11 @@ impl Copies<'_> {
     /// Copies all files and gives the manifest, with a generation that is yet to be settled.
     fn take(&mut self, now: SystemTime, image: NewImage) -> Result<Manifest, StoreError> {
         let kind = image.boots.kind();
-        for (field, is_there) in [
-            ("initrds", !image.initrds.is_empty()),
-            ("cmdline", !image.cmdline.is_empty()),
+        for (field, is_there, kinds) in [
+            ("initrds", !image.initrds.is_empty(), &["linux"][..]),
+            ("cmdline", !image.cmdline.is_empty(), &["linux", "efi"]),
         ] {
-            if is_there && kind != "linux" {
+            if is_there && !kinds.contains(&kind) {
                 return Err(StoreError::Manifest {
                     name: image.name,
                     reason: ManifestError::Foreign { kind, field },
@@ -185,7 +186,7 @@ impl Copies<'_> {
         }
         let (boot, architecture) = match image.boots {
             Boots::Linux(kernel) => self.take_kernel(kernel, image.cmdline)?,
-            Boots::Efi(program) => self.take_program(program)?,
+            Boots::Efi(program) => self.take_program(program, image.cmdline)?,
             Boots::Chain(url) => (Boot::Chain(ChainBoot { url }), None),
             Boots::Iso(disc) => (self.take_disc(disc)?, None),
         };
@@ -265,16 +266,31 @@ impl Copies<'_> {
         }
     }
 
-    fn take_program(&mut self, program: Input) -> Result<Taken, StoreError> {
+    fn take_program(&mut self, program: Input, cmdline: Vec<String>) -> Result<Taken, StoreError> {
         let from = program.label();
         let Copied { file, head } = self.copy(program, FileName::of_image("program.efi"))?;
-        let architecture = Pe::decode(&head).and_then(|pe| pe.machine().architecture());
-        let architecture = architecture.ok_or_else(|| StoreError::Unsuitable {
-            file: from,
-            wanted: "EFI program for x86 or arm64",
-            looks: Looks::like(&head, file.size),
+        let pe = Pe::decode(&head);
+        let architecture = pe.as_ref().and_then(|pe| pe.machine().architecture());
+        let (Some(pe), Some(architecture)) = (pe, architecture) else {
+            return Err(StoreError::Unsuitable {
+                file: from,
+                wanted: "EFI program for x86 or arm64",
+                looks: Looks::like(&head, file.size),
+            });
+        };
+        let staged = File::open(self.dir.join(file.name.as_str()));
+        let unified = staged.and_then(|mut staged| unified::read(&pe, &mut staged));
+        let unified = unified.map_err(|source| StoreError::Io {
+            action: "read",
+            path: from.into(),
+            source,
         })?;
-        Ok((Boot::Efi(EfiBoot { program: file }), Some(architecture)))
+        let boot = Boot::Efi(EfiBoot {
+            program: file,
+            unified,
+            cmdline,
+        });
+        Ok((boot, Some(architecture)))
     }
 
     fn take_disc(&mut self, disc: Input) -> Result<Boot, StoreError> {

@@ -69,9 +69,13 @@ impl Store {
             Boot::Iso(iso) => Boots::Iso(input(&iso.disc)),
         };
         let mut image = NewImage::new(name.clone(), boots);
-        if let Boot::Linux(linux) = &manifest.boot {
-            image.initrds = linux.initrds.iter().map(input).collect();
-            image.cmdline.clone_from(&linux.cmdline);
+        match &manifest.boot {
+            Boot::Linux(linux) => {
+                image.initrds = linux.initrds.iter().map(input).collect();
+                image.cmdline.clone_from(&linux.cmdline);
+            }
+            Boot::Efi(efi) => image.cmdline.clone_from(&efi.cmdline),
+            Boot::Chain(_) | Boot::Iso(_) => {}
         }
         image.label.clone_from(&manifest.label);
         image.description.clone_from(&manifest.description);

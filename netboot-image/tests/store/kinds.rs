@@ -32,6 +32,7 @@ fn file_name(text: &str) -> netboot_image::FileName {
 fn each_kind_is_published_verified_and_confirmed_by_sha256sum() {
     let bench = Bench::new();
     let efi = NewImage::efi(name("memtest"), bench.file("x.efi", program(0x8664)));
+    let efi = efi.cmdline(["console=ttyS0"]);
     let manifest = bench.publish(efi).expect("published").manifest;
     assert_eq!(manifest.architecture(), Some(Architecture::X86_64));
     let Boot::Efi(efi) = manifest.boot() else {
@@ -39,6 +40,10 @@ fn each_kind_is_published_verified_and_confirmed_by_sha256sum() {
     };
     assert_eq!(efi.program().name(), "program.efi");
     assert_eq!(efi.program().digest(), Digest::of(&program(0x8664)));
+    assert_eq!(
+        (efi.unified(), efi.cmdline()),
+        (None, &["console=ttyS0".to_owned()][..])
+    );
 
     let mut hybrid = disc();
     hybrid[..2].copy_from_slice(b"MZ");

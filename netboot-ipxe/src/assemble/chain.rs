@@ -2,7 +2,7 @@
 
 use alloc::format;
 
-use super::{Assembly, FAILED, GAVE_UP, Place, check::check_url};
+use super::{Assembly, FAILED, GAVE_UP, Place, check::check_url, words::Words};
 use crate::{
     arg::Arg,
     command::{Command, ImageCommand, ImageVerb},
@@ -24,20 +24,22 @@ impl Assembly {
         home: Option<&str>,
     ) -> Result<(), RenderError> {
         check_url(&chain.url).map_err(|problem| place.error("URL", problem))?;
-        place.shown("arguments", &chain.args)?;
+        let mut words = Words::default();
+        words.add("program", &chain.args, |_| true, place)?;
+        let args = words.finish("program", place)?;
         let hint = chain.hint.as_ref().unwrap_or(&chain.url);
         self.attempt(place, label, &chain.what, hint, chain.retry)?;
         match &chain.dhcp {
-            Some(dhcp) => self.over_a_card(chain, dhcp, place, label, home)?,
-            None => self.go_on(chain, home, FAILED),
+            Some(dhcp) => self.over_a_card((chain, args), dhcp, place, label, home)?,
+            None => self.go_on(chain, args, home, FAILED),
         }
         Ok(())
     }
 
     /// Fetches and runs it; goes to the label where it cannot be fetched.
-    fn go_on(&mut self, chain: &Chain, home: Option<&str>, failed: &str) {
+    fn go_on(&mut self, chain: &Chain, args: Arg, home: Option<&str>, failed: &str) {
         let fetch = ImageCommand {
-            args: chain.args.clone(),
+            args,
             ..ImageCommand::new(ImageVerb::Imgselect, Some(chain.url.clone()))
         };
         match home {
@@ -65,7 +67,7 @@ impl Assembly {
     /// address is tried: one may be on another network, with a DHCP server of its own.
     fn over_a_card(
         &mut self,
-        chain: &Chain,
+        (chain, args): (&Chain, Arg),
         dhcp: &Dhcp,
         place: &Place,
         label: &str,
@@ -96,7 +98,7 @@ impl Assembly {
             .or_goto(&close)
             .command(ask(dhcp)?)
             .or_goto(&close);
-        self.go_on(chain, home, &close);
+        self.go_on(chain, args.clone(), home, &close);
         self.script
             .label(&close)
             .command(Command::named("ifclose").word(name_of_card()).build()?)
@@ -110,7 +112,7 @@ impl Assembly {
                 .label(&known)
                 .command(ask(dhcp)?)
                 .or_goto(FAILED);
-            self.go_on(chain, home, FAILED);
+            self.go_on(chain, args, home, FAILED);
         }
         Ok(())
     }

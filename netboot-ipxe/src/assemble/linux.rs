@@ -1,10 +1,10 @@
 //! A Linux entry's section: kernel, initrds, signatures.
 
-use alloc::{collections::BTreeSet, format, string::ToString};
+use alloc::{collections::BTreeSet, format};
 
 use crate::{
     arg::{Arg, Part},
-    cmdline::{self, MAX_BYTES},
+    cmdline,
     command::Command,
     entry::LinuxBoot,
     error::{Problem, RenderError, brief},
@@ -12,7 +12,8 @@ use crate::{
 
 use super::{
     Assembly, FAILED, Place,
-    check::{check_shown, check_url, is_image_char},
+    check::{check_url, is_image_char},
+    words::Words,
 };
 
 impl Assembly {
@@ -65,8 +66,7 @@ impl Assembly {
 /// first of that name.
 fn kernel_args(linux: &LinuxBoot, kernel_name: &str, place: &Place) -> Result<Arg, RenderError> {
     let mut taken = BTreeSet::from([kernel_name.to_ascii_lowercase()]);
-    let mut line = Arg::new();
-    let mut len = 0;
+    let mut line = Words::default();
     for initrd in &linux.initrds {
         let at = |what: &str, problem| {
             place.error(
@@ -84,46 +84,14 @@ fn kernel_args(linux: &LinuxBoot, kernel_name: &str, place: &Place) -> Result<Ar
             return Err(at("name", Problem::Duplicate));
         }
         check_url(&initrd.url).map_err(|problem| at("URL", problem))?;
-        add_word(
-            &mut line,
-            &mut len,
-            &Arg::from("initrd=").text(&initrd.name),
-        );
+        line.word(&Arg::from("initrd=").text(&initrd.name));
     }
-    for (index, arg) in linux.args.args().iter().enumerate() {
-        if cmdline::texts(arg)
-            .next()
-            .is_some_and(|text| text.starts_with("initrd="))
-        {
-            continue;
-        }
-        let at = |problem| {
-            let shown = brief(&arg.to_string());
-            place.error(&format!("kernel argument {} `{shown}`", index + 1), problem)
-        };
-        let arg = cmdline::quote(arg).map_err(at)?;
-        check_shown(&arg).map_err(at)?;
-        add_word(&mut line, &mut len, &arg);
-    }
-    if len > MAX_BYTES {
-        return Err(place.error(
-            "kernel arguments",
-            Problem::TooLong {
-                len,
-                max: MAX_BYTES,
-            },
-        ));
-    }
-    Ok(line)
-}
-
-fn add_word(line: &mut Arg, len: &mut usize, word: &Arg) {
-    if !line.is_empty() {
-        *line = core::mem::take(line).text(" ");
-        *len += 1;
-    }
-    *len += cmdline::known_len(word);
-    *line = core::mem::take(line).join(word);
+    let own = |arg: &Arg| {
+        let first = cmdline::texts(arg).next();
+        first.is_some_and(|text| text.starts_with("initrd="))
+    };
+    line.add("kernel", &linux.args, |arg| !own(arg), place)?;
+    line.finish("kernel", place)
 }
 
 /// The kernel's name as iPXE would make it from the URL, unless an initrd has it or it is no

@@ -19,6 +19,7 @@ mod check;
 mod labels;
 mod linux;
 mod menu;
+mod words;
 
 use alloc::{format, string::String, vec::Vec};
 

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use crate::{
     arg::Arg,
     assemble::{self, Single},
+    cmdline::CommandLine,
     error::RenderError,
     menu::Menu,
     script::Script,
@@ -95,7 +96,7 @@ pub struct Chain {
     pub(crate) what: Arg,
     pub(crate) url: Arg,
     #[cfg_attr(feature = "serde", serde(default))]
-    pub(crate) args: Arg,
+    pub(crate) args: CommandLine,
     pub(crate) dhcp: Option<Dhcp>,
     #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) retry: Retry,
@@ -109,17 +110,18 @@ impl Chain {
         Self {
             what: what.into(),
             url: url.into(),
-            args: Arg::new(),
+            args: CommandLine::new(),
             dhcp: None,
             retry: Retry::default(),
             hint: None,
         }
     }
 
-    /// Arguments for a program, as one text. Blanks in it are kept.
+    /// Adds one argument for a program. One with a blank in it is put into double quotes, as for a
+    /// kernel.
     #[must_use]
-    pub fn args(mut self, args: impl Into<Arg>) -> Self {
-        self.args = args.into();
+    pub fn arg(mut self, arg: impl Into<Arg>) -> Self {
+        self.args.push(arg);
         self
     }
 

@@ -1,6 +1,8 @@
 //! What boots an image: a kernel and its initial RAM disks, a program, a disc, or a notice.
 
-use netboot_image::{Boot as ManifestBoot, Digest, ImageFile, LinuxBoot as LinuxImage, Manifest};
+use netboot_image::{
+    Boot as ManifestBoot, Digest, EfiBoot, ImageFile, ImageName, LinuxBoot as LinuxImage, Manifest,
+};
 use netboot_ipxe::{
     Action, Arg, Chain, Disc, Ending, LinuxBoot, Notice, RenderError, Script, Setting,
 };
@@ -38,15 +40,8 @@ pub(super) fn entry(
     match manifest.boot() {
         ManifestBoot::Linux(linux) => {
             let words = words(world, manifest, linux.cmdline(), target, asker, report);
-            let length = line_length(linux, &words);
-            if length > linux.cmdline_limit() as usize {
-                // The kernel would cut it without a word, and boot with half of it.
-                let notice = Notice::new(format!(
-                    "The command line for image {name} has {length} bytes, and its kernel takes {}.",
-                    linux.cmdline_limit()
-                ))
-                .line("On the server: shorten cmdline of the image, the group or the target");
-                return Entry::Notice(notice);
+            if let Some(lines) = too_long(name, line_length(linux, &words), linux.cmdline_limit()) {
+                return Entry::Notice(notice(&lines));
             }
             let entry = LinuxBoot::new(shown, url(linux.kernel())).hint(hint);
             let entry = linux.initrds().iter().fold(entry, |entry, initrd| {
@@ -54,7 +49,14 @@ pub(super) fn entry(
             });
             Entry::Linux(words.into_iter().fold(entry, LinuxBoot::arg))
         }
-        ManifestBoot::Efi(efi) => Entry::Chain(Chain::new(shown, url(efi.program())).hint(hint)),
+        ManifestBoot::Efi(efi) => {
+            let words = words(world, manifest, efi.arguments(), target, asker, report);
+            if let Some(lines) = program_too_long(name, efi, &words) {
+                return Entry::Notice(notice(&lines));
+            }
+            let chain = Chain::new(shown, url(efi.program())).hint(hint);
+            Entry::Chain(words.into_iter().fold(chain, Chain::arg))
+        }
         ManifestBoot::Chain(chain) => Entry::Chain(Chain::new(shown, chain.url())),
         ManifestBoot::Iso(iso) => {
             // iPXE has no words for a disc that was made for the other firmware.
@@ -99,6 +101,35 @@ impl From<Entry> for Action {
     }
 }
 
+fn notice(lines: &[String; 2]) -> Notice {
+    let [what, cure] = lines;
+    Notice::new(what.as_str()).line(cure.as_str())
+}
+
+/// What is said where a kernel would cut its command line without a word, and boot with half of it.
+pub(super) fn too_long(name: &ImageName, length: usize, limit: u32) -> Option<[String; 2]> {
+    let cut = u32::try_from(length).map_or(true, |length| length > limit);
+    cut.then(|| {
+        [
+            format!(
+                "The command line for image {name} has {length} bytes, and its kernel takes {limit}."
+            ),
+            "On the server: shorten cmdline of the image, the group or the target".to_owned(),
+        ]
+    })
+}
+
+/// The same of a unified kernel, which is given the program's name and the words.
+pub(super) fn program_too_long(
+    name: &ImageName,
+    efi: &EfiBoot,
+    words: &[String],
+) -> Option<[String; 2]> {
+    let words = words.iter().map(|word| 1 + word.len());
+    let length = efi.program().name().as_str().len() + words.sum::<usize>();
+    too_long(name, length, efi.unified()?.cmdline_limit())
+}
+
 /// The bytes of the command line as iPXE hands it over: the kernel's name, `initrd=…` for each
 /// initial RAM disk, then the words.
 pub(super) fn line_length(linux: &LinuxImage, words: &[String]) -> usize {
@@ -111,11 +142,11 @@ pub(super) fn line_length(linux: &LinuxImage, words: &[String]) -> usize {
 
 /// The manifest's words, and behind them the configuration's: the image's, then the target's, its
 /// group's before its own.
-pub(super) fn words(
-    world: &World,
-    manifest: &Manifest,
-    of_manifest: &[String],
-    target: Option<&Target>,
+pub(super) fn words<'m>(
+    world: &'m World,
+    manifest: &'m Manifest,
+    of_manifest: impl IntoIterator<Item = &'m String>,
+    target: Option<&'m Target>,
     asker: &Asker<'_>,
     report: Option<&str>,
 ) -> Vec<String> {
@@ -136,7 +167,7 @@ pub(super) fn words(
     let of_target = target
         .into_iter()
         .flat_map(|target| config.words_of(target));
-    let words = of_manifest.iter().chain(of_image).chain(of_target);
+    let words = of_manifest.into_iter().chain(of_image).chain(of_target);
     // The configuration's words were checked when it was read; in an image's, braces that no
     // placeholder is known for are its own.
     words

@@ -12,7 +12,7 @@
 use netboot_image::{Boot as ManifestBoot, ImageFile, ImageName, LinuxBoot, Manifest};
 use netboot_ipxe::LocalDisk;
 
-use super::entry::{image_label, line_length, words};
+use super::entry::{image_label, line_length, program_too_long, too_long, words};
 use super::menu::all_items;
 use super::{Asker, NOTICE_MS, Report};
 use crate::config::{MenuAction, Target};
@@ -171,10 +171,21 @@ fn image(
     match manifest.boot() {
         ManifestBoot::Linux(linux) => {
             let words = words(world, manifest, linux.cmdline(), target, asker, report);
-            boot_linux(grub, name.as_str(), linux, &words, path);
+            boot_linux(grub, name, linux, &words, path);
         }
         ManifestBoot::Efi(efi) => {
-            grub.load("if chainloader", &[path(efi.program())], &[]);
+            let words = words(world, manifest, efi.arguments(), target, asker, report);
+            if let Some([what, cure]) = program_too_long(name, efi, &words) {
+                return grub.notice(&[&what, &cure]);
+            }
+            // GRUB makes the words one text, each byte a character (`grub_cmd_chainloader`).
+            if let Some(word) = words.iter().find(|word| !word.is_ascii()) {
+                return grub.notice(&[
+                    &format!("GRUB cannot hand the word {word} to image {name} as it is."),
+                    "On the server: write cmdline of the image, the group or the target in ASCII",
+                ]);
+            }
+            grub.load("if chainloader", &[path(efi.program())], &words);
             grub.0.push_str("then\nboot\nfi\n");
             grub.notice(&[&format!("Could not boot image {name}.")]);
         }
@@ -187,22 +198,15 @@ fn image(
 
 fn boot_linux(
     grub: &mut Grub,
-    name: &str,
+    name: &ImageName,
     linux: &LinuxBoot,
     words: &[String],
     path: impl Fn(&ImageFile) -> String,
 ) {
     // GRUB adds a name of its own before the words, which is no longer than iPXE's.
     let length = line_length(linux, words);
-    if length > linux.cmdline_limit() as usize {
-        let limit = linux.cmdline_limit();
-        grub.notice(&[
-            &format!(
-                "The command line for image {name} has {length} bytes, and its kernel takes {limit}."
-            ),
-            "On the server: shorten cmdline of the image, the group or the target",
-        ]);
-        return;
+    if let Some([what, cure]) = too_long(name, length, linux.cmdline_limit()) {
+        return grub.notice(&[&what, &cure]);
     }
     // GRUB puts a backslash before these, which the kernel would read as part of the word.
     if let Some(word) = words.iter().find(|word| word.contains(['\'', '\\'])) {

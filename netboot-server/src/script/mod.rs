@@ -281,6 +281,23 @@ mod tests {
             written.contains(&format!("chain --replace {url} ||")),
             "{written}"
         );
+        let uki = serde_json::json!({ "kind": "efi", "program":
+            { "file": "program.efi", "size": 5, "digest": format!("sha256:{digest}"),
+              "unified": { "cmdline_limit": 255, "cmdline": ["quiet"] },
+              "cmdline": ["name={name}"] } });
+        let words = |cmdline: &str| format!("config = \"other\"\ncmdline = \"{cmdline}\"");
+        let written = script(&words("own={mac-dash}"), vec![manifest(uki.clone())]);
+        let url = "http://192.168.100.1/images/other/@2/program.efi";
+        let line = format!("chain --replace {url} quiet name=node own=52-54-00-12-34-56 ||");
+        assert!(written.contains(&line), "{written}");
+        let long = "x".repeat(230);
+        let written = script(&words(&long), vec![manifest(uki)]);
+        assert!(!written.contains("\nchain "), "{written}");
+        // program.efi, a blank, quiet, a blank, name=node, a blank and the word.
+        assert!(
+            written.contains("has 258 bytes, and its kernel takes 255"),
+            "{written}"
+        );
         let chain = serde_json::json!({ "kind": "chain", "url": "http://192.0.2.1/menu.ipxe" });
         let written = script("config = \"other\"", vec![manifest(chain)]);
         let url = "http://192.0.2.1/menu.ipxe";

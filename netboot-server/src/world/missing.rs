@@ -1,6 +1,6 @@
 //! What the configuration names and the host does not have.
 
-use netboot_image::ImageName;
+use netboot_image::{Boot, ImageName};
 
 use super::World;
 use crate::config::platform::Platform;
@@ -35,6 +35,7 @@ impl World {
             let image = install(&target.install);
             missing(format!("{place}.install.image"), image.as_ref(), whose);
         }
+        self.warn_of_words(problems);
         if let Err(failure) = &self.installs {
             problems.warning(&failure.tried, failure.why.clone(), failure.cure.clone());
         }
@@ -48,6 +49,53 @@ impl World {
                 broken.clone(),
                 "add the image again, or remove what stands there",
             );
+        }
+    }
+
+    /// Words of command lines that an image does not take.
+    fn warn_of_words(&self, problems: &mut Problems) {
+        let mut warn = |place: String, words: &[String], image: &ImageName| {
+            let Some(manifest) = self.image(image).filter(|_| !words.is_empty()) else {
+                return;
+            };
+            let place = format!("{place}.cmdline");
+            match manifest.boot() {
+                Boot::Chain(_) | Boot::Iso(_) => problems.warning(
+                    place,
+                    format!(
+                        "image {image} is of kind {}, which takes no command line",
+                        manifest.boot().kind()
+                    ),
+                    "take it out, or boot an image that takes one",
+                ),
+                Boot::Efi(efi) if efi.unified().is_some_and(|own| !own.cmdline().is_empty()) => {
+                    problems.warning(
+                        place,
+                        format!(
+                            "image {image} is a unified kernel with a command line of its own, \
+                             and takes no other where Secure Boot is on"
+                        ),
+                        "build it with these words, or boot it without Secure Boot",
+                    );
+                }
+                _ => {}
+            }
+        };
+        for (name, image) in &self.config.images {
+            warn(format!("netboot.images.{name}"), &image.cmdline, name);
+        }
+        for target in &self.config.targets {
+            let group = self.config.group_of(target);
+            let of_group = group.and_then(|group| group.image.as_ref());
+            let installs =
+                |install: &'_ Option<Install>| install.as_ref().map(|it| it.image.clone());
+            let installed = installs(&target.install)
+                .or_else(|| group.and_then(|group| installs(&group.install)));
+            let boots = target.image.as_ref().or(of_group).cloned();
+            let words: Vec<_> = self.config.words_of(target).cloned().collect();
+            for image in boots.iter().chain(&installed) {
+                warn(target.place.clone(), &words, image);
+            }
         }
     }
 

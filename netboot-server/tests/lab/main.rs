@@ -16,5 +16,6 @@ mod running;
 mod secure_boot;
 mod server;
 mod uboot;
+mod unified;
 #[path = "../support/nix.rs"]
 mod use_nix;

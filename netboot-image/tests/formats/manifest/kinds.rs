@@ -9,6 +9,11 @@ use super::{file, other, read, schema, sound};
 fn each_kind_is_read_and_written_as_it_was() {
     let mut program = other("efi", "program", file("program.efi"));
     program["files"] = json!([file("seed"), file("root.squashfs")]);
+    let mut unified = other("efi", "program", file("program.efi"));
+    unified["version"] = json!("1.1");
+    unified["program"]["unified"] =
+        json!({ "cmdline_limit": 2047, "cmdline": ["quiet"], "os": "a field of a later version" });
+    unified["program"]["cmdline"] = json!(["console=ttyS0"]);
     let mut disc = other("iso", "disc", file("disc.iso"));
     disc["disc"]["volume"] = json!("a field of a later version");
     disc.as_object_mut()
@@ -17,6 +22,7 @@ fn each_kind_is_read_and_written_as_it_was() {
     let chain = other("chain", "url", json!("https://boot.example/menu.ipxe"));
     for (manifest, kind, files) in [
         (program, "efi", vec!["program.efi", "seed", "root.squashfs"]),
+        (unified, "efi", vec!["program.efi"]),
         (disc, "iso", vec!["disc.iso"]),
         (chain, "chain", vec![]),
     ] {
@@ -34,6 +40,33 @@ fn each_kind_is_read_and_written_as_it_was() {
         let written: Value = serde_json::from_str(&read.to_json()).expect("JSON");
         assert_eq!(written, manifest);
     }
+}
+
+#[test]
+fn a_unified_kernels_arguments_are_its_own_and_those_behind_and_are_held_to_its_limit() {
+    let uki = |limit: u32| {
+        let mut uki = other("efi", "program", file("program.efi"));
+        uki["program"]["unified"] = json!({ "cmdline_limit": limit, "cmdline": ["quiet"] });
+        uki["program"]["cmdline"] = json!(["console=ttyS0"]);
+        read(&uki)
+    };
+    let manifest = uki(19).expect("as long as it may be");
+    let Boot::Efi(efi) = manifest.boot() else {
+        panic!("a program")
+    };
+    assert_eq!(
+        efi.arguments().collect::<Vec<_>>(),
+        ["quiet", "console=ttyS0"]
+    );
+    assert_eq!(efi.cmdline(), ["console=ttyS0"]);
+    let error = uki(18).expect_err("too long").to_string();
+    assert!(
+        error.ends_with("has 19 bytes, and the kernel cuts it at 18"),
+        "{error}"
+    );
+    let mut program = other("efi", "program", file("program.efi"));
+    program["program"]["cmdline"] = json!(["a b"]);
+    assert!(read(&program).is_err());
 }
 
 #[test]

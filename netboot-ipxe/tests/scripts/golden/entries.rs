@@ -216,3 +216,19 @@ fn a_kernel_argument_with_blanks_reaches_the_kernel_as_one() {
         "{script}"
     );
 }
+
+#[test]
+fn a_program_gets_its_arguments_as_a_kernel_does() {
+    let chain = Chain::new("x", "http://10.0.0.1/uki.efi")
+        .arg("console=ttyS0")
+        .arg("a=one  two");
+    let script = text(chain.script(Ending::Shell));
+    assert!(
+        script.contains("chain --replace http://10.0.0.1/uki.efi console=ttyS0 a=\"one "),
+        "{script}"
+    );
+    for wrong in ["a\"b", "a\nb", "${net0/ip}"] {
+        let chain = Chain::new("x", "http://10.0.0.1/uki.efi").arg(wrong);
+        assert!(chain.script(Ending::Shell).is_err(), "{wrong:?}");
+    }
+}

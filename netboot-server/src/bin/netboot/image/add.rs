@@ -6,7 +6,8 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 use netboot_image::{
-    FileName, ImageName, Import, NewImage, Progress, Published, Source, StoreError, split_cmdline,
+    Boot, FileName, ImageName, Import, NewImage, Progress, Published, Source, StoreError,
+    split_cmdline,
 };
 
 use super::bar::Bar;
@@ -41,7 +42,8 @@ pub(crate) struct Arguments {
     /// A file to be served beside the others, such as a seed or a squashfs; may be given several times
     #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
     file: Vec<(FileName, PathBuf)>,
-    /// The kernel's command line, split at spaces outside of double quotes; behind what --from finds
+    /// The kernel's command line or the EFI program's arguments, split at spaces outside of double quotes; behind
+    /// what --from finds, and behind a unified kernel's own
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     cmdline: String,
     /// What the menu calls it
@@ -177,6 +179,24 @@ fn publish(
             file.size(),
             file.digest()
         ))?;
+    }
+    if let Boot::Efi(efi) = manifest.boot()
+        && let Some(unified) = efi.unified()
+    {
+        let own = unified.cmdline();
+        out(format_args!(
+            "  it is a unified kernel, {}\n",
+            match own {
+                [] => "without a command line of its own".to_owned(),
+                own => format!("with the command line {}", own.join(" ")),
+            }
+        ))?;
+        if !own.is_empty() && !efi.cmdline().is_empty() {
+            out(format_args!(
+                "  where Secure Boot is on, that is all it takes: not {}\n",
+                efi.cmdline().join(" ")
+            ))?;
+        }
     }
     for signature in manifest.signatures() {
         out(format_args!(
