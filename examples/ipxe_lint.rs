@@ -1,5 +1,5 @@
 //! Says what is wrong with iPXE scripts: `ipxe_lint [--json] [--efi | --bios] [--debian-12 |
-//! --default] FILE…`. Ends with 1 where there is an error, with 2 where a file cannot be read.
+//! --debian-13 | --default] FILE…`. Ends with 1 where there is an error, with 2 where a file cannot be read.
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             "--efi" => platform = Platform::Efi,
             "--bios" => platform = Platform::Bios,
             "--debian-12" => build = Build::debian_12(),
+            "--debian-13" => build = Build::debian_13(),
             "--default" => build = Build::default_2026(),
             option if option.starts_with('-') => {
                 eprintln!("ipxe_lint: there is no option {option}");

@@ -17,6 +17,8 @@ pub struct Build {
     lacks: BTreeSet<(&'static str, &'static str)>,
     /// Protocols, where they are known.
     features: Option<BTreeSet<u8>>,
+    /// Whether kernels find the initrds by themselves under UEFI.
+    offers_initrds: bool,
 }
 
 /// Commands that iPXE's sources of 2026 leave out unless told otherwise.
@@ -111,6 +113,82 @@ const DEBIAN_12_LACKS: [(&str, &str); 16] = [
     ("imgexec", "quiet"),
 ];
 
+/// What `help` prints in `ipxe.lkrn` of Debian 13's package 1.21.1+git20250501.dad20602.
+const DEBIAN_13: [&str; 62] = [
+    "prompt",
+    "goto",
+    "config",
+    "console",
+    "colour",
+    "cpair",
+    "cpuid",
+    "dhcp",
+    "pxebs",
+    "menu",
+    "form",
+    "item",
+    "choose",
+    "present",
+    "sleep",
+    "iseq",
+    "isset",
+    "exit",
+    "echo",
+    "ibstat",
+    "ifopen",
+    "ifclose",
+    "ifstat",
+    "ifconf",
+    "iflinkwait",
+    "imgfetch",
+    "module",
+    "initrd",
+    "kernel",
+    "chain",
+    "imgselect",
+    "imgload",
+    "imgargs",
+    "imgexec",
+    "boot",
+    "imgstat",
+    "imgfree",
+    "iwstat",
+    "iwlist",
+    "login",
+    "show",
+    "set",
+    "clear",
+    "read",
+    "inc",
+    "ping",
+    "poweroff",
+    "reboot",
+    "route",
+    "sanhook",
+    "sanboot",
+    "sanunhook",
+    "shell",
+    "help",
+    "shim",
+    "sync",
+    "vcreate",
+    "vdestroy",
+    "autoboot",
+    "certstat",
+    "certstore",
+    "certfree",
+];
+
+/// Options that its usage texts do not list.
+const DEBIAN_13_LACKS: [(&str, &str); 6] = [
+    ("prompt", "set"),
+    ("show", "quiet"),
+    ("imgfetch", "quiet"),
+    ("imgselect", "quiet"),
+    ("imgargs", "quiet"),
+    ("imgexec", "quiet"),
+];
+
 /// The words for one command share its options.
 const ALIASES: [(&str, &str); 6] = [
     ("module", "imgfetch"),
@@ -169,6 +247,7 @@ impl Build {
             "default builds",
             names.filter(|name| !NOT_DEFAULT.contains(name)),
         )
+        .offers_initrds()
     }
 
     /// Debian 12's package `ipxe`, of iPXE as it was on 2019-01-25.
@@ -181,6 +260,16 @@ impl Build {
         ])
     }
 
+    /// Debian 13's package `ipxe`, of iPXE as it was on 2025-05-01.
+    pub fn debian_13() -> Self {
+        let mut build = Self::new("Debian 13's build of 2025-05-01", DEBIAN_13);
+        build.lacks = DEBIAN_13_LACKS.into_iter().collect();
+        build.offers_initrds().with_features([
+            0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x17, 0x18, 0x19, 0x1b, 0x21, 0x22, 0x26, MENU,
+            0x29,
+        ])
+    }
+
     /// A build with these commands, called `name` in findings.
     pub fn new<'a>(name: &str, commands: impl IntoIterator<Item = &'a str>) -> Self {
         Self {
@@ -188,6 +277,7 @@ impl Build {
             commands: commands.into_iter().map(ToString::to_string).collect(),
             lacks: BTreeSet::new(),
             features: None,
+            offers_initrds: false,
         }
     }
 
@@ -206,6 +296,19 @@ impl Build {
         }
         self.features = Some(features);
         self
+    }
+
+    /// The same build, of iPXE of 2023-02-15 or later (6a004be0c): under UEFI it offers Linux of 5.7
+    /// and later all initrds together, whatever the command line names. Default: it does not, as
+    /// older ones.
+    #[must_use]
+    pub fn offers_initrds(mut self) -> Self {
+        self.offers_initrds = true;
+        self
+    }
+
+    pub(super) fn kernels_find_initrds(&self) -> bool {
+        self.offers_initrds
     }
 
     /// What it is called in findings.

@@ -1,9 +1,8 @@
-//! Findings on how a script goes on: labels, what is never reached, a menu's way out, and
-//! initrds that no kernel asks for.
+//! Findings on how a script goes on: labels, what is never reached, and a menu's way out.
 
 use alloc::{collections::BTreeMap, format, string::String};
 
-use super::{Lint, Platform, ReadCommand, ReadLine, Severity};
+use super::{Lint, ReadLine, Severity};
 use crate::{arg::Arg, script::Operator};
 
 impl Lint<'_> {
@@ -11,9 +10,6 @@ impl Lint<'_> {
         self.labels(lines);
         self.unreachable(lines);
         self.choose(lines);
-        if self.platform != Platform::Bios {
-            self.initrds(lines);
-        }
     }
 
     fn labels(&mut self, lines: &[ReadLine<'_>]) {
@@ -92,62 +88,6 @@ impl Lint<'_> {
             }
         }
     }
-
-    fn initrds(&mut self, lines: &[ReadLine<'_>]) {
-        let names_one_later = lines
-            .iter()
-            .flat_map(|line| &line.commands)
-            .any(|command| command.name() == Some("imgargs") && may_name_initrd(command));
-        if names_one_later {
-            return;
-        }
-        // A kernel and its initrds stand in one section, between two labels.
-        let mut from = 0;
-        while let Some(section) = lines.get(from..).filter(|left| !left.is_empty()) {
-            let next = section.iter().skip(1).position(|line| line.label.is_some());
-            let len = next.map_or(section.len(), |next| next + 1);
-            from += len;
-            self.section(section.get(..len).unwrap_or_default());
-        }
-    }
-
-    fn section(&mut self, lines: &[ReadLine<'_>]) {
-        let commands = || {
-            lines
-                .iter()
-                .flat_map(|line| line.commands.iter().map(move |c| (line, c)))
-        };
-        if !commands().any(|(_, command)| command.name() == Some("initrd")) {
-            return;
-        }
-        for (line, command) in commands().filter(|(_, command)| command.name() == Some("kernel")) {
-            // These read what is loaded in ways of their own.
-            let own = ["wimboot", "memdisk", "xen", "mboot"];
-            let other = own
-                .iter()
-                .any(|own| command.words.iter().any(|w| w.text.contains(own)));
-            if !other && !may_name_initrd(command) {
-                let message = String::from("under UEFI this kernel finds no initrd");
-                let cure = "add `initrd=NAME`, the name that iPXE knows the initrd by";
-                let at = (line, command.words.first());
-                self.at_word(
-                    Severity::Warning,
-                    "kernel-without-initrd",
-                    at,
-                    message,
-                    cure,
-                );
-            }
-        }
-    }
-}
-
-/// `initrd=`, or a setting that may hold it.
-fn may_name_initrd(command: &ReadCommand<'_>) -> bool {
-    command.args.iter().skip(2).any(|arg| match arg.as_text() {
-        Some(text) => text.starts_with("initrd="),
-        None => true,
-    })
 }
 
 /// `goto` or `exit` alone on a line: it goes elsewhere, or fails and ends the script.

@@ -6,6 +6,7 @@
 mod build;
 mod command;
 mod flow;
+mod initrd;
 
 use alloc::{
     borrow::Cow,
@@ -116,6 +117,7 @@ pub fn lint(source: &str, build: &Build, platform: Platform) -> Vec<Finding> {
         }
     }
     lint.flow(&lines);
+    lint.initrds(&lines);
     lint.found
         .sort_by_key(|finding| (finding.line, finding.column));
     lint.found

@@ -301,7 +301,7 @@ fn asked(name: &str, words: &[String], given: &Given<'_>) -> Flow {
 }
 
 /// The name that iPXE gives an image: the last part of its URI's path.
-fn name_of(uri: &str) -> String {
+pub(crate) fn name_of(uri: &str) -> String {
     let path = uri.split(['?', '#']).next().unwrap_or_default();
     let tail = path.rsplit('/').next().unwrap_or_default();
     String::from_utf8_lossy(&percent_decode(tail)).into_owned()

@@ -12,6 +12,7 @@ mod value;
 
 use alloc::{collections::BTreeMap, string::String, vec::Vec};
 
+pub(crate) use self::command::name_of;
 use self::menu::Menu;
 pub use self::{
     effect::{Answer, Effect, End, FormField, Image, MenuItem},

@@ -1,4 +1,4 @@
-//! A machine that runs a script: Debian's `ipxe.lkrn` in QEMU, without a network.
+//! A machine that runs a script: an `ipxe.lkrn` in QEMU, without a network.
 
 use std::{
     io::{Read as _, Write as _},
@@ -11,6 +11,9 @@ use std::{
 
 /// Longer than any script here runs; only so that a hang ends.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The folder of the `ipxe.lkrn` that is run, where it is another than that of Debian's package.
+const FOLDER: &str = "NETBOOT_IPXE";
 
 /// A machine whose console is being read.
 pub(crate) struct Machine {
@@ -26,15 +29,12 @@ impl Machine {
     pub(crate) fn start(name: &str, text: &str) -> Self {
         let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.ipxe"));
         std::fs::write(&path, text).expect("the script is written");
+        let folder = std::env::var_os(FOLDER).map_or("/usr/lib/ipxe".into(), PathBuf::from);
         let mut child = process::Command::new("qemu-system-x86_64")
             .args(["-nographic", "-nic", "none", "-no-reboot", "-m", "128"])
-            .args([
-                "-machine",
-                "graphics=off",
-                "-kernel",
-                "/usr/lib/ipxe/ipxe.lkrn",
-                "-initrd",
-            ])
+            .args(["-machine", "graphics=off", "-kernel"])
+            .arg(folder.join("ipxe.lkrn"))
+            .arg("-initrd")
             .arg(&path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -55,7 +55,7 @@ fn misspelt_commands_and_options_come_with_the_nearest() {
         finding.to_string(),
         "2:3: error[unknown-command]: there is no command `kernal`; did you mean `kernel`?"
     );
-    let finding = &found("kernel x initrd=y && chain --relpace y")[0];
+    let finding = &found("kernel x console= && chain --relpace y")[0];
     assert_eq!(
         finding.to_string(),
         "2:28: error[unknown-option]: `chain` has no option `--relpace`; did you mean `--replace`?"
@@ -115,12 +115,39 @@ fn a_kernel_names_its_initrd_where_uefi_may_run_it() {
         []
     );
     assert_eq!(codes("kernel http://x/wimboot\ninitrd http://x/i"), []);
-    let bios = lint(
-        &format!("#!ipxe\n{body}\n"),
-        &Build::everything(),
-        Platform::Bios,
+    let on = |build: &Build, platform| lint(&format!("#!ipxe\n{body}\n"), build, platform);
+    assert_eq!(on(&Build::everything(), Platform::Bios), []);
+    // From 2023-02-15 on iPXE offers the kernel all initrds (6a004be0c).
+    assert_eq!(on(&Build::debian_12(), Platform::Efi).len(), 1);
+    assert_eq!(on(&Build::debian_13(), Platform::Efi), []);
+    assert_eq!(on(&Build::default_2026(), Platform::Efi), []);
+}
+
+#[test]
+fn an_initrd_that_was_never_loaded_is_found_where_uefi_may_run_the_kernel() {
+    let body = "kernel http://x/k quiet initrd=initrd.gz\ninitrd http://x/initrd\nboot";
+    assert_eq!(codes(body), [("initrd-never-loaded", 2, 25)]);
+    assert_eq!(
+        codes("kernel http://x/k\nimgargs k initrd=none\nboot"),
+        [("initrd-never-loaded", 3, 11)]
     );
-    assert_eq!(bios, []);
+    for known in [
+        "kernel k initrd=initrd\ninitrd http://x/a/initrd?b=c/d\nboot",
+        "kernel k initrd=One initrd=two\ninitrd --name one x\nmodule -n TWO y\nboot",
+        "kernel k initrd=a+b\ninitrd http://x/a%2Bb\nboot",
+        "kernel k initrd=\\initrd\ninitrd http://x/initrd\nboot",
+        "kernel k initrd=initrd.magic\ninitrd http://x/i\nboot",
+        // It may be any of these.
+        "kernel k initrd=i\ninitrd ${url}\nboot",
+        "kernel k initrd=${name}\ninitrd http://x/i\nboot",
+        "kernel http://x/memdisk initrd=i\ninitrd http://x/disk\nboot",
+    ] {
+        assert_eq!(codes(known), [], "{known}");
+    }
+    let source = format!("#!ipxe\n{body}\n");
+    let on = |build: &Build, platform| lint(&source, build, platform).len();
+    assert_eq!(on(&Build::debian_13(), Platform::Efi), 1);
+    assert_eq!(on(&Build::debian_12(), Platform::Bios), 0);
 }
 
 #[test]
@@ -170,6 +197,16 @@ fn what_a_build_lacks_is_found_unless_the_line_expects_it() {
             &Build::debian_12()
         ),
         [""; 0]
+    );
+    assert_eq!(
+        on(
+            "poweroff\nkernel --quiet x\nchain https://x/y\nimgextract x",
+            &Build::debian_13()
+        ),
+        [
+            "`kernel --quiet` is not in Debian 13's build of 2025-05-01",
+            "`imgextract` is not in Debian 13's build of 2025-05-01",
+        ]
     );
     assert_eq!(
         on("imgverify x y", &Build::default_2026()),
@@ -237,7 +274,7 @@ fn places_are_those_of_the_text_as_written() {
 }
 
 #[test]
-fn what_this_crate_writes_has_no_findings_on_debian_12() {
+fn what_this_crate_writes_has_no_findings_on_debian_12_and_13() {
     let below = Menu::new("Below").item(Item::new("n", "N", Action::Notice(Notice::new("- n"))));
     let boot = LinuxBoot::new("x", "http://10.0.0.1/k").initrd("initrd", "http://10.0.0.1/i");
     let menu = Menu::new("All")
@@ -259,7 +296,9 @@ fn what_this_crate_writes_has_no_findings_on_debian_12() {
         .script()
         .and_then(|script| script.render())
         .expect("it can be written");
-    assert_eq!(lint(&text, &Build::debian_12(), Platform::Efi), []);
+    for build in [Build::debian_12(), Build::debian_13()] {
+        assert_eq!(lint(&text, &build, Platform::Efi), []);
+    }
 }
 
 #[test]
