@@ -303,9 +303,7 @@ impl Server {
         match (port, network.mode) {
             (Port::BootServer, _) => turn.boot_server(&request, transaction, incoming, boot),
             (Port::Server, Mode::Proxy) => turn.proxy(&request, transaction, incoming, boot),
-            (Port::Server, Mode::Authoritative) => {
-                turn.handle(request, transaction, incoming, boot)
-            }
+            (Port::Server, Mode::Server) => turn.handle(request, transaction, incoming, boot),
         }
     }
 

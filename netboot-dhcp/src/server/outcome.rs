@@ -195,8 +195,9 @@ pub enum SilenceReason {
     /// The message is for another server.
     #[error("for another server")]
     OtherServer,
-    /// A client that no record is of asks for the address it had (RFC 2131 section 4.3.2).
-    #[error("no record of it")]
+    /// A client that no record is of asks for the address it had, and may have it of another server
+    /// (RFC 2131 section 4.3.2; [`Network::authoritative`](super::Network::authoritative)).
+    #[error("no record of it, and not authoritative")]
     NoRecord,
     /// No address is free.
     #[error("no address available")]

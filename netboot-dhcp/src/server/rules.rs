@@ -4,8 +4,8 @@ use super::effect::{Step, claim, needs};
 use super::pool::Pool;
 use super::request::{Request, RequestState, Verdict};
 use super::{
-    Boot, Effect, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Requester, Settings,
-    Silence, SilenceReason, Transaction,
+    Boot, ClientKey, Effect, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Requester,
+    Settings, Silence, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
 use crate::{Seconds, Timestamp};
@@ -146,41 +146,59 @@ impl Turn<'_> {
         }
     }
 
-    /// RFC 2131 section 4.3.2.
+    /// RFC 2131 section 4.3.2. Of a client that it has no record of, a server that is not
+    /// authoritative refuses two things only: what the client asks this server for by its name, and
+    /// the address of another network at INIT-REBOOT.
     fn judge(&self, request: &Request, state: RequestState) -> Verdict {
         let address = state.address();
-        if !self.network.subnet.contains(address) {
-            return Verdict::Refuse(Refusal::WrongNetwork);
-        }
         let client = &request.client;
         let has = self.pool.address_of(client).filter(|has| {
             let lease = self.pool.lease(*has);
             lease.is_some_and(|lease| lease.client == *client && lease.is_active(self.now))
         });
-        let had = self.pool.address_of(client).is_some();
-        let adopts = self.now < self.settings.adopt_until;
-        if matches!(state, RequestState::InitReboot(_)) && !had && !adopts {
+        let reserved = self.reserved(request);
+        let known = has.is_some() || reserved.is_some() || self.had(client, address);
+        let decides =
+            known || self.network.authoritative || matches!(state, RequestState::Selecting(_));
+        let refuse = |refusal| {
+            if decides {
+                Verdict::Refuse(refusal)
+            } else {
+                Verdict::Silent(SilenceReason::NoRecord)
+            }
+        };
+        if !self.network.subnet.contains(address) {
+            return match state {
+                RequestState::InitReboot(_) => Verdict::Refuse(Refusal::WrongNetwork),
+                _ => refuse(Refusal::WrongNetwork),
+            };
+        }
+        if !decides && self.now >= self.settings.adopt_until {
             return Verdict::Silent(SilenceReason::NoRecord);
         }
-        let reserved = self.reserved(request);
         if let Some(reserved) = reserved
             && reserved != address
             && self.pool.is_free_for(reserved, client, self.now)
         {
-            return Verdict::Refuse(Refusal::WrongAddress);
+            return refuse(Refusal::WrongAddress);
         }
         if has.is_some_and(|has| has != address)
             && reserved != Some(address)
             && !self.pool.is_held_for(address, client, self.now)
         {
-            return Verdict::Refuse(Refusal::WrongAddress);
+            return refuse(Refusal::WrongAddress);
         }
         let given = reserved == Some(address) || self.pool.is_dynamic(address);
         if given && self.pool.is_free_for(address, client, self.now) {
             Verdict::Grant
         } else {
-            Verdict::Refuse(Refusal::NotAvailable)
+            refuse(Refusal::NotAvailable)
         }
+    }
+
+    /// Whether the client's last lease here, or its offer, is of this address.
+    fn had(&self, client: &ClientKey, address: Ipv4Addr) -> bool {
+        self.pool.address_of(client) == Some(address)
     }
 
     fn grant(

@@ -36,10 +36,10 @@ pub struct Settings {
     pub boot_server_port: u16,
     /// Further beginnings of option 60 that mean a PXE client, next to `PXEClient`. Default none.
     pub pxe_classes: Vec<String>,
-    /// Until when a client that asks for the address it had (INIT-REBOOT) gets it though no record is
-    /// of it, if the address is one to give and free: for a store of leases that was lost, or that
-    /// begins beside clients with leases of an earlier server. RFC 2131 section 4.3.2 wants silence
-    /// where another server may know the client. Default 0: never.
+    /// Until when a client that asks for the address it had (INIT-REBOOT), or extends its lease, gets
+    /// it though no record is of it, if the address is one to give and free: for a store of leases
+    /// that was lost, or that begins beside clients with leases of an earlier server. After that only
+    /// an authoritative server answers them ([`Network::authoritative`]). Default 0: never.
     pub adopt_until: Timestamp,
     /// Whether options that do not fit may go into `file` and `sname` (option 52). Default no: some
     /// boot ROMs do not read them there.
@@ -104,9 +104,14 @@ pub struct Network {
     pub subnet: Subnet,
     /// The address by which its clients know this server (option 54, and the source of replies).
     pub server: Ipv4Addr,
-    /// Whether this server gives addresses here. Default [`Mode::Authoritative`].
+    /// Whether this server gives addresses here. Default [`Mode::Server`].
     #[cfg_attr(feature = "serde", serde(default))]
     pub mode: Mode,
+    /// Whether no other server gives addresses here, so that this one refuses whatever it has no
+    /// record of. Default no: a client of which no record is may have its lease of another server, and
+    /// is left to it, without an answer (RFC 2131 section 4.3.2).
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub authoritative: bool,
     /// The addresses that are given to anybody. Network and broadcast address are never given, nor,
     /// in subnets wider than /24, `.0` and `.255`, which some systems take for broadcast.
     #[cfg_attr(feature = "serde", serde(default))]
@@ -169,7 +174,8 @@ impl Network {
             link,
             subnet,
             server,
-            mode: Mode::Authoritative,
+            mode: Mode::Server,
+            authoritative: false,
             ranges: Vec::new(),
             exclude: Vec::new(),
             gateways: Vec::new(),
@@ -200,7 +206,7 @@ impl Network {
 pub enum Mode {
     /// The DHCP server: it gives addresses, and with them what to boot.
     #[default]
-    Authoritative,
+    Server,
     /// A proxy beside another DHCP server: it tells firmware what to boot and gives no address.
     /// Ranges, lease times and what else is about addresses are not looked at.
     Proxy,

@@ -83,6 +83,13 @@ pub(crate) fn server() -> Server {
     Server::new(Settings::new(vec![network()])).unwrap()
 }
 
+/// A server that is the only one on its network.
+pub(crate) fn authoritative() -> Server {
+    let mut network = network();
+    network.authoritative = true;
+    Server::new(Settings::new(vec![network])).unwrap()
+}
+
 pub(crate) fn handle(server: &mut Server, now: Timestamp, packet: Packet) -> Outcome {
     handle_boot(server, now, packet, Boot::default())
 }

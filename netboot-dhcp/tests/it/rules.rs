@@ -63,6 +63,9 @@ fn address_that_is_not_the_clients_to_have_is_refused() {
     assert_eq!(ask(Ipv4Addr::new(10, 0, 1, 5)), Refusal::WrongNetwork);
 }
 
+/// RFC 2131 section 4.3.2: silence where there is no record of the client; a NAK where the client is on
+/// the wrong network, from every server, as dnsmasq has it too (Kea and ISC's dhcpd want to be
+/// authoritative for that), and where there is a record and the address is another.
 #[test]
 fn init_reboot_is_confirmed_corrected_or_left_to_another_server() {
     let mut server = server();
@@ -71,10 +74,11 @@ fn init_reboot_is_confirmed_corrected_or_left_to_another_server() {
         silence(run(&mut server, NOW, reboot(ip(100)))),
         SilenceReason::NoRecord
     );
-    assert_eq!(
-        refusal(run(&mut server, NOW, reboot(Ipv4Addr::new(10, 9, 0, 1)))),
-        Refusal::WrongNetwork
-    );
+    let elsewhere = Ipv4Addr::new(10, 9, 0, 1);
+    let nak = reply(run(&mut server, NOW, reboot(elsewhere)));
+    assert_eq!(nak.refusal, Some(Refusal::WrongNetwork));
+    let to_all = Destination::Broadcast("255.255.255.255:68".parse().unwrap());
+    assert_eq!(nak.destination, to_all);
     let lease = bind(&mut server, NOW, MAC);
     assert_eq!(
         yiaddr(
@@ -90,27 +94,118 @@ fn init_reboot_is_confirmed_corrected_or_left_to_another_server() {
 }
 
 #[test]
+fn client_that_no_record_is_of_is_left_to_another_server_in_every_state() {
+    let mut server = server();
+    bind(&mut server, NOW, OTHER_MAC);
+    let reboot = |address: Ipv4Addr| Packet::new(3, MAC).option(50, &address.octets());
+    let renewal = |address| Packet::new(3, MAC).ciaddr(address);
+    let elsewhere = Ipv4Addr::new(10, 9, 0, 1);
+    for packet in [
+        // Another's here, free here, of no range here.
+        reboot(ip(100)),
+        reboot(ip(101)),
+        reboot(ip(50)),
+        renewal(ip(100)),
+        renewal(ip(101)),
+        renewal(ip(50)),
+        renewal(elsewhere),
+    ] {
+        assert_eq!(
+            silence(run(&mut server, NOW, packet)),
+            SilenceReason::NoRecord
+        );
+    }
+    // What it asks this server for by its name is this server's to refuse.
+    let selecting = Packet::selecting(MAC, ip(50), SERVER);
+    assert_eq!(
+        refusal(run(&mut server, NOW, selecting)),
+        Refusal::NotAvailable
+    );
+}
+
+#[test]
+fn record_that_is_over_says_nothing_of_another_servers_lease() {
+    let mut server = server();
+    let lease = bind(&mut server, NOW, MAC);
+    let renewal = |address| Packet::new(3, MAC).ciaddr(address);
+    assert_eq!(
+        refusal(run(&mut server, NOW, renewal(ip(50)))),
+        Refusal::WrongAddress
+    );
+    let later = NOW.after(Seconds(7200));
+    assert_eq!(
+        silence(run(&mut server, later, renewal(ip(50)))),
+        SilenceReason::NoRecord
+    );
+    assert_eq!(
+        yiaddr(
+            run(&mut server, later, renewal(lease.address)),
+            MessageType::ACK
+        ),
+        lease.address
+    );
+}
+
+/// As dnsmasq with `dhcp-authoritative`, which gives a free address to a client that it does not know
+/// and refuses others; Kea refuses both.
+#[test]
+fn authoritative_server_decides_on_what_it_has_no_record_of() {
+    let reboot = |address: Ipv4Addr| Packet::new(3, MAC).option(50, &address.octets());
+    let renewal = |address| Packet::new(3, MAC).ciaddr(address);
+    let ask = |packet| {
+        let mut server = authoritative();
+        bind(&mut server, NOW, OTHER_MAC);
+        reply(run(&mut server, NOW, packet)).refusal
+    };
+    for asks in [reboot, renewal] {
+        assert_eq!(ask(asks(ip(101))), None);
+        assert_eq!(ask(asks(ip(100))), Some(Refusal::NotAvailable), "another's");
+        assert_eq!(ask(asks(ip(50))), Some(Refusal::NotAvailable));
+        let elsewhere = Ipv4Addr::new(10, 9, 0, 1);
+        assert_eq!(ask(asks(elsewhere)), Some(Refusal::WrongNetwork));
+    }
+}
+
+#[test]
 fn server_without_its_old_records_adopts_what_a_client_had_while_it_is_free() {
     let mut settings = Settings::new(vec![network()]);
     settings.adopt_until = NOW.after_ms(1);
-    let mut server = Server::new(settings).unwrap();
+    let mut server = Server::new(settings.clone()).unwrap();
     let reboot = |mac, address: Ipv4Addr| Packet::new(3, mac).option(50, &address.octets());
+    let renewal = |mac, address| Packet::new(3, mac).ciaddr(address);
     let had = ip(101);
     assert_eq!(
         yiaddr(run(&mut server, NOW, reboot(MAC, had)), MessageType::ACK),
         had
     );
+    let others = reboot(OTHER_MAC, had);
     assert_eq!(
-        refusal(run(&mut server, NOW, reboot(OTHER_MAC, had))),
-        Refusal::NotAvailable
+        silence(run(&mut server, NOW, others.clone())),
+        SilenceReason::NoRecord,
+        "another server may have given it"
     );
+    let renewed = renewal(OTHER_MAC, ip(102));
     assert_eq!(
-        refusal(run(&mut server, NOW, reboot(OTHER_MAC, ip(50)))),
-        Refusal::NotAvailable,
-        "not in the ranges"
+        yiaddr(run(&mut server, NOW, renewed), MessageType::ACK),
+        ip(102)
     );
-    let late = run(&mut server, NOW.after_ms(1), reboot(OTHER_MAC, ip(102)));
-    assert_eq!(silence(late), SilenceReason::NoRecord);
+    let third = MacAddr([2, 0, 0, 0, 0, 3]);
+    for late in [reboot(third, ip(100)), renewal(third, ip(100))] {
+        let outcome = run(&mut server, NOW.after_ms(1), late);
+        assert_eq!(silence(outcome), SilenceReason::NoRecord);
+    }
+
+    settings.networks[0].authoritative = true;
+    let mut server = Server::new(settings).unwrap();
+    let adopted = run(&mut server, NOW, reboot(MAC, had));
+    assert_eq!(yiaddr(adopted, MessageType::ACK), had);
+    for (asks, why) in [
+        (others, "another's"),
+        (reboot(OTHER_MAC, ip(50)), "no range's"),
+    ] {
+        let outcome = run(&mut server, NOW, asks);
+        assert_eq!(refusal(outcome), Refusal::NotAvailable, "{why}");
+    }
 }
 
 #[test]
@@ -179,7 +274,7 @@ fn ack_repeats_ciaddr_only_to_a_client_that_has_it() {
 
 #[test]
 fn renewal_of_anothers_address_is_refused_by_broadcast() {
-    let mut server = server();
+    let mut server = authoritative();
     let lease = bind(&mut server, NOW, OTHER_MAC);
     let renewal = Packet::new(3, MAC).ciaddr(lease.address);
     let nak = reply(run(&mut server, NOW, renewal));

@@ -103,6 +103,10 @@ let
       "authoritative"
       "proxy"
     ]) "`proxy` beside another DHCP server: no addresses, only what to boot.";
+    authoritative = optional types.bool ''
+      Whether no other server gives addresses there, so that a machine is refused what this server
+      has no record of. `mode = "authoritative"` says so, too.
+    '';
     probe = optional types.bool "Whether an address is pinged before a newcomer is offered it.";
     reply_delay = optional (types.either types.ints.unsigned types.str) ''
       How long an offer to firmware is held back, for boot ROMs that are deaf right after they

@@ -128,6 +128,7 @@ pub(super) struct Server {
     pub(super) program: Option<Field<ProgramChoice>>,
     pub(super) options: Options,
     pub(super) mode: Option<Field<Mode>>,
+    pub(super) authoritative: Option<Field<bool>>,
     pub(super) probe: Option<Field<bool>>,
     pub(super) reply_delay: Option<Field<ReplyDelay>>,
 }
@@ -156,6 +157,7 @@ pub(super) struct Network {
     pub(super) program: Option<Field<ProgramChoice>>,
     pub(super) options: Options,
     pub(super) mode: Option<Field<Mode>>,
+    pub(super) authoritative: Option<Field<bool>>,
     pub(super) probe: Option<Field<bool>>,
     pub(super) reply_delay: Option<Field<ReplyDelay>>,
 }

@@ -153,6 +153,9 @@ pub struct Network {
     pub options: Vec<DhcpOption>,
     /// Whether this server gives the addresses there.
     pub mode: Mode,
+    /// Whether no other server gives addresses there, so that this one refuses what it has no record
+    /// of.
+    pub authoritative: bool,
     /// Whether an address is asked for by ICMP before it is offered to a machine that has none.
     pub probe: bool,
     /// How long an OFFER to firmware is held back, for boot ROMs that are deaf right after they
@@ -164,7 +167,8 @@ pub struct Network {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// The DHCP server: it gives addresses, and with them what to boot.
+    /// The DHCP server: it gives addresses, and with them what to boot. Written out, it says that the
+    /// network has no other, too.
     #[default]
     Authoritative,
     /// A proxy beside another DHCP server: it says what to boot and gives no address.

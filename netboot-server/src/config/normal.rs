@@ -132,6 +132,7 @@ fn network(network: &super::Network) -> document::Network {
         program: network.program.clone().map(Field::Right),
         options: options(&network.options),
         mode: Some(Field::Right(network.mode)),
+        authoritative: Some(Field::Right(network.authoritative)),
         probe: Some(Field::Right(network.probe)),
         reply_delay: Some(Field::Right(ReplyDelay(network.reply_delay))),
         ..document::Network::default()

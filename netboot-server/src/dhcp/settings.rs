@@ -121,9 +121,10 @@ fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network)
     network.domain.clone_from(&from.domain);
     network.lease_time = lease_time(from);
     network.mode = match from.mode {
-        config::Mode::Authoritative => Mode::Authoritative,
+        config::Mode::Authoritative => Mode::Server,
         config::Mode::Proxy => Mode::Proxy,
     };
+    network.authoritative = from.authoritative;
     network.offer_delay_ms = u32::try_from(from.reply_delay.as_millis()).unwrap_or(u32::MAX);
     // Who is known is for the boot policy to say: machines are, too, by UUID and circuit.
     network.allow = Allow::Any;

@@ -322,6 +322,18 @@ fn a_proxy_needs_no_ranges_and_delays_are_milliseconds_or_text() {
     ]);
     assert_eq!(proxy.mode, Mode::Proxy);
     assert_eq!((proxy.probe, proxy.reply_delay.as_millis()), (false, 1000));
+    // Written out, the mode says that there is no other server; the key itself says it first.
+    let written = [("mode", json!("authoritative"))];
+    let yes = [("authoritative", json!(true))];
+    let no = [written[0].clone(), ("authoritative", json!(false))];
+    for (more, authoritative) in [
+        (&[][..], false),
+        (&written, true),
+        (&yes, true),
+        (&no, false),
+    ] {
+        assert_eq!(network(more).authoritative, authoritative, "{more:?}");
+    }
     let delayed = network(&[("reply_delay", json!(250))]);
     assert_eq!(delayed.reply_delay.as_millis(), 250);
 }

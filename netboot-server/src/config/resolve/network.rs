@@ -30,6 +30,7 @@ impl From<document::Server> for document::Network {
             program: server.program,
             options: server.options,
             mode: server.mode,
+            authoritative: server.authoritative,
             probe: server.probe,
             reply_delay: server.reply_delay,
         }
@@ -80,7 +81,10 @@ pub(super) fn resolve_network(
     let identify = right(written.identify, place.key("identify"), problems).unwrap_or_default();
     let program = resolve_program(written.program, place, problems);
     let options = resolve_options(written.options, place, problems);
-    let mode = right(written.mode, place.key("mode"), problems).unwrap_or_default();
+    let written_mode = right(written.mode, place.key("mode"), problems);
+    let mode = written_mode.unwrap_or_default();
+    let authoritative = right(written.authoritative, place.key("authoritative"), problems)
+        .unwrap_or(written_mode == Some(Mode::Authoritative));
     let probe = right(written.probe, place.key("probe"), problems).unwrap_or(true);
     let reply_delay = right(written.reply_delay, place.key("reply_delay"), problems);
     if mode == Mode::Proxy && !written.ranges.is_empty() {
@@ -88,6 +92,13 @@ pub(super) fn resolve_network(
             place,
             "is in proxy mode and has ranges, though a proxy gives no addresses",
             "leave the ranges to the other DHCP server, or write mode = \"authoritative\"",
+        );
+    }
+    if mode == Mode::Proxy && authoritative {
+        problems.error(
+            place.key("authoritative"),
+            "is true in proxy mode, though a proxy gives no addresses",
+            "leave it out, or write mode = \"authoritative\"",
         );
     }
     let given_subnet = written.subnet.is_some();
@@ -193,6 +204,7 @@ pub(super) fn resolve_network(
         program,
         options,
         mode,
+        authoritative,
         probe,
         reply_delay: reply_delay.map_or(Duration::ZERO, |delay| delay.0),
     })
