@@ -104,7 +104,7 @@ impl Source for Files {
     async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
         let (client, local) = (request.client, request.local);
         let (files, name) = (self.clone(), request.name.to_vec());
-        // The store, the folder and the neighbour table are read from files.
+        // The store and the folder are read from files.
         let found = tokio::task::spawn_blocking(move || files.find(&name, client, local)).await;
         found.unwrap_or_else(|error| Err(Refusal::not_found().with_detail(error)))
     }

@@ -1,10 +1,33 @@
 //! The system's neighbour table: which MAC address an address on the same link has.
+//!
+//! It is asked for the one address by netlink (`linux/rtnetlink.h`, `linux/neighbour.h`), since to read
+//! the table for each request of each of many machines takes time with the square of their number.
+//! Linux answers that since 5.0. It wants the interface, which its routes say first.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use netboot_dhcp::MacAddr;
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
+};
 
-const TABLE: &str = "/proc/thread-self/net/arp";
+const NEW_ROUTE: u16 = 24;
+const GET_ROUTE: u16 = 26;
+const NEW_NEIGHBOUR: u16 = 28;
+const GET_NEIGHBOUR: u16 = 30;
+/// `NLM_F_REQUEST`.
+const REQUEST: u16 = 1;
+/// `struct nlmsghdr`, and `struct rtmsg` and `struct ndmsg` alike.
+const HEADER: usize = 16;
+const BODY: usize = 12;
+const RTA_DST: u16 = 1;
+const RTA_OIF: u16 = 4;
+const NDA_DST: u16 = 1;
+const NDA_LLADDR: u16 = 2;
+/// `NUD_VALID`: the states in which an entry's MAC address counts.
+const VALID: u16 = 0x80 | 0x40 | 0x02 | 0x10 | 0x04 | 0x08;
 
 /// The MAC address that the system has seen behind an address lately.
 #[must_use]
@@ -12,39 +35,153 @@ pub(crate) fn mac_of(address: IpAddr) -> Option<MacAddr> {
     let IpAddr::V4(address) = address.to_canonical() else {
         return None;
     };
-    find(&std::fs::read_to_string(TABLE).ok()?, address)
+    // What cannot be asked is not known.
+    look_up(address).ok().flatten()
 }
 
-/// Columns: IP address, HW type, flags, HW address, mask, device. A flag of 0 marks an address that
-/// did not answer.
-fn find(table: &str, address: Ipv4Addr) -> Option<MacAddr> {
-    table.lines().skip(1).find_map(|line| {
-        let mut columns = line.split_whitespace();
-        let entry: Ipv4Addr = columns.next()?.parse().ok()?;
-        let ethernet = columns.next()? == "0x1";
-        let answered = columns.next()? != "0x0";
-        let mac = columns.next()?.parse().ok()?;
-        (entry == address && ethernet && answered).then_some(mac)
-    })
+fn look_up(address: Ipv4Addr) -> io::Result<Option<MacAddr>> {
+    let netlink = socket(
+        AddressFamily::Netlink,
+        SockType::Raw,
+        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+        SockProtocol::NetlinkRoute,
+    )?;
+    // The reply is there when the request has been taken.
+    let ask = |request: &[u8]| -> io::Result<Vec<u8>> { exchange(&netlink, request) };
+    let Some(interface) = interface_in(&ask(&route_request(address))?) else {
+        return Ok(None);
+    };
+    Ok(mac_in(&ask(&neighbour_request(address, interface))?))
 }
 
-#[cfg(test)]
+fn exchange(netlink: &OwnedFd, request: &[u8]) -> io::Result<Vec<u8>> {
+    send(netlink.as_raw_fd(), request, MsgFlags::empty())?;
+    let mut reply = vec![0; 4096];
+    let length = recv(netlink.as_raw_fd(), &mut reply, MsgFlags::empty())?;
+    reply.truncate(length);
+    Ok(reply)
+}
+
+/// By which interface the address is reached: `struct rtmsg` of 32 bits of IPv4.
+fn route_request(address: Ipv4Addr) -> Vec<u8> {
+    let body = [2, 32, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    message(GET_ROUTE, body, RTA_DST, address)
+}
+
+/// The address's entry on the interface: `struct ndmsg` of IPv4 with its number.
+fn neighbour_request(address: Ipv4Addr, interface: [u8; 4]) -> Vec<u8> {
+    let [a, b, c, d] = interface;
+    let body = [2, 0, 0, 0, a, b, c, d, 0, 0, 0, 0];
+    message(GET_NEIGHBOUR, body, NDA_DST, address)
+}
+
+/// A request with one attribute. Numbers are in the host's order of bytes.
+fn message(kind: u16, body: [u8; BODY], attribute: u16, address: Ipv4Addr) -> Vec<u8> {
+    let length = HEADER + BODY + 8;
+    let mut message = Vec::with_capacity(length);
+    message.extend(u32::try_from(length).unwrap_or_default().to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
+    message.extend(REQUEST.to_ne_bytes());
+    // Sequence and port: there is one request at a time.
+    message.extend([0; 8]);
+    message.extend(body);
+    message.extend(8_u16.to_ne_bytes());
+    message.extend(attribute.to_ne_bytes());
+    message.extend(address.octets());
+    message
+}
+
+fn interface_in(reply: &[u8]) -> Option<[u8; 4]> {
+    let (_, attributes) = split(reply, NEW_ROUTE)?;
+    find(attributes, RTA_OIF)?.try_into().ok()
+}
+
+/// An entry that is no Ethernet's, or that did not answer, has none.
+fn mac_in(reply: &[u8]) -> Option<MacAddr> {
+    let (body, attributes) = split(reply, NEW_NEIGHBOUR)?;
+    let [_, _, _, _, _, _, _, _, low, high, _, _] = *body;
+    let state = u16::from_ne_bytes([low, high]);
+    let mac = find(attributes, NDA_LLADDR)?.try_into().ok()?;
+    (state & VALID != 0).then_some(MacAddr(mac))
+}
+
+/// Body and attributes of a message of this type; an error's has another.
+fn split(reply: &[u8], kind: u16) -> Option<(&[u8; BODY], &[u8])> {
+    let length = u32::from_ne_bytes(*reply.first_chunk()?);
+    let message = reply.get(..usize::try_from(length).ok()?)?;
+    let (header, rest) = message.split_first_chunk::<HEADER>()?;
+    let [_, _, _, _, low, high, ..] = *header;
+    (u16::from_ne_bytes([low, high]) == kind).then_some(())?;
+    rest.split_first_chunk()
+}
+
+fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let [a, b, c, d] = *attributes.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes([a, b]));
+        let data = attributes.get(4..length)?;
+        if u16::from_ne_bytes([c, d]) == wanted {
+            return Some(data);
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(all(test, target_endian = "little"))]
 mod tests {
     use super::*;
 
-    /// As Linux 6.1 prints it, with an entry that did not answer.
-    const TABLE: &str = "\
-IP address       HW type     Flags       HW address            Mask     Device
-192.168.100.101  0x1         0x2         52:54:00:12:34:56     *        eth1
-192.168.100.102  0x1         0x0         00:00:00:00:00:00     *        eth1
-";
+    /// What Linux 6.18 said to these requests, of a machine on a veth pair and of an address that
+    /// nobody has.
+    const ROUTE: &str = "6800000018000000070000001a48000002200000fe0000010002000008000f00fe000000\
+        08000100c0a86465080004000300000008000700c0a86401080019000000000024000c000200000000000000\
+        000000000000000000000000000000000000000000000000";
+    const NEIGHBOUR: &str = "4c0000001c000000070000001a480000020000000300000002000001\
+        08000100c0a864650a0002005254001234560000080004000400000014000300c2010000c2010000c2010000\
+        02000000";
+    const UNANSWERED: &str = "400000001c000000070000004b480000020000000300000020000001\
+        08000100c0a864660800040006000000140003007019000000020000ce00000001000000";
+    const NO_ENTRY: &str = "38000000020000000700000086480000feffffff240000001e000100070000000000\
+        000002000000030000000000000008000100c0a86467";
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits: Vec<u8> = hex.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let pair = |pair: &[u8]| u8::from_str_radix(&String::from_utf8_lossy(pair), 16);
+        digits
+            .chunks(2)
+            .map(|two| pair(two).expect("hex"))
+            .collect()
+    }
+
+    #[test]
+    fn requests_are_as_the_system_took_them() {
+        let address = Ipv4Addr::new(192, 168, 100, 101);
+        let route = "240000001a0001000000000000000000022000000000000000000000 08000100c0a86465";
+        assert_eq!(route_request(address), bytes(route));
+        let neighbour = "240000001e0001000000000000000000020000000300000000000000 08000100c0a86465";
+        assert_eq!(neighbour_request(address, [3, 0, 0, 0]), bytes(neighbour));
+    }
 
     #[test]
     fn only_an_address_that_answered_has_a_mac() {
+        assert_eq!(interface_in(&bytes(ROUTE)), Some([3, 0, 0, 0]));
         let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
-        let found = |last| find(TABLE, Ipv4Addr::new(192, 168, 100, last));
-        assert_eq!(found(101), Some(mac));
-        assert_eq!(found(102), None);
-        assert_eq!(found(103), None);
+        assert_eq!(mac_in(&bytes(NEIGHBOUR)), Some(mac));
+        assert_eq!(mac_in(&bytes(UNANSWERED)), None);
+        assert_eq!(mac_in(&bytes(NO_ENTRY)), None);
+        let mut failed = bytes(NEIGHBOUR);
+        failed[24] = 0x20;
+        assert_eq!(mac_in(&failed), None, "it answers no more");
+    }
+
+    #[test]
+    fn reply_that_is_cut_off_anywhere_says_nothing() {
+        for hex in [ROUTE, NEIGHBOUR] {
+            let whole = bytes(hex);
+            for length in 0..whole.len() {
+                let part = &whole[..length];
+                assert_eq!((interface_in(part), mac_in(part)), (None, None));
+            }
+        }
     }
 }
