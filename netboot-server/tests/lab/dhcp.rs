@@ -6,10 +6,11 @@ use std::os::fd::AsRawFd;
 
 use netboot_server::lab::{Firmware, Namespace};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, socket,
+    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket,
+    sockopt,
 };
 
-use crate::firmware::{assert_image_served, assert_shell_with, power_on};
+use crate::firmware::{assert_image_served, assert_shell_with, power_on, print_steps};
 use crate::lan::{Ends, Switch};
 use crate::relay;
 use crate::server::{MAC, Server, TAP, add_debian};
@@ -318,6 +319,7 @@ fn boots_beside_dnsmasq(firmware: Firmware, token: &str, logged: &[&[&str]]) {
     }
     server.assert_logged(&["/boot.ipxe", MAC, "image debian @1"]);
     assert_image_served(&server);
+    print_steps(&server);
     let lent = std::fs::read_to_string(&leases).expect("dnsmasq's leases");
     assert!(lent.contains(MAC), "{lent}");
     assert_eq!(server.stop(), [], "a proxy gives no address");
@@ -349,6 +351,75 @@ fn uefi_boots_in_proxy_mode_beside_dnsmasq() {
             &["TFTP", MAC, "sent ipxe.efi"],
         ],
     );
+}
+
+/// The REQUEST by which a machine takes dnsmasq's offer of this address, as iPXE sends it (its
+/// `dhcp_request_options_data`, with the user class as it stands there).
+fn ipxe_takes(last: u8) -> Vec<u8> {
+    let mut options = vec![
+        53, 1, 3, 54, 4, 192, 168, 100, 2, 50, 4, 192, 168, 100, last,
+    ];
+    options.extend(b"\x4d\x04iPXE");
+    let mac = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+    message(1, mac, Ipv4Addr::UNSPECIFIED, &options)
+}
+
+#[test]
+#[ignore = "needs root"]
+fn in_proxy_mode_ipxe_that_takes_an_address_is_told_that_there_is_no_ipv6_router() {
+    let switch = Switch::new();
+    let servers = switch.host("eth1", Some(SERVER));
+    let clients = switch.host("eth0", None);
+    // Its link-local address is made of this, as iPXE's is.
+    for words in [
+        "link set eth0 down",
+        &format!("link set eth0 address {MAC}"),
+        "link set eth0 up",
+    ] {
+        clients.ip(words).expect("ip of iproute2");
+    }
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let _server = Server::start(&servers, scratch.path(), PROXY, 3);
+    let frames = frames(&clients, "eth0");
+    let moment = nix::sys::time::TimeVal::new(0, 200_000);
+    setsockopt(&frames, sockopt::ReceiveTimeout, &moment).expect("a time");
+    let client = port(&clients, "eth0", 68);
+    let mut bytes = [0; 2048];
+    loop {
+        // Both ends have no address of IPv6 before they know that nobody else has it.
+        broadcast(&client, 67, &ipxe_takes(101));
+        let Ok(length) = recv(frames.as_raw_fd(), &mut bytes, MsgFlags::empty()) else {
+            continue;
+        };
+        let frame = &bytes[..length];
+        // ICMPv6, type 134: a router advertisement (RFC 4861 section 4.2), of no lifetime.
+        if frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 134 {
+            assert_eq!(frame[..6], [0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+            assert_eq!(frame[60..62], [0, 0]);
+            return;
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root, and the Debian package curl"]
+fn in_proxy_mode_a_download_is_booked_to_the_machine_that_was_heard_with_the_address() {
+    let switch = Switch::new();
+    let servers = switch.host("eth1", Some(SERVER));
+    let machine = switch.host("eth0", Some("192.168.100.101/24"));
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(&servers, scratch.path(), PROXY, 3);
+    broadcast(&port(&machine, "eth0", 68), 67, &ipxe_takes(101));
+    server.wait_for(|log| log.contains(&format!("DHCPREQUEST(eth1) 192.168.100.101 {MAC}")));
+    let line = [
+        "-s",
+        "-o",
+        "/dev/null",
+        "http://192.168.100.1/images/nothing/bzImage",
+    ];
+    machine.output("curl", line).expect("curl");
+    let booked = format!("HTTP {MAC} 192.168.100.101 /images/nothing/bzImage: 404");
+    server.wait_for(|log| log.contains(&booked));
 }
 
 #[test]

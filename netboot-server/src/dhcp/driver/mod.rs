@@ -13,6 +13,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{
     Effect, EffectResult, Firmware, Incoming, Outcome, Pending, Reply, Requester,
 };
@@ -366,8 +367,9 @@ impl Driver {
                 report::unsent(telemetry, interface, reply, error);
                 continue;
             }
-            if turn.stage == Stage::Ipxe && reply.lease.is_some() {
-                self.say_no_router(reply);
+            let of = &reply.transaction;
+            if turn.stage == Stage::Ipxe && reply.lease.is_some() && of.relay.is_none() {
+                self.say_no_router(of.hardware.mac());
             }
             let took = turn.began.elapsed();
             telemetry
@@ -376,10 +378,9 @@ impl Driver {
         }
     }
 
-    fn say_no_router(&self, reply: &Reply) {
-        let machine = reply.transaction.hardware.mac();
-        let direct = reply.transaction.relay.is_none();
-        if let (Some(no_router), Some(machine), true) = (&self.listener.no_router, machine, direct)
+    /// Tells an iPXE on this link that has its address, or is about to, not to wait for IPv6.
+    fn say_no_router(&self, machine: Option<MacAddr>) {
+        if let (Some(no_router), Some(machine)) = (&self.listener.no_router, machine)
             && let Err(error) = no_router.tell(machine)
         {
             tracing::debug!("{machine} will wait for an IPv6 router: {error}");

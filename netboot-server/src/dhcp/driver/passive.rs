@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::MacAddr;
-use netboot_dhcp::server::{Mode, Outcome, SilenceReason};
+use netboot_dhcp::server::{Firmware, Mode, Outcome, SilenceReason};
 use netboot_dhcp::value::{MessageType, key};
 use netboot_dhcp::wire::MessageView;
 
@@ -24,6 +24,10 @@ impl Driver {
             let of = report::transaction(outcome);
             if let (MessageType::REQUEST, Some(machine)) = (of.request, of.hardware.mac()) {
                 self.dhcp.0.identity.requests(machine);
+                let is_ipxe = Firmware::of::<&str>(message, &[]) == Firmware::Ipxe;
+                if asked == Asked::Server && is_ipxe && of.relay.is_none() {
+                    self.say_no_router(Some(machine));
+                }
             }
             if let (Some(address), Some(machine)) = (of.address, of.hardware.mac()) {
                 self.dhcp.0.identity.snooped().note(address, machine);
