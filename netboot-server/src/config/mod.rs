@@ -37,7 +37,7 @@ pub use listen::DEFAULT_ADMIN_LISTEN;
 pub use load::{Flags, images, load, load_text, state_dir};
 pub use option::DhcpOption;
 pub use problem::{Problem, Problems, Severity};
-pub use program::ProgramChoice;
+pub use program::{ProgramChoice, is_grub};
 pub use resolve::Host;
 
 /// Where configuration is looked for when none is named, in this order.

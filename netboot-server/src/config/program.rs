@@ -43,6 +43,15 @@ impl ProgramChoice {
     }
 }
 
+/// Whether a program is GRUB, or a distribution's shim, which starts it, as their names have it.
+#[must_use]
+pub fn is_grub(name: &str) -> bool {
+    let file = name.rsplit('/').next().unwrap_or_default();
+    ["shim", "grub", "bootnet"]
+        .iter()
+        .any(|known| file.starts_with(known))
+}
+
 impl fmt::Display for ProgramChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (_, name)) in self.named().enumerate() {

@@ -1,12 +1,12 @@
 //! What the boot policy says of a machine, in DHCP's terms.
 
 use netboot_dhcp::server::{Boot, ExtraOption, Firmware, NetworkId, Requester};
-use netboot_dhcp::value::Arch;
+use netboot_dhcp::value::{Arch, MessageType};
 use uuid::Uuid;
 
 use super::{Parts, ipxe};
 use crate::config::platform::Platform;
-use crate::config::{Circuit, Config};
+use crate::config::{Circuit, Config, Mode, is_grub};
 use crate::policy::{self, Decision, Origin, boot_file};
 use crate::telemetry::events::Kind;
 use crate::world::{Machine, World};
@@ -27,8 +27,21 @@ pub(super) fn decide(dhcp: &Parts, world: &World, requester: &Requester<'_>) -> 
     } else if asks_for_program && boot.file.is_none() && decision.boot != policy::Boot::Nothing {
         let why = decision.to_string();
         dhcp.telemetry.emit(machine.mac, Kind::NoProgram { why });
+    } else if requester.firmware == Firmware::PxeClient
+        && requester.message.message_type() == Some(MessageType::DISCOVER)
+        && is_by_proxy(world.config(), &machine)
+        && let Some(program) = boot.file.clone().filter(|name| is_grub(name))
+    {
+        dhcp.telemetry
+            .emit(machine.mac, Kind::GrubByProxy { program });
     }
     boot
+}
+
+/// Whether another server gives the machine its address.
+fn is_by_proxy(config: &Config, machine: &Machine) -> bool {
+    let network = machine.network.and_then(|at| config.networks.get(at));
+    network.is_some_and(|network| network.mode == Mode::Proxy)
 }
 
 /// The decision as the reply's parts.

@@ -236,3 +236,36 @@ fn a_network_that_cannot_be_read_blames_no_target() {
     let error = error_with("server/ip", json!("nonsense"));
     assert!(error.starts_with("netboot.server.ip | "), "{error}");
 }
+
+/// GRUB takes its server from the DHCP server's ACK, and none from a proxy: see `lab/dhcp.rs`.
+#[test]
+fn grub_in_proxy_mode_is_a_warning_wherever_it_is_named() {
+    let warned = |mode: &str, program: &str| {
+        let (_, problems) = read_json(&json!({
+            "networks": [{
+                "interface": "eth1", "server": "192.168.100.1", "mode": mode,
+                "program": { "x64": program },
+            }],
+            "groups": { "racks": { "program": program } },
+            "targets": [{
+                "name": "node-01", "mac": "52:54:00:12:34:56", "program": program,
+            }],
+        }));
+        let warnings = problems.iter().filter(|problem| {
+            problem.severity == Severity::Warning && problem.what.contains("GRUB")
+        });
+        let places = warnings.map(|problem| problem.place.replace("n.json: ", ""));
+        places.collect::<Vec<_>>()
+    };
+    let everywhere = [
+        "netboot.networks[0].program",
+        "netboot.groups.racks.program",
+        "netboot.targets[0].program",
+    ];
+    for program in ["shimx64.efi", "debian/grubx64.efi"] {
+        assert_eq!(warned("proxy", program), everywhere, "{program}");
+        assert_eq!(warned("authoritative", program), [""; 0], "{program}");
+    }
+    // iPXE's shim goes on with iPXE.
+    assert_eq!(warned("proxy", "snponly-shim.efi"), [""; 0]);
+}

@@ -4,16 +4,18 @@
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 
-use netboot_server::lab::{Firmware, Namespace};
+use netboot_server::lab::{Console, Firmware, Namespace};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, bind, recv, setsockopt, socket,
     sockopt,
 };
 
+use tempfile::TempDir;
+
 use crate::firmware::{assert_image_served, assert_shell_with, power_on, print_steps};
 use crate::lan::{Ends, Switch};
 use crate::relay;
-use crate::server::{MAC, Server, TAP, add_debian};
+use crate::server::{MAC, PATIENCE, Server, TAP, add_debian};
 
 const PROXY: &str = r#"
     [[netboot.networks]]
@@ -309,7 +311,7 @@ fn boots_beside_dnsmasq(firmware: Firmware, token: &str, logged: &[&[&str]]) {
     let servers = switch.host("eth1", Some(SERVER));
     let others = switch.host("eth2", Some(DNSMASQ));
     let leases = scratch.path().join("dnsmasq.leases");
-    let _dnsmasq = Ends::dnsmasq(&others, "eth2", &leases.display().to_string());
+    let _dnsmasq = Ends::dnsmasq(&others, "eth2", &leases.display().to_string(), "");
     let server = Server::start(&servers, &state, PROXY, 3);
     let console = power_on(&switch.namespace, firmware, scratch.path());
     assert_shell_with(&console, token);
@@ -351,6 +353,61 @@ fn uefi_boots_in_proxy_mode_beside_dnsmasq() {
             &["TFTP", MAC, "sent ipxe.efi"],
         ],
     );
+}
+
+/// shim and GRUB beside dnsmasq, which says this of the boot.
+fn by_shim_beside_dnsmasq(
+    token: &str,
+    more: &str,
+) -> (Console, Server, (Switch, [Namespace; 2], Ends, TempDir)) {
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let state = scratch.path().join("state");
+    add_debian(&state, token);
+    let switch = Switch::new();
+    switch.tap(TAP);
+    let servers = switch.host("eth1", Some(SERVER));
+    let others = switch.host("eth2", Some(DNSMASQ));
+    let leases = scratch.path().join("dnsmasq.leases").display().to_string();
+    let dnsmasq = Ends::dnsmasq(&others, "eth2", &leases, more);
+    let config = [PROXY, "program = \"shimx64.efi\""].concat();
+    let server = Server::start(&servers, &state, &config, 3);
+    let console = power_on(
+        &switch.namespace,
+        Firmware::UEFI_SECURE_BOOT,
+        scratch.path(),
+    );
+    (
+        console,
+        server,
+        (switch, [servers, others], dnsmasq, scratch),
+    )
+}
+
+/// GRUB takes its server from the DHCP server's ACK alone (`grub_efi_net_config_real` of 2.06 and 2.12
+/// gives `dhcp_ack` of UEFI's PXE to `grub_net_configure_by_dhcp_ack`, and never `proxy_offer`).
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, dnsmasq-base and debian-installer-12-netboot-amd64"]
+fn in_proxy_mode_grub_finds_no_configuration_and_the_log_says_so() {
+    let (console, server, _kept) = by_shim_beside_dnsmasq("proxy-grub-1a70", "");
+    let prompt = console.wait_for("grub> ", PATIENCE);
+    assert!(prompt, "no prompt; the console:\n{}", console.text());
+    console.power_off();
+    print_steps(&server);
+    server.assert_logged(&["TFTP", MAC, "sent grubx64.efi"]);
+    server.assert_logged(&["shimx64.efi", MAC, "GRUB", "other server"]);
+    assert!(!server.log().contains("grub.cfg"), "{}", server.log());
+}
+
+#[test]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, dnsmasq-base and debian-installer-12-netboot-amd64"]
+fn in_proxy_mode_grub_boots_where_the_other_server_names_this_one() {
+    let token = "proxy-grub-58fe";
+    let siaddr = "--dhcp-boot=shimx64.efi,,192.168.100.1";
+    let (console, server, _kept) = by_shim_beside_dnsmasq(token, siaddr);
+    assert_shell_with(&console, token);
+    console.power_off();
+    print_steps(&server);
+    server.assert_logged(&["TFTP", MAC, "grub.cfg: image debian @1"]);
 }
 
 /// The REQUEST by which a machine takes dnsmasq's offer of this address, as iPXE sends it (its

@@ -67,14 +67,21 @@ impl Ends {
         Self(child.expect("the program starts"))
     }
 
-    /// dnsmasq as the network's DHCP server, with addresses from .100 on and nothing to boot.
-    pub(crate) fn dnsmasq(namespace: &Namespace, interface: &str, leases: &str) -> Self {
+    /// dnsmasq as the network's DHCP server, with addresses from .100 on and nothing to boot but what
+    /// `more` says.
+    pub(crate) fn dnsmasq(
+        namespace: &Namespace,
+        interface: &str,
+        leases: &str,
+        more: &str,
+    ) -> Self {
         Self::start(
             namespace,
             &format!(
                 "dnsmasq -k --conf-file=/dev/null -p 0 --user=root --interface={interface} \
                  --bind-interfaces --pid-file= --no-ping --dhcp-authoritative \
-                 --dhcp-range=192.168.100.100,192.168.100.200,1h --dhcp-leasefile={leases}"
+                 --dhcp-range=192.168.100.100,192.168.100.200,1h --dhcp-leasefile={leases} \
+                 {more}"
             ),
         )
     }

@@ -19,8 +19,9 @@ use super::field::{Field, Wanted};
 use super::listen::resolve_admin_listen;
 use super::option::{DhcpOption, OptionError};
 use super::problem::Problems;
+use super::program::is_grub;
 use super::tls::resolve_tls;
-use super::{Config, DEFAULT_STATE_DIR, Ports, ProgramChoice};
+use super::{Config, DEFAULT_STATE_DIR, Mode, Ports, ProgramChoice};
 use crate::config::cmdline;
 use menu::{resolve_images, resolve_menu};
 use network::resolve_network;
@@ -102,7 +103,8 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     let tls = resolve_tls(tls, ports, problems);
     let menu = resolve_menu(table(menu), problems);
     let images = resolve_images(images, problems);
-    let groups = resolve_groups(groups, problems);
+    let proxy = networks.iter().any(|network| network.mode == Mode::Proxy);
+    let groups = resolve_groups(groups, proxy, problems);
     // Where a network is missing, an address may be meant for that one.
     let known = (networks.len() == count).then_some(networks.as_slice());
     let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
@@ -224,10 +226,19 @@ fn command_line(
 fn resolve_program(
     written: Option<Field<ProgramChoice>>,
     owner: &Place,
+    by_proxy: bool,
     problems: &mut Problems,
 ) -> Option<ProgramChoice> {
     let place = owner.key("program");
     let choice = right(written, &place, problems)?;
+    let is_deaf = |(_, name): &(_, &str)| by_proxy && is_grub(name);
+    if let Some((_, name)) = choice.named().find(is_deaf) {
+        problems.warning(
+            &place,
+            format!("{name} leads to GRUB, which in proxy mode hears the other DHCP server only and finds no configuration"),
+            format!("have that server name {name} and this server (siaddr; dnsmasq: dhcp-boot={name},,ADDRESS), or leave the program to iPXE"),
+        );
+    }
     for name in choice
         .named()
         .map(|(_, name)| name)

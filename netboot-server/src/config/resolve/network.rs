@@ -79,12 +79,12 @@ pub(super) fn resolve_network(
     let lease_time = right(written.lease_time, place.key("lease_time"), problems);
     let allow = right(written.allow, place.key("allow"), problems).unwrap_or_default();
     let identify = right(written.identify, place.key("identify"), problems).unwrap_or_default();
-    let program = resolve_program(written.program, place, problems);
     let options = resolve_options(written.options, place, problems);
     let written_mode = right(written.mode, place.key("mode"), problems);
     let mode = written_mode.unwrap_or_default();
     let authoritative = right(written.authoritative, place.key("authoritative"), problems)
         .unwrap_or(written_mode == Some(Mode::Authoritative));
+    let program = resolve_program(written.program, place, mode == Mode::Proxy, problems);
     let probe = right(written.probe, place.key("probe"), problems).unwrap_or(true);
     let reply_delay = right(written.reply_delay, place.key("reply_delay"), problems);
     if mode == Mode::Proxy && !written.ranges.is_empty() {

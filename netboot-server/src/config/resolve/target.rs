@@ -10,12 +10,13 @@ use uuid::Uuid;
 use super::super::document::{self, Place, Table};
 use super::super::field::Wanted;
 use super::super::problem::Problems;
-use super::super::{Circuit, Group, Install, Network, Target, swapped};
+use super::super::{Circuit, Group, Install, Mode, Network, Target, swapped};
 use super::text::is_host_name;
 use super::{command_line, hosts, resolve_options, resolve_program, right};
 
 pub(super) fn resolve_groups(
     written: BTreeMap<String, Table<document::Group>>,
+    proxy: bool,
     problems: &mut Problems,
 ) -> BTreeMap<String, Group> {
     let mut groups = BTreeMap::new();
@@ -24,7 +25,7 @@ pub(super) fn resolve_groups(
         let group = Group {
             image: right(group.config, place.key("config"), problems),
             install: resolve_install(group.install, place, problems),
-            program: resolve_program(group.program, place, problems),
+            program: resolve_program(group.program, place, proxy, problems),
             local: right(group.local, place.key("local"), problems),
             cmdline: command_line(group.cmdline, place, problems),
             options: resolve_options(group.options, place, problems),
@@ -172,7 +173,10 @@ pub(super) fn resolve_target(
     }
     let image = right(written.config, place.key("config"), problems);
     let install = resolve_install(written.install, place, problems);
-    let program = resolve_program(written.program, place, problems);
+    let of_it = |network: &&Network| ip.is_none_or(|ip| network.subnet.contains(ip));
+    let by_proxy = |network: &Network| network.mode == Mode::Proxy;
+    let proxy = networks.iter().filter(of_it).any(by_proxy);
+    let program = resolve_program(written.program, place, proxy, problems);
     let local = right(written.local, place.key("local"), problems);
     let cmdline = command_line(written.cmdline, place, problems);
     let options = resolve_options(written.options, place, problems);

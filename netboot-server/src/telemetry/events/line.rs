@@ -87,6 +87,12 @@ impl fmt::Display for Event {
                  may fail: put an iPXE that has them in the place of {program}",
                 machine()
             ),
+            Kind::GrubByProxy { program } => write!(
+                f,
+                "DHCP {}: {program} leads to GRUB, which hears the other server only: it ends at its \
+                 prompt unless that one names this server (siaddr)",
+                machine()
+            ),
             Kind::LeftOut { why } => write!(f, "DHCP {} is left out: {why}", machine()),
             Kind::Install {
                 name,

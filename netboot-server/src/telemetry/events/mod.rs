@@ -108,6 +108,11 @@ pub enum Kind {
         /// Whether the program was told it several times in a row, so that it gets the script.
         again: bool,
     },
+    /// A machine is told a program in proxy mode that leads to GRUB, which hears the other server only.
+    GrubByProxy {
+        /// The program.
+        program: String,
+    },
     /// A machine that is no target asked on a network that serves targets only.
     LeftOut {
         /// What it gets, and why.

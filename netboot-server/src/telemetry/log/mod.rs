@@ -101,6 +101,7 @@ impl Log {
             | Kind::AddressInUse { .. }
             | Kind::NoProgram { .. }
             | Kind::LeftOut { .. }
+            | Kind::GrubByProxy { .. }
             | Kind::IpxeLacks { again: true, .. } => true,
             Kind::HttpRefused { path: name, .. } | Kind::TftpFailed { name, .. } => {
                 Resource::of(name) != Resource::Optional
