@@ -16,9 +16,9 @@ use netboot_image::{Digest, Pe};
 
 use crate::config::platform::Platform;
 
-/// What Debian's signed packages (shim-signed, grub-efi-amd64-signed, grub-efi-arm64-signed) bring,
-/// under the names that a shim asks for.
-const SIGNED: [(&str, &str); 6] = [
+/// What Debian's packages besides iPXE's bring (shim-signed, grub-efi-amd64-signed,
+/// grub-efi-arm64-signed, pxelinux, syslinux-common), under the names that a shim and PXELINUX ask for.
+const OF_DEBIAN: [(&str, &str); 9] = [
     ("shimx64.efi", "/usr/lib/shim/shimx64.efi.signed"),
     (
         "grubx64.efi",
@@ -31,6 +31,9 @@ const SIGNED: [(&str, &str); 6] = [
         "/usr/lib/grub/arm64-efi-signed/grubnetaa64.efi.signed",
     ),
     ("mmaa64.efi", "/usr/lib/shim/mmaa64.efi.signed"),
+    ("pxelinux.0", "/usr/lib/PXELINUX/pxelinux.0"),
+    ("lpxelinux.0", "/usr/lib/PXELINUX/lpxelinux.0"),
+    ("ldlinux.c32", "/usr/lib/syslinux/modules/bios/ldlinux.c32"),
 ];
 
 /// The folders in the operator's folder that are looked into; a Raspberry Pi has one of its own.
@@ -102,7 +105,7 @@ impl Programs {
         }
         programs.folders.sort();
         programs.folders.dedup();
-        for (name, path) in SIGNED {
+        for (name, path) in OF_DEBIAN {
             programs.add(name.to_owned(), path.into());
         }
         programs
@@ -418,6 +421,16 @@ mod tests {
                 let programs = Programs::scan(state.path(), &[package.path().to_owned()]);
                 assert_eq!(programs.for_platform(platform), Some(name));
             }
+        }
+    }
+
+    #[test]
+    #[ignore = "needs the Debian packages pxelinux, syslinux-common and shim-signed"]
+    fn programs_of_debians_other_packages_are_at_hand_without_being_copied() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let programs = Programs::scan(folder.path(), &[]);
+        for name in ["pxelinux.0", "ldlinux.c32", "shimx64.efi"] {
+            assert!(programs.has(name), "{name}");
         }
     }
 
