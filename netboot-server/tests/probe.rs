@@ -239,3 +239,60 @@ fn u_boot_finds_its_files_beside_the_program_that_it_is_told() {
     let done = of("Leave this menu");
     assert_eq!(done.code, Some(1), "{}\n{}", done.out, done.err);
 }
+
+#[test]
+fn grub_boots_by_its_configuration_and_reads_http_literally() {
+    let named = json!("grubx64.efi");
+    let site =
+        Site::new(&json!([{ "name": "probed", "mac": MAC, "config": "debian", "program": named }]));
+    site.add("debian", "a");
+    program(&site, "grubx64.efi");
+    let _serving = Running::serve(&site);
+    for (firmware, first) in [
+        ("uefi", "  TFTP      grub"),
+        ("uefi-http", "  HTTP      http"),
+    ] {
+        let done = probe(&site, &["--firmware", firmware]);
+        assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
+        let configuration = done.out.lines().find(|line| line.contains("/grub.cfg"));
+        let configuration = configuration.unwrap_or_else(|| panic!("{}", done.out));
+        assert!(configuration.starts_with(first), "{}", done.out);
+        let http = format!("http://127.0.0.1:{}", site.ports.http);
+        let image = format!("{http}/images/debian/@1");
+        let last = format!("boots: {image}/bzImage console=ttyS0 + {image}/initrd");
+        assert!(
+            done.out.contains(&format!("{http}/healthz: 3 bytes")),
+            "{}",
+            done.out
+        );
+        assert!(done.out.contains(&last), "{}", done.out);
+    }
+}
+
+#[test]
+fn shim_goes_on_with_grub_and_its_menu() {
+    let site = Site::new(&json!([{ "name": "probed", "mac": MAC, "program": "shimx64.efi" }]));
+    site.add("debian", "a");
+    program(&site, "shimx64.efi");
+    program(&site, "grubx64.efi");
+    let _serving = Running::serve(&site);
+    let of = |choice| probe(&site, &["--firmware", "uefi", "--choose", choice]);
+    let done = of("debian");
+    assert!(
+        done.out.contains("  TFTP      grubx64.efi: "),
+        "{}",
+        done.out
+    );
+    assert!(
+        done.out.contains("/images/debian/@1/bzImage console"),
+        "{}",
+        done.out
+    );
+    let done = of("Boot from the local disk");
+    assert!(
+        done.out.contains("boots: the local disk"),
+        "{}\n{}",
+        done.out,
+        done.err
+    );
+}

@@ -12,7 +12,8 @@ use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 use netboot_image::{Digest, Hasher, Manifest};
 use netboot_tftp::client::Client as TftpClient;
-use tokio::net::TcpSocket;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::report::{Report, now};
 use netboot_server::{Chain, Failure};
@@ -21,6 +22,8 @@ use netboot_server::{Chain, Failure};
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How much of a file is kept: all of a script, and a program's headers.
 const KEPT: usize = 1 << 20;
+/// The longest head of an HTTP answer, in bytes.
+const LONGEST_HEAD: u64 = 64 << 10;
 /// The largest file by TFTP.
 const TFTP_LIMIT: u64 = 64 << 20;
 
@@ -108,12 +111,7 @@ impl Fetcher {
 
     async fn http(&self, url: &str, uri: &Uri, server: Ipv4Addr) -> Result<File, Cause> {
         let server = SocketAddr::from((server, uri.port_u16().unwrap_or(80)));
-        let socket = TcpSocket::new_v4()?;
-        if let Some(device) = &self.device {
-            socket.bind_device(Some(device.as_bytes()))?;
-        }
-        socket.bind(SocketAddr::from((self.from, 0)))?;
-        let stream = within(socket.connect(server)).await??;
+        let stream = self.connect(server).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
@@ -143,6 +141,84 @@ impl Fetcher {
         Ok(File {
             url: url.to_owned(),
             length: hasher.len(),
+            digest: hasher.digest(),
+            head,
+        })
+    }
+
+    async fn connect(&self, server: SocketAddr) -> Result<TcpStream, Cause> {
+        let socket = TcpSocket::new_v4()?;
+        if let Some(device) = &self.device {
+            socket.bind_device(Some(device.as_bytes()))?;
+        }
+        socket.bind(SocketAddr::from((self.from, 0)))?;
+        Ok(within(socket.connect(server)).await??)
+    }
+
+    /// Fetches `http://…` as GRUB does (`parse_line` in its `grub-core/net/http.c`): the answer's
+    /// lines are known by how they are spelled.
+    pub(super) async fn get_literally(
+        &self,
+        url: &str,
+        report: &mut Report,
+    ) -> Result<File, Failure> {
+        let began = now();
+        let file = self.literally(url).await.map_err(|error| {
+            Failure::new(
+                format!("GET {url} as GRUB does, from {}", self.from),
+                Chain(error.as_ref()),
+                "look at the server's log for what it made of the request",
+            )
+        })?;
+        report.moved("HTTP", url, file.length, began)?;
+        Ok(file)
+    }
+
+    async fn literally(&self, url: &str) -> Result<File, Cause> {
+        let uri: Uri = url.parse()?;
+        let host = uri.host().unwrap_or_default();
+        let server = host.parse().ok().filter(|it| self.servers.contains(it));
+        let server = server.ok_or("it is not on the server that is probed")?;
+        let server = SocketAddr::from((server, uri.port_u16().unwrap_or(80)));
+        let mut stream = BufReader::new(self.connect(server).await?).take(LONGEST_HEAD);
+        let request = format!("GET {} HTTP/1.1\r\nHost: {host}\r\n\r\n", uri.path());
+        within(stream.get_mut().write_all(request.as_bytes())).await??;
+        let mut length: Option<u64> = None;
+        let mut line = String::new();
+        within(stream.read_line(&mut line)).await??;
+        if !line.starts_with("HTTP/1.1 200 ") {
+            return Err(format!("it answers {}", line.trim_end()).into());
+        }
+        loop {
+            line.clear();
+            if within(stream.read_line(&mut line)).await?? == 0 {
+                return Err("its answer ends before its head does".into());
+            }
+            let text = line.strip_suffix("\r\n").unwrap_or(&line);
+            if text.is_empty() {
+                break;
+            }
+            if let Some(said) = text.strip_prefix("Content-Length: ") {
+                length = said.parse().ok();
+            }
+        }
+        let length = length.ok_or("no length stands behind `Content-Length: `")?;
+        stream.set_limit(length);
+        let (mut hasher, mut head) = (Hasher::new(), Vec::new());
+        while hasher.len() < length {
+            let data = within(stream.fill_buf()).await??;
+            let count = data.len();
+            if count == 0 {
+                return Err("its body is shorter than it says".into());
+            }
+            hasher.update(data);
+            let room = KEPT.saturating_sub(head.len()).min(count);
+            head.extend_from_slice(data.get(..room).unwrap_or_default());
+            stream.consume(count);
+        }
+        Ok(File {
+            url: url.to_owned(),
+            length,
             digest: hasher.digest(),
             head,
         })
@@ -255,7 +331,33 @@ pub(super) fn absolute(base: &str, uri: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::absolute;
+    use super::*;
+
+    #[tokio::test]
+    async fn a_length_counts_only_as_grub_spells_it() {
+        for (head, length) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2", Some(2)),
+            ("HTTP/1.1 200 OK\r\ncontent-length: 2", None),
+            ("HTTP/1.1 200 OK\r\nContent-Length:2", None),
+            ("HTTP/1.1 404 Not Found\r\nContent-Length: 2", None),
+        ] {
+            let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+            let listener = listener.expect("a port");
+            let port = listener.local_addr().expect("an address").port();
+            let answer = format!("{head}\r\n\r\nok");
+            let serving = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.expect("a client");
+                stream.write_all(answer.as_bytes()).await.expect("sent");
+                let _ = stream.read_to_end(&mut Vec::new()).await;
+            });
+            let own = Ipv4Addr::LOCALHOST;
+            let fetcher = Fetcher::new(own, None, vec![own], 69);
+            let url = format!("http://127.0.0.1:{port}/x");
+            let file = fetcher.literally(&url).await.ok();
+            assert_eq!(file.map(|file| file.length), length, "{head}");
+            serving.abort();
+        }
+    }
 
     #[test]
     fn a_uri_is_meant_from_where_its_script_came() {

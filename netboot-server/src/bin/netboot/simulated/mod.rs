@@ -7,6 +7,7 @@
 //! named and no other, keeps a MiB of each file, and gives up where a script does not end.
 
 mod fetch;
+mod grub;
 mod link;
 mod report;
 mod script;
@@ -100,7 +101,7 @@ impl Machine {
     /// # Errors
     ///
     /// Where nobody gives it an address, or a file that it needs does not come.
-    pub(crate) async fn boot(self, report: &mut Report) -> Result<Ended, Failure> {
+    pub(crate) async fn boot(mut self, report: &mut Report) -> Result<Ended, Failure> {
         if self.firmware == Firmware::UBoot {
             return u_boot::boot(self, report).await;
         }
@@ -135,6 +136,9 @@ impl Machine {
                 Fetched::File(program) => program,
                 Fetched::NotAsked(why) => return Ok(Ended::stops(why)),
             };
+            if grub::is_it(&name) && self.firmware.is_uefi() {
+                return grub::boot(&mut self, &bound, &fetcher, &program, report).await;
+            }
             if !is_ipxe(&name) {
                 let what = format!("{name}, which is not iPXE: what it does is not simulated");
                 return Ok(Ended::boots(what).after(program.length));
