@@ -2,6 +2,7 @@
 //! standard input. Each becomes one JSON line: its header, every option raw and, where the type is
 //! known, as a value, and the message encoded again.
 
+use clap::Parser;
 use etherparse::{SlicedPacket, TransportSlice};
 use netboot_dhcp::Seconds;
 use netboot_dhcp::value::{ClasslessRoute, Enterprise, Key, Value, ipxe, key};
@@ -14,17 +15,24 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The longest frame that is read.
 const BUFFER: usize = 256 << 10;
 /// DHCP's ports, and the boot servers'.
 const PORTS: [u16; 3] = [67, 68, 4011];
 
+/// Dump DHCP messages as lines of JSON.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// A capture (pcap or pcapng); without it, messages are read from standard input, each a line of hex.
+    capture: Option<PathBuf>,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let mut out = io::stdout().lock();
-    match std::env::args_os().nth(1) {
-        Some(path) => capture(Path::new(&path), &mut out),
+    match Arguments::parse().capture {
+        Some(path) => capture(&path, &mut out),
         None => lines(io::stdin().lock(), &mut out),
     }
 }

@@ -6,22 +6,22 @@
 //! ```
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Parser;
 use netboot_image::{Digest, Sha256Sums, SumsEntry};
 
+/// Check a directory against its SHA256SUMS, as `sha256sum -c` does.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Where the files and SHA256SUMS are.
+    dir: PathBuf,
+}
+
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    let [dir] = arguments.as_slice() else {
-        eprintln!("usage: image_verify DIR");
-        return ExitCode::FAILURE;
-    };
-    match verify(
-        Path::new(dir),
-        &mut io::stdout().lock(),
-        &mut io::stderr().lock(),
-    ) {
+    let Arguments { dir } = Arguments::parse();
+    match verify(&dir, &mut io::stdout().lock(), &mut io::stderr().lock()) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

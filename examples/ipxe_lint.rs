@@ -1,9 +1,11 @@
-//! Says what is wrong with iPXE scripts: `ipxe_lint [--json] [--efi | --bios] [--debian-12 |
-//! --debian-13 | --default] FILE…`. Ends with 1 where there is an error, with 2 where a file cannot be read.
+//! Says what is wrong with iPXE scripts.
+//!
+//! `cargo run -p netboot-examples --bin ipxe_lint -- --efi --debian-12 boot.ipxe`
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use clap::Parser;
 use netboot_ipxe::lint::{Build, Finding, Platform, Severity, lint};
 use serde::Serialize;
 
@@ -14,32 +16,51 @@ struct InFile<'a> {
     finding: &'a Finding,
 }
 
+/// Say what is wrong with iPXE scripts. Ends with 1 where there is an error, with 2 where a file cannot be read.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Scripts to read.
+    #[arg(required = true)]
+    files: Vec<String>,
+    /// Print each finding as a line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// The scripts run under UEFI.
+    #[arg(long, conflicts_with = "bios")]
+    efi: bool,
+    /// The scripts run under BIOS.
+    #[arg(long)]
+    bios: bool,
+    /// Debian 12's build of iPXE runs them; where no build is named, one of everything does.
+    #[arg(long, group = "build")]
+    debian_12: bool,
+    /// Debian 13's build of iPXE runs them.
+    #[arg(long, group = "build")]
+    debian_13: bool,
+    /// A build in iPXE's default configuration runs them.
+    #[arg(long, group = "build")]
+    default: bool,
+}
+
 fn main() -> ExitCode {
-    let mut build = Build::everything();
-    let mut platform = Platform::Any;
-    let mut json = false;
-    let mut files = Vec::new();
-    for arg in std::env::args().skip(1) {
-        match arg.as_str() {
-            "--json" => json = true,
-            "--efi" => platform = Platform::Efi,
-            "--bios" => platform = Platform::Bios,
-            "--debian-12" => build = Build::debian_12(),
-            "--debian-13" => build = Build::debian_13(),
-            "--default" => build = Build::default_2026(),
-            option if option.starts_with('-') => {
-                eprintln!("ipxe_lint: there is no option {option}");
-                return ExitCode::from(2);
-            }
-            _ => files.push(arg),
-        }
-    }
-    if files.is_empty() {
-        eprintln!("ipxe_lint: no file given");
-        return ExitCode::from(2);
-    }
+    let arguments = Arguments::parse();
+    let build = match arguments {
+        Arguments {
+            debian_12: true, ..
+        } => Build::debian_12(),
+        Arguments {
+            debian_13: true, ..
+        } => Build::debian_13(),
+        Arguments { default: true, .. } => Build::default_2026(),
+        _ => Build::everything(),
+    };
+    let platform = match (arguments.efi, arguments.bios) {
+        (true, _) => Platform::Efi,
+        (_, true) => Platform::Bios,
+        _ => Platform::Any,
+    };
     let mut worst = ExitCode::SUCCESS;
-    for file in &files {
+    for file in &arguments.files {
         let source = match std::fs::read(file) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
             Err(error) => {
@@ -51,7 +72,7 @@ fn main() -> ExitCode {
             if finding.severity == Severity::Error {
                 worst = ExitCode::FAILURE;
             }
-            let shown = if json {
+            let shown = if arguments.json {
                 let finding = &finding;
                 serde_json::to_string(&InFile { file, finding }).unwrap_or_default()
             } else {

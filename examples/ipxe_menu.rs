@@ -1,10 +1,16 @@
 //! Builds a boot menu and prints its iPXE script.
 
+use clap::Parser;
 use netboot_ipxe::{
     Action, Arg, Chain, CommandLine, Item, LinuxBoot, Menu, Retry, Setting, SettingType,
 };
 
+/// Build a boot menu and print its iPXE script.
+#[derive(Debug, Parser)]
+struct Arguments {}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments {} = Arguments::parse();
     let images = "http://192.168.100.1/images";
     let mac = Setting::new("mac").scope("net0").typed(SettingType::HexHyp);
 

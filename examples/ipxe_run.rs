@@ -1,16 +1,39 @@
-//! Runs an iPXE script and prints what it would do:
-//! `ipxe_run FILE [--set NAME=VALUE]… [--choose NAME]… [--fail fetch|boot|disk]…`.
+//! Runs an iPXE script and prints what it would do.
 //!
-//! What is not chosen takes the default; whatever boots is taken to be the end.
+//! `cargo run -p netboot-examples --bin ipxe_run -- boot.ipxe --set net0/ip=192.168.100.101`
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use clap::{Parser, ValueEnum};
 use netboot_ipxe::run::{Answer, Effect, Run};
 
+/// Run an iPXE script and print what it would do. What boots is taken to be the end.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Script to run.
+    file: String,
+    /// Give a setting a value before it runs.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Choose this item of the next menu; the default where nothing is said.
+    #[arg(long, value_name = "NAME")]
+    choose: Vec<String>,
+    /// Have this fail whenever it is tried.
+    #[arg(long, value_enum)]
+    fail: Vec<Fails>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Fails {
+    Fetch,
+    Boot,
+    Disk,
+}
+
 fn main() -> ExitCode {
-    match run() {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("ipxe_run: {error}");
@@ -19,38 +42,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> Result<(), String> {
-    let mut file = None;
-    let mut set = Vec::new();
-    let mut choices = VecDeque::new();
-    let mut failing = Vec::new();
-    let mut args = std::env::args().skip(1);
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or_else(|| format!("{arg} wants a value"));
-        match arg.as_str() {
-            "--set" => set.push(value()?),
-            "--choose" => choices.push_back(value()?),
-            "--fail" => {
-                let what = value()?;
-                if !["fetch", "boot", "disk"].contains(&what.as_str()) {
-                    return Err(format!("{what} cannot fail; fetch, boot and disk can"));
-                }
-                failing.push(what);
-            }
-            option if option.starts_with('-') => {
-                return Err(format!("there is no option {option}"));
-            }
-            _ if file.is_some() => {
-                return Err(format!("one file at a time: {arg} is a second one"));
-            }
-            _ => file = Some(arg),
-        }
-    }
-    let file = file.ok_or("no file given")?;
+fn run(arguments: Arguments) -> Result<(), String> {
+    let file = arguments.file;
+    let mut choices = VecDeque::from(arguments.choose);
     let source =
         std::fs::read_to_string(&file).map_err(|error| format!("reading {file}: {error}"))?;
     let mut run = Run::new(&source).map_err(|error| format!("{file}: {error}"))?;
-    for setting in &set {
+    for setting in &arguments.set {
         let (name, value) = setting
             .split_once('=')
             .ok_or_else(|| format!("{setting}: no value"))?;
@@ -60,8 +58,8 @@ fn run() -> Result<(), String> {
             ));
         }
     }
-    let outcome = |what: &str| {
-        if failing.iter().any(|failing| failing == what) {
+    let outcome = |what: Fails| {
+        if arguments.fail.contains(&what) {
             Answer::Failed
         } else {
             Answer::Done
@@ -77,9 +75,9 @@ fn run() -> Result<(), String> {
         }
         answer = match effect {
             Effect::End(_) => return Ok(()),
-            Effect::Fetch { .. } => outcome("fetch"),
-            Effect::Boot { .. } if outcome("boot") == Answer::Done => return Ok(()),
-            Effect::Sanboot { .. } if outcome("disk") == Answer::Done => return Ok(()),
+            Effect::Fetch { .. } => outcome(Fails::Fetch),
+            Effect::Boot { .. } if outcome(Fails::Boot) == Answer::Done => return Ok(()),
+            Effect::Sanboot { .. } if outcome(Fails::Disk) == Answer::Done => return Ok(()),
             Effect::Boot { .. } | Effect::Sanboot { .. } => Answer::Failed,
             Effect::Reboot { .. } | Effect::Shell => return Ok(()),
             Effect::Choose { default, items, .. } => {
