@@ -1,6 +1,6 @@
-//! Dumps DHCP messages: those of a capture (pcap or pcapng) that is named, or else one a line in hex on
-//! standard input. Each becomes one JSON line: its header, every option raw and, where the type is
-//! known, as a value, and the message encoded again.
+//! Dumps DHCP messages: those of a capture (pcap or pcapng) that is named, or else one a line in
+//! hex on standard input. Each becomes one JSON line: its header, every option raw and, where the
+//! type is known, as a value, and the message encoded again.
 
 use clap::Parser;
 use etherparse::{SlicedPacket, TransportSlice};
@@ -25,7 +25,8 @@ const PORTS: [u16; 3] = [67, 68, 4011];
 /// Dump DHCP messages as lines of JSON.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// A capture (pcap or pcapng); without it, messages are read from standard input, each a line of hex.
+    /// A capture (pcap or pcapng); without it, messages are read from standard input, each a line
+    /// of hex.
     capture: Option<PathBuf>,
 }
 

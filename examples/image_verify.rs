@@ -1,5 +1,5 @@
-//! Checks a directory against its `SHA256SUMS`, as `cd DIR && sha256sum -c SHA256SUMS` does: the same lines on standard
-//! output, the same exit code.
+//! Checks a directory against its `SHA256SUMS`, as `cd DIR && sha256sum -c SHA256SUMS` does: the
+//! same lines on standard output, the same exit code.
 //!
 //! ```text
 //! cargo run -p netboot-examples --bin image_verify -- /var/lib/netboot/http/images/debian-12

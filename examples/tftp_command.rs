@@ -1,4 +1,5 @@
-//! What `tftp_get` and `tftp_put` share: their options, the URL, the progress bar and what they say in the end.
+//! What `tftp_get` and `tftp_put` share: their options, the URL, the progress bar and what they say
+//! in the end.
 
 use std::error::Error;
 use std::net::SocketAddr;

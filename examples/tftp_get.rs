@@ -1,6 +1,7 @@
 //! Reads a file by TFTP.
 //!
-//! `cargo run -p netboot-examples --bin tftp_get -- tftp://127.0.0.1:6969/ipxe.efi -o ipxe.efi --windowsize 16`
+//! `cargo run -p netboot-examples --bin tftp_get -- tftp://127.0.0.1:6969/ipxe.efi -o ipxe.efi
+//! --windowsize 16`
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! Prints each file that a client writes, when all of it is here: logs and configurations of devices.
+//! Prints each file that a client writes, when all of it is here: logs and configurations of
+//! devices.
 //!
 //! `cargo run -p netboot-examples --bin tftp_inbox -- --listen 127.0.0.1:6969`
 

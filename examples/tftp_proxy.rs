@@ -1,6 +1,7 @@
 //! Passes on by TFTP what an HTTP server has, and holds no more of a file than a window.
 //!
-//! `cargo run -p netboot-examples --bin tftp_proxy -- --upstream 127.0.0.1:8080 --listen 127.0.0.1:6969`
+//! `cargo run -p netboot-examples --bin tftp_proxy -- --upstream 127.0.0.1:8080 --listen
+//! 127.0.0.1:6969`
 
 use std::error::Error;
 use std::io;

@@ -1,6 +1,7 @@
 //! Writes a file by TFTP.
 //!
-//! `cargo run -p netboot-examples --bin tftp_put -- switch-1.cfg tftp://127.0.0.1:6969/switch-1.cfg`
+//! `cargo run -p netboot-examples --bin tftp_put -- switch-1.cfg
+//! tftp://127.0.0.1:6969/switch-1.cfg`
 
 use std::error::Error;
 use std::fs::File;

@@ -8,7 +8,8 @@ use sha2::Digest as _;
 
 use crate::Digest;
 
-/// Bytes read at a time: large enough that system calls cost nothing beside hashing, small enough for the cache.
+/// Bytes read at a time: large enough that system calls cost nothing beside hashing, small enough
+/// for the cache.
 const CHUNK: usize = 128 * 1024;
 
 /// Takes bytes piece by piece and tells their [`Digest`].
@@ -111,10 +112,11 @@ pub enum CopyError {
     },
 }
 
-/// Copies a reader into a writer and hashes what passes, in one pass; gives the digest and the number of bytes.
+/// Copies a reader into a writer and hashes what passes, in one pass; gives the digest and the
+/// number of bytes.
 ///
-/// `progress` is told the bytes copied so far after each piece, at most 128 KiB of it, and stops the copy by
-/// [`ControlFlow::Break`]. The writer is not flushed.
+/// `progress` is told the bytes copied so far after each piece, at most 128 KiB of it, and stops
+/// the copy by [`ControlFlow::Break`]. The writer is not flushed.
 ///
 /// ```
 /// use std::ops::ControlFlow;

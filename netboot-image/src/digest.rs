@@ -1,7 +1,7 @@
 //! SHA-256 digests of bytes, streams and files.
 //!
-//! The text is that of the OCI image specification (`sha256:` and 64 lower-case hex digits); the bare 64 digits of
-//! coreutils are read too. SHA-256 is FIPS 180-4.
+//! The text is that of the OCI image specification (`sha256:` and 64 lower-case hex digits); the
+//! bare 64 digits of coreutils are read too. SHA-256 is FIPS 180-4.
 
 use std::fmt;
 use std::fs::File;
@@ -16,9 +16,9 @@ use crate::copy::hashed;
 
 /// A SHA-256 digest.
 ///
-/// Shown as `sha256:` and 64 lower-case hex digits, as OCI writes it; [`hex`](Self::hex) gives the bare digits of
-/// coreutils. Parsing takes both: after `sha256:` the digits must be lower case, as OCI has it; bare digits may be of
-/// either case, as `sha256sum -c` takes them.
+/// Shown as `sha256:` and 64 lower-case hex digits, as OCI writes it; [`hex`](Self::hex) gives the
+/// bare digits of coreutils. Parsing takes both: after `sha256:` the digits must be lower case, as
+/// OCI has it; bare digits may be of either case, as `sha256sum -c` takes them.
 ///
 /// ```
 /// use netboot_image::Digest;

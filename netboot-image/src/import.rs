@@ -1,8 +1,10 @@
-//! Finding the kernel, the initial RAM disks and the command line in what builders and distributions leave.
+//! Finding the kernel, the initial RAM disks and the command line in what builders and
+//! distributions leave.
 //!
-//! Known are nixpkgs' netboot outputs (joined in one directory, as its three results, or with the file names that
-//! nix-community publishes), its kexec tree, and Debian's and Ubuntu's netboot directories. Links are followed. Nothing is
-//! copied here: [`Import::image`] gives what [`Store::publish`](crate::Store::publish) takes.
+//! Known are nixpkgs' netboot outputs (joined in one directory, as its three results, or with the
+//! file names that nix-community publishes), its kexec tree, and Debian's and Ubuntu's netboot
+//! directories. Links are followed. Nothing is copied here: [`Import::image`] gives what
+//! [`Store::publish`](crate::Store::publish) takes.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -88,7 +90,8 @@ const INITRDS: [&str; 6] = [
 ];
 const SCRIPTS: [&str; 3] = ["netboot.ipxe", "netboot-*.ipxe", "kexec-boot"];
 
-/// Directories within a given one that hold parts: `nix-build`'s links, attributes' names, Debian's and Ubuntu's trees.
+/// Directories within a given one that hold parts: `nix-build`'s links, attributes' names, Debian's
+/// and Ubuntu's trees.
 const WITHIN: [&str; 17] = [
     "result",
     "result-2",
@@ -109,12 +112,13 @@ const WITHIN: [&str; 17] = [
     "casper",
 ];
 
-/// Where Ubuntu has its kernel's arguments. Debian has a menu there, which is none of an image's scripts.
+/// Where Ubuntu has its kernel's arguments. Debian has a menu there, which is none of an image's
+/// scripts.
 const PXELINUX: &str = "pxelinux.cfg/default";
 
 impl Import {
-    /// Looks for an image in some directories, which together hold one, and in those below that `nix-build` and Debian
-    /// make. The path of a script counts as its directory with that script.
+    /// Looks for an image in some directories, which together hold one, and in those below that
+    /// `nix-build` and Debian make. The path of a script counts as its directory with that script.
     ///
     /// # Errors
     /// That a part is missing or there more than once, or what is wrong with the script.
@@ -194,8 +198,8 @@ impl Import {
     }
 }
 
-/// The one file in the directories that goes by one of the names, in which a `*` stands for anything. Several links to
-/// one file are one.
+/// The one file in the directories that goes by one of the names, in which a `*` stands for
+/// anything. Several links to one file are one.
 fn one(
     part: &'static str,
     dirs: &[PathBuf],
@@ -229,7 +233,8 @@ fn one(
     }
 }
 
-/// The PXELINUX configuration of one of the directories that boots one thing, and that thing. A menu is passed over.
+/// The PXELINUX configuration of one of the directories that boots one thing, and that thing. A
+/// menu is passed over.
 fn pxelinux(dirs: &[PathBuf]) -> Result<Option<(PathBuf, BootLine)>, ImportError> {
     for dir in dirs {
         let path = dir.join(PXELINUX);

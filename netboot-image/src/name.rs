@@ -1,9 +1,9 @@
 //! Names of images and of the files within one.
 //!
-//! A name ends up in a URL, in a directory, in an iPXE script and in a menu, so it is held to what all of them take
-//! as it is: nothing here ever needs quoting or escaping, and no name can leave the directory that it is joined to.
-//! What comes in is text from the command line, a configuration, a URL or a manifest; what comes out is a type that
-//! cannot be wrong.
+//! A name ends up in a URL, in a directory, in an iPXE script and in a menu, so it is held to what
+//! all of them take as it is: nothing here ever needs quoting or escaping, and no name can leave
+//! the directory that it is joined to. What comes in is text from the command line, a
+//! configuration, a URL or a manifest; what comes out is a type that cannot be wrong.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 /// The name of an image: the directory, the menu key and the URL part that all its files share.
 ///
-/// 1 to 63 ASCII letters, digits, `-`, `.` and `_`; it begins and ends with a letter or digit, holds no `..`, and its
-/// part before the first dot is none of the device names that Windows reserves (`con`, `nul`, `com1`, …), so that a
-/// tree of images can be unpacked anywhere. Case is kept and is significant.
+/// 1 to 63 ASCII letters, digits, `-`, `.` and `_`; it begins and ends with a letter or digit,
+/// holds no `..`, and its part before the first dot is none of the device names that Windows
+/// reserves (`con`, `nul`, `com1`, …), so that a tree of images can be unpacked anywhere. Case is
+/// kept and is significant.
 ///
 /// ```
 /// use netboot_image::ImageName;
@@ -33,8 +34,9 @@ pub struct ImageName(String);
 
 /// The name of a file within an image, such as `bzImage`, `initrd-2` or `SHA256SUMS`.
 ///
-/// 1 to 128 ASCII letters, digits, `-`, `.`, `_` and `+`; it begins and ends with a letter, a digit or `_`, holds no
-/// `..`, and is no Windows device. `@12` is none, so a generation in a URL is never taken for a file.
+/// 1 to 128 ASCII letters, digits, `-`, `.`, `_` and `+`; it begins and ends with a letter, a digit
+/// or `_`, holds no `..`, and is no Windows device. `@12` is none, so a generation in a URL is
+/// never taken for a file.
 ///
 /// ```
 /// use netboot_image::FileName;

@@ -1,5 +1,6 @@
-//! The header of a PE program, as EFI programs and kernels with an EFI stub have it: which processor it is for, whether
-//! it is for EFI firmware, and where its sections are. From Microsoft's PE format specification.
+//! The header of a PE program, as EFI programs and kernels with an EFI stub have it: which
+//! processor it is for, whether it is for EFI firmware, and where its sections are. From
+//! Microsoft's PE format specification.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -9,7 +10,8 @@ use crate::bytes::{u16_at, u32_at};
 
 /// The header of a PE program.
 ///
-/// Nothing of it is trusted: what its beginning does not hold, or what no file can hold, is not there.
+/// Nothing of it is trusted: what its beginning does not hold, or what no file can hold, is not
+/// there.
 ///
 /// ```
 /// use netboot_image::{Pe, PeMachine};
@@ -29,8 +31,8 @@ pub struct Pe {
     sections: Vec<PeSection>,
 }
 
-/// The processor that a PE program is for: "Machine Types" in the specification, and the UEFI specification's section
-/// 2.1.1.
+/// The processor that a PE program is for: "Machine Types" in the specification, and the UEFI
+/// specification's section 2.1.1.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeMachine(pub u16);
 
@@ -119,11 +121,12 @@ impl PeSection {
 }
 
 impl Pe {
-    /// How much of the beginning of a file [`read`](Self::read) looks at, in bytes. No linker known here puts a header
-    /// farther behind, and a section takes 40 bytes of it.
+    /// How much of the beginning of a file [`read`](Self::read) looks at, in bytes. No linker known
+    /// here puts a header farther behind, and a section takes 40 bytes of it.
     pub const HEAD_LEN: usize = 4096;
 
-    /// The most sections that a program may have, as Windows has it; those behind them are not looked at.
+    /// The most sections that a program may have, as Windows has it; those behind them are not
+    /// looked at.
     pub const MOST_SECTIONS: usize = 96;
 
     /// The header in the beginning of a file; `None` where the file is no PE program.
@@ -170,7 +173,8 @@ impl Pe {
         self.machine
     }
 
-    /// Whether EFI firmware is what it is for: an application, a driver or a ROM (subsystems 10 to 13).
+    /// Whether EFI firmware is what it is for: an application, a driver or a ROM (subsystems 10 to
+    /// 13).
     #[must_use]
     pub fn is_efi(&self) -> bool {
         matches!(self.subsystem, Some(10..=13))
@@ -189,8 +193,8 @@ impl Pe {
         sections.find(|section| section.name() == name.as_bytes())
     }
 
-    /// The content of the first section of this name, of which at most `most` bytes are read; `None` where there is no
-    /// such section.
+    /// The content of the first section of this name, of which at most `most` bytes are read;
+    /// `None` where there is no such section.
     ///
     /// # Errors
     /// Those of reading; that the section is longer than `most`, or than the file is.
@@ -242,8 +246,9 @@ mod tests {
 
     use super::*;
 
-    /// An EFI application for arm64 with two sections, by hand from the specification: the signature at 0x40, a PE32+
-    /// optional header of 0xf0 bytes, `.text` of 4 bytes at 0x200, `.cmdline` of 5 bytes padded to 0x10 at 0x210.
+    /// An EFI application for arm64 with two sections, by hand from the specification: the
+    /// signature at 0x40, a PE32+ optional header of 0xf0 bytes, `.text` of 4 bytes at 0x200,
+    /// `.cmdline` of 5 bytes padded to 0x10 at 0x210.
     fn program() -> Vec<u8> {
         let mut program = vec![0; 0x220];
         let mut put =

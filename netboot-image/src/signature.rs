@@ -1,9 +1,10 @@
-//! Detached signatures, made and checked by the programs whose formats they are: `openssl` and `gpg`.
+//! Detached signatures, made and checked by the programs whose formats they are: `openssl` and
+//! `gpg`.
 //!
-//! A CMS signature (RFC 5652) over one file is what iPXE's `imgverify` takes; an OpenPGP signature (RFC 9580) is what
-//! distributions put beside their `SHA256SUMS`, which covers every file of an image, `manifest.json` with its command
-//! line included. Nothing is signed
-//! unless a [`Signer`] is given, and private keys stay where they are: only their paths go by here. What was signed is
+//! A CMS signature (RFC 5652) over one file is what iPXE's `imgverify` takes; an OpenPGP signature
+//! (RFC 9580) is what distributions put beside their `SHA256SUMS`, which covers every file of an
+//! image, `manifest.json` with its command line included. Nothing is signed unless a [`Signer`] is
+//! given, and private keys stay where they are: only their paths go by here. What was signed is
 //! checked once more before it counts.
 
 use std::io;
@@ -23,11 +24,13 @@ use std::process::{Command, Stdio};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Signer {
-    /// A detached CMS signature in DER by `openssl`. iPXE wants a certificate whose extended key usage is code signing.
+    /// A detached CMS signature in DER by `openssl`. iPXE wants a certificate whose extended key
+    /// usage is code signing.
     Cms {
         /// The signer's certificate, in PEM. It becomes part of the signature.
         certificate: PathBuf,
-        /// Its private key, in PEM. `openssl` asks at the terminal for a passphrase where it has one.
+        /// Its private key, in PEM. `openssl` asks at the terminal for a passphrase where it has
+        /// one.
         key: PathBuf,
     },
     /// A detached binary OpenPGP signature by `gpg`.
@@ -102,7 +105,8 @@ pub enum SignatureError {
 }
 
 impl Signer {
-    /// Signs a file, writes the signature to another, which must not exist yet, and checks what came out.
+    /// Signs a file, writes the signature to another, which must not exist yet, and checks what
+    /// came out.
     ///
     /// # Errors
     /// That the program is missing or refused, or that its signature does not hold.
@@ -179,7 +183,8 @@ impl Trust {
         let (program, command) = match self {
             Self::Cms { authorities } => {
                 let mut command = Command::new("openssl");
-                // The purpose that `openssl` asks for by default is that of mail, which no code-signing certificate has.
+                // The purpose that `openssl` asks for by default is that of mail, which no
+                // code-signing certificate has.
                 verify_cms(&mut command, file, signature)
                     .args(["-purpose", "any", "-CAfile"])
                     .arg(authorities);

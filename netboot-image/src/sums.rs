@@ -1,11 +1,14 @@
-//! `SHA256SUMS` as GNU coreutils reads and writes it (`sha256sum`, and `cksum -a sha256` with its tags).
+//! `SHA256SUMS` as GNU coreutils reads and writes it (`sha256sum`, and `cksum -a sha256` with its
+//! tags).
 //!
-//! A line is `[\]HEX`, a space, a space or `*`, and the name up to the end of the line; or, tagged, `SHA256 (NAME) = HEX`
-//! with the name up to the last `)`; or, reversed as BSD's `-r` has it, `HEX`, one blank, and the name, in a file whose
-//! first untagged line is of that form. A backslash before all that says that `\\`, `\n` and `\r` in the name stand for a
-//! backslash, a line feed and a carriage return. Names are bytes, which need not be UTF-8.
+//! A line is `[\]HEX`, a space, a space or `*`, and the name up to the end of the line; or, tagged,
+//! `SHA256 (NAME) = HEX` with the name up to the last `)`; or, reversed as BSD's `-r` has it,
+//! `HEX`, one blank, and the name, in a file whose first untagged line is of that form. A backslash
+//! before all that says that `\\`, `\n` and `\r` in the name stand for a backslash, a line feed and
+//! a carriage return. Names are bytes, which need not be UTF-8.
 //!
-//! One thing is stricter here: a name with a NUL in it, which coreutils would cut there, is refused.
+//! One thing is stricter here: a name with a NUL in it, which coreutils would cut there, is
+//! refused.
 
 use std::io;
 use std::path::Path;
@@ -46,7 +49,8 @@ pub struct SumsEntry {
     form: SumsForm,
 }
 
-/// How a line is written. It makes no difference to the digest: on all systems of today text is read as it is.
+/// How a line is written. It makes no difference to the digest: on all systems of today text is
+/// read as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum SumsForm {
@@ -57,8 +61,8 @@ pub enum SumsForm {
     Binary,
     /// `SHA256 (NAME) = HEX`, what `sha256sum --tag` and OpenSSL write.
     Tagged,
-    /// `HEX NAME`, as BSD's `-r` writes. It is read, and written as [`Text`](Self::Text), since a file of such lines is
-    /// misread when its first name begins with a space or `*`.
+    /// `HEX NAME`, as BSD's `-r` writes. It is read, and written as [`Text`](Self::Text), since a
+    /// file of such lines is misread when its first name begins with a space or `*`.
     Reversed,
 }
 
@@ -141,7 +145,8 @@ impl Sha256Sums {
 
     /// Adds a file at the end, in the usual form.
     ///
-    /// The name may be any bytes that a file's name may be; a NUL, which none has, could not be read back.
+    /// The name may be any bytes that a file's name may be; a NUL, which none has, could not be
+    /// read back.
     pub fn push(&mut self, digest: Digest, name: impl AsRef<[u8]>) {
         self.entries
             .push(SumsEntry::new(digest, name, SumsForm::Text));
@@ -162,7 +167,8 @@ impl Sha256Sums {
             .map(|entry| entry.digest)
     }
 
-    /// The text of the file, as `sha256sum` writes it: each line in its form, a line feed after each.
+    /// The text of the file, as `sha256sum` writes it: each line in its form, a line feed after
+    /// each.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         self.entries
@@ -196,7 +202,8 @@ impl SumsEntry {
         self.digest
     }
 
-    /// The file's name, as its bytes are: unescaped, and possibly a path, absolute or with `..` in it.
+    /// The file's name, as its bytes are: unescaped, and possibly a path, absolute or with `..` in
+    /// it.
     #[must_use]
     pub fn name(&self) -> &[u8] {
         &self.name
@@ -230,8 +237,9 @@ impl SumsEntry {
         (text, escaped)
     }
 
-    /// Reads the file below `dir` and tells whether it has the digest. A name that is a path is followed wherever it
-    /// leads, as `sha256sum -c` does: check the name first where the list is a stranger's.
+    /// Reads the file below `dir` and tells whether it has the digest. A name that is a path is
+    /// followed wherever it leads, as `sha256sum -c` does: check the name first where the list is a
+    /// stranger's.
     ///
     /// # Errors
     /// What opening or reading the file failed with.
@@ -291,7 +299,8 @@ fn read_line(line: &[u8], reversed: &mut Option<bool>) -> Result<SumsEntry, Sums
     let (hex, name, form) = match split {
         Split::Tagged { name, hex } => (hex, name, SumsForm::Tagged),
         Split::Plain { hex, name } => {
-            // A marker is one only before a name: `HEX`, two spaces and nothing more names a file called " ".
+            // A marker is one only before a name: `HEX`, two spaces and nothing more names a file
+            // called " ".
             let marker = match name {
                 [] => return Err(SumsErrorReason::NoName),
                 [b' ', _, ..] => Some(SumsForm::Text),
@@ -330,8 +339,8 @@ fn split(line: &[u8]) -> IResult<&[u8], Split<'_>> {
     alt((tagged, plain)).parse(line)
 }
 
-/// `SHA256`, at most one space, `(`, the name up to the last `)`, blanks, `=`, blanks, the digits. What begins with the
-/// algorithm's name is no other form.
+/// `SHA256`, at most one space, `(`, the name up to the last `)`, blanks, `=`, blanks, the digits.
+/// What begins with the algorithm's name is no other form.
 fn tagged(line: &[u8]) -> IResult<&[u8], Split<'_>> {
     let (inner, _) = (tag(&b"SHA256"[..]), opt(tag(&b" "[..])), tag(&b"("[..])).parse(line)?;
     let end = inner

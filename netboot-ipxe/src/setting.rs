@@ -1,7 +1,7 @@
 //! Settings: the variables of iPXE, as `[scope/]name[:type]`.
 //!
-//! A setting in an argument is a part of its own ([`Arg::setting`](crate::Arg::setting)), never text with `${` in it: what a
-//! configuration says cannot become one.
+//! A setting in an argument is a part of its own ([`Arg::setting`](crate::Arg::setting)), never
+//! text with `${` in it: what a configuration says cannot become one.
 
 use alloc::string::String;
 use core::{fmt, str::FromStr};

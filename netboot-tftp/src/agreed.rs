@@ -1,7 +1,7 @@
 //! What two ends agree on: RFC 2347.
 //!
-//! Negotiation is a function of the request and the limits, nothing else: [`Agreed::by_server`] on the
-//! side that answers, [`Agreed::by_client`] on the side that asked.
+//! Negotiation is a function of the request and the limits, nothing else: [`Agreed::by_server`] on
+//! the side that answers, [`Agreed::by_client`] on the side that asked.
 
 use core::time::Duration;
 
@@ -17,12 +17,13 @@ use crate::packet::OptionsView;
 pub struct Limits {
     /// Largest block, in bytes, 8 to 65464 (values outside are taken as the nearest).
     ///
-    /// Default 1468: what fits an Ethernet frame of 1500 bytes after 20 bytes of IPv4, 8 of UDP and 4 of
-    /// TFTP, since many boot ROMs cannot put IP fragments together.
+    /// Default 1468: what fits an Ethernet frame of 1500 bytes after 20 bytes of IPv4, 8 of UDP and
+    /// 4 of TFTP, since many boot ROMs cannot put IP fragments together.
     pub max_blksize: u16,
     /// Largest window, in blocks, 1 to 65535 (0 is taken as 1).
     ///
-    /// Default 64: beyond that a client's receive buffer overflows sooner than the link gets faster.
+    /// Default 64: beyond that a client's receive buffer overflows sooner than the link gets
+    /// faster.
     pub max_windowsize: u16,
 }
 
@@ -64,8 +65,8 @@ pub struct Agreed {
 impl Agreed {
     /// The answer to a request: what was asked for, cut down to the limits.
     ///
-    /// `size` is the file's length for a read, and `None` for a write, where the client's own figure is
-    /// echoed. Nothing is in the answer that was not asked for (RFC 2347 §3).
+    /// `size` is the file's length for a read, and `None` for a write, where the client's own
+    /// figure is echoed. Nothing is in the answer that was not asked for (RFC 2347 §3).
     ///
     /// ```
     /// use netboot_tftp::{Agreed, Limits, Options};
@@ -97,8 +98,8 @@ impl Agreed {
     ///
     /// # Errors
     ///
-    /// [`OackError`] where the OACK holds an option that was not asked for, or a value that RFC 2348, 2349
-    /// or 7440 does not allow as an answer; the transfer then ends with ERROR 8.
+    /// [`OackError`] where the OACK holds an option that was not asked for, or a value that RFC
+    /// 2348, 2349 or 7440 does not allow as an answer; the transfer then ends with ERROR 8.
     pub fn by_client(asked: &Options, oack: &OptionsView<'_>) -> Result<Self, OackError> {
         let told = Options::from_view(oack);
         for (name, _) in oack.iter() {

@@ -43,7 +43,8 @@ impl ErrorCode {
         })
     }
 
-    /// The code and the text of an ERROR. Many servers send the code's name as the text: it is said once.
+    /// The code and the text of an ERROR. Many servers send the code's name as the text: it is said
+    /// once.
     pub(crate) fn with_message(self, message: &str) -> WithMessage<'_> {
         WithMessage {
             code: self,

@@ -1,16 +1,17 @@
 //! File names as clients send them, made into paths below a root.
 //!
-//! RFC 1350 says nothing of names but that they end with a zero byte. They are a stranger's bytes: this is
-//! the one place that decides which of them may reach a file system.
+//! RFC 1350 says nothing of names but that they end with a zero byte. They are a stranger's bytes:
+//! this is the one place that decides which of them may reach a file system.
 
 use core::fmt;
 
 use thiserror::Error;
 
-/// A path below some root: components that are neither empty, `.` nor `..`, of which there is at least one.
+/// A path below some root: components that are neither empty, `.` nor `..`, of which there is at
+/// least one.
 ///
-/// Case is kept as it is. The check is of the text alone: a source that opens files still has to see that
-/// no symbolic link leads out of its root.
+/// Case is kept as it is. The check is of the text alone: a source that opens files still has to
+/// see that no symbolic link leads out of its root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RelativePath<'a> {
     text: &'a str,
@@ -41,8 +42,8 @@ pub enum NameError {
 }
 
 impl<'a> RelativePath<'a> {
-    /// Checks a name. `\` separates components as `/` does, since firmware sends both; a leading separator
-    /// means the root itself.
+    /// Checks a name. `\` separates components as `/` does, since firmware sends both; a leading
+    /// separator means the root itself.
     ///
     /// ```
     /// use netboot_tftp::{NameError, RelativePath};

@@ -1,8 +1,9 @@
-//! Netascii, the text mode of RFC 1350 §1: on the wire a line ends with CR LF and a bare CR is CR NUL.
+//! Netascii, the text mode of RFC 1350 §1: on the wire a line ends with CR LF and a bare CR is CR
+//! NUL.
 //!
-//! Here a line ends with LF and CR is a byte like any other, so [`Encoder`] and [`Decoder`] undo each
-//! other for any bytes. Both go through a file piece by piece and hold at most one byte of it between
-//! pieces. As the length changes on the way, no `tsize` is told or asked for in this mode.
+//! Here a line ends with LF and CR is a byte like any other, so [`Encoder`] and [`Decoder`] undo
+//! each other for any bytes. Both go through a file piece by piece and hold at most one byte of it
+//! between pieces. As the length changes on the way, no `tsize` is told or asked for in this mode.
 
 use alloc::vec::Vec;
 
@@ -60,8 +61,8 @@ pub struct Encoder {
 impl Encoder {
     /// Translates until `file` is used up or `wire` is full: how many bytes of each are done.
     ///
-    /// A byte that is done may have its second half on the wire still to come: there is more as long as
-    /// [`Encoder::is_pending`], even when the file is at its end.
+    /// A byte that is done may have its second half on the wire still to come: there is more as
+    /// long as [`Encoder::is_pending`], even when the file is at its end.
     pub fn encode(&mut self, file: &[u8], wire: &mut [u8]) -> (usize, usize) {
         let mut bytes = file.iter();
         let mut written = 0;
@@ -114,7 +115,8 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// Translates the next bytes from the wire and appends them to `file`, at most one more than `wire` has.
+    /// Translates the next bytes from the wire and appends them to `file`, at most one more than
+    /// `wire` has.
     pub fn decode(&mut self, wire: &[u8], file: &mut Vec<u8>) {
         file.reserve(wire.len() + 1);
         for &byte in wire {

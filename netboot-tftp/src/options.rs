@@ -14,8 +14,9 @@ pub const BLKSIZE_RANGE: core::ops::RangeInclusive<u16> = 8..=65464;
 
 /// The options that this crate knows, as a request or an OACK holds them.
 ///
-/// An option that is absent, is not a decimal number or is out of its RFC's range is `None`: it is left
-/// out of the answer and never fatal. Options with other names stay visible in the [`OptionsView`].
+/// An option that is absent, is not a decimal number or is out of its RFC's range is `None`: it is
+/// left out of the answer and never fatal. Options with other names stay visible in the
+/// [`OptionsView`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
     /// Bytes in a block, 8 to 65464 (RFC 2348).
@@ -52,8 +53,8 @@ impl Options {
         }
     }
 
-    /// What of them makes sense in this mode: no `tsize` in netascii, whose length on the wire nobody
-    /// knows before the file has been translated.
+    /// What of them makes sense in this mode: no `tsize` in netascii, whose length on the wire
+    /// nobody knows before the file has been translated.
     #[must_use]
     pub fn in_mode(self, mode: TransferMode) -> Self {
         Self {

@@ -1,12 +1,12 @@
 //! The six packets on the wire: RFC 1350 §5 and the OACK of RFC 2347.
 //!
-//! [`Packet::decode`] borrows from the datagram and keeps no state. Options are kept raw here, in order,
-//! whatever they hold: [`Options`](crate::Options) gives the ones of RFC 2348, 2349 and 7440 their
-//! meaning. The other direction is in `encode`.
+//! [`Packet::decode`] borrows from the datagram and keeps no state. Options are kept raw here, in
+//! order, whatever they hold: [`Options`](crate::Options) gives the ones of RFC 2348, 2349 and 7440
+//! their meaning. The other direction is in `encode`.
 //!
-//! Decoding is lenient where real machines need it and nothing is guessed: a request whose option list is
-//! cut off keeps the options before the cut, and [`OptionsView::rest`] shows what was left over; an ERROR
-//! without its final NUL keeps its text.
+//! Decoding is lenient where real machines need it and nothing is guessed: a request whose option
+//! list is cut off keeps the options before the cut, and [`OptionsView::rest`] shows what was left
+//! over; an ERROR without its final NUL keeps its text.
 
 use nom::bytes::complete::{tag, take_till};
 use nom::error::Error as NomError;
@@ -177,8 +177,9 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     ///
-    /// [`DecodeError`] where the datagram is too short for its opcode, the opcode is unknown, or the file
-    /// name or mode of a request is not terminated. Options never make a request undecodable.
+    /// [`DecodeError`] where the datagram is too short for its opcode, the opcode is unknown, or
+    /// the file name or mode of a request is not terminated. Options never make a request
+    /// undecodable.
     pub fn decode(datagram: &'a [u8]) -> Result<Self, DecodeError> {
         let (opcode, body) = split_u16(datagram, "opcode", 0)?;
         match opcode {

@@ -1,8 +1,8 @@
 //! When to send again: a round-trip estimate after RFC 6298, with a floor and a ceiling of its own.
 //!
-//! Both ends feed it the round trips that they can tell apart from retransmitted ones (Karn's rule, RFC
-//! 6298 §3) and ask it for the next wait. It counts the retries since the last progress and holds the two
-//! caps that end a transfer, retries and total time.
+//! Both ends feed it the round trips that they can tell apart from retransmitted ones (Karn's rule,
+//! RFC 6298 §3) and ask it for the next wait. It counts the retries since the last progress and
+//! holds the two caps that end a transfer, retries and total time.
 
 use core::time::Duration;
 
@@ -66,7 +66,8 @@ impl Retransmit {
         self.rto = self.estimated();
     }
 
-    /// A round trip that may hold a wait of the peer's as well: it counts where it makes the wait shorter.
+    /// A round trip that may hold a wait of the peer's as well: it counts where it makes the wait
+    /// shorter.
     pub(crate) fn measured_at_most(&mut self, rtt: Duration) {
         if rtt < self.rto {
             self.measured(rtt);
@@ -75,8 +76,9 @@ impl Retransmit {
 
     /// The transfer has moved on: back-off is over.
     ///
-    /// RFC 6298 §5.7 keeps the doubled timer until a new measurement. Here the estimate is taken up again
-    /// at once, because under loss most windows hold a retransmission and give no measurement.
+    /// RFC 6298 §5.7 keeps the doubled timer until a new measurement. Here the estimate is taken up
+    /// again at once, because under loss most windows hold a retransmission and give no
+    /// measurement.
     pub(crate) fn progress(&mut self) {
         self.retries = 0;
         self.rto = self.estimated();

@@ -1,7 +1,7 @@
 //! What sender and receiver share: settings, counters, how a transfer ends, and block numbers.
 //!
-//! Inside, blocks are counted from 1 in 64 bits; [`Wrap`] is the only place that knows the 16 bits of the
-//! wire (RFC 1350 §2, RFC 7440 §4).
+//! Inside, blocks are counted from 1 in 64 bits; [`Wrap`] is the only place that knows the 16 bits
+//! of the wire (RFC 1350 §2, RFC 7440 §4).
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -31,12 +31,13 @@ const MAX_PEER_MESSAGE: usize = 128;
 pub struct TransferSettings {
     /// Time before the first packet is sent again, as long as no round trip has been measured.
     ///
-    /// Default 300 ms: a local network answers in far less, and a first packet is lost often, while a
-    /// switch port comes up.
+    /// Default 300 ms: a local network answers in far less, and a first packet is lost often, while
+    /// a switch port comes up.
     pub initial_rto: Duration,
     /// The least time before anything is sent again, however short the measured round trips.
     ///
-    /// Default 20 ms: firmware polls its network card from a timer tick and answers late now and then.
+    /// Default 20 ms: firmware polls its network card from a timer tick and answers late now and
+    /// then.
     pub min_rto: Duration,
     /// The most time before anything is sent again, after back-off.
     ///
@@ -52,7 +53,8 @@ pub struct TransferSettings {
     pub max_duration: Duration,
     /// How long a receiver that has everything stays to answer a sender that has not heard so.
     ///
-    /// Default 250 ms: over twice the time after which a sender of this crate asks again on a local network.
+    /// Default 250 ms: over twice the time after which a sender of this crate asks again on a local
+    /// network.
     pub dally: Duration,
     /// What follows block number 65535.
     pub wrap: Wrap,
@@ -136,7 +138,8 @@ pub enum Wrap {
 }
 
 impl Wrap {
-    /// The number of the `index`-th block on the wire, where the first block is 1 and 0 stands for the OACK.
+    /// The number of the `index`-th block on the wire, where the first block is 1 and 0 stands for
+    /// the OACK.
     pub(crate) fn on_wire(self, index: u64) -> u16 {
         let value = match self {
             Self::Zero => index % 65536,
@@ -206,8 +209,8 @@ pub struct Stats {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TransferError {
-    /// The client only wanted to know the size: it asked for `tsize` and ended the transfer with ERROR 8
-    /// (EDK2) or 0 (PXE ROMs, iPXE) before it acknowledged any block. Not a failure.
+    /// The client only wanted to know the size: it asked for `tsize` and ended the transfer with
+    /// ERROR 8 (EDK2) or 0 (PXE ROMs, iPXE) before it acknowledged any block. Not a failure.
     #[error("the client asked for the size only")]
     SizeProbe,
     /// The peer sent an ERROR.
@@ -223,8 +226,8 @@ pub enum TransferError {
     TimedOut {
         /// Retries since the last progress.
         retries: u32,
-        /// Whether the last block had been sent, so that the peer may have everything and only its last
-        /// ACK be lost.
+        /// Whether the last block had been sent, so that the peer may have everything and only its
+        /// last ACK be lost.
         all_sent: bool,
     },
     /// The transfer took longer than [`TransferSettings::max_duration`].
@@ -250,8 +253,9 @@ pub enum TransferError {
 }
 
 impl TransferError {
-    /// The ERROR packet that tells the peer, where it is to be told: RFC 1350 §7 ends a transfer with an
-    /// ERROR that is neither acknowledged nor repeated, and never answers one ERROR by another.
+    /// The ERROR packet that tells the peer, where it is to be told: RFC 1350 §7 ends a transfer
+    /// with an ERROR that is neither acknowledged nor repeated, and never answers one ERROR by
+    /// another.
     #[must_use]
     pub fn to_wire(&self) -> Option<(ErrorCode, &'static str)> {
         match self {

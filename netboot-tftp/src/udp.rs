@@ -1,9 +1,11 @@
-//! Sockets: which address of ours was asked, answers that leave from it, and a run of blocks in one call.
+//! Sockets: which address of ours was asked, answers that leave from it, and a run of blocks in one
+//! call.
 //!
-//! quinn-udp brings the control messages for destination address, source address and segmentation. Its
-//! settings go on the listening socket and on a client's; a transfer's socket is left as the system makes
-//! it, since quinn-udp forbids fragmentation and a block may be larger than a link's MTU by agreement.
-//! Where blocks leave from the listening socket, [`unfragmented_len`] says how large they may be.
+//! quinn-udp brings the control messages for destination address, source address and segmentation.
+//! Its settings go on the listening socket and on a client's; a transfer's socket is left as the
+//! system makes it, since quinn-udp forbids fragmentation and a block may be larger than a link's
+//! MTU by agreement. Where blocks leave from the listening socket, [`unfragmented_len`] says how
+//! large they may be.
 
 use std::future::poll_fn;
 use std::io::{self, IoSliceMut};
@@ -15,7 +17,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
-/// The most that one UDP datagram carries over IPv4, and so the most that one segmented send may hold.
+/// The most that one UDP datagram carries over IPv4, and so the most that one segmented send may
+/// hold.
 pub(crate) const MAX_DATAGRAM_LEN: usize = 65507;
 
 /// Datagrams taken in one call.
@@ -29,8 +32,8 @@ pub(crate) struct Datagram<'a> {
     pub(crate) local: Option<IpAddr>,
 }
 
-/// Room for the datagrams of one receive call. The pages of a buffer that nothing was written to cost
-/// nothing.
+/// Room for the datagrams of one receive call. The pages of a buffer that nothing was written to
+/// cost nothing.
 pub(crate) struct Batch {
     buffers: Vec<Box<[u8]>>,
     metas: [RecvMeta; BATCH],
@@ -181,8 +184,8 @@ pub(crate) struct Route {
 pub(crate) struct Offload {
     state: UdpSocketState,
     max_segments: usize,
-    /// Datagrams longer than this have been refused in a segmented send: they exceed some MTU, or the
-    /// network card cannot do it at all.
+    /// Datagrams longer than this have been refused in a segmented send: they exceed some MTU, or
+    /// the network card cannot do it at all.
     max_segment_len: AtomicUsize,
 }
 
@@ -208,7 +211,8 @@ impl Offload {
         segments * segment
     }
 
-    /// Sends datagrams that lie one after the other in `bytes`, each of `segment` bytes but the last.
+    /// Sends datagrams that lie one after the other in `bytes`, each of `segment` bytes but the
+    /// last.
     ///
     /// Tells whether the system has refused to take them together, so that they went one by one.
     pub(crate) async fn send(
@@ -245,8 +249,8 @@ impl Offload {
                     .send_to(head, &route.to.into())
                     .map(drop)
             };
-            // The reactor does not know a new socket for writable before its next turn. Waiting for that
-            // would hold a buffer for each transfer that has just begun, so it is tried first.
+            // The reactor does not know a new socket for writable before its next turn. Waiting for
+            // that would hold a buffer for each transfer that has just begun, so it is tried first.
             let sent = match send() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     socket.try_io(Interest::WRITABLE, send)
@@ -271,8 +275,8 @@ impl Offload {
 
     /// Up to two datagrams that wait at a transfer's socket, and whether there may be more.
     ///
-    /// One is expected, and the place that stays free shows that it was all. That saves the call which would
-    /// be told so.
+    /// One is expected, and the place that stays free shows that it was all. That saves the call
+    /// which would be told so.
     pub(crate) fn receive_pair<'b>(
         &self,
         socket: &UdpSocket,
@@ -282,8 +286,8 @@ impl Offload {
         let places = BATCH_SIZE.min(2);
         let mut metas = [RecvMeta::default(); 2];
         let mut count = 0;
-        // An error is that of an earlier send (an ICMP message): the packet counts as lost and the timer sees
-        // to it.
+        // An error is that of an earlier send (an ICMP message): the packet counts as lost and the
+        // timer sees to it.
         let more = socket.try_io(Interest::READABLE, || {
             let mut slices = [IoSliceMut::new(first), IoSliceMut::new(second)];
             count = self
@@ -304,9 +308,10 @@ impl Offload {
     }
 }
 
-/// Whether an error says that datagrams cannot be sent together, as quinn-udp found it: EINVAL where they
-/// exceed the MTU or the kernel does not know how, EIO where the network card does not, EMSGSIZE where all
-/// together are too long. Anything else is about the network and says nothing of the next send.
+/// Whether an error says that datagrams cannot be sent together, as quinn-udp found it: EINVAL
+/// where they exceed the MTU or the kernel does not know how, EIO where the network card does not,
+/// EMSGSIZE where all together are too long. Anything else is about the network and says nothing of
+/// the next send.
 fn refuses_segments(error: &io::Error) -> bool {
     const EIO: i32 = 5;
     error.kind() == io::ErrorKind::InvalidInput
@@ -321,8 +326,8 @@ pub(crate) fn bind_transfer(peer: SocketAddr, local: Option<IpAddr>) -> io::Resu
     UdpSocket::from_std(socket)
 }
 
-/// The most bytes of UDP payload that reach this peer from this address in one piece, as far as the system
-/// knows.
+/// The most bytes of UDP payload that reach this peer from this address in one piece, as far as the
+/// system knows.
 #[cfg(target_os = "linux")]
 pub(crate) fn unfragmented_len(peer: SocketAddr, local: Option<IpAddr>) -> Option<usize> {
     use rustix::net::sockopt::{ip_mtu, ipv6_mtu};
@@ -359,8 +364,8 @@ fn local_for(peer: SocketAddr, local: Option<IpAddr>) -> SocketAddr {
     }
 }
 
-/// The next datagram that is there, if any. An error is that of an earlier send (an ICMP message): the
-/// packet counts as lost and the timer sees to it.
+/// The next datagram that is there, if any. An error is that of an earlier send (an ICMP message):
+/// the packet counts as lost and the timer sees to it.
 pub(crate) fn receive<'b>(socket: &UdpSocket, buf: &'b mut [u8]) -> Option<(&'b [u8], SocketAddr)> {
     let (len, from) = socket.try_recv_from(buf).ok()?;
     Some((buf.get(..len)?, from))

@@ -1,5 +1,6 @@
-//! iPXE scripts, as far as one that boots one kernel needs their grammar: white space splits, nothing quotes, a backslash
-//! joins lines, `#` at the beginning of a token ends the line, `||`, `&&` and `;` end a command.
+//! iPXE scripts, as far as one that boots one kernel needs their grammar: white space splits,
+//! nothing quotes, a backslash joins lines, `#` at the beginning of a token ends the line, `||`,
+//! `&&` and `;` end a command.
 
 use super::{BootLine, BootLineError, joined_lines, settled, without_initrd};
 
@@ -69,7 +70,8 @@ impl BootLine {
     }
 }
 
-/// What follows the options of a command that loads an image: `-n NAME`, `-t MS`, `-q`, `-a` and their long forms.
+/// What follows the options of a command that loads an image: `-n NAME`, `-t MS`, `-q`, `-a` and
+/// their long forms.
 fn positionals<'a, 'b>(arguments: &'a [&'b str]) -> &'a [&'b str] {
     let mut rest = arguments;
     while let Some((&option, after)) = rest.split_first() {

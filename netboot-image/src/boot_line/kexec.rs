@@ -3,7 +3,8 @@
 use super::{BootLine, BootLineError, joined_lines, settled, without_initrd};
 
 impl BootLine {
-    /// Reads the `kexec-boot` of nixpkgs' kexec tree: the files that `kexec --load` names, and its `--command-line`.
+    /// Reads the `kexec-boot` of nixpkgs' kexec tree: the files that `kexec --load` names, and its
+    /// `--command-line`.
     ///
     /// # Errors
     /// That it calls no `kexec`, or that its command line is made when it runs.

@@ -1,8 +1,8 @@
-//! Kernel command lines, and the scripts in which builders write them down: `netboot.ipxe` ([`ipxe`]), `kexec-boot`
-//! ([`kexec`]) and `pxelinux.cfg/default` ([`pxelinux`]).
+//! Kernel command lines, and the scripts in which builders write them down: `netboot.ipxe`
+//! ([`ipxe`]), `kexec-boot` ([`kexec`]) and `pxelinux.cfg/default` ([`pxelinux`]).
 //!
-//! A script comes in as text and goes out as a [`BootLine`]: which file is the kernel, which are the initial RAM disks,
-//! and the kernel's arguments. Nothing is fetched and nothing is run.
+//! A script comes in as text and goes out as a [`BootLine`]: which file is the kernel, which are
+//! the initial RAM disks, and the kernel's arguments. Nothing is fetched and nothing is run.
 
 mod ipxe;
 mod kexec;
@@ -10,8 +10,8 @@ mod pxelinux;
 
 /// What a script boots.
 ///
-/// `initrd=` is left out of the arguments, since whoever writes the boot script must make it fit the names there;
-/// `init=` and `rdinit=` are kept to the letter.
+/// `initrd=` is left out of the arguments, since whoever writes the boot script must make it fit
+/// the names there; `init=` and `rdinit=` are kept to the letter.
 ///
 /// ```
 /// use netboot_image::BootLine;
@@ -67,7 +67,8 @@ pub enum BootLineError {
     Quote,
 }
 
-/// Splits a kernel command line into its arguments as the kernel does: at white space outside of double quotes.
+/// Splits a kernel command line into its arguments as the kernel does: at white space outside of
+/// double quotes.
 ///
 /// ```
 /// use netboot_image::split_cmdline;
@@ -98,7 +99,8 @@ pub fn split_cmdline(line: &str) -> Result<Vec<String>, BootLineError> {
     }
 }
 
-/// The lines of a script with those joined that end in a backslash; each with the number of its first line.
+/// The lines of a script with those joined that end in a backslash; each with the number of its
+/// first line.
 fn joined_lines(script: &str) -> impl Iterator<Item = (usize, String)> {
     let mut lines = (1..).zip(script.lines());
     std::iter::from_fn(move || {

@@ -3,9 +3,10 @@
 use super::{BootLine, BootLineError, split_cmdline, without_initrd};
 
 impl BootLine {
-    /// Reads a PXELINUX configuration with one kernel, such as Ubuntu's `pxelinux.cfg/default`: `KERNEL` or `LINUX`,
-    /// `INITRD` or the `initrd=` of `APPEND`, several of them with commas between. Keywords are of either case, and an
-    /// `APPEND` before the first `LABEL` is for a label without one (the SYSLINUX wiki's page on configuration).
+    /// Reads a PXELINUX configuration with one kernel, such as Ubuntu's `pxelinux.cfg/default`:
+    /// `KERNEL` or `LINUX`, `INITRD` or the `initrd=` of `APPEND`, several of them with commas
+    /// between. Keywords are of either case, and an `APPEND` before the first `LABEL` is for a
+    /// label without one (the SYSLINUX wiki's page on configuration).
     ///
     /// # Errors
     /// [`BootLineError::NoKernel`] or [`BootLineError::SecondKernel`], as of a menu.

@@ -107,9 +107,9 @@ pub enum StoreError {
         /// What the system said.
         source: io::Error,
     },
-    /// The image was published, or rolled back: `generation` is current, and readers have it. Only what should have
-    /// followed failed: counting the change or flushing the directory to the disk. A loss of power may still undo it.
-    /// Doing it again would make another generation.
+    /// The image was published, or rolled back: `generation` is current, and readers have it. Only
+    /// what should have followed failed: counting the change or flushing the directory to the disk.
+    /// A loss of power may still undo it. Doing it again would make another generation.
     #[error("image {name} {generation} is current, but a loss of power may still undo that")]
     Unsettled {
         /// The image.

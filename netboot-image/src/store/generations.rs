@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{Generation, ImageName, Manifest};
 
-/// Which generations [`Store::prune`] leaves in the store, the current one apart, which always stays.
+/// Which generations [`Store::prune`] leaves in the store, the current one apart, which always
+/// stays.
 ///
 /// ```
 /// use std::time::Duration;
@@ -23,11 +24,12 @@ use crate::{Generation, ImageName, Manifest};
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Keep {
-    /// How many of the newest ones stay, the current one counted where it is among them. 3 by default: two to roll back
-    /// to.
+    /// How many of the newest ones stay, the current one counted where it is among them. 3 by
+    /// default: two to roll back to.
     pub newest: usize,
-    /// How long a generation stays after it was last handed out, was last current or was published. 24 hours by
-    /// default: a machine that got a boot script has fetched what the script names by then.
+    /// How long a generation stays after it was last handed out, was last current or was published.
+    /// 24 hours by default: a machine that got a boot script has fetched what the script names by
+    /// then.
     pub handed_out: Duration,
 }
 
@@ -41,15 +43,16 @@ impl Default for Keep {
 }
 
 impl Store {
-    /// Makes another generation that is still in the store the current one, by the same rename as a publication.
+    /// Makes another generation that is still in the store the current one, by the same rename as a
+    /// publication.
     ///
-    /// Gives the manifest of what is current then. `now` is noted as the time when the one before was last current, for
-    /// [`prune`](Self::prune).
+    /// Gives the manifest of what is current then. `now` is noted as the time when the one before
+    /// was last current, for [`prune`](Self::prune).
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`], [`StoreError::NoSuchGeneration`], that the generation's manifest cannot be used, or
-    /// what the file system refused; the current generation stays what it is then. [`StoreError::Unsettled`] is the one
-    /// error after which `to` is current.
+    /// [`StoreError::NoSuchImage`], [`StoreError::NoSuchGeneration`], that the generation's
+    /// manifest cannot be used, or what the file system refused; the current generation stays what
+    /// it is then. [`StoreError::Unsettled`] is the one error after which `to` is current.
     pub fn roll_back(
         &self,
         now: SystemTime,
@@ -74,10 +77,11 @@ impl Store {
         Ok(manifest)
     }
 
-    /// Notes that a boot script which names this generation was handed out, so that [`prune`](Self::prune) spares it.
+    /// Notes that a boot script which names this generation was handed out, so that
+    /// [`prune`](Self::prune) spares it.
     ///
-    /// It costs a few system calls and no write to the disk of its own; once a minute for each generation is often
-    /// enough. An earlier time than the one noted already changes nothing.
+    /// It costs a few system calls and no write to the disk of its own; once a minute for each
+    /// generation is often enough. An earlier time than the one noted already changes nothing.
     ///
     /// # Errors
     /// [`StoreError::NoSuchGeneration`], or that the generation belongs to another user.
@@ -103,14 +107,15 @@ impl Store {
         })
     }
 
-    /// Removes the generations of an image that nobody needs any longer, and gives their numbers, oldest first.
+    /// Removes the generations of an image that nobody needs any longer, and gives their numbers,
+    /// oldest first.
     ///
-    /// The current one stays, and so do those that `keep` names. A generation whose noted time is after `now`, as when
-    /// the clock was put back, stays too.
+    /// The current one stays, and so do those that `keep` names. A generation whose noted time is
+    /// after `now`, as when the clock was put back, stays too.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`], or what the file system refused. Some generations may be gone by then: pruning again
-    /// goes on with the others.
+    /// [`StoreError::NoSuchImage`], or what the file system refused. Some generations may be gone
+    /// by then: pruning again goes on with the others.
     pub fn prune(
         &self,
         now: SystemTime,
@@ -170,13 +175,15 @@ impl Store {
         }
     }
 
-    /// Removes an image with all its generations; the next image of that name goes on with the next generation number.
+    /// Removes an image with all its generations; the next image of that name goes on with the next
+    /// generation number.
     ///
     /// It is gone for readers at once; files that are open stay readable.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`], or what the file system refused. Readers may be without the image by then though some
-    /// of its files remain: removing it again goes on with those, until this is no error.
+    /// [`StoreError::NoSuchImage`], or what the file system refused. Readers may be without the
+    /// image by then though some of its files remain: removing it again goes on with those, until
+    /// this is no error.
     pub fn remove(&self, name: &ImageName) -> Result<(), StoreError> {
         let staging = self.stage()?;
         let lock = self.lock()?;
@@ -197,7 +204,8 @@ impl Store {
         counter.count()
     }
 
-    /// Notes when a generation was last current. One that is lost or another user's is no reason to keep it so.
+    /// Notes when a generation was last current. One that is lost or another user's is no reason to
+    /// keep it so.
     pub(super) fn last_current(
         &self,
         now: SystemTime,
@@ -232,12 +240,14 @@ impl Store {
         if !generations.is_empty() {
             sync_dir(&self.generations_dir(name))?;
         }
-        // Not the staging directory itself: until its value is dropped, its name must not be free for another writer.
+        // Not the staging directory itself: until its value is dropped, its name must not be free
+        // for another writer.
         fs::remove_dir_all(&gone).map_err(|source| StoreError::io("remove", &gone, source))?;
         self.clear_blobs(lock)
     }
 
-    /// Leaves `NUMBER.gone` for the highest of the generations that are to go, so that no number is used again.
+    /// Leaves `NUMBER.gone` for the highest of the generations that are to go, so that no number is
+    /// used again.
     fn mark_used(&self, name: &ImageName, generations: &[Generation]) -> Result<(), StoreError> {
         let Some(highest) = generations.last() else {
             return Ok(());
@@ -293,7 +303,8 @@ impl Store {
         Ok(place)
     }
 
-    /// Undoes [`place`](Self::place): the files are leftovers again, which go with the staging directory.
+    /// Undoes [`place`](Self::place): the files are leftovers again, which go with the staging
+    /// directory.
     pub(super) fn take_back(&self, files: &Path, manifest: &Manifest) -> Result<(), StoreError> {
         rename(
             &self.generation_dir(&manifest.name, manifest.generation),

@@ -1,10 +1,11 @@
 //! Copying a file's content into the store and hashing it at the same time.
 //!
-//! Where the file system can share extents, nothing is copied (`FICLONE`) and the clone is hashed. Elsewhere this thread
-//! reads and writes and a second one hashes the same bytes, out of a ring of [`PIECES`] buffers that go to and fro
-//! between them; the kernel writes to the disk meanwhile. So it costs the slower of the two, the memory is bounded
-//! whatever the file's length, and the digest is that of what was written. A hard link to the source would cost less
-//! still, but whoever owns the source could go on writing to it.
+//! Where the file system can share extents, nothing is copied (`FICLONE`) and the clone is hashed.
+//! Elsewhere this thread reads and writes and a second one hashes the same bytes, out of a ring of
+//! [`PIECES`] buffers that go to and fro between them; the kernel writes to the disk meanwhile. So
+//! it costs the slower of the two, the memory is bounded whatever the file's length, and the digest
+//! is that of what was written. A hard link to the source would cost less still, but whoever owns
+//! the source could go on writing to it.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -16,14 +17,15 @@ use std::thread;
 use crate::copy::read_some;
 use crate::{CopyError, Digest, Hasher, copy};
 
-/// Bytes of a buffer: few enough that what was just read is still in the processor's cache when it is hashed.
+/// Bytes of a buffer: few enough that what was just read is still in the processor's cache when it
+/// is hashed.
 const PIECE: usize = 256 * 1024;
 
 /// Buffers in the ring: enough that neither thread waits for a short delay of the other.
 const PIECES: usize = 4;
 
-/// Bytes after which what was written begins to go to the disk: large enough for large extents, and few enough that the
-/// disk is busy from the start and little is left at the end.
+/// Bytes after which what was written begins to go to the disk: large enough for large extents, and
+/// few enough that the disk is busy from the start and little is left at the end.
 const FLUSHED: u64 = 2 << 20;
 
 /// Where the content comes from.
@@ -36,7 +38,8 @@ pub(super) enum Content {
 /// A buffer, and how much of it is filled.
 type Piece = (Vec<u8>, usize);
 
-/// Copies all of `from` into the file `to`, which is empty, and gives the digest and the length of what `to` has then.
+/// Copies all of `from` into the file `to`, which is empty, and gives the digest and the length of
+/// what `to` has then.
 ///
 /// `progress` is told the bytes so far after each piece and stops it by breaking.
 pub(super) fn hashed_copy(
@@ -112,8 +115,8 @@ fn copy_pieces(
     }
 }
 
-/// Lets the kernel begin to write a part to the disk, so that the flush at the end has little left to wait for. Linux
-/// takes this advice so; what is on its way to the disk stays in the page cache.
+/// Lets the kernel begin to write a part to the disk, so that the flush at the end has little left
+/// to wait for. Linux takes this advice so; what is on its way to the disk stays in the page cache.
 fn begin_flush(to: &File, at: u64, len: u64) {
     #[cfg(target_os = "linux")]
     let _ = rustix::fs::fadvise(

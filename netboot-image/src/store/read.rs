@@ -143,7 +143,8 @@ impl fmt::Display for FileRef {
 }
 
 impl Store {
-    /// Every image that can be used, and what is wrong with the others. One broken image stops no other.
+    /// Every image that can be used, and what is wrong with the others. One broken image stops no
+    /// other.
     ///
     /// Names that begin with a dot are passed over.
     ///
@@ -206,17 +207,21 @@ impl Store {
         }
     }
 
-    /// Opens a file of an image: one that its manifest lists, `SHA256SUMS`, `manifest.json` or a signature.
+    /// Opens a file of an image: one that its manifest lists, `SHA256SUMS`, `manifest.json` or a
+    /// signature.
     ///
-    /// The manifest is read for it; [`open_file_of`](Self::open_file_of) saves that where it is at hand.
+    /// The manifest is read for it; [`open_file_of`](Self::open_file_of) saves that where it is at
+    /// hand.
     ///
     /// # Errors
-    /// That there is no such image, generation or file; that the file is missing or not as long as the manifest says.
+    /// That there is no such image, generation or file; that the file is missing or not as long as
+    /// the manifest says.
     pub fn open_file(&self, file: &FileRef) -> Result<OpenFile, StoreError> {
         self.open_file_of(&self.image(&file.name, file.generation)?, &file.file)
     }
 
-    /// Opens a file of the generation that a manifest describes, without reading the manifest again.
+    /// Opens a file of the generation that a manifest describes, without reading the manifest
+    /// again.
     ///
     /// # Errors
     /// As [`open_file`](Self::open_file).

@@ -21,8 +21,8 @@ impl Drop for Staging {
 }
 
 impl Store {
-    /// A directory for what is about to be published or thrown away. It vanishes with the value, or, when the process
-    /// dies, with the next call of this.
+    /// A directory for what is about to be published or thrown away. It vanishes with the value,
+    /// or, when the process dies, with the next call of this.
     pub(super) fn stage(&self) -> Result<Staging, StoreError> {
         let lock = self.lock()?;
         self.clear_staging(&lock)?;
@@ -45,8 +45,9 @@ impl Store {
         ))
     }
 
-    /// Removes the staging directories whose writers are gone: nobody holds their lock. A living writer took it before
-    /// it let go of the store's. What belongs to another user, as after root was killed, is left for them to remove.
+    /// Removes the staging directories whose writers are gone: nobody holds their lock. A living
+    /// writer took it before it let go of the store's. What belongs to another user, as after root
+    /// was killed, is left for them to remove.
     pub(super) fn clear_staging(&self, _lock: &Lock) -> Result<(), StoreError> {
         let parent = self.hidden("staging");
         for entry in read_dir(&parent)? {
@@ -81,7 +82,8 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the contents that no generation has any longer: the only link to them is the one in `blobs`.
+    /// Removes the contents that no generation has any longer: the only link to them is the one in
+    /// `blobs`.
     pub(super) fn clear_blobs(&self, _lock: &Lock) -> Result<(), StoreError> {
         for path in read_dir(&self.hidden("blobs"))? {
             let links = fs::symlink_metadata(&path)

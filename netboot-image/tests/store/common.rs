@@ -65,8 +65,8 @@ impl Bench {
     }
 }
 
-/// A kernel's first sectors, by hand from the kernel's x86 boot protocol: version 2.15, one setup sector, 64 bytes of
-/// protected-mode code, in which `mark` stands.
+/// A kernel's first sectors, by hand from the kernel's x86 boot protocol: version 2.15, one setup
+/// sector, 64 bytes of protected-mode code, in which `mark` stands.
 pub(crate) fn kernel(mark: &str) -> Vec<u8> {
     let mut image = vec![0; 1024 + 64];
     for (at, bytes) in [

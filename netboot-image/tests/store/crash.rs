@@ -163,7 +163,8 @@ fn killing_a_publishing_process_again_and_again_never_breaks_an_image() {
             .stdout(Stdio::piped())
             .spawn()
             .expect("it runs");
-        // The child writes a line for each piece of progress: it is killed somewhere after one of the first 80.
+        // The child writes a line for each piece of progress: it is killed somewhere after one of
+        // the first 80.
         let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let seen = lines.take(1 + round * 7 % 80).filter(Result::is_ok).count();
         child.kill().expect("killed");
@@ -264,7 +265,8 @@ fn publish_and_die() {
         ControlFlow::Continue(())
     });
     assert_eq!(at, "never", "{published:?}");
-    // Told of no such step, it says by its exit code what is current, and nothing that may fail comes after.
+    // Told of no such step, it says by its exit code what is current, and nothing that may fail
+    // comes after.
     std::process::exit(match published {
         Ok(_) => PUBLISHED,
         Err(StoreError::Unsettled { .. }) => UNSETTLED,

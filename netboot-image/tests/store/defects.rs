@@ -1,6 +1,7 @@
-//! The defects of the scripts that this store takes the place of, as far as they are about images; each is numbered as
-//! in the list of eight. The others (3, no program for BIOS; 5, a MAC that selects nothing; 7, the guard of the disk) are
-//! about boot policy and installing. Nothing here needs Nix.
+//! The defects of the scripts that this store takes the place of, as far as they are about images;
+//! each is numbered as in the list of eight. The others (3, no program for BIOS; 5, a MAC that
+//! selects nothing; 7, the guard of the disk) are about boot policy and installing. Nothing here
+//! needs Nix.
 
 use std::fs;
 use std::io::Cursor;

@@ -7,8 +7,9 @@ use netboot_image::{Generation, Report, Store};
 use crate::common::{Bench, name};
 use crate::crash::{PUBLISHED, UNSETTLED, this_program};
 
-/// The calls by what they are called on Linux, and whether a publication needs them; a `?` passes over those that this
-/// architecture lacks. Sharing contents and clearing up may fail without harm, and counting the change comes after it.
+/// The calls by what they are called on Linux, and whether a publication needs them; a `?` passes
+/// over those that this architecture lacks. Sharing contents and clearing up may fail without harm,
+/// and counting the change comes after it.
 const CALLS: [(&str, bool); 17] = [
     ("openat", true),
     ("?mkdir,?mkdirat", true),
@@ -82,8 +83,8 @@ fn whichever_call_fails_the_old_image_stands_or_the_new() {
     }
 }
 
-/// Publishes `a` anew in a process one of whose calls fails, and tells the generation that the process says is current
-/// by its doing, as a result or as an error.
+/// Publishes `a` anew in a process one of whose calls fails, and tells the generation that the
+/// process says is current by its doing, as a result or as an error.
 fn publish_under_strace(bench: &Bench, calls: &str, fault: &str) -> Option<u32> {
     // Only what is traced can be made to fail.
     let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{fault}"));

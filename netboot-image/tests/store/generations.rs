@@ -1,4 +1,5 @@
-//! Rolling back and pruning: what stays, what goes, and that nothing which was handed out goes too soon.
+//! Rolling back and pruning: what stays, what goes, and that nothing which was handed out goes too
+//! soon.
 
 use std::time::Duration;
 

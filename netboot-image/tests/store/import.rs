@@ -11,11 +11,13 @@ use crate::common::{Bench, kernel, name};
 
 const INIT: &str = "init=/nix/store/0c5wq-nixos-system-a-24.05/init";
 
-/// The beginnings of two zstd frames: nixpkgs' initrd is two compressed archives, one after the other.
+/// The beginnings of two zstd frames: nixpkgs' initrd is two compressed archives, one after the
+/// other.
 const TWO_ARCHIVES: &[u8] = b"\x28\xb5\x2f\xfd the store \x28\xb5\x2f\xfd the rest";
 
-/// A tree like that of `nix-build -A config.system.build.{netbootRamdisk,kernel,netbootIpxeScript}`: the files in a store,
-/// read-only and of the time that all of it is of, and result links to their directories.
+/// A tree like that of `nix-build -A
+/// config.system.build.{netbootRamdisk,kernel,netbootIpxeScript}`: the files in a store, read-only
+/// and of the time that all of it is of, and result links to their directories.
 fn nix_results(dir: &Path) -> PathBuf {
     let build = dir.join("build");
     for (path, content) in [

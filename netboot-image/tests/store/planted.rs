@@ -8,7 +8,8 @@ use netboot_image::{Keep, Store, StoreError};
 
 use crate::common::{Bench, name, now};
 
-/// A store with an image of two generations, and a directory beside it with a file that is none of its business.
+/// A store with an image of two generations, and a directory beside it with a file that is none of
+/// its business.
 fn bench() -> Bench {
     let bench = Bench::new();
     for mark in ["1", "2"] {

@@ -123,7 +123,8 @@ fn a_broken_image_stops_no_other_and_is_named() {
         "image later: images of kind \"floppy\" are not known to this version"
     );
 
-    // What the store did not put there it neither replaces nor removes; what is broken, it does both to.
+    // What the store did not put there it neither replaces nor removes; what is broken, it does
+    // both to.
     assert!(matches!(
         bench.publish(bench.image("foreign", "1")),
         Err(StoreError::NotOurs { .. })

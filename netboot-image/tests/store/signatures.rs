@@ -247,7 +247,8 @@ fn an_image_is_signed_later_as_a_new_generation_that_keeps_all_else() {
     assert_eq!(both.annotations(), plain.annotations());
     assert_eq!(both.annotations()["owner"], "us");
     assert!(is_whole(&bench, "a"));
-    // What is signed one by one stays so; the list is another one now, and only the new signature is over that.
+    // What is signed one by one stays so; the list is another one now, and only the new signature
+    // is over that.
     let reports = checked(&bench, "a", &[cms_trust, ring.trust()]);
     let held: Vec<_> = reports
         .iter()

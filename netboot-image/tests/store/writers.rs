@@ -92,8 +92,8 @@ fn a_slow_writer_holds_up_no_other_and_loses_nothing() {
     let slow = bench.image("slow", "1");
     let mut inner = None;
     let published = bench.store.publish_with(now(), slow, &mut |progress| {
-        // The slow one has copied its files and is about to ask for the lock; another one comes and goes meanwhile, and
-        // clears what is left over.
+        // The slow one has copied its files and is about to ask for the lock; another one comes and
+        // goes meanwhile, and clears what is left over.
         if progress == Progress::Step(Step::Copied) {
             Store::create(bench.store.root()).expect("opened and cleaned");
             inner = Some(bench.publish(bench.image("fast", "1")));

@@ -59,7 +59,8 @@ impl Link {
             if let Ok(len) = encode_error(ErrorCode::UNKNOWN_TID, "unknown transfer id", &mut buf)
                 && let Some(packet) = buf.get(..len)
             {
-                // Whoever sent it is no part of the transfer: whether the answer arrives does not matter.
+                // Whoever sent it is no part of the transfer: whether the answer arrives does not
+                // matter.
                 let _unheard = self.socket.try_send_to(packet, from);
             }
         }

@@ -1,7 +1,7 @@
 //! A TFTP client on tokio: reads and writes files and asks for their size.
 //!
-//! The protocol is in [`Receiver`] and [`Sender`]: here are the socket and the check of the server's
-//! port, which is fixed by its first answer (RFC 1350 §4).
+//! The protocol is in [`Receiver`] and [`Sender`]: here are the socket and the check of the
+//! server's port, which is fixed by its first answer (RFC 1350 §4).
 
 mod link;
 mod reading;
@@ -106,8 +106,8 @@ pub enum ClientError {
 }
 
 impl Client {
-    /// A client of this server that asks for blocks of 1468 bytes and for the size, and sends an ACK for
-    /// each block.
+    /// A client of this server that asks for blocks of 1468 bytes and for the size, and sends an
+    /// ACK for each block.
     #[must_use]
     pub fn new(server: SocketAddr) -> Self {
         Self {
@@ -132,7 +132,8 @@ impl Client {
         }
     }
 
-    /// Transfers text as netascii: here its lines end with LF, whatever they end with at the server.
+    /// Transfers text as netascii: here its lines end with LF, whatever they end with at the
+    /// server.
     ///
     /// The size of such a file is neither asked for nor told, since it is another on the wire.
     #[must_use]
@@ -171,10 +172,11 @@ impl Client {
 
     /// Reads a file into `writer`, which is flushed at the end.
     ///
-    /// `progress` is called after each window or so. The future may be dropped at any time; the server then
-    /// hears nothing more and times out. Once the file is whole, a task of the runtime stays for
-    /// [`TransferSettings::dally`] to answer a server that has missed the last ACK; where a port was given
-    /// to [`Client::bind`], this future waits for that, so that the port is free again.
+    /// `progress` is called after each window or so. The future may be dropped at any time; the
+    /// server then hears nothing more and times out. Once the file is whole, a task of the runtime
+    /// stays for [`TransferSettings::dally`] to answer a server that has missed the last ACK; where
+    /// a port was given to [`Client::bind`], this future waits for that, so that the port is free
+    /// again.
     ///
     /// # Errors
     ///
@@ -191,8 +193,8 @@ impl Client {
 
     /// Writes a file to the server, which learns its size where it knows that option.
     ///
-    /// `progress` is called after each window or so. The future may be dropped at any time; the server then
-    /// hears nothing more and times out.
+    /// `progress` is called after each window or so. The future may be dropped at any time; the
+    /// server then hears nothing more and times out.
     ///
     /// ```no_run
     /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -244,7 +246,8 @@ impl Client {
         Ok(bytes.into())
     }
 
-    /// Asks for the size of a file and ends the transfer with ERROR 8 before the first block, as EDK2 does.
+    /// Asks for the size of a file and ends the transfer with ERROR 8 before the first block, as
+    /// EDK2 does.
     ///
     /// # Errors
     ///

@@ -87,8 +87,8 @@ impl Reading {
         }
     }
 
-    /// Answers a server that has not heard the last ACK of a file which is complete, for as long as it may
-    /// ask.
+    /// Answers a server that has not heard the last ACK of a file which is complete, for as long as
+    /// it may ask.
     pub(crate) async fn dally(mut self) {
         let mut buf = vec![0; RECEIVE_LEN];
         // The file is whole by now: an error here is nobody's concern.

@@ -1,7 +1,7 @@
 //! Reading a file by runs of blocks, with few system calls.
 //!
-//! A window is read into its place in one call. Where a run is short, as in lockstep, a call for each would
-//! cost more than all the rest of the step, so more is read at once and copied from.
+//! A window is read into its place in one call. Where a run is short, as in lockstep, a call for
+//! each would cost more than all the rest of the step, so more is read at once and copied from.
 
 use std::io::{self, IoSliceMut, Read, Seek, SeekFrom};
 
@@ -14,8 +14,8 @@ const AHEAD_LEN: usize = 16 << 10;
 /// Where the reading of one file is.
 #[derive(Debug, Default)]
 pub(crate) struct FileReader {
-    /// How far the file has been read; unknown before the first read, since the caller may have read from
-    /// it, and after one that failed.
+    /// How far the file has been read; unknown before the first read, since the caller may have
+    /// read from it, and after one that failed.
     position: Option<u64>,
     /// Bytes that were read and where in the file they are.
     ahead: Vec<u8>,
@@ -75,8 +75,8 @@ impl FileReader {
         Ok(())
     }
 
-    /// Goes there unless the file is there already; then its position counts as unknown until the next read
-    /// is done.
+    /// Goes there unless the file is there already; then its position counts as unknown until the
+    /// next read is done.
     fn go_to(&mut self, file: &mut impl Seek, offset: u64) -> io::Result<()> {
         if self.position.take() != Some(offset) {
             file.seek(SeekFrom::Start(offset))?;

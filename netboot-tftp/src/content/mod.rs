@@ -1,5 +1,5 @@
-//! Files to send: held in memory, read a run of blocks at a time or read as they come in; as they are or as
-//! netascii.
+//! Files to send: held in memory, read a run of blocks at a time or read as they come in; as they
+//! are or as netascii.
 
 mod file;
 mod stream;
@@ -28,10 +28,10 @@ pub enum Content {
     Bytes(Bytes),
     /// An open file.
     ///
-    /// It is read a run of blocks at a time or 16 KiB, whichever is more, from the task of the transfer:
-    /// that waits for the disk where the page cache does not have it. Its position moves, so each transfer
-    /// needs a handle of its own. A server reads one whole that another transfer has open, within
-    /// [`Settings::max_shared_bytes`](crate::server::Settings::max_shared_bytes).
+    /// It is read a run of blocks at a time or 16 KiB, whichever is more, from the task of the
+    /// transfer: that waits for the disk where the page cache does not have it. Its position moves,
+    /// so each transfer needs a handle of its own. A server reads one whole that another transfer
+    /// has open, within [`Settings::max_shared_bytes`](crate::server::Settings::max_shared_bytes).
     File {
         /// The handle.
         file: File,
@@ -64,12 +64,13 @@ impl Content {
 
     /// The next `len` bytes of a reader, the body of an HTTP response for example: that of a proxy.
     ///
-    /// They are read once, when the client is ready for them, and kept as long as they may have to be sent
-    /// again. So a transfer holds a window: at most
+    /// They are read once, when the client is ready for them, and kept as long as they may have to
+    /// be sent again. So a transfer holds a window: at most
     /// [`max_blksize`](field@crate::Limits::max_blksize) times
-    /// [`max_windowsize`](field@crate::Limits::max_windowsize) bytes, 94 KB by default, and in netascii at most
-    /// twice that. A client that only asks for the size has nothing read. A reader that is slow keeps the
-    /// client waiting, as long as the client has the patience; one that ends early makes the transfer fail.
+    /// [`max_windowsize`](field@crate::Limits::max_windowsize) bytes, 94 KB by default, and in
+    /// netascii at most twice that. A client that only asks for the size has nothing read. A reader
+    /// that is slow keeps the client waiting, as long as the client has the patience; one that ends
+    /// early makes the transfer fail.
     ///
     /// ```
     /// use netboot_tftp::client::Client;
@@ -171,8 +172,8 @@ impl Reader {
         }
     }
 
-    /// Waits until this window can be filled, and forgets what is before it. Never ready where it can be
-    /// already; nothing is lost if the future is dropped.
+    /// Waits until this window can be filled, and forgets what is before it. Never ready where it
+    /// can be already; nothing is lost if the future is dropped.
     ///
     /// # Errors
     ///
@@ -184,8 +185,8 @@ impl Reader {
         }
     }
 
-    /// Fills the gaps of `run` in `buf`, and says how many bytes there were: fewer than the gaps hold only
-    /// where a netascii file is at its end.
+    /// Fills the gaps of `run` in `buf`, and says how many bytes there were: fewer than the gaps
+    /// hold only where a netascii file is at its end.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 //! A content that comes in as it goes out, a proxy's for one.
 //!
-//! Nothing before the window is asked for again, so no more than a window is kept. It is kept as it goes on
-//! the wire: netascii is made of it when it comes in.
+//! Nothing before the window is asked for again, so no more than a window is kept. It is kept as it
+//! goes on the wire: netascii is made of it when it comes in.
 
 use std::fmt;
 use std::io;
@@ -72,7 +72,8 @@ impl StreamReader {
         (self.mode == TransferMode::Octet).then_some(self.stream.len)
     }
 
-    /// How far on the wire [`StreamReader::fill`] can go; without bound where the stream has been read.
+    /// How far on the wire [`StreamReader::fill`] can go; without bound where the stream has been
+    /// read.
     pub(crate) fn available(&self) -> u64 {
         if self.taken == self.stream.len {
             u64::MAX
@@ -118,8 +119,8 @@ impl StreamReader {
         Ok(())
     }
 
-    /// Fills the gaps of `run` in `buf`, and says how many bytes there were: fewer than the gaps hold only
-    /// where a netascii file is at its end.
+    /// Fills the gaps of `run` in `buf`, and says how many bytes there were: fewer than the gaps
+    /// hold only where a netascii file is at its end.
     pub(crate) fn fill(&self, run: &Run, buf: &mut [u8]) -> io::Result<usize> {
         let start = run.offset.checked_sub(self.start);
         let mut held = start

@@ -1,8 +1,8 @@
 //! A file on its way through netascii.
 //!
-//! A place on the wire says nothing of the place in the file, so the way back to a block that is to be
-//! sent again goes by marks. They are set along the way and kept for one window, since nothing before the
-//! window is asked for again.
+//! A place on the wire says nothing of the place in the file, so the way back to a block that is to
+//! be sent again goes by marks. They are set along the way and kept for one window, since nothing
+//! before the window is asked for again.
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -36,7 +36,8 @@ impl Translation {
         }
     }
 
-    /// Fills the gaps of `run`, and says how many bytes there were: fewer only at the end of the file.
+    /// Fills the gaps of `run`, and says how many bytes there were: fewer only at the end of the
+    /// file.
     pub(crate) fn fill(
         &mut self,
         content: &mut Seekable,

@@ -10,8 +10,8 @@ use crate::transfer::TransferError;
 /// What a datagram brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received<'p> {
-    /// The next bytes of the file. They are acknowledged by the next [`Receiver::poll_output`]: write them
-    /// before, or call [`Receiver::abort`].
+    /// The next bytes of the file. They are acknowledged by the next [`Receiver::poll_output`]:
+    /// write them before, or call [`Receiver::abort`].
     Data {
         /// Where they belong, in bytes from the start of the file.
         offset: u64,
@@ -25,7 +25,8 @@ pub enum Received<'p> {
 impl Receiver {
     /// Takes one datagram from the peer; its source has been checked by the caller.
     ///
-    /// What does not fit is counted in [`Stats::ignored`](crate::Stats::ignored) and changes nothing.
+    /// What does not fit is counted in [`Stats::ignored`](crate::Stats::ignored) and changes
+    /// nothing.
     pub fn handle_input<'p>(&mut self, now: Duration, datagram: &'p [u8]) -> Received<'p> {
         if matches!(
             self.state,
@@ -83,7 +84,8 @@ impl Receiver {
             }
             Some(ahead) if (2..=window).contains(&ahead) && self.knows_window() => {
                 let block = self.got.saturating_add(ahead);
-                // Once for a gap; again only where the sender has gone back and the gap is still there.
+                // Once for a gap; again only where the sender has gone back and the gap is still
+                // there.
                 if self.ahead.is_none_or(|before| block <= before) {
                     self.repeat_ack();
                 }
@@ -129,7 +131,8 @@ impl Receiver {
         Received::Data { offset, payload }
     }
 
-    /// Whether blocks of a window can come: not before an OACK has been seen or sent, nor after the end.
+    /// Whether blocks of a window can come: not before an OACK has been seen or sent, nor after the
+    /// end.
     fn knows_window(&self) -> bool {
         match self.state {
             State::Receiving => true,

@@ -1,14 +1,14 @@
-//! The receiving end of a transfer, as a state machine without I/O: RFC 1350 §4 and §6 with the window of
-//! RFC 7440.
+//! The receiving end of a transfer, as a state machine without I/O: RFC 1350 §4 and §6 with the
+//! window of RFC 7440.
 //!
-//! [`Receiver::handle_input`] hands out the payload of each block that is next in order, borrowed from the
-//! datagram, and keeps none of it: what came out of order is asked for again. [`Receiver::poll_output`]
-//! gives what to send.
+//! [`Receiver::handle_input`] hands out the payload of each block that is next in order, borrowed
+//! from the datagram, and keeps none of it: what came out of order is asked for again.
+//! [`Receiver::poll_output`] gives what to send.
 //!
-//! It acknowledges the last block of each window; once when a gap shows, with the last block in order, so
-//! that the sender goes on from there (RFC 7440 §4); and again when the sender repeats a window that was
-//! acknowledged, whose ACK is then lost. After the last block it stays for a while to repeat the last ACK
-//! (RFC 1350 §6, "dallying").
+//! It acknowledges the last block of each window; once when a gap shows, with the last block in
+//! order, so that the sender goes on from there (RFC 7440 §4); and again when the sender repeats a
+//! window that was acknowledged, whose ACK is then lost. After the last block it stays for a while
+//! to repeat the last ACK (RFC 1350 §6, "dallying").
 
 mod input;
 mod output;
@@ -99,8 +99,8 @@ impl Receiver {
     /// What [`Receiver::handle_input`] hands out is as it was on the wire: in netascii mode a
     /// [`Decoder`](crate::netascii::Decoder) makes the file of it.
     ///
-    /// `limit` is the most bytes that are taken: a larger file ends the transfer with ERROR 3, before the
-    /// first block where the server tells the size.
+    /// `limit` is the most bytes that are taken: a larger file ends the transfer with ERROR 3,
+    /// before the first block where the server tells the size.
     ///
     /// # Errors
     ///
@@ -126,8 +126,8 @@ impl Receiver {
 
     /// Answers a write request: with an OACK where options are agreed, with ACK 0 where not.
     ///
-    /// `limit` is the most bytes that are taken: a larger file ends the transfer with ERROR 3, before the
-    /// first block where the client tells the size.
+    /// `limit` is the most bytes that are taken: a larger file ends the transfer with ERROR 3,
+    /// before the first block where the client tells the size.
     ///
     /// ```
     /// use core::time::Duration;
@@ -191,8 +191,9 @@ impl Receiver {
 
     /// Ends the transfer from this side; the peer is told by an ERROR with this code and text.
     ///
-    /// This is also how a size probe ends: by [`ErrorCode::OPTION_REFUSED`] once [`Receiver::agreed`] has
-    /// the size. Without effect where the transfer is over already, or complete and acknowledged.
+    /// This is also how a size probe ends: by [`ErrorCode::OPTION_REFUSED`] once
+    /// [`Receiver::agreed`] has the size. Without effect where the transfer is over already, or
+    /// complete and acknowledged.
     pub fn abort(&mut self, code: ErrorCode, message: &'static str) {
         let acknowledged = matches!(self.state, State::Dallying(_)) && !self.ack_due;
         if !acknowledged
@@ -211,7 +212,8 @@ impl Receiver {
         self.agreed.as_ref()
     }
 
-    /// Whether every byte has been handed out. [`ReceiverOutput::Done`] comes later, after dallying.
+    /// Whether every byte has been handed out. [`ReceiverOutput::Done`] comes later, after
+    /// dallying.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         matches!(self.state, State::Dallying(_) | State::Done)

@@ -9,8 +9,8 @@ use crate::transfer::{Stats, TransferError, Transmit};
 /// What [`Receiver::poll_output`] wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReceiverOutput {
-    /// Send these bytes of the buffer: a request to the server's port, everything else to the port that
-    /// the peer answered from.
+    /// Send these bytes of the buffer: a request to the server's port, everything else to the port
+    /// that the peer answered from.
     Transmit(Transmit),
     /// Nothing to do until a datagram comes or this time is reached.
     Wait(Duration),
@@ -21,7 +21,8 @@ pub enum ReceiverOutput {
 }
 
 impl Receiver {
-    /// The next thing to do. Call it after each input and when its deadline is reached, until it waits.
+    /// The next thing to do. Call it after each input and when its deadline is reached, until it
+    /// waits.
     ///
     /// `buf` has to hold the request, and at least 128 bytes.
     ///

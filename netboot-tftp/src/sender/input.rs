@@ -11,7 +11,8 @@ use crate::transfer::TransferError;
 impl Sender {
     /// Takes one datagram from the peer; its source has been checked by the caller.
     ///
-    /// What does not fit is counted in [`Stats::ignored`](crate::Stats::ignored) and changes nothing.
+    /// What does not fit is counted in [`Stats::ignored`](crate::Stats::ignored) and changes
+    /// nothing.
     pub fn handle_input(&mut self, now: Duration, datagram: &[u8]) {
         if self.is_over() {
             return;
@@ -50,8 +51,8 @@ impl Sender {
                     if block == self.window_end() {
                         self.timer.measured(rtt);
                     } else {
-                        // A gap is acknowledged at once, but the loss of the window's end only when the
-                        // receiver has waited for it.
+                        // A gap is acknowledged at once, but the loss of the window's end only when
+                        // the receiver has waited for it.
                         self.timer.measured_at_most(rtt);
                     }
                 }

@@ -1,20 +1,21 @@
-//! The sending end of a transfer, as a state machine without I/O: RFC 1350 §4 and §6 with the window of
-//! RFC 7440.
+//! The sending end of a transfer, as a state machine without I/O: RFC 1350 §4 and §6 with the
+//! window of RFC 7440.
 //!
 //! The caller feeds datagrams to [`Sender::handle_input`] and turns the crank of
-//! [`Sender::poll_output`] until it says [`Wait`](SenderOutput::Wait). Nothing of the file is kept here:
-//! [`Data`](SenderOutput::Data) lays the headers of a run of blocks into the caller's buffer and says
-//! which bytes of the file belong in between, again for each retransmission. So a transfer costs the same
-//! few hundred bytes whatever window was asked for, and a whole window can leave in one system call.
+//! [`Sender::poll_output`] until it says [`Wait`](SenderOutput::Wait). Nothing of the file is kept
+//! here: [`Data`](SenderOutput::Data) lays the headers of a run of blocks into the caller's buffer
+//! and says which bytes of the file belong in between, again for each retransmission. So a transfer
+//! costs the same few hundred bytes whatever window was asked for, and a whole window can leave in
+//! one system call.
 //!
 //! What moves it:
 //!
-//! - an ACK of a block in flight acknowledges everything up to it; the window starts anew behind it, which
-//!   both opens the next window and repairs a gap (RFC 7440 §4);
-//! - an ACK of the block before the window is repeated evidence of what was known. In lockstep it is
-//!   ignored, or each duplicate would double all that follows (the Sorcerer's Apprentice, RFC 1123
-//!   §4.2.3.1). In a window it may say that the first block is lost: the window is sent again, once, and
-//!   only when a round trip has passed since it was sent;
+//! - an ACK of a block in flight acknowledges everything up to it; the window starts anew behind
+//!   it, which both opens the next window and repairs a gap (RFC 7440 §4);
+//! - an ACK of the block before the window is repeated evidence of what was known. In lockstep it
+//!   is ignored, or each duplicate would double all that follows (the Sorcerer's Apprentice, RFC
+//!   1123 §4.2.3.1). In a window it may say that the first block is lost: the window is sent again,
+//!   once, and only when a round trip has passed since it was sent;
 //! - the timer.
 
 mod input;
@@ -73,7 +74,8 @@ pub struct Sender {
     available: u64,
     /// Number of the last block, which is shorter than the others and may be empty.
     last: u64,
-    /// Everything up to this block is acknowledged; 0 before the first, and then an OACK may be due.
+    /// Everything up to this block is acknowledged; 0 before the first, and then an OACK may be
+    /// due.
     acked: u64,
     /// The next block to send.
     next: u64,
@@ -81,8 +83,8 @@ pub struct Sender {
     highest: u64,
     state: State,
     timer: Retransmit,
-    /// The first block in flight that was sent only once and when it left: an ACK of it or of one behind it
-    /// gives a round trip, whatever was sent again before it.
+    /// The first block in flight that was sent only once and when it left: an ACK of it or of one
+    /// behind it gives a round trip, whatever was sent again before it.
     timed: Option<(u64, Duration)>,
     /// When the first block behind `acked` was sent last.
     window_sent: Duration,
@@ -119,8 +121,8 @@ enum State {
 impl Sender {
     /// Answers a read request: with an OACK where options are agreed, with block 1 where not.
     ///
-    /// `size` is the file's length on the wire in bytes, or `None` where only its end will show that, as in
-    /// netascii mode: then [`Sender::end_of_file`] is called.
+    /// `size` is the file's length on the wire in bytes, or `None` where only its end will show
+    /// that, as in netascii mode: then [`Sender::end_of_file`] is called.
     #[must_use]
     pub fn reply(
         now: Duration,
@@ -140,7 +142,8 @@ impl Sender {
 
     /// Asks to write a file, with these options as far as they make sense in this mode.
     ///
-    /// `size` is as for [`Sender::reply`]; the caller puts it into `asked.tsize` if the server is to know.
+    /// `size` is as for [`Sender::reply`]; the caller puts it into `asked.tsize` if the server is
+    /// to know.
     ///
     /// ```
     /// use core::time::Duration;
@@ -211,8 +214,8 @@ impl Sender {
 
     /// Says how many bytes of the file can be had by now, of one that is still coming in itself.
     ///
-    /// Without this all of them can. A window is sent when all of it can be had, and as long as that keeps
-    /// the peer waiting nothing is sent again and the peer's silence is not counted.
+    /// Without this all of them can. A window is sent when all of it can be had, and as long as
+    /// that keeps the peer waiting nothing is sent again and the peer's silence is not counted.
     ///
     /// ```
     /// use core::time::Duration;
@@ -232,8 +235,9 @@ impl Sender {
         self.available = bytes;
     }
 
-    /// The bytes of the file that may have to be sent before the next ACK, again or for the first time; those
-    /// before them are not asked for again. Empty before the peer has answered the first packet.
+    /// The bytes of the file that may have to be sent before the next ACK, again or for the first
+    /// time; those before them are not asked for again. Empty before the peer has answered the
+    /// first packet.
     #[must_use]
     pub fn window(&self) -> Range<u64> {
         if self.state != State::Data {
@@ -267,8 +271,8 @@ impl Sender {
         }
     }
 
-    /// Whether the transfer has begun to move and now waits for a retry: a client that asks for the same
-    /// file again has then started over, and is not merely repeating its request.
+    /// Whether the transfer has begun to move and now waits for a retry: a client that asks for the
+    /// same file again has then started over, and is not merely repeating its request.
     #[must_use]
     pub fn is_stalled(&self) -> bool {
         self.acked > 0 && self.timer.is_backing_off()
@@ -285,8 +289,8 @@ impl Sender {
         self.acked.saturating_add(self.window).min(self.last)
     }
 
-    /// The last block that can be sent: the window's if all of it can be had, or else one that was sent
-    /// before.
+    /// The last block that can be sent: the window's if all of it can be had, or else one that was
+    /// sent before.
     fn sendable_end(&self) -> u64 {
         let end = self.window_end();
         if self.available >= self.bytes_in(end) {

@@ -10,13 +10,13 @@ use crate::transfer::{Stats, TransferError, Transmit};
 /// What [`Sender::poll_output`] wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SenderOutput {
-    /// Send these bytes of the buffer: a request to the server's port, everything else to the port that
-    /// the peer answered from.
+    /// Send these bytes of the buffer: a request to the server's port, everything else to the port
+    /// that the peer answered from.
     Transmit(Transmit),
     /// Read the file into the gaps that [`Run::payloads`] gives, then send [`Run::transmit`].
     ///
-    /// If the file ends before the gaps do, call [`Sender::end_of_file`] first; if it cannot be read, call
-    /// [`Sender::abort`] and send nothing.
+    /// If the file ends before the gaps do, call [`Sender::end_of_file`] first; if it cannot be
+    /// read, call [`Sender::abort`] and send nothing.
     Data(Run),
     /// Nothing to do until a datagram comes or this time is reached.
     Wait(Duration),
@@ -31,7 +31,8 @@ pub enum SenderOutput {
 pub struct Run {
     /// Where the run starts in the file, in bytes.
     pub offset: u64,
-    /// Bytes of the file in the run; 0 for the empty block after a file that is a multiple of the block size.
+    /// Bytes of the file in the run; 0 for the empty block after a file that is a multiple of the
+    /// block size.
     pub len: usize,
     blksize: usize,
     transmit: Transmit,
@@ -61,10 +62,11 @@ impl Run {
 }
 
 impl Sender {
-    /// The next thing to do. Call it after each input and when its deadline is reached, until it waits.
+    /// The next thing to do. Call it after each input and when its deadline is reached, until it
+    /// waits.
     ///
-    /// `buf` has to hold one block and its header, and at least 128 bytes, or 512 where this end asks. The
-    /// more blocks of a window it holds, the more are in one [`Run`].
+    /// `buf` has to hold one block and its header, and at least 128 bytes, or 512 where this end
+    /// asks. The more blocks of a window it holds, the more are in one [`Run`].
     ///
     /// # Errors
     ///
@@ -116,10 +118,11 @@ impl Sender {
         }
     }
 
-    /// Says that the file ended after `len` bytes of this run, and gives what is left of the run to be sent.
+    /// Says that the file ended after `len` bytes of this run, and gives what is left of the run to
+    /// be sent.
     ///
-    /// For a file whose size was not known before; `len` is less than [`Run::len`], since a file whose end
-    /// is that of a run shows it in the next one.
+    /// For a file whose size was not known before; `len` is less than [`Run::len`], since a file
+    /// whose end is that of a run shows it in the next one.
     #[must_use]
     pub fn end_of_file(&mut self, run: &Run, len: usize) -> Run {
         let len = len.min(run.len);

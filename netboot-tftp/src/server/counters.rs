@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::server::event::{Cap, Event};
 
-/// The counters of a server, from [`Server::counters`](crate::server::Server::counters); a clone shows the
-/// same ones, while the server runs and after.
+/// The counters of a server, from [`Server::counters`](crate::server::Server::counters); a clone
+/// shows the same ones, while the server runs and after.
 ///
 /// They change with each [`Event`], so they cost nothing between the first and the last packet of a
 /// transfer.

@@ -12,12 +12,14 @@ use crate::server::root::{LookupError, Root};
 use crate::server::source::{Refusal, Request, Source, WRITING_REFUSED};
 use crate::server::upload::{self, Upload};
 
-/// A directory whose files, and those below it, anyone may read, and may write where that is allowed.
+/// A directory whose files, and those below it, anyone may read, and may write where that is
+/// allowed.
 ///
-/// Names are checked by [`RelativePath`], symbolic links are followed as long as they stay below the
-/// root, and only regular files are opened. On Linux since 5.6 the kernel keeps the lookup below the root;
-/// elsewhere whoever can write below the root can race a symbolic link against the check, so the directory
-/// has to belong to someone trusted. Looking up, opening, reading and writing happen on the calling task.
+/// Names are checked by [`RelativePath`], symbolic links are followed as long as they stay below
+/// the root, and only regular files are opened. On Linux since 5.6 the kernel keeps the lookup
+/// below the root; elsewhere whoever can write below the root can race a symbolic link against the
+/// check, so the directory has to belong to someone trusted. Looking up, opening, reading and
+/// writing happen on the calling task.
 #[derive(Debug, Clone)]
 pub struct Directory {
     root: Root,
@@ -26,8 +28,8 @@ pub struct Directory {
 
 /// What clients may write into a [`Directory`].
 ///
-/// Files only: directories have to be there. A file is under its name when the client has sent all of it
-/// and it is on the disk, and before that it is not. Only on Unix.
+/// Files only: directories have to be there. A file is under its name when the client has sent all
+/// of it and it is on the disk, and before that it is not. Only on Unix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Writing {
@@ -105,8 +107,8 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Refusal`] with ERROR 1 where there is no such regular file, and with ERROR 2 where the name or a
-    /// symbolic link leads out of the root or the server may not read the file.
+    /// [`Refusal`] with ERROR 1 where there is no such regular file, and with ERROR 2 where the
+    /// name or a symbolic link leads out of the root or the server may not read the file.
     pub fn open_file(&self, name: &[u8]) -> Result<Content, Refusal> {
         let path = native(name)?;
         let file = self
@@ -125,9 +127,9 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`Refusal`] with ERROR 2 where writing is not allowed, the name or a symbolic link leads out of the
-    /// root, or something other than a regular file has the name; with ERROR 6 where a file has it that
-    /// must not be replaced; with ERROR 1 where its directory is missing.
+    /// [`Refusal`] with ERROR 2 where writing is not allowed, the name or a symbolic link leads out
+    /// of the root, or something other than a regular file has the name; with ERROR 6 where a file
+    /// has it that must not be replaced; with ERROR 1 where its directory is missing.
     pub fn create_file(&self, name: &[u8]) -> Result<Upload, Refusal> {
         let Some(writing) = self.writing else {
             return Err(WRITING_REFUSED);

@@ -1,7 +1,8 @@
 //! What a server tells its observer, for log lines, counters and a machine's history.
 //!
-//! One event is one step of one transfer, at most one for a datagram and none for a block: the rate is
-//! bounded by the rate of requests. Everything is borrowed; an observer that wants to keep it copies it.
+//! One event is one step of one transfer, at most one for a datagram and none for a block: the rate
+//! is bounded by the rate of requests. Everything is borrowed; an observer that wants to keep it
+//! copies it.
 
 use std::fmt;
 use std::io;
@@ -32,17 +33,17 @@ pub enum Event<'a> {
         /// Bytes, retransmissions, elapsed time.
         stats: &'a Stats,
     },
-    /// The client asked for the size and left, by ERROR 8 or 0 before it acknowledged a block, as EDK2
-    /// and PXE ROMs do before the real transfer.
+    /// The client asked for the size and left, by ERROR 8 or 0 before it acknowledged a block, as
+    /// EDK2 and PXE ROMs do before the real transfer.
     SizeProbe {
         /// Which transfer.
         transfer: &'a Transfer,
         /// How long it took.
         elapsed: Duration,
     },
-    /// Everything was sent, and the client that had answered until then did not acknowledge the last of
-    /// it. It most likely has the file and has gone on, as boot programs do that start what they have just
-    /// read; no failure, but nobody can be sure.
+    /// Everything was sent, and the client that had answered until then did not acknowledge the
+    /// last of it. It most likely has the file and has gone on, as boot programs do that start what
+    /// they have just read; no failure, but nobody can be sure.
     Unconfirmed {
         /// Which transfer.
         transfer: &'a Transfer,
@@ -80,8 +81,8 @@ pub enum Event<'a> {
         /// The cap; it decides whether the client was told.
         cap: Cap,
     },
-    /// A client repeated the request of a transfer that is running: nothing new is started, unless it shows
-    /// that the client has had the file already.
+    /// A client repeated the request of a transfer that is running: nothing new is started, unless
+    /// it shows that the client has had the file already.
     Repeated {
         /// Who asked.
         client: SocketAddr,
@@ -95,30 +96,30 @@ pub enum Event<'a> {
         /// What is wrong with it.
         error: DecodeError,
     },
-    /// A packet at the listening port belongs to no request; it was dropped without an answer, since it may
-    /// come from another server.
+    /// A packet at the listening port belongs to no request; it was dropped without an answer,
+    /// since it may come from another server.
     Stray {
         /// Where it says it came from.
         client: SocketAddr,
     },
-    /// A packet at a transfer's port came from elsewhere than the client; it was answered with ERROR 5 and
-    /// the transfer goes on. At most one event a transfer.
+    /// A packet at a transfer's port came from elsewhere than the client; it was answered with
+    /// ERROR 5 and the transfer goes on. At most one event a transfer.
     WrongTid {
         /// Which transfer.
         transfer: &'a Transfer,
         /// Where the packet says it came from.
         from: SocketAddr,
     },
-    /// The operating system refused to take several datagrams in one call: they went one by one, and so
-    /// will all of this length or longer. Nothing is lost but speed.
+    /// The operating system refused to take several datagrams in one call: they went one by one,
+    /// and so will all of this length or longer. Nothing is lost but speed.
     OffloadRefused {
         /// Which transfer.
         transfer: &'a Transfer,
         /// Bytes in each of the datagrams.
         datagram_len: usize,
     },
-    /// The operating system refused something that concerns no single transfer; the client was not answered
-    /// and will ask again.
+    /// The operating system refused something that concerns no single transfer; the client was not
+    /// answered and will ask again.
     System {
         /// What was tried.
         what: &'static str,
@@ -147,8 +148,8 @@ pub struct Transfer {
     pub asked: Options,
     /// The options that are agreed.
     pub agreed: Agreed,
-    /// Bytes in the file here, before they become netascii; of a file that is written what the client's
-    /// `tsize` says, or 0.
+    /// Bytes in the file here, before they become netascii; of a file that is written what the
+    /// client's `tsize` says, or 0.
     pub size: u64,
 }
 
@@ -164,10 +165,11 @@ pub enum Failure<'a> {
     Write(&'a io::Error),
     /// The socket refused to send, and nothing came through by other means until the end.
     Send(&'a io::Error),
-    /// The client asked for something else from the same port, or for the same again after a standstill.
+    /// The client asked for something else from the same port, or for the same again after a
+    /// standstill.
     Superseded,
-    /// The client had not answered for a first retry when all places were taken and another client asked:
-    /// requests with forged addresses cannot keep the others out.
+    /// The client had not answered for a first retry when all places were taken and another client
+    /// asked: requests with forged addresses cannot keep the others out.
     Displaced,
 }
 
@@ -188,12 +190,12 @@ impl fmt::Display for Failure<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cap {
-    /// [`max_transfers`](crate::server::Settings::max_transfers): the client is not answered, so that its
-    /// firmware asks again in a second or so and finds a free place: that of a client that has never
-    /// answered, at the latest.
+    /// [`max_transfers`](crate::server::Settings::max_transfers): the client is not answered, so
+    /// that its firmware asks again in a second or so and finds a free place: that of a client that
+    /// has never answered, at the latest.
     Transfers,
-    /// [`max_transfers_per_client`](crate::server::Settings::max_transfers_per_client): the client gets
-    /// ERROR 0, since it is its own transfers that are in the way.
+    /// [`max_transfers_per_client`](crate::server::Settings::max_transfers_per_client): the client
+    /// gets ERROR 0, since it is its own transfers that are in the way.
     TransfersPerClient,
 }
 

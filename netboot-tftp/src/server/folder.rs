@@ -1,7 +1,8 @@
 //! One open directory, in which files are made, renamed and removed by name.
 //!
-//! It is held open and not gone to by path again, so that a symbolic link that is changed meanwhile leads
-//! nowhere. Only Unix has such calls; elsewhere no folder can be opened, and so nothing be written.
+//! It is held open and not gone to by path again, so that a symbolic link that is changed meanwhile
+//! leads nowhere. Only Unix has such calls; elsewhere no folder can be opened, and so nothing be
+//! written.
 
 #[cfg(unix)]
 pub(crate) use unix::Folder;
@@ -50,8 +51,8 @@ mod unix {
 
         /// Renames unless `to` is there.
         pub(crate) fn rename_to_free_name(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
-            // A second name that must be new and the first one gone do the same in two steps, on file
-            // systems and kernels that do not know the one.
+            // A second name that must be new and the first one gone do the same in two steps, on
+            // file systems and kernels that do not know the one.
             #[cfg(target_os = "linux")]
             {
                 use rustix::fs::RenameFlags;

@@ -57,7 +57,8 @@ pub(crate) struct Line<'a, S> {
     pub(crate) send_error: Option<io::Error>,
 }
 
-/// Receive calls in a row, whatever still waits: a flood at one port must not hold up the other transfers.
+/// Receive calls in a row, whatever still waits: a flood at one port must not hold up the other
+/// transfers.
 const MAX_CALLS: usize = 32;
 
 /// Packets from strangers that are answered by an ERROR, in one transfer.
@@ -87,8 +88,8 @@ impl<'a, S> Line<'a, S> {
                 if waiting.is_none() {
                     *waiting = inbox.recv().await;
                 }
-                // The listener has given the inbox up for that of another transfer, whose request also
-                // ends this one.
+                // The listener has given the inbox up for that of another transfer, whose request
+                // also ends this one.
                 if waiting.is_none() {
                     pending::<()>().await;
                 }
@@ -148,11 +149,11 @@ impl<'a, S> Line<'a, S> {
         }
     }
 
-    /// Hands over packets of the client until one was of use. What is behind that one shows when the next
-    /// one comes, so whoever waits for none looks again when its timer rings.
+    /// Hands over packets of the client until one was of use. What is behind that one shows when
+    /// the next one comes, so whoever waits for none looks again when its timer rings.
     ///
-    /// In lockstep, where one is expected and it is there, this saves the call which would be told that there
-    /// is no other.
+    /// In lockstep, where one is expected and it is there, this saves the call which would be told
+    /// that there is no other.
     pub(crate) fn take_until(&mut self, buf: &mut [u8], mut was_of_use: impl FnMut(&[u8]) -> bool) {
         for _ in 0..MAX_CALLS {
             let Some(packet) = self.take(buf) else {
@@ -167,8 +168,8 @@ impl<'a, S> Line<'a, S> {
         }
     }
 
-    /// Sends what lies in `buffer`. A send that fails is a packet lost: it is sent again, until the end
-    /// that counts the retries gives up and this error is the reason.
+    /// Sends what lies in `buffer`. A send that fails is a packet lost: it is sent again, until the
+    /// end that counts the retries gives up and this error is the reason.
     pub(crate) async fn send(&mut self, transmit: Transmit, buffer: &[u8]) {
         let bytes = buffer.get(..transmit.len).unwrap_or(buffer);
         let (offload, segment) = (&self.shared.offload, transmit.segment_size);
@@ -211,7 +212,8 @@ impl<'a, S> Line<'a, S> {
             if let Ok(len) = encode_error(ErrorCode::UNKNOWN_TID, "unknown transfer id", &mut buf)
                 && let Some(packet) = buf.get(..len)
             {
-                // Whoever sent it is no part of the transfer: whether the answer arrives does not matter.
+                // Whoever sent it is no part of the transfer: whether the answer arrives does not
+                // matter.
                 let _unheard = socket.try_send_to(packet, from);
             }
         }

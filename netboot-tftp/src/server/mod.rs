@@ -1,11 +1,11 @@
-//! A TFTP server on tokio: RFC 1350 with the options of RFC 2348, 2349 and 7440. It serves files, and takes
-//! them where its source allows.
+//! A TFTP server on tokio: RFC 1350 with the options of RFC 2348, 2349 and 7440. It serves files,
+//! and takes them where its source allows.
 //!
-//! One task listens; each transfer is a task with a socket of its own (RFC 1350 §4), bound to the address
-//! that the client asked, or without one in single-port mode. The protocol is in
+//! One task listens; each transfer is a task with a socket of its own (RFC 1350 §4), bound to the
+//! address that the client asked, or without one in single-port mode. The protocol is in
 //! [`Sender`](crate::Sender) and [`Receiver`](crate::Receiver): here are sockets, files and caps.
-//! Buffers belong to the server and are lent for the moment in which a run of blocks is read and sent, and
-//! files that several transfers read are held once and no more of them than
+//! Buffers belong to the server and are lent for the moment in which a run of blocks is read and
+//! sent, and files that several transfers read are held once and no more of them than
 //! [`Settings::max_shared_bytes`], so that memory does not grow with what clients ask for.
 
 mod counters;
@@ -63,27 +63,28 @@ pub struct Settings {
     pub transfer: TransferSettings,
     /// Most transfers at one time. Default 1000.
     ///
-    /// Each takes a socket, and a file where its content is one: the process's limit on open files has to
-    /// allow for that. Over the cap a request is not answered, see [`Cap::Transfers`].
+    /// Each takes a socket, and a file where its content is one: the process's limit on open files
+    /// has to allow for that. Over the cap a request is not answered, see [`Cap::Transfers`].
     pub max_transfers: usize,
     /// Most transfers at one time for one client address. Default 16.
     ///
     /// Over the cap a request is answered by an ERROR, see [`Cap::TransfersPerClient`].
     pub max_transfers_per_client: usize,
-    /// Bytes asked of the operating system for requests that wait at the listening port. Default 4 MiB;
-    /// a system that grants less (`net.core.rmem_max` on Linux) loses requests when very many come at once.
+    /// Bytes asked of the operating system for requests that wait at the listening port. Default 4
+    /// MiB; a system that grants less (`net.core.rmem_max` on Linux) loses requests when very many
+    /// come at once.
     pub receive_buffer: usize,
-    /// Most bytes of memory for files that more than one transfer reads at the time: those share what was
-    /// read once. Default 16 MiB; 0 lets each transfer read for itself, as it does where a file exceeds a
-    /// quarter of this or the memory is used up.
+    /// Most bytes of memory for files that more than one transfer reads at the time: those share
+    /// what was read once. Default 16 MiB; 0 lets each transfer read for itself, as it does where a
+    /// file exceeds a quarter of this or the memory is used up.
     pub max_shared_bytes: usize,
-    /// Whether every packet of every transfer leaves from and comes to the listening port, for clients
-    /// behind address translation and servers in containers, where only that port is open. Default false:
-    /// RFC 1350 §4 gives each transfer a port of its own.
+    /// Whether every packet of every transfer leaves from and comes to the listening port, for
+    /// clients behind address translation and servers in containers, where only that port is open.
+    /// Default false: RFC 1350 §4 gives each transfer a port of its own.
     ///
-    /// Blocks are then no larger than the MTU of the way to the client allows, since this port never sends
-    /// fragments; and a packet that takes a wrong turn is an [`Event::Stray`], with no port to tell its
-    /// transfer by.
+    /// Blocks are then no larger than the MTU of the way to the client allows, since this port
+    /// never sends fragments; and a packet that takes a wrong turn is an [`Event::Stray`], with no
+    /// port to tell its transfer by.
     pub single_port: bool,
 }
 
@@ -279,8 +280,8 @@ impl<S: Source> Server<S> {
 
     /// Serves until `shutdown` completes.
     ///
-    /// Transfers that still run then are dropped without a word, as they are when this future is dropped:
-    /// no task, socket or file outlives it.
+    /// Transfers that still run then are dropped without a word, as they are when this future is
+    /// dropped: no task, socket or file outlives it.
     ///
     /// # Errors
     ///

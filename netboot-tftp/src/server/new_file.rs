@@ -1,8 +1,9 @@
 //! A file of a directory on its way in: whole under its name in the end, or not there at all.
 //!
-//! It is written beside its place under a name of its own, flushed to the disk and then renamed. Whatever
-//! ends the transfer before that, a dropped future included, removes it; only a process that is killed
-//! leaves it behind, under a name that starts with [`TEMPORARY_PREFIX`] and that nobody is served.
+//! It is written beside its place under a name of its own, flushed to the disk and then renamed.
+//! Whatever ends the transfer before that, a dropped future included, removes it; only a process
+//! that is killed leaves it behind, under a name that starts with [`TEMPORARY_PREFIX`] and that
+//! nobody is served.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

@@ -1,8 +1,9 @@
 //! Opening what is below a root, and nothing else.
 //!
-//! On Linux the kernel itself keeps a lookup below the root (`openat2` with `RESOLVE_BENEATH`), so that
-//! nobody who moves symbolic links about can race it. Where there is no such call, in old kernels and other
-//! systems, the path is resolved and checked and then opened, which a race can get between.
+//! On Linux the kernel itself keeps a lookup below the root (`openat2` with `RESOLVE_BENEATH`), so
+//! that nobody who moves symbolic links about can race it. Where there is no such call, in old
+//! kernels and other systems, the path is resolved and checked and then opened, which a race can
+//! get between.
 
 use std::fs::File;
 use std::io;
@@ -44,8 +45,8 @@ impl Root {
         Ok(Self { path })
     }
 
-    /// Opens a file for reading. It may turn out to be no regular file; opening it has not waited for
-    /// another process even then.
+    /// Opens a file for reading. It may turn out to be no regular file; opening it has not waited
+    /// for another process even then.
     pub(crate) fn open_file(&self, relative: &Path) -> Result<File, LookupError> {
         #[cfg(target_os = "linux")]
         match self.open_beneath(relative, READ) {
@@ -57,7 +58,8 @@ impl Root {
             opened => return Ok(opened?.into()),
         }
         let path = self.resolve(relative)?;
-        // Opening a FIFO would wait for its writer, so the kind is checked before and not only after.
+        // Opening a FIFO would wait for its writer, so the kind is checked before and not only
+        // after.
         if !path.metadata()?.is_file() {
             return Err(io::Error::from(io::ErrorKind::NotFound).into());
         }
@@ -120,8 +122,8 @@ impl Root {
             Err(Errno::XDEV) => {}
             opened => return Ok(opened.map_err(io::Error::from)?),
         }
-        // An absolute link, which may lead below the root all the same: then what it leads to has a path
-        // without any link.
+        // An absolute link, which may lead below the root all the same: then what it leads to has a
+        // path without any link.
         let resolved = self.resolve(relative)?;
         let inside = resolved
             .strip_prefix(&self.path)

@@ -1,4 +1,5 @@
-//! The listening task: it takes every datagram at the server's port, admits requests and starts their transfers.
+//! The listening task: it takes every datagram at the server's port, admits requests and starts
+//! their transfers.
 
 use std::future::Future;
 use std::io;
@@ -21,8 +22,8 @@ use crate::server::table::{Admission, Control, Queued, Running, Table};
 use crate::server::transfer::{self, Job, Shared};
 use crate::udp::{Batch, Datagram};
 
-/// Receives that may fail in a row: an ICMP error of an earlier answer shows up as one, a broken socket as
-/// nothing else.
+/// Receives that may fail in a row: an ICMP error of an earlier answer shows up as one, a broken
+/// socket as nothing else.
 const MAX_RECEIVE_FAILURES: u32 = 100;
 
 /// The listening task's own state.
@@ -188,8 +189,8 @@ impl<S: Source> Serving<S> {
         }
     }
 
-    /// Both ends of a transfer's inbox, in single-port mode: room for a window from a client that writes,
-    /// and for a few ACKs from one that reads.
+    /// Both ends of a transfer's inbox, in single-port mode: room for a window from a client that
+    /// writes, and for a few ACKs from one that reads.
     fn inbox(
         &self,
         direction: Direction,

@@ -1,7 +1,8 @@
 //! Files that several transfers read at one time, held in memory once.
 //!
-//! Machines that are powered on together ask for the same program together. The first of them reads the file
-//! as it goes; from the second on the bytes are in memory, for as long as a transfer of that file runs.
+//! Machines that are powered on together ask for the same program together. The first of them reads
+//! the file as it goes; from the second on the bytes are in memory, for as long as a transfer of
+//! that file runs.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -50,8 +51,8 @@ pub(crate) struct Share {
 }
 
 impl Sharing {
-    /// Files that exceed this part of what may be held are read by each transfer for itself: reading one
-    /// whole holds up the others.
+    /// Files that exceed this part of what may be held are read by each transfer for itself:
+    /// reading one whole holds up the others.
     const LARGEST: usize = 4;
 
     /// Holds no more bytes than this.
@@ -62,7 +63,8 @@ impl Sharing {
         }
     }
 
-    /// The content of a transfer that begins: what is held of its file where another transfer reads it, too.
+    /// The content of a transfer that begins: what is held of its file where another transfer reads
+    /// it, too.
     pub(crate) fn join(&self, content: Content) -> (Content, Option<Share>) {
         let Content::File { file, len } = content else {
             return (content, None);

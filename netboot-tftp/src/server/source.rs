@@ -15,13 +15,13 @@ use crate::netascii::TransferMode;
 use crate::options::Options;
 use crate::server::upload::Upload;
 
-/// Gives the content for a name: [`Directory`](crate::server::Directory), [`Memory`], or a policy of the
-/// caller's that knows the client by its address.
+/// Gives the content for a name: [`Directory`](crate::server::Directory), [`Memory`], or a policy
+/// of the caller's that knows the client by its address.
 pub trait Source: Send + Sync + 'static {
     /// Finds what this client gets for this request.
     ///
-    /// It is called once for each transfer, from a task of its own, and counts against the caps while it
-    /// runs: answer in bounded time.
+    /// It is called once for each transfer, from a task of its own, and counts against the caps
+    /// while it runs: answer in bounded time.
     ///
     /// # Errors
     ///
@@ -65,7 +65,8 @@ pub struct Request<'a> {
     pub client: SocketAddr,
     /// The address of ours that the client asked, where the platform tells.
     pub local: Option<IpAddr>,
-    /// The file name as it was sent: untrusted bytes. [`RelativePath::parse`] makes a safe path of it.
+    /// The file name as it was sent: untrusted bytes. [`RelativePath::parse`] makes a safe path of
+    /// it.
     pub name: &'a [u8],
     /// Whether the bytes go over the wire as they are or as netascii; the server sees to that.
     pub mode: TransferMode,
@@ -75,8 +76,8 @@ pub struct Request<'a> {
 
 /// Why a client does not get a file.
 ///
-/// The text that the client sees is fixed at compile time, so that no path of the server gets into it;
-/// what else there is to say goes into the detail, which only the observer sees.
+/// The text that the client sees is fixed at compile time, so that no path of the server gets into
+/// it; what else there is to say goes into the detail, which only the observer sees.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
     code: Option<ErrorCode>,

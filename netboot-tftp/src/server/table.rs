@@ -1,7 +1,8 @@
 //! Which transfers run: caps, and requests that are repeated.
 //!
-//! A client is its address and port, for that is what its transfer is known by on the wire (its TID, RFC
-//! 1350 §4). Every entry has its task, so the table never holds more than `max_transfers` entries.
+//! A client is its address and port, for that is what its transfer is known by on the wire (its
+//! TID, RFC 1350 §4). Every entry has its task, so the table never holds more than `max_transfers`
+//! entries.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -22,19 +23,19 @@ pub(crate) type Queued = Box<[u8]>;
 pub(crate) struct Control {
     /// Set by the transfer while it has had progress and now waits for a retry.
     pub(crate) stalled: AtomicBool,
-    /// Set by the transfer when its file is complete and it only stays to repeat its last ACK. It counts as
-    /// long as its place is not needed.
+    /// Set by the transfer when its file is complete and it only stays to repeat its last ACK. It
+    /// counts as long as its place is not needed.
     pub(crate) leaving: AtomicBool,
-    /// Set by the transfer while its client has never answered and a first retry is over: its place goes to
-    /// a client that asks when there is no other.
+    /// Set by the transfer while its client has never answered and a first retry is over: its place
+    /// goes to a client that asks when there is no other.
     pub(crate) unanswered: AtomicBool,
     /// Set by the listener, before it rings, where the place is taken for another client.
     pub(crate) displaced: AtomicBool,
     /// Set by the listener, before it rings, where another request takes the transfer's place.
     pub(crate) superseded: AtomicBool,
-    /// Set by the listener, before it rings, where the client has sent its request again, and taken back by
-    /// a transfer that goes on after it has taken what came before. Where one ends first, its client has had
-    /// the file already and asks for it anew.
+    /// Set by the listener, before it rings, where the client has sent its request again, and taken
+    /// back by a transfer that goes on after it has taken what came before. Where one ends first,
+    /// its client has had the file already and asks for it anew.
     pub(crate) repeated: AtomicBool,
     /// Rung by the listener when it has set something.
     pub(crate) bell: Notify,
@@ -96,8 +97,8 @@ impl Table {
 
     /// Decides on a request, which is compared byte by byte with the one that runs.
     ///
-    /// A different request from the same port, or the same after a standstill, means that the client has
-    /// given up the transfer that runs: it is told to end.
+    /// A different request from the same port, or the same after a standstill, means that the
+    /// client has given up the transfer that runs: it is told to end.
     pub(crate) fn admit(&mut self, client: SocketAddr, request: &[u8]) -> Admission {
         if let Some(running) = self.running.get(&client) {
             let over = [&running.control.stalled, &running.control.leaving];
@@ -118,8 +119,8 @@ impl Table {
         Admission::New
     }
 
-    /// Ends a transfer of such a client that is only leaving, or else one whose client was never heard, if
-    /// there is one.
+    /// Ends a transfer of such a client that is only leaving, or else one whose client was never
+    /// heard, if there is one.
     fn make_room(&self, of: impl Fn(&SocketAddr) -> bool) -> bool {
         let of_such = || self.running.iter().filter(|(client, _)| of(client));
         let controls = || of_such().map(|(_, running)| &running.control);
@@ -145,8 +146,9 @@ impl Table {
         self.running.insert(client, running);
     }
 
-    /// Hands a packet, cut to `max_len`, to the transfer of this client, and says whether there is one that
-    /// waits for packets here. A transfer that has not taken what came before loses it, as a socket would.
+    /// Hands a packet, cut to `max_len`, to the transfer of this client, and says whether there is
+    /// one that waits for packets here. A transfer that has not taken what came before loses it, as
+    /// a socket would.
     pub(crate) fn deliver(&self, client: SocketAddr, packet: &[u8], max_len: usize) -> bool {
         let inbox = self.running.get(&client).and_then(|r| r.inbox.as_ref());
         if let Some(inbox) = inbox {
@@ -155,8 +157,8 @@ impl Table {
         inbox.is_some()
     }
 
-    /// Takes out a transfer whose task has ended, however it ended, and gives it back with its client unless
-    /// another has taken its place.
+    /// Takes out a transfer whose task has ended, however it ended, and gives it back with its
+    /// client unless another has taken its place.
     pub(crate) fn remove(&mut self, task: Id) -> Option<(SocketAddr, Running)> {
         let client = self.by_task.remove(&task)?;
         if let Some(count) = self.per_client.get_mut(&client.ip()) {

@@ -64,8 +64,8 @@ pub(crate) struct Job {
     pub(crate) inbox: Option<Inbox<Queued>>,
 }
 
-/// Buffers for a run of blocks, lent to a transfer while it sends: as many as there are threads that do so,
-/// and a few more where sockets are full.
+/// Buffers for a run of blocks, lent to a transfer while it sends: as many as there are threads
+/// that do so, and a few more where sockets are full.
 #[derive(Debug, Default)]
 pub(crate) struct Buffers {
     free: Mutex<Vec<Box<[u8]>>>,
@@ -121,8 +121,8 @@ enum Opened {
     Upload(Upload),
 }
 
-/// Serves one request from its file to its end, and says whether it was the client's end, too: it may then
-/// ask for the same again.
+/// Serves one request from its file to its end, and says whether it was the client's end, too: it
+/// may then ask for the same again.
 pub(crate) async fn run<S: Source>(shared: &Shared<S>, mut job: Job) -> bool {
     let request = Request {
         client: job.client,
@@ -253,8 +253,8 @@ fn report<S>(
     });
 }
 
-/// The largest UDP payload that is sent unfragmented where the system does not know the MTU: an Ethernet
-/// frame of 1500 bytes after the headers of IPv6.
+/// The largest UDP payload that is sent unfragmented where the system does not know the MTU: an
+/// Ethernet frame of 1500 bytes after the headers of IPv6.
 const PAYLOAD_OF_ETHERNET: usize = 1452;
 
 /// The server's limits, and the MTU where blocks leave from the listening socket, which may not be

@@ -8,14 +8,16 @@ use std::pin::Pin;
 use crate::error_code::ErrorCode;
 use crate::server::source::Refusal;
 
-/// Takes what one client writes: a file of a [`Directory`](crate::server::Directory), or whatever the caller
-/// makes an [`Upload`] of.
+/// Takes what one client writes: a file of a [`Directory`](crate::server::Directory), or whatever
+/// the caller makes an [`Upload`] of.
 ///
-/// Nothing of it may be seen before [`Sink::commit`]. A sink that is dropped without that was of a transfer
-/// which failed, or of a server which stopped: its [`Drop`] takes away what it has put anywhere.
+/// Nothing of it may be seen before [`Sink::commit`]. A sink that is dropped without that was of a
+/// transfer which failed, or of a server which stopped: its [`Drop`] takes away what it has put
+/// anywhere.
 ///
-/// The client is told by the ERROR that suits the [`io::ErrorKind`] of what failed: 6 for `AlreadyExists`, 3
-/// for `StorageFull` and its like, 2 for `PermissionDenied`, 1 for `NotFound`, 0 for any other.
+/// The client is told by the ERROR that suits the [`io::ErrorKind`] of what failed: 6 for
+/// `AlreadyExists`, 3 for `StorageFull` and its like, 2 for `PermissionDenied`, 1 for `NotFound`, 0
+/// for any other.
 ///
 /// ```
 /// use std::io;
@@ -125,13 +127,13 @@ impl Upload {
         Ok(())
     }
 
-    /// Puts the file where it belongs. One of a [`Directory`](crate::server::Directory) is then on the disk
-    /// and has its name.
+    /// Puts the file where it belongs. One of a [`Directory`](crate::server::Directory) is then on
+    /// the disk and has its name.
     ///
     /// # Errors
     ///
-    /// Those of the sink, as `AlreadyExists` where another file has come to have the name and must not be
-    /// replaced. Then nothing of the file is left.
+    /// Those of the sink, as `AlreadyExists` where another file has come to have the name and must
+    /// not be replaced. Then nothing of the file is left.
     pub async fn commit(mut self) -> io::Result<()> {
         self.flush().await?;
         self.sink.commit().await

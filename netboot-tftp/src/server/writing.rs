@@ -52,7 +52,8 @@ pub(crate) async fn run<S>(
             () = tokio::time::sleep_until(deadline) => continue,
             () = control.bell.notified() => {
                 let Some(end) = End::by_listener(control) else {
-                    // Who writes a file has not had the answer to its last block before this end has it.
+                    // Who writes a file has not had the answer to its last block before this end
+                    // has it.
                     control.repeated.store(false, Ordering::Relaxed);
                     continue;
                 };
@@ -115,7 +116,8 @@ impl<S> Driver<'_, '_, S> {
         }
     }
 
-    /// Writes what came, and answers as often as the receiver wants to: the next window may be among it.
+    /// Writes what came, and answers as often as the receiver wants to: the next window may be
+    /// among it.
     async fn take_what_came(&mut self, buffer: &mut [u8]) -> Option<Turn> {
         while let Some(bytes) = self.line.take(buffer) {
             let received = self.receiver.handle_input(self.clock.now(), bytes);

@@ -7,8 +7,8 @@ use tokio::task::{LocalSet, spawn_blocking};
 
 use crate::namespace::{SIZES, content, in_namespace, run, text};
 
-/// Has `client` work in a folder against a server at 127.0.0.1 that serves files named by their sizes and
-/// takes others; in both modes.
+/// Has `client` work in a folder against a server at 127.0.0.1 that serves files named by their
+/// sizes and takes others; in both modes.
 fn against_ours(client: fn(&Path)) {
     for single_port in [false, true] {
         in_namespace(move || {

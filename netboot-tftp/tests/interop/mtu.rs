@@ -8,8 +8,8 @@ use netboot_tftp::server::{Event, Memory, Server, Settings};
 
 use crate::namespace::{Neighbour, content, in_namespace};
 
-/// Fetches a file across the cable by blocks of 4000 bytes, if the server agrees, and gives the client's
-/// view and the sizes at which the server has found that segments are refused.
+/// Fetches a file across the cable by blocks of 4000 bytes, if the server agrees, and gives the
+/// client's view and the sizes at which the server has found that segments are refused.
 fn fetch(single_port: bool) -> (Completed, Vec<usize>) {
     in_namespace(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,4 +1,5 @@
-//! Network namespaces without names: each lives as long as a thread, and what that thread starts, is in it.
+//! Network namespaces without names: each lives as long as a thread, and what that thread starts,
+//! is in it.
 
 use std::ffi::OsStr;
 use std::os::unix::process::CommandExt;
@@ -23,7 +24,8 @@ pub(crate) fn in_namespace<T: Send + 'static>(work: impl FnOnce() -> T + Send + 
 fn enter() {
     unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace (root is needed)");
     ip("link set lo up");
-    // Resolvers, that of tftpd-hpa for one, believe in no IPv4 where the loopback address is the only one.
+    // Resolvers, that of tftpd-hpa for one, believe in no IPv4 where the loopback address is the
+    // only one.
     ip("addr add 10.9.1.1/32 dev lo");
 }
 

@@ -22,8 +22,8 @@ fn root() -> TempDir {
     root
 }
 
-/// Reads everything, and writes it if the server takes files, with the options of RFC 1350, 2348 and 7440.
-/// The server may still be starting: the client asks until it answers.
+/// Reads everything, and writes it if the server takes files, with the options of RFC 1350, 2348
+/// and 7440. The server may still be starting: the client asks until it answers.
 fn ours(root: &Path, writes: bool, netascii: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -1,4 +1,5 @@
-//! Both ends of the protocol: by hand-written packets, over a simulated link, and over loopback sockets.
+//! Both ends of the protocol: by hand-written packets, over a simulated link, and over loopback
+//! sockets.
 
 #[cfg(feature = "tokio")]
 mod client;

@@ -1,5 +1,5 @@
-//! Sender and receiver over a simulated link, with virtual time: loss, duplication, reordering and delay
-//! in both directions, by seed.
+//! Sender and receiver over a simulated link, with virtual time: loss, duplication, reordering and
+//! delay in both directions, by seed.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -311,7 +311,8 @@ fn a_window_of_65535_blocks_is_told_apart() {
 
 #[test]
 fn duplicates_do_not_multiply() {
-    // The Sorcerer's Apprentice: every packet comes twice, at once or late, and nothing is sent twice for it.
+    // The Sorcerer's Apprentice: every packet comes twice, at once or late, and nothing is sent
+    // twice for it.
     let file = content(300_000);
     for (windowsize, direction) in both(&[1, 2, 16, 64]) {
         for lag_us in [0, 100, 900, 1100, 3000, 30_000] {
@@ -336,8 +337,8 @@ fn duplicates_do_not_multiply() {
 
 #[test]
 fn one_lost_packet_in_a_hundred_costs_milliseconds_and_not_seconds() {
-    // 1 MiB in blocks of 1428 and windows of 16 over a round trip of 1 ms: issue 4's target is a fifth of
-    // the best peer's 2 s.
+    // 1 MiB in blocks of 1428 and windows of 16 over a round trip of 1 ms: issue 4's target is a
+    // fifth of the best peer's 2 s.
     let link = Link {
         loss: 10,
         delay_us: 500,
@@ -372,8 +373,8 @@ fn one_lost_packet_in_a_hundred_costs_milliseconds_and_not_seconds() {
 
 #[test]
 fn a_loss_in_the_first_exchange_does_not_slow_all_that_follows() {
-    // 300 kB in windows of 64 over a round trip of 1 ms of which a fifth is lost: no window arrives whole,
-    // and of a request or an OACK that was sent twice no round trip can be told.
+    // 300 kB in windows of 64 over a round trip of 1 ms of which a fifth is lost: no window arrives
+    // whole, and of a request or an OACK that was sent twice no round trip can be told.
     let link = Link {
         loss: 200,
         delay_us: 500,
@@ -506,7 +507,8 @@ mod properties {
                 Some(Ok(stats)) => {
                     prop_assert_eq!(stats.bytes, size as u64);
                     prop_assert!(outcome.file == file);
-                    // The sender may miss every one of the last ACKs; it then says that all was sent.
+                    // The sender may miss every one of the last ACKs; it then says that all was
+                    // sent.
                     let sender_knows = matches!(
                         outcome.sender,
                         Some(Ok(_) | Err(TransferError::TimedOut { all_sent: true, .. }))

@@ -11,7 +11,8 @@ const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// What a sender puts on the wire now, each datagram by itself, and when it wants to be asked again.
+/// What a sender puts on the wire now, each datagram by itself, and when it wants to be asked
+/// again.
 fn drain(sender: &mut Sender, now: Duration, file: &[u8]) -> (Vec<Vec<u8>>, Option<Duration>) {
     let mut buf = vec![0; 65507];
     let mut sent = Vec::new();
@@ -265,7 +266,8 @@ fn a_window_waits_until_all_of_it_can_be_had_and_the_client_is_not_suspected_mea
     assert_eq!(blocks(&sent), [1, 2, 3, 4]);
     assert_eq!(deadline, Some(ms(3_000_030)));
     assert_eq!(sender.stats_at(ms(3_000_000)).timeouts, 0);
-    // Block 3 is lost: it comes again with what follows and can be had, and again until it is answered.
+    // Block 3 is lost: it comes again with what follows and can be had, and again until it is
+    // answered.
     sender.handle_input(ms(3_000_010), &[0, 4, 0, 2]);
     assert_eq!(sender.window(), 16..48);
     sender.set_available(40);
@@ -314,8 +316,8 @@ fn a_dead_client_is_given_up_within_a_minute_and_told_so() {
 
 #[test]
 fn a_window_is_never_allocated_from_the_request() {
-    // 65535 blocks of 65464 bytes are 4 GiB; the sender works with what buffer it is given, and clones
-    // into as many bytes as its type has.
+    // 65535 blocks of 65464 bytes are 4 GiB; the sender works with what buffer it is given, and
+    // clones into as many bytes as its type has.
     let request = b"\x00\x01f\0octet\0blksize\x0065464\0windowsize\x0065535\0";
     let Ok(Packet::Rrq(request)) = Packet::decode(request) else {
         panic!("not a read request");

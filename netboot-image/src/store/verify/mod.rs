@@ -97,12 +97,14 @@ impl Report {
 }
 
 impl Store {
-    /// Reads every file of an image's current generation, or of the one given, and compares it with the manifest.
+    /// Reads every file of an image's current generation, or of the one given, and compares it with
+    /// the manifest.
     ///
     /// Several files are read at a time, on as many threads as there are processors.
     ///
     /// # Errors
-    /// [`StoreError::NoSuchImage`], [`StoreError::NoSuchGeneration`]; damage is no error but stands in the report.
+    /// [`StoreError::NoSuchImage`], [`StoreError::NoSuchGeneration`]; damage is no error but stands
+    /// in the report.
     pub fn verify(
         &self,
         name: &ImageName,
@@ -111,7 +113,8 @@ impl Store {
         self.verify_with(name, generation, &|_| ControlFlow::Continue(()))
     }
 
-    /// Verifies as [`verify`](Self::verify) does. `progress` is called from all the threads; breaking cancels.
+    /// Verifies as [`verify`](Self::verify) does. `progress` is called from all the threads;
+    /// breaking cancels.
     ///
     /// # Errors
     /// As [`verify`](Self::verify), and [`StoreError::Cancelled`].
@@ -134,8 +137,9 @@ impl Store {
             .ok_or_else(|| StoreError::NoSuchImage { name: name.clone() })
     }
 
-    /// Verifies the current generation of every image as [`verify`](Self::verify) does, all files of all images side by
-    /// side. What [`list`](Self::list) gives as problems is in the reports as damage. In order of the names.
+    /// Verifies the current generation of every image as [`verify`](Self::verify) does, all files
+    /// of all images side by side. What [`list`](Self::list) gives as problems is in the reports as
+    /// damage. In order of the names.
     ///
     /// # Errors
     /// [`StoreError::Cancelled`], or that the store's directory cannot be read.
@@ -143,7 +147,8 @@ impl Store {
         self.verify_all_with(&|_| ControlFlow::Continue(()))
     }
 
-    /// Verifies as [`verify_all`](Self::verify_all) does, with `progress` as in [`verify_with`](Self::verify_with).
+    /// Verifies as [`verify_all`](Self::verify_all) does, with `progress` as in
+    /// [`verify_with`](Self::verify_with).
     ///
     /// # Errors
     /// As [`verify_all`](Self::verify_all), and [`StoreError::Cancelled`].

@@ -20,7 +20,8 @@ struct Outcome {
     damage: Option<Damage>,
 }
 
-/// Reads the files of all plans on as many threads as there are processors, and completes the reports.
+/// Reads the files of all plans on as many threads as there are processors, and completes the
+/// reports.
 pub(super) fn run(plans: Vec<Plan>, progress: &Callback<'_>) -> Result<Vec<Report>, StoreError> {
     let queue: Vec<(usize, usize)> = plans
         .iter()
@@ -106,7 +107,8 @@ pub(super) fn run(plans: Vec<Plan>, progress: &Callback<'_>) -> Result<Vec<Repor
     Ok(reports)
 }
 
-/// Reads one file and tells how many bytes it had and what is wrong with it; nothing when `progress` broke.
+/// Reads one file and tells how many bytes it had and what is wrong with it; nothing when
+/// `progress` broke.
 fn read(
     job: &Job,
     progress: &mut dyn FnMut(u64) -> ControlFlow<()>,

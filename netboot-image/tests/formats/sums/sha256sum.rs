@@ -87,7 +87,8 @@ fn sha256sum_confirms_what_is_written() {
     }
 }
 
-/// Lines that are right, wrong and in between: `sha256sum -c` is asked what it makes of each, one at a time.
+/// Lines that are right, wrong and in between: `sha256sum -c` is asked what it makes of each, one
+/// at a time.
 #[test]
 fn sha256sum_takes_and_refuses_the_same_lines() {
     let dir = directory();
@@ -139,7 +140,8 @@ fn sha256sum_takes_and_refuses_the_same_lines() {
         " ".to_owned(),
     ];
     for line in lines {
-        // A sound tagged line first, so that one line that is none is a warning and never "no lines at all".
+        // A sound tagged line first, so that one line that is none is a warning and never "no lines
+        // at all".
         let text = format!("SHA256 (plain) = {hex}\n{line}");
         fs::write(dir.path().join("SUMS"), &text).expect("written");
         let theirs = sha256sum(dir.path(), &["--warn", "-c", "SUMS"], &[]);

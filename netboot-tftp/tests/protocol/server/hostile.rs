@@ -1,4 +1,5 @@
-//! Clients that mean harm: whatever they send, the others are served and the server stays within its caps.
+//! Clients that mean harm: whatever they send, the others are served and the server stays within
+//! its caps.
 
 use std::time::Duration;
 

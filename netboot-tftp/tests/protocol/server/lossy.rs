@@ -1,4 +1,5 @@
-//! Real sockets with a bad link between them: a relay that loses packets and holds them up, by seed.
+//! Real sockets with a bad link between them: a relay that loses packets and holds them up, by
+//! seed.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -35,7 +36,8 @@ impl Chance {
     }
 }
 
-/// Starts a relay to a server and gives the address that clients ask. It runs as long as its set of tasks.
+/// Starts a relay to a server and gives the address that clients ask. It runs as long as its set of
+/// tasks.
 async fn relay(tasks: &mut JoinSet<()>, server: SocketAddr, link: Link, odd: u64) -> SocketAddr {
     let front = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
     let addr = front.local_addr().unwrap();

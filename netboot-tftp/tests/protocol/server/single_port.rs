@@ -97,8 +97,8 @@ async fn files_come_through_both_ways_in_lockstep_and_in_windows() {
 
 #[tokio::test]
 async fn blocks_are_no_larger_than_the_mtu_allows() {
-    // The loopback interface of Linux has an MTU of 65536, less headers of 20, 8 and 4 bytes; its IPv6
-    // headers are 20 bytes longer.
+    // The loopback interface of Linux has an MTU of 65536, less headers of 20, 8 and 4 bytes; its
+    // IPv6 headers are 20 bytes longer.
     if !cfg!(target_os = "linux") {
         return;
     }

@@ -1,5 +1,5 @@
-//! What all these tests share: a server whose events can be waited for, a client made of a bare socket, and
-//! files.
+//! What all these tests share: a server whose events can be waited for, a client made of a bare
+//! socket, and files.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use tokio::time::timeout;
 /// A test that hangs has failed; this says so before the harness loses patience.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Timers that never run out within a test: each packet then comes once, however slow the machine is.
+/// Timers that never run out within a test: each packet then comes once, however slow the machine
+/// is.
 pub(crate) fn unhurried() -> TransferSettings {
     let hour = Duration::from_secs(3600);
     TransferSettings::default()
