@@ -293,7 +293,8 @@ impl Sender {
     /// sent before.
     fn sendable_end(&self) -> u64 {
         let end = self.window_end();
-        if self.available >= self.bytes_in(end) {
+        // Asked once a window: where nothing is held back, it multiplies nothing.
+        if self.available == u64::MAX || self.available >= self.bytes_in(end) {
             end
         } else {
             end.min(self.highest)
