@@ -23,7 +23,7 @@ pub(super) fn request(telemetry: &Telemetry, interface: &str, outcome: &Outcome,
     telemetry.emit(
         of.hardware.mac(),
         Kind::Dhcp {
-            message: of.request.to_string(),
+            message: of.request,
             interface: interface.to_owned(),
             address: of.address,
             host_name: of.host_name.clone(),
@@ -45,7 +45,7 @@ pub(super) fn reply(
     telemetry.emit(
         of.hardware.mac(),
         Kind::Dhcp {
-            message: reply.kind.to_string(),
+            message: reply.kind,
             interface: interface.to_owned(),
             address: of.address,
             host_name: of.host_name.clone(),
@@ -61,7 +61,7 @@ pub(super) fn unsent(telemetry: &Telemetry, interface: &str, reply: &Reply, erro
     telemetry.emit(
         reply.transaction.hardware.mac(),
         Kind::DhcpIgnored {
-            message: reply.kind.to_string(),
+            message: reply.kind,
             interface: interface.to_owned(),
             why: format!("it cannot be sent: {error}"),
         },
@@ -77,7 +77,7 @@ pub(super) fn silence(telemetry: &Telemetry, interface: &str, silence: &Silence)
     telemetry.emit(
         silence.transaction.hardware.mac(),
         Kind::DhcpIgnored {
-            message: silence.transaction.request.to_string(),
+            message: silence.transaction.request,
             interface: interface.to_owned(),
             why: silence.reason.to_string(),
         },

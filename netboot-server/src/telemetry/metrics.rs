@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use netboot_dhcp::value::MessageType;
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
@@ -187,8 +188,8 @@ impl Metrics {
 
     /// Counts what happened.
     pub(crate) fn count_event(&self, kind: &Kind) {
-        let dhcp = |message: &str, outcome| {
-            let labels = [message_label(message), outcome];
+        let dhcp = |message: &MessageType, outcome| {
+            let labels = [message_label(*message), outcome];
             self.dhcp_messages.with_label_values(&labels).inc();
         };
         let tftp = |outcome| self.tftp_transfers.with_label_values(&[outcome]).inc();
@@ -250,7 +251,7 @@ impl Metrics {
     }
 
     /// Says how long it took from taking a DHCP message to sending its reply of this type.
-    pub(crate) fn dhcp_replied(&self, message: &str, took: Duration) {
+    pub(crate) fn dhcp_replied(&self, message: MessageType, took: Duration) {
         let seconds = self.dhcp_reply.with_label_values(&[message_label(message)]);
         seconds.observe(took.as_secs_f64());
     }
@@ -267,19 +268,11 @@ impl Metrics {
     }
 }
 
-fn message_label(message: &str) -> &'static str {
-    const KNOWN: [&str; 8] = [
-        "DHCPDISCOVER",
-        "DHCPOFFER",
-        "DHCPREQUEST",
-        "DHCPDECLINE",
-        "DHCPACK",
-        "DHCPNAK",
-        "DHCPRELEASE",
-        "DHCPINFORM",
-    ];
-    let known = KNOWN.into_iter().find(|known| *known == message);
-    known.unwrap_or("other")
+/// The messages of RFC 2131 by name.
+fn message_label(message: MessageType) -> &'static str {
+    let of_rfc_2131 = MessageType::DISCOVER.0..=MessageType::INFORM.0;
+    let known = of_rfc_2131.contains(&message.0);
+    known.then(|| message.name()).flatten().unwrap_or("other")
 }
 
 fn stage_label(stage: Progress) -> &'static str {

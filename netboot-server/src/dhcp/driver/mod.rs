@@ -372,9 +372,7 @@ impl Driver {
                 self.say_no_router(of.hardware.mac());
             }
             let took = turn.began.elapsed();
-            telemetry
-                .metrics()
-                .dhcp_replied(&reply.kind.to_string(), took);
+            telemetry.metrics().dhcp_replied(reply.kind, took);
         }
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use netboot_dhcp::MacAddr;
+use netboot_dhcp::value::MessageType;
 use serde::Serialize;
 
 use super::{Kind, Stage};
@@ -129,7 +130,7 @@ impl Progress {
     /// an address, iPXE before it has its script.
     fn is_behind(self, kind: &Kind) -> bool {
         match kind {
-            Kind::Dhcp { message, stage, .. } if message == "DHCPDISCOVER" => match stage {
+            Kind::Dhcp { message, stage, .. } if *message == MessageType::DISCOVER => match stage {
                 Stage::Firmware => self > Self::Asked,
                 Stage::Ipxe => self > Self::Program,
                 Stage::Server | Stage::System => false,
@@ -142,8 +143,8 @@ impl Progress {
 /// The step that an event completes.
 fn reached(kind: &Kind) -> Option<Progress> {
     match kind {
-        Kind::Dhcp { message, .. } if message == "DHCPDISCOVER" => Some(Progress::Asked),
-        Kind::Dhcp { message, .. } if message == "DHCPACK" => Some(Progress::Leased),
+        Kind::Dhcp { message, .. } if *message == MessageType::DISCOVER => Some(Progress::Asked),
+        Kind::Dhcp { message, .. } if *message == MessageType::ACK => Some(Progress::Leased),
         Kind::TftpSent { name, .. } => match Resource::of(name) {
             Resource::Image => Some(Progress::Image),
             _ => Some(Progress::Program),

@@ -206,6 +206,8 @@ impl fmt::Display for Machine {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use netboot_dhcp::value::MessageType;
+
     use super::*;
     use crate::telemetry::events::Stage;
 
@@ -217,7 +219,7 @@ mod tests {
             boot_id: 1,
             machine: Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56])),
             kind: Kind::Dhcp {
-                message: "DHCPACK".into(),
+                message: MessageType::ACK,
                 interface: "eth1".into(),
                 address: Some(Ipv4Addr::new(192, 168, 100, 150)),
                 host_name: Some("netboot-client".into()),

@@ -10,7 +10,8 @@ mod ring;
 use std::net::{IpAddr, Ipv4Addr};
 
 use netboot_dhcp::MacAddr;
-use serde::Serialize;
+use netboot_dhcp::value::MessageType;
+use serde::{Serialize, Serializer};
 
 pub(crate) use boots::Step;
 pub use boots::{MACHINES, Progress, Summary};
@@ -40,8 +41,9 @@ pub struct Event {
 pub enum Kind {
     /// A DHCP message came in or went out.
     Dhcp {
-        /// The message type as RFC 2131 names it, `DHCPDISCOVER`.
-        message: String,
+        /// The message type, in JSON as RFC 2131 names it: `DHCPDISCOVER`.
+        #[serde(serialize_with = "by_name")]
+        message: MessageType,
         /// The interface.
         interface: String,
         /// The address it was about.
@@ -57,8 +59,9 @@ pub enum Kind {
     },
     /// A DHCP message that got no answer.
     DhcpIgnored {
-        /// The message type as RFC 2131 names it.
-        message: String,
+        /// The message type, in JSON as RFC 2131 names it.
+        #[serde(serialize_with = "by_name")]
+        message: MessageType,
         /// The interface.
         interface: String,
         /// Why.
@@ -263,6 +266,10 @@ pub enum Stage {
     System,
 }
 
+fn by_name<S: Serializer>(message: &MessageType, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(message)
+}
+
 /// A stranger's text as it may stand in an event: short, and without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const LONGEST: usize = 200;
@@ -289,9 +296,9 @@ mod tests {
         }
     }
 
-    fn dhcp(message: &str, stage: Stage) -> Kind {
+    fn dhcp(message: MessageType, stage: Stage) -> Kind {
         Kind::Dhcp {
-            message: message.into(),
+            message,
             interface: "eth1".into(),
             address: None,
             host_name: None,
@@ -331,19 +338,19 @@ mod tests {
     fn a_machine_that_starts_over_starts_the_next_boot() {
         let mac = MacAddr([2, 0, 0, 0, 0, 1]);
         let steps = [
-            (1, dhcp("DHCPDISCOVER", Stage::Firmware)),
-            (1, dhcp("DHCPOFFER", Stage::Server)),
+            (1, dhcp(MessageType::DISCOVER, Stage::Firmware)),
+            (1, dhcp(MessageType::OFFER, Stage::Server)),
             // Not answered in time, so asked again.
-            (1, dhcp("DHCPDISCOVER", Stage::Firmware)),
-            (1, dhcp("DHCPACK", Stage::Server)),
-            (1, dhcp("DHCPDISCOVER", Stage::Ipxe)),
-            (1, dhcp("DHCPACK", Stage::Server)),
+            (1, dhcp(MessageType::DISCOVER, Stage::Firmware)),
+            (1, dhcp(MessageType::ACK, Stage::Server)),
+            (1, dhcp(MessageType::DISCOVER, Stage::Ipxe)),
+            (1, dhcp(MessageType::ACK, Stage::Server)),
             (1, script()),
-            (1, dhcp("DHCPDISCOVER", Stage::System)),
+            (1, dhcp(MessageType::DISCOVER, Stage::System)),
             // Its ROM is iPXE: switched off and on.
-            (2, dhcp("DHCPDISCOVER", Stage::Ipxe)),
-            (2, dhcp("DHCPACK", Stage::Server)),
-            (3, dhcp("DHCPDISCOVER", Stage::Firmware)),
+            (2, dhcp(MessageType::DISCOVER, Stage::Ipxe)),
+            (2, dhcp(MessageType::ACK, Stage::Server)),
+            (3, dhcp(MessageType::DISCOVER, Stage::Firmware)),
         ];
         let events = Events::default();
         let mut reader = events.reader();
@@ -380,8 +387,8 @@ mod tests {
         };
         // What Debian's shim and GRUB asked of a server, in this order.
         let steps = [
-            dhcp("DHCPDISCOVER", Stage::Firmware),
-            dhcp("DHCPACK", Stage::Server),
+            dhcp(MessageType::DISCOVER, Stage::Firmware),
+            dhcp(MessageType::ACK, Stage::Server),
             sent("shimx64.efi"),
             refused("revocations_sku.efi"),
             refused("revocations_sbat.efi"),
