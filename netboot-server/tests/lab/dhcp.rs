@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::firmware::{assert_image_served, assert_shell_with, power_on, print_steps};
 use crate::lan::{Ends, Switch};
+use crate::program::{self, Program};
 use crate::relay;
 use crate::server::{MAC, PATIENCE, Server, TAP, add_debian};
 
@@ -302,10 +303,20 @@ fn machines_behind_debians_relay_get_addresses_of_their_network() {
 }
 
 /// A machine boots beside dnsmasq, which gives it its address and knows of no boot.
-fn boots_beside_dnsmasq(firmware: Firmware, token: &str, logged: &[&[&str]]) {
+fn boots_beside_dnsmasq(
+    firmware: Firmware,
+    programs: &[(&str, Program)],
+    token: &str,
+    logged: &[&[&str]],
+) {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
     add_debian(&state, token);
+    let folder = state.join("tftp");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for (name, program) in programs {
+        program.put(&folder.join(name));
+    }
     let switch = Switch::new();
     switch.tap(TAP);
     let servers = switch.host("eth1", Some(SERVER));
@@ -332,6 +343,7 @@ fn boots_beside_dnsmasq(firmware: Firmware, token: &str, logged: &[&[&str]]) {
 fn bios_boots_in_proxy_mode_beside_dnsmasq() {
     boots_beside_dnsmasq(
         Firmware::BIOS,
+        &[],
         "bios-proxy-3d1c",
         &[&[
             "DHCPOFFER(eth1)",
@@ -346,11 +358,27 @@ fn bios_boots_in_proxy_mode_beside_dnsmasq() {
 fn uefi_boots_in_proxy_mode_beside_dnsmasq() {
     boots_beside_dnsmasq(
         Firmware::UEFI,
+        program::IPXE_2019,
         "uefi-proxy-92ab",
         &[
             // On port 4011, when it has its address.
             &["DHCPACK(eth1) 192.168.100.1", MAC, "boots ipxe.efi"],
             &["TFTP", MAC, "sent ipxe.efi"],
+        ],
+    );
+}
+
+/// Before it has an address this iPXE runs `autoexec.ipxe`.
+#[test]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, ovmf, dnsmasq-base and debian-installer-12-netboot-amd64"]
+fn uefi_boots_with_ipxe_of_2025_in_proxy_mode_beside_dnsmasq() {
+    boots_beside_dnsmasq(
+        Firmware::UEFI,
+        program::IPXE_2025,
+        "uefi-proxy-2025-6f0e",
+        &[
+            &["DHCPACK(eth1) 192.168.100.1", MAC, "boots ipxe.efi"],
+            &["TFTP", MAC, "sent autoexec.ipxe"],
         ],
     );
 }
