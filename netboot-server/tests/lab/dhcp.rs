@@ -309,6 +309,9 @@ fn boots_beside_dnsmasq(
     token: &str,
     logged: &[&[&str]],
 ) {
+    let named = programs.first();
+    let named = named.map(|(name, _)| format!("program = \"{name}\""));
+    let config = [PROXY, &named.unwrap_or_default()].concat();
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
     add_debian(&state, token);
@@ -323,14 +326,14 @@ fn boots_beside_dnsmasq(
     let others = switch.host("eth2", Some(DNSMASQ));
     let leases = scratch.path().join("dnsmasq.leases");
     let _dnsmasq = Ends::dnsmasq(&others, "eth2", &leases.display().to_string(), "");
-    let server = Server::start(&servers, &state, PROXY, 3);
+    let server = Server::start(&servers, &state, &config, 3);
     let console = power_on(&switch.namespace, firmware, scratch.path());
     assert_shell_with(&console, token);
     console.power_off();
     for parts in logged {
         server.assert_logged(parts);
     }
-    server.assert_logged(&["/boot.ipxe", MAC, "image debian @1"]);
+    server.assert_logged(&["HTTP", MAC, "image debian @1"]);
     assert_image_served(&server);
     print_steps(&server);
     let lent = std::fs::read_to_string(&leases).expect("dnsmasq's leases");
@@ -380,6 +383,18 @@ fn uefi_boots_with_ipxe_of_2025_in_proxy_mode_beside_dnsmasq() {
             &["DHCPACK(eth1) 192.168.100.1", MAC, "boots ipxe.efi"],
             &["TFTP", MAC, "sent autoexec.ipxe"],
         ],
+    );
+}
+
+/// Over HTTP GRUB of 2.12 takes its server from the URL that the firmware was offered.
+#[test]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, ovmf, dnsmasq-base and debian-installer-12-netboot-amd64"]
+fn in_proxy_mode_secure_boot_loads_shim_and_grub_by_http() {
+    boots_beside_dnsmasq(
+        Firmware::UEFI_SECURE_BOOT.by_http(),
+        program::SHIM_16,
+        "proxy-http-grub-27e4",
+        &[&["HTTP", MAC, "grub.cfg"]],
     );
 }
 
