@@ -270,6 +270,8 @@ impl Machine {
                     &format!("if=pflash,format=raw,file={}", variables.display()),
                 ]);
                 push(&["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=n"]);
+                // EDK2 since 2024 has no network where it has no random numbers.
+                push(&["-device", "virtio-rng-pci"]);
             }
         }
         if !self.firmware.pxe {
