@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Parts, ipxe};
 use crate::config::platform::Platform;
 use crate::config::{Circuit, Config, Mode, is_grub};
-use crate::policy::{self, Decision, Origin, boot_file};
+use crate::policy::{self, Decision, Origin, Reason, boot_file};
 use crate::telemetry::events::Kind;
 use crate::world::{Machine, World};
 
@@ -34,6 +34,12 @@ pub(super) fn decide(dhcp: &Parts, world: &World, requester: &Requester<'_>) -> 
     {
         dhcp.telemetry
             .emit(machine.mac, Kind::GrubByProxy { program });
+    }
+    let dead_end = |reason: &&Reason| matches!(reason, Reason::GrubWithoutHttp(_));
+    if let Some(reason) = decision.reasons.iter().find(dead_end) {
+        let why = reason.to_string();
+        dhcp.telemetry
+            .emit(machine.mac, Kind::ProgramIsDeadEnd { why });
     }
     boot
 }

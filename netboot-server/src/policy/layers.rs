@@ -1,5 +1,6 @@
 //! What has a say about a machine: its target, that one's group, its network.
 
+use netboot_dhcp::value::Arch;
 use netboot_image::ImageName;
 use netboot_ipxe::LocalDisk;
 
@@ -117,6 +118,22 @@ impl<'w> Layers<'w> {
     }
 
     pub(super) fn program(
+        &self,
+        world: &World,
+        machine: &Machine,
+        reasons: &mut Vec<Reason>,
+    ) -> Program {
+        let program = self.chosen_program(world, machine, reasons);
+        if let Program::File(name) = &program
+            && machine.arch.is_some_and(Arch::is_http)
+            && let Some(grub) = world.programs().grub_without_http(name)
+        {
+            reasons.push(Reason::GrubWithoutHttp(grub.to_owned()));
+        }
+        program
+    }
+
+    fn chosen_program(
         &self,
         world: &World,
         machine: &Machine,

@@ -77,6 +77,8 @@ pub enum Reason {
     ProgramNotAtHand(Vec<String>),
     /// A boot program is at hand under the right name, and is for another platform.
     ProgramForOther(String, Platform),
+    /// The machine boots by UEFI's HTTP boot, and ends in this GRUB, which was built without HTTP.
+    GrubWithoutHttp(String),
 }
 
 /// Who says something about a machine.
@@ -102,6 +104,7 @@ impl Reason {
                 | Self::NoIpxeForUBoot
                 | Self::ProgramNotAtHand(_)
                 | Self::ProgramForOther(..)
+                | Self::GrubWithoutHttp(_)
         )
     }
 }
@@ -175,6 +178,11 @@ impl fmt::Display for Reason {
             Self::ProgramForOther(name, platform) => {
                 write!(f, "the {name} at hand is for {platform}")
             }
+            Self::GrubWithoutHttp(name) => write!(
+                f,
+                "the {name} at hand was built without HTTP, and stays at its prompt after UEFI HTTP \
+                 boot: let the machine start by PXE, or put one with HTTP into tftp/"
+            ),
         }
     }
 }

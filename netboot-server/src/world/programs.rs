@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -54,6 +54,8 @@ struct Program {
     /// What its header says that it is for, where it has one. Names do not tell: `ipxe.efi` is for
     /// x86-64 in one distribution's package and for ARM in another's.
     built_for: Option<Platform>,
+    /// Whether it is a GRUB that was built without HTTP.
+    grub_without_http: bool,
 }
 
 /// When the folders and the programs last changed; a changed stamp means that [`Programs::scan`]
@@ -113,8 +115,12 @@ impl Programs {
 
     fn add(&mut self, name: String, path: PathBuf) {
         if !self.found.contains_key(&name) && path.is_file() {
-            let built_for = built_for(&path);
-            self.found.insert(name, Program { path, built_for });
+            let program = Program {
+                built_for: built_for(&path),
+                grub_without_http: is_grub(&name) && !knows_http(&path),
+                path,
+            };
+            self.found.insert(name, program);
         }
     }
 
@@ -167,6 +173,20 @@ impl Programs {
         self.found.get(name)?.built_for
     }
 
+    /// The GRUB that this program is or, where it is a shim, goes on with, if that was built without
+    /// HTTP: behind UEFI's HTTP boot it finds no configuration.
+    #[must_use]
+    pub fn grub_without_http(&self, name: &str) -> Option<&str> {
+        let (folder, file) = match name.rsplit_once('/') {
+            Some((folder, file)) => (format!("{folder}/"), file),
+            None => (String::new(), name),
+        };
+        let second = file.strip_prefix("shim").map(|arch| format!("grub{arch}"));
+        let grub = second.map_or_else(|| name.to_owned(), |file| folder + &file);
+        let (name, program) = self.found.get_key_value(&grub)?;
+        program.grub_without_http.then_some(name)
+    }
+
     /// Whether a program of this name is at hand.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -207,12 +227,28 @@ fn built_for(path: &Path) -> Option<Platform> {
     pe.is_efi().then(|| Platform::of_machine(pe.machine()))?
 }
 
+fn is_grub(name: &str) -> bool {
+    let file = name.rsplit_once('/').map_or(name, |(_, file)| file);
+    file.starts_with("grub") && file.ends_with(".efi")
+}
+
+/// Whether a GRUB has what it asks by HTTP with: its own client, or Red Hat's by the firmware's. One
+/// that cannot be read is left to whoever serves it.
+fn knows_http(path: &Path) -> bool {
+    const LARGEST: u64 = 16 << 20;
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
+    let has = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
+    read.is_err() || has(b" HTTP/1.1\r\n") || has(b"UefiHttpBoot/")
+}
+
 impl<const N: usize> From<[&str; N]> for Programs {
     /// Programs of these names, in a folder that need not exist: what a policy can be asked about.
     fn from(names: [&str; N]) -> Self {
         let program = |name: &str| Program {
             path: Path::new("tftp").join(name),
             built_for: None,
+            grub_without_http: false,
         };
         let found = names.map(|name| (name.to_owned(), program(name)));
         Self {
@@ -303,6 +339,35 @@ mod tests {
         assert!(programs.has("own.efi"));
         assert!(programs.has("alias.efi"));
         assert!(!programs.has("leak.efi"));
+    }
+
+    /// The strings are those of `grub-core/net/http.c` and of Red Hat's `grub-core/net/efi/http.c`.
+    #[test]
+    fn a_grub_that_has_no_http_is_told_from_one_that_has() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::create_dir(folder.path().join("sb")).expect("a folder");
+        for (name, holds) in [
+            ("grubx64.efi", "GNU GRUB and tftp"),
+            ("grubaa64.efi", "GET \0 HTTP/1.1\r\nHost: "),
+            ("sb/grubx64.efi", "UefiHttpBoot/1.0"),
+            ("shimx64.efi", ""),
+            ("shimaa64.efi", ""),
+            ("sb/shimx64.efi", ""),
+            ("ipxe.efi", ""),
+        ] {
+            std::fs::write(folder.path().join(name), holds).expect("a file");
+        }
+        let programs = Programs::scan(folder.path(), &[]);
+        for (program, grub) in [
+            ("shimx64.efi", Some("grubx64.efi")),
+            ("grubx64.efi", Some("grubx64.efi")),
+            ("shimaa64.efi", None),
+            ("sb/shimx64.efi", None),
+            ("ipxe.efi", None),
+            ("shimia32.efi", None),
+        ] {
+            assert_eq!(programs.grub_without_http(program), grub, "{program}");
+        }
     }
 
     #[test]

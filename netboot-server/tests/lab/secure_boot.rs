@@ -146,6 +146,7 @@ fn a_grub_without_http_finds_no_configuration_after_http_boot() {
     assert_printed(&console, "grub> ");
     console.power_off();
     server.assert_logged(&["HTTP", MAC, "/grubx64.efi: 200"]);
+    server.assert_logged(&["WARN", MAC, "grubx64.efi at hand was built without HTTP"]);
     assert!(!server.log().contains("grub.cfg"), "{}", server.log());
     print_steps(&server);
 }

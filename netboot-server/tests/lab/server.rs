@@ -22,7 +22,7 @@ pub(crate) const TAP: &str = "tap0";
 /// The machine that boots.
 pub(crate) const MAC: &str = "52:54:00:12:34:56";
 /// How long a step may take before the test gives up; a bound, and no assertion on speed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(400);
 
 /// A server that runs in a namespace.
 pub(crate) struct Server {

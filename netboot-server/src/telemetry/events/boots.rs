@@ -168,6 +168,7 @@ fn failed(kind: &Kind) -> Option<Progress> {
     match kind {
         Kind::DhcpIgnored { .. } => Some(Progress::Leased),
         Kind::NoProgram { .. } | Kind::IpxeLacks { again: true, .. } => Some(Progress::Program),
+        Kind::ProgramIsDeadEnd { .. } => Some(Progress::Script),
         Kind::TftpFailed { name, .. } => match Resource::of(name) {
             Resource::Script => Some(Progress::Script),
             Resource::Image => Some(Progress::Image),

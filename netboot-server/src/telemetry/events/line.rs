@@ -68,6 +68,13 @@ impl fmt::Display for Event {
             Kind::NoProgram { why } => {
                 write!(f, "DHCP {} gets no boot program: {why}", machine())
             }
+            Kind::ProgramIsDeadEnd { why } => {
+                write!(
+                    f,
+                    "DHCP {} boots no further than its program: {why}",
+                    machine()
+                )
+            }
             Kind::IpxeLacks {
                 missing,
                 program,

@@ -102,6 +102,11 @@ pub enum Kind {
         /// What the machine boots, and why it gets no program.
         why: String,
     },
+    /// Firmware was told a boot program behind which nothing comes.
+    ProgramIsDeadEnd {
+        /// What is wrong with the program, and what to do.
+        why: String,
+    },
     /// An iPXE asked that lacks what boot scripts need.
     IpxeLacks {
         /// What it lacks, by iPXE's names: `HTTP, bzImage`.

@@ -100,6 +100,7 @@ impl Log {
             Kind::DhcpIgnored { .. }
             | Kind::AddressInUse { .. }
             | Kind::NoProgram { .. }
+            | Kind::ProgramIsDeadEnd { .. }
             | Kind::LeftOut { .. }
             | Kind::GrubByProxy { .. }
             | Kind::IpxeLacks { again: true, .. } => true,
