@@ -34,7 +34,7 @@ fuzz_target!(|data: &[u8]| {
     for file in manifest.files() {
         assert_eq!(manifest.file(file.name().as_str()), Some(file));
     }
-    let again = Manifest::parse(manifest.to_json().as_bytes())
-        .expect("what was read can be read again");
+    let again =
+        Manifest::parse(manifest.to_json().as_bytes()).expect("what was read can be read again");
     assert_eq!(again, manifest);
 });
