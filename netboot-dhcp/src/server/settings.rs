@@ -94,6 +94,7 @@ impl Settings {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 #[non_exhaustive]
 pub struct Network {
     /// Its name in leases.
@@ -238,6 +239,7 @@ pub enum Allow {
 /// What is set aside for one machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Reservation {
     /// The machine.
     pub mac: MacAddr,
@@ -252,6 +254,7 @@ pub struct Reservation {
 /// An option by its code and bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct ExtraOption {
     /// Its code.
     pub code: OptionCode,

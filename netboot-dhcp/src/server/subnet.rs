@@ -9,6 +9,7 @@ use thiserror::Error;
 /// Addresses from one to another, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct AddressRange {
     /// The first.
     pub start: Ipv4Addr,

@@ -34,6 +34,13 @@ fn settings_are_read_with_their_defaults() {
 fn unknown_setting_is_an_error_that_names_it() {
     let error = serde_json::from_value::<Settings>(json!({ "max_ofers": 3 })).unwrap_err();
     assert!(error.to_string().contains("max_ofers"), "{error}");
+    // Passed over it would be a network without addresses.
+    let network = json!({
+        "id": 1, "link": "relay", "subnet": "10.0.0.0/24", "server": "10.0.0.1", "rangs": []
+    });
+    let settings = json!({ "networks": [network] });
+    let error = serde_json::from_value::<Settings>(settings).unwrap_err();
+    assert!(error.to_string().contains("rangs"), "{error}");
 }
 
 #[test]
