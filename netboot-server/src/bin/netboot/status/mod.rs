@@ -77,7 +77,7 @@ async fn show(control: &Control, arguments: &Arguments) -> Result<(), Failure> {
             whole["machines"] = machines;
             out(as_text(&whole, arguments.watch))?;
         } else {
-            let page = Page::read(&status, &machines, crate::host_time());
+            let page = Page::read(&status, &machines, crate::host_time())?;
             let shown = page.shown(before.as_ref());
             match &screen {
                 Some(screen) => screen.draw(&shown)?,

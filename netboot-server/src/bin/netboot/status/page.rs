@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use netboot_server::Failure;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -84,12 +85,24 @@ struct Boot {
 
 impl Page {
     /// What the documents say; what one of them does not say is left out.
-    pub(super) fn read(status: &Value, machines: &Value, at: Timestamp) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// Where a document says something else than the page shows: it is of another version.
+    pub(super) fn read(status: &Value, machines: &Value, at: Timestamp) -> Result<Self, Failure> {
+        let unreadable = |document: &str| {
+            let tried = format!("reading what the server says of its {document}");
+            move |error: serde_json::Error| {
+                let cure = "restart the service, so that it is of the command's version; \
+                            `netboot status --json` shows the document";
+                Failure::new(tried, error, cure)
+            }
+        };
+        Ok(Self {
             at,
-            status: Status::deserialize(status).unwrap_or_default(),
-            machines: Vec::deserialize(machines).unwrap_or_default(),
-        }
+            status: Status::deserialize(status).map_err(unreadable("status"))?,
+            machines: Vec::deserialize(machines).map_err(unreadable("machines"))?,
+        })
     }
 
     /// The page; rates are since the one before, or since a download began.
@@ -327,7 +340,17 @@ mod tests {
             { "mac": "52:54:00:12:34:57", "boot": null },
         ]);
         let at = "2026-01-01T03:12:00Z".parse().expect("an instant");
-        Page::read(&status(bytes, elapsed_ms), &machines, at)
+        Page::read(&status(bytes, elapsed_ms), &machines, at).expect("a page")
+    }
+
+    #[test]
+    fn a_document_that_cannot_be_read_is_no_empty_page() {
+        let at = Timestamp::UNIX_EPOCH;
+        let nothing = json!([]);
+        let read = |status: Value| Page::read(&status, &nothing, at);
+        assert!(read(json!({ "version": "0.1.0" })).is_ok());
+        let why = read(json!({ "networks": 3 })).expect_err("networks are a list");
+        assert!(why.why.contains("invalid type: integer `3`"), "{why}");
     }
 
     #[test]
