@@ -63,6 +63,10 @@ pub struct Problems {
     unread: Vec<String>,
 }
 
+impl std::error::Error for Problem {}
+
+impl std::error::Error for Problems {}
+
 impl Problems {
     /// All of them, in the order in which they were found.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
