@@ -74,7 +74,7 @@ fn turn(server: &mut Server, packet: &[u8]) -> Outcome {
         destination: Ipv4Addr::BROADCAST,
         interface: 1,
     };
-    server.handle(NOW, &incoming, &mut |_| Boot {
+    server.handle_with(NOW, &incoming, |_| Boot {
         file: Some("ipxe.efi".into()),
         ..Boot::default()
     })

@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use netboot_dhcp::server::{
-    AddressRange, Boot, ClientKey, Effect, EffectResult, Incoming, Link, Mode, Network, NetworkId,
-    Outcome, Requester, Server, Settings,
+    AddressRange, Boot, ClientKey, Effect, EffectResult, Handled, Incoming, Link, Mode, Network,
+    NetworkId, Outcome, Requester, Server, Settings,
 };
 use netboot_dhcp::{MacAddr, Timestamp, wire::MessageView};
 use std::net::Ipv4Addr;
@@ -60,7 +60,7 @@ fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>, fate: u
         file: Some("ipxe.efi".into()),
         ..Boot::default()
     };
-    let mut policy = |machine: &Requester<'_>| {
+    let policy = |machine: &Requester<'_>| {
         let _ = (
             machine.archs(),
             machine.uuid(),
@@ -69,10 +69,18 @@ fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>, fate: u
         );
         boot.clone()
     };
-    if fate >= 128 {
-        return server.handle_boot_server(now, &incoming, &mut policy);
+    let outcome = if fate >= 128 {
+        server.handle_boot_server(now, &incoming)
+    } else {
+        server.handle(now, &incoming)
+    };
+    match outcome {
+        Handled::Asks(question) => {
+            let boot = policy(&question.requester(message));
+            server.answer(now, question, boot)
+        }
+        Handled::Done(outcome) => outcome,
     }
-    server.handle(now, &incoming, &mut policy)
 }
 
 fn result(fate: u8, effect: Effect) -> EffectResult {

@@ -1,7 +1,8 @@
 //! The server's logic: from a client's message to the reply, without a socket or a store.
 //!
-//! [`Server::handle`] takes a message and gives an [`Outcome`]: a reply, silence with its reason, or
-//! an [`Effect`] that the caller carries out before it calls [`Server::resume`]. The pool in memory
+//! [`Server::handle`] takes a message and gives a [`Question`] for the boot policy, whose answer goes
+//! to [`Server::answer`], or an [`Outcome`]: a reply, silence with its reason, or an [`Effect`] that
+//! the caller carries out before it calls [`Server::resume`]. The pool in memory
 //! caches the caller's store of leases and never replaces it: no ACK goes out before its lease is
 //! stored. RFC 2131 sections 3 and 4.3 have the rules, section 4.1 the reply's address, RFC 3046 the
 //! relay agents, RFC 6842 the echoed client identifier, Intel's PXE 2.1 specification proxy DHCP and
@@ -18,6 +19,7 @@ mod outcome;
 mod placing;
 mod pool;
 mod proxy;
+mod question;
 mod reply;
 mod request;
 mod rules;
@@ -29,9 +31,10 @@ pub use boot::{Boot, Firmware, Requester};
 pub use check::{SettingsError, SettingsErrors};
 pub use lease::{ClientKey, Lease, LeaseState, NetworkId};
 pub use outcome::{
-    Effect, EffectResult, Incoming, Outcome, Pending, Refusal, Reply, Silence, SilenceReason,
-    Transaction,
+    Effect, EffectResult, Handled, Incoming, Outcome, Pending, Refusal, Reply, Silence,
+    SilenceReason, Transaction,
 };
+pub use question::Question;
 pub use settings::{Allow, ExtraOption, Link, Mode, Network, Reservation, Settings};
 pub use subnet::{AddressRange, ParseSubnetError, Subnet};
 
@@ -44,6 +47,7 @@ use core::net::Ipv4Addr;
 use found::Found;
 use pool::Pool;
 use request::Request;
+use rules::{Turn, silent};
 use thiserror::Error;
 
 /// A DHCP server for any number of networks.
@@ -53,7 +57,7 @@ use thiserror::Error;
 ///
 /// ```
 /// use netboot_dhcp::server::{
-///     AddressRange, Boot, Effect, EffectResult, Incoming, Link, Network, NetworkId, Outcome, Server,
+///     AddressRange, Boot, Effect, EffectResult, Handled, Incoming, Link, Network, NetworkId, Outcome, Server,
 ///     Settings,
 /// };
 /// use netboot_dhcp::value::{MessageType, key};
@@ -75,7 +79,10 @@ use thiserror::Error;
 ///     destination: Ipv4Addr::BROADCAST,
 ///     interface: 2,
 /// };
-/// let outcome = server.handle(Timestamp(0), &incoming, &mut |_machine| Boot::default());
+/// let handled = server.handle(Timestamp(0), &incoming);
+/// let Handled::Asks(question) = handled else { panic!("{handled:?}") };
+/// // Here the boot policy is asked what `question.requester(incoming.message)` boots.
+/// let outcome = server.answer(Timestamp(5), question, Boot::default());
 /// let Outcome::Reply(offer) = outcome else { panic!("{outcome:?}") };
 /// assert_eq!(offer.line("eth1").to_string(), "DHCPOFFER(eth1) 192.168.100.100 52:54:00:12:34:56");
 ///
@@ -85,7 +92,7 @@ use thiserror::Error;
 /// request.options.put(key::SERVER_ID, &ip(1));
 /// let packet = request.to_bytes()?;
 /// let incoming = Incoming { message: MessageView::parse(&packet)?, ..incoming };
-/// let outcome = server.handle(Timestamp(1_000), &incoming, &mut |_machine| Boot::default());
+/// let outcome = server.handle_with(Timestamp(1_000), &incoming, |_machine| Boot::default());
 /// let Outcome::Needs(Effect::Claim { expected_version: 0, lease }, pending) = outcome else {
 ///     panic!("{outcome:?}")
 /// };
@@ -233,102 +240,99 @@ impl Server {
         })
     }
 
-    /// Answers a message that came in on the servers' port, or says why not, or what it needs first.
-    ///
-    /// `boot` is asked at most once, and only where an answer may follow.
-    pub fn handle(
-        &mut self,
-        now: Timestamp,
-        incoming: &Incoming<'_>,
-        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
-    ) -> Outcome {
-        self.handle_on(Port::Server, now, incoming, boot)
+    /// Takes a message that came in on the servers' port, as far as it goes without the world: to
+    /// [`Handled::Asks`], where it is for this server and may have an answer.
+    pub fn handle(&mut self, now: Timestamp, incoming: &Incoming<'_>) -> Handled {
+        self.handle_on(Port::Server, now, incoming)
     }
 
-    /// Answers a message that came in on the boot servers' port, 4011: a PXE client that has its
+    /// Takes a message that came in on the boot servers' port, 4011: a PXE client that has its
     /// address asks what to boot (Intel's PXE 2.1 specification, section 2.2.4). Never needs an
     /// effect. It is answered in either [`Mode`], since some ROMs ask whatever they were offered.
-    ///
-    /// `boot` is asked at most once, and only where an answer may follow.
-    pub fn handle_boot_server(
-        &mut self,
-        now: Timestamp,
-        incoming: &Incoming<'_>,
-        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
-    ) -> Outcome {
-        self.handle_on(Port::BootServer, now, incoming, boot)
+    pub fn handle_boot_server(&mut self, now: Timestamp, incoming: &Incoming<'_>) -> Handled {
+        self.handle_on(Port::BootServer, now, incoming)
     }
 
-    fn handle_on(
+    /// Goes on with a message whose sender boots this.
+    pub fn answer(&mut self, now: Timestamp, question: Question, boot: Boot) -> Outcome {
+        let asked = question.0;
+        match self.turn(now, asked.transaction.network) {
+            Some(mut turn) => turn.answer_to(asked, boot),
+            None => gone(asked.transaction),
+        }
+    }
+
+    /// [`Self::handle`] and [`Self::answer`] in one, for a boot policy that answers at once. It is
+    /// asked at most once, and only where an answer may follow.
+    pub fn handle_with(
         &mut self,
-        port: Port,
         now: Timestamp,
         incoming: &Incoming<'_>,
-        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
+        boot: impl FnOnce(&Requester<'_>) -> Boot,
     ) -> Outcome {
+        match self.handle(now, incoming) {
+            Handled::Asks(question) => {
+                let boot = boot(&question.requester(incoming.message));
+                self.answer(now, question, boot)
+            }
+            Handled::Done(outcome) => outcome,
+        }
+    }
+
+    fn handle_on(&mut self, port: Port, now: Timestamp, incoming: &Incoming<'_>) -> Handled {
         let view = &incoming.message;
         let found = Found::of(view);
         let mut transaction = Transaction::of(incoming, &found);
-        let silent = |reason, transaction| {
-            Outcome::Silent(Silence {
-                reason,
-                transaction,
-            })
-        };
         if view.op() != BOOTREQUEST {
-            return silent(SilenceReason::NotARequest, transaction);
+            return silent(SilenceReason::NotARequest, transaction).into();
         }
         let Some(kind) = found.kind() else {
-            return silent(SilenceReason::NoMessageType, transaction);
+            return silent(SilenceReason::NoMessageType, transaction).into();
         };
         let mut request = match Request::read(incoming, kind, &found, &self.settings.pxe_classes) {
             Ok(request) => request,
-            Err(reason) => return silent(reason, transaction),
+            Err(reason) => return silent(reason, transaction).into(),
         };
         let Some(at) = self.network_of(now, &request, incoming) else {
-            return silent(SilenceReason::NoNetwork, transaction);
+            return silent(SilenceReason::NoNetwork, transaction).into();
         };
-        let (Some(network), Some(pool)) = (self.settings.networks.get(at), self.pools.get_mut(at))
-        else {
-            return silent(SilenceReason::NoNetwork, transaction);
+        let Some(mut turn) = self.turn_at(now, at) else {
+            return silent(SilenceReason::NoNetwork, transaction).into();
         };
-        transaction.network = Some(network.id);
-        request.rapid &= network.rapid_commit;
-        let mut turn = rules::Turn {
-            now,
-            settings: &self.settings,
-            network,
-            pool,
-        };
-        match (port, network.mode) {
-            (Port::BootServer, _) => turn.boot_server(&request, transaction, incoming, boot),
-            (Port::Server, Mode::Proxy) => turn.proxy(&request, transaction, incoming, boot),
-            (Port::Server, Mode::Server) => turn.handle(request, transaction, incoming, boot),
+        transaction.network = Some(turn.network.id);
+        request.rapid &= turn.network.rapid_commit;
+        match (port, turn.network.mode) {
+            (Port::BootServer, _) => turn.boot_server(request, transaction, incoming),
+            (Port::Server, Mode::Proxy) => turn.proxy(request, transaction),
+            (Port::Server, Mode::Server) => turn.handle(request, transaction),
         }
     }
 
     /// Goes on with a transaction after its effect.
     pub fn resume(&mut self, now: Timestamp, pending: Pending, result: EffectResult) -> Outcome {
         let work = *pending.0;
-        let at = work
-            .transaction()
-            .network
-            .and_then(|id| self.by_id.get(&id));
-        let network = at.and_then(|at| self.settings.networks.get(*at));
-        let pool = at.and_then(|at| self.pools.get_mut(*at));
-        let (Some(network), Some(pool)) = (network, pool) else {
-            // Reconfigured meanwhile.
-            return Outcome::Silent(Silence {
-                reason: SilenceReason::NoNetwork,
-                transaction: work.into_transaction(),
-            });
-        };
-        let mut turn = rules::Turn {
+        match self.turn(now, work.transaction().network) {
+            Some(mut turn) => turn.resume(work, result),
+            None => gone(work.into_transaction()),
+        }
+    }
+
+    fn turn(&mut self, now: Timestamp, network: Option<NetworkId>) -> Option<Turn<'_>> {
+        let at = *self.by_id.get(&network?)?;
+        self.turn_at(now, at)
+    }
+
+    fn turn_at(&mut self, now: Timestamp, at: usize) -> Option<Turn<'_>> {
+        Some(Turn {
             now,
             settings: &self.settings,
-            network,
-            pool,
-        };
-        turn.resume(work, result)
+            network: self.settings.networks.get(at)?,
+            pool: self.pools.get_mut(at)?,
+        })
     }
+}
+
+/// The network was taken out of the settings meanwhile.
+fn gone(transaction: Transaction) -> Outcome {
+    silent(SilenceReason::NoNetwork, transaction)
 }

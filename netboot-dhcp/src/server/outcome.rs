@@ -1,7 +1,7 @@
 //! What goes into the server and what comes out of it.
 
 use super::found::Found;
-use super::{Destination, Lease, NetworkId};
+use super::{Destination, Lease, NetworkId, Question};
 use crate::HardwareAddr;
 use crate::value::MessageType;
 use crate::wire::MessageView;
@@ -34,6 +34,45 @@ pub enum Outcome {
     Silent(Silence),
     /// Do this, then call [`Server::resume`](super::Server::resume) with the result.
     Needs(Effect, Pending),
+}
+
+/// What the server makes of a message at first.
+#[derive(Debug)]
+#[must_use]
+pub enum Handled {
+    /// Ask the boot policy, then call [`Server::answer`](super::Server::answer) with what it says.
+    Asks(Question),
+    /// The boot policy has no part in it.
+    Done(Outcome),
+}
+
+impl Handled {
+    /// What it is about, for a log line.
+    #[must_use]
+    pub fn transaction(&self) -> &Transaction {
+        match self {
+            Self::Asks(question) => question.transaction(),
+            Self::Done(outcome) => outcome.transaction(),
+        }
+    }
+}
+
+impl From<Outcome> for Handled {
+    fn from(outcome: Outcome) -> Self {
+        Self::Done(outcome)
+    }
+}
+
+impl Outcome {
+    /// What it is about, for a log line.
+    #[must_use]
+    pub fn transaction(&self) -> &Transaction {
+        match self {
+            Self::Reply(reply) => &reply.transaction,
+            Self::Silent(silence) => &silence.transaction,
+            Self::Needs(_, pending) => pending.transaction(),
+        }
+    }
 }
 
 /// Something that the server needs of the world.

@@ -2,10 +2,11 @@
 
 use super::effect::{Step, claim, needs};
 use super::pool::Pool;
+use super::question::{Asked, Question, Role};
 use super::request::{Request, RequestState, Verdict};
 use super::{
-    Boot, ClientKey, Effect, Incoming, Lease, LeaseState, Network, Outcome, Refusal, Requester,
-    Settings, Silence, SilenceReason, Transaction,
+    Boot, ClientKey, Effect, Handled, Lease, LeaseState, Network, Outcome, Refusal, Settings,
+    Silence, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
 use crate::{Seconds, Timestamp};
@@ -24,60 +25,58 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    pub(super) fn handle(
-        &mut self,
-        request: Request,
-        transaction: Transaction,
-        incoming: &Incoming<'_>,
-        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
-    ) -> Outcome {
+    /// A message to the DHCP server, as far as it goes without the boot policy.
+    pub(super) fn handle(&mut self, request: Request, transaction: Transaction) -> Handled {
         match request.kind {
-            MessageType::RELEASE => return self.release(request, transaction),
-            MessageType::DECLINE => return self.decline(request, transaction),
+            MessageType::RELEASE => return self.release(request, transaction).into(),
+            MessageType::DECLINE => return self.decline(request, transaction).into(),
             MessageType::DISCOVER | MessageType::REQUEST | MessageType::INFORM => {}
-            _ => return silent(SilenceReason::NotServed, transaction),
+            _ => return silent(SilenceReason::NotServed, transaction).into(),
         }
         if request.is_for_another(request.identity(self.network)) {
             if request.kind == MessageType::REQUEST {
                 self.pool.release_hold(&request.client);
             }
-            return silent(SilenceReason::OtherServer, transaction);
+            return silent(SilenceReason::OtherServer, transaction).into();
         }
-        let boot = match self.ask(&request, incoming, boot) {
-            Ok(boot) => boot,
-            Err(reason) => return silent(reason, transaction),
-        };
-        match request.kind {
-            MessageType::DISCOVER => self.discover(request, transaction, boot, 0),
-            MessageType::REQUEST => self.request(request, transaction, boot),
-            _ => self.inform(&request, transaction, &boot),
-        }
+        self.ask(request, transaction, Role::Server)
     }
 
     /// Asks the boot policy, where the machine may be answered at all.
-    pub(super) fn ask(
-        &self,
-        request: &Request,
-        incoming: &Incoming<'_>,
-        boot: &mut dyn FnMut(&Requester<'_>) -> Boot,
-    ) -> Result<Boot, SilenceReason> {
+    pub(super) fn ask(&self, request: Request, transaction: Transaction, role: Role) -> Handled {
         if !request.is_allowed(self.network) {
-            return Err(SilenceReason::Unknown);
+            return silent(SilenceReason::Unknown, transaction).into();
         }
-        let relay = request.path.giaddr;
-        let boot = boot(&Requester {
+        let asked = Asked {
+            request,
+            transaction,
+            role,
             network: self.network.id,
             server: self.network.server,
-            interface: incoming.interface,
-            firmware: request.firmware,
-            hardware: request.path.hardware,
-            relay: (!relay.is_unspecified()).then_some(relay),
-            message: incoming.message,
-        });
+        };
+        Handled::Asks(Question(asked))
+    }
+
+    /// Goes on with what the machine boots.
+    pub(super) fn answer_to(&mut self, asked: Asked, boot: Boot) -> Outcome {
+        let Asked {
+            request,
+            transaction,
+            role,
+            ..
+        } = asked;
         if boot.silent {
-            return Err(SilenceReason::Policy);
+            return silent(SilenceReason::Policy, transaction);
         }
-        Ok(boot)
+        match (role, request.kind) {
+            (Role::Proxy, _) => self.proxy_offer(&request, transaction, &boot),
+            (Role::BootServer(source), _) => {
+                self.boot_server_ack(&request, transaction, source, &boot)
+            }
+            (Role::Server, MessageType::DISCOVER) => self.discover(request, transaction, boot, 0),
+            (Role::Server, MessageType::REQUEST) => self.request(request, transaction, boot),
+            (Role::Server, _) => self.inform(&request, transaction, &boot),
+        }
     }
 
     pub(super) fn discover(

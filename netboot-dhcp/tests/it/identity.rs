@@ -70,7 +70,7 @@ fn unicast_renewal_through_a_router_finds_the_clients_network() {
         destination: SERVER,
         interface: 2,
     };
-    let outcome = server.handle(NOW, &incoming, &mut |_| Boot::default());
+    let outcome = server.handle_with(NOW, &incoming, |_| Boot::default());
     let ack = reply(settle(&mut server, NOW, outcome));
     assert_eq!(ack.lease.unwrap().network, NetworkId(2));
 }
@@ -187,7 +187,7 @@ fn interface_that_a_message_came_by_decides_source_next_server_and_what_the_poli
             destination: Ipv4Addr::BROADCAST,
             interface,
         };
-        let outcome = server.handle(NOW, &incoming, &mut |machine| {
+        let outcome = server.handle_with(NOW, &incoming, |machine| {
             assert_eq!((machine.interface, machine.server), (interface, own));
             Boot {
                 file: Some(format!("http://{}/x", machine.server)),

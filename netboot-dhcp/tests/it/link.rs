@@ -88,7 +88,7 @@ fn serve(server: &mut Server, now: Timestamp, bytes: &[u8]) -> Option<Vec<u8>> {
         destination: Ipv4Addr::BROADCAST,
         interface: 2,
     };
-    let mut outcome = server.handle(now, &incoming, &mut policy);
+    let mut outcome = server.handle_with(now, &incoming, policy);
     loop {
         match outcome {
             Outcome::Reply(reply) => return Some(reply.bytes.to_vec()),

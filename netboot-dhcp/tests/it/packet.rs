@@ -119,7 +119,7 @@ pub(crate) fn handle_from(
         destination: Ipv4Addr::BROADCAST,
         interface: 2,
     };
-    server.handle(now, &incoming, &mut |_| boot.clone())
+    server.handle_with(now, &incoming, |_| boot.clone())
 }
 
 /// Handles a message with a store that takes every claim and addresses that nobody else uses.

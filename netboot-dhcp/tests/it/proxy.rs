@@ -4,8 +4,8 @@
 
 use crate::packet::*;
 use netboot_dhcp::server::{
-    Allow, Boot, Destination, ExtraOption, Incoming, Link, Mode, Outcome, Reply, Server, Settings,
-    SilenceReason,
+    Allow, Boot, Destination, ExtraOption, Handled, Incoming, Link, Mode, Outcome, Reply, Server,
+    Settings, SilenceReason,
 };
 use netboot_dhcp::value::{MessageType, Text, key};
 use netboot_dhcp::wire::MessageView;
@@ -51,7 +51,10 @@ fn at_boot_server(
         destination,
         interface: 2,
     };
-    server.handle_boot_server(NOW, &incoming, &mut |_| boot("ipxe.efi"))
+    match server.handle_boot_server(NOW, &incoming) {
+        Handled::Asks(question) => server.answer(NOW, question, boot("ipxe.efi")),
+        Handled::Done(outcome) => outcome,
+    }
 }
 
 fn offered(packet: Packet, file: &str) -> Reply {

@@ -4,8 +4,8 @@ use crate::link::Random;
 use crate::packet::NOW;
 use netboot_dhcp::client::{Bound, Client, Failure, Output, Profile, Transmit};
 use netboot_dhcp::server::{
-    AddressRange, Boot, Destination, Effect, EffectResult, Firmware, Incoming, Link, Mode, Network,
-    NetworkId, Outcome, Reply, Requester, Server, Settings,
+    AddressRange, Boot, Destination, Effect, EffectResult, Firmware, Handled, Incoming, Link, Mode,
+    Network, NetworkId, Outcome, Reply, Requester, Server, Settings,
 };
 use netboot_dhcp::value::Arch;
 use netboot_dhcp::wire::{Message, MessageView, OptionCode};
@@ -114,12 +114,18 @@ impl Answerer {
             destination: *destination.ip(),
             interface: 2,
         };
-        let mut outcome = if destination.port() == 67 {
-            self.server.handle(now, &incoming, &mut self.policy)
+        let handled = if destination.port() == 67 {
+            self.server.handle(now, &incoming)
         } else {
             assert_eq!(destination.port(), 4011);
-            self.server
-                .handle_boot_server(now, &incoming, &mut self.policy)
+            self.server.handle_boot_server(now, &incoming)
+        };
+        let mut outcome = match handled {
+            Handled::Asks(question) => {
+                let boot = (self.policy)(&question.requester(incoming.message));
+                self.server.answer(now, question, boot)
+            }
+            Handled::Done(outcome) => outcome,
         };
         loop {
             outcome = match outcome {

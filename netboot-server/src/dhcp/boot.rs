@@ -4,18 +4,24 @@ use netboot_dhcp::server::{Boot, ExtraOption, Firmware, NetworkId, Requester};
 use netboot_dhcp::value::{Arch, MessageType};
 use uuid::Uuid;
 
-use super::{Parts, ipxe};
+use super::ipxe;
 use crate::config::platform::Platform;
 use crate::config::{Circuit, Config, Mode, is_grub};
+use crate::identity::Identity;
 use crate::policy::{self, Decision, Origin, Reason, boot_file};
 use crate::telemetry::events::Kind;
 use crate::world::{Machine, World};
 
-/// What a machine is told, and what is told of it.
-pub(super) fn decide(dhcp: &Parts, world: &World, requester: &Requester<'_>) -> Boot {
-    let machine = dhcp.identity.saw(&machine(world.config(), requester));
+/// What a machine boots, and what of that is worth an event.
+pub(super) fn decide(
+    identity: &Identity,
+    world: &World,
+    requester: &Requester<'_>,
+) -> (Boot, Vec<Kind>) {
+    let machine = identity.saw(&machine(world.config(), requester));
     let decision = policy::decide(world, &machine);
-    let stage = ipxe::stage(dhcp, requester, &decision.program);
+    let mut events = Vec::new();
+    let stage = ipxe::stage(identity, requester, &decision.program, &mut events);
     let boot = answer(world, &decision, &machine, requester, stage);
     let asks_for_program = matches!(
         requester.firmware,
@@ -23,25 +29,23 @@ pub(super) fn decide(dhcp: &Parts, world: &World, requester: &Requester<'_>) -> 
     );
     if !decision.allowed {
         let why = decision.to_string();
-        dhcp.telemetry.emit(machine.mac, Kind::LeftOut { why });
+        events.push(Kind::LeftOut { why });
     } else if asks_for_program && boot.file.is_none() && decision.boot != policy::Boot::Nothing {
         let why = decision.to_string();
-        dhcp.telemetry.emit(machine.mac, Kind::NoProgram { why });
+        events.push(Kind::NoProgram { why });
     } else if requester.firmware == Firmware::PxeClient
         && requester.message.message_type() == Some(MessageType::DISCOVER)
         && is_by_proxy(world.config(), &machine)
         && let Some(program) = boot.file.clone().filter(|name| is_grub(name))
     {
-        dhcp.telemetry
-            .emit(machine.mac, Kind::GrubByProxy { program });
+        events.push(Kind::GrubByProxy { program });
     }
     let dead_end = |reason: &&Reason| matches!(reason, Reason::GrubWithoutHttp(_));
     if let Some(reason) = decision.reasons.iter().find(dead_end) {
         let why = reason.to_string();
-        dhcp.telemetry
-            .emit(machine.mac, Kind::ProgramIsDeadEnd { why });
+        events.push(Kind::ProgramIsDeadEnd { why });
     }
-    boot
+    (boot, events)
 }
 
 /// Whether another server gives the machine its address.
@@ -160,7 +164,7 @@ mod tests {
             interface: 1,
         };
         let mut seen = None;
-        let _ = server.handle(Timestamp(0), &incoming, &mut |requester| {
+        let _ = server.handle_with(Timestamp(0), &incoming, |requester| {
             seen = Some(machine(&config, requester));
             Boot::default()
         });

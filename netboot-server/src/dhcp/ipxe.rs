@@ -9,34 +9,36 @@ use netboot_dhcp::server::{Firmware, Requester};
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::value::ipxe::{self, FEATURE_BZIMAGE, FEATURE_EFI, FEATURE_HTTP};
 
-use super::Parts;
+use crate::identity::Identity;
 use crate::policy::Program;
 use crate::telemetry::events::Kind;
 
 /// The stage that a machine is answered as: an iPXE that lacks something as the ROM that it is in.
-pub(super) fn stage(dhcp: &Parts, requester: &Requester<'_>, program: &Program) -> Firmware {
+pub(super) fn stage(
+    identity: &Identity,
+    requester: &Requester<'_>,
+    program: &Program,
+    events: &mut Vec<Kind>,
+) -> Firmware {
     let firmware = requester.firmware;
     let Some(mac) = requester.mac() else {
         return firmware;
     };
     let missing = missing(requester);
     let (false, Program::File(program)) = (missing.is_empty(), program) else {
-        dhcp.identity.is_whole(mac);
+        identity.is_whole(mac);
         return firmware;
     };
     let message = &requester.message;
     let kind = message.message_type().unwrap_or(MessageType::DISCOVER);
-    let attempt = dhcp.identity.lacks(mac, message.xid(), kind);
+    let attempt = identity.lacks(mac, message.xid(), kind);
     let again = attempt.is_last();
     if attempt.is_new {
-        dhcp.telemetry.emit(
-            Some(mac),
-            Kind::IpxeLacks {
-                missing: missing.join(", "),
-                program: program.clone(),
-                again,
-            },
-        );
+        events.push(Kind::IpxeLacks {
+            missing: missing.join(", "),
+            program: program.clone(),
+            again,
+        });
     }
     if again { firmware } else { Firmware::PxeClient }
 }

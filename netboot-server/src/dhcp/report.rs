@@ -4,22 +4,14 @@ use std::io;
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::MacAddr;
-use netboot_dhcp::server::{Outcome, Reply, Silence, Transaction};
+use netboot_dhcp::server::{Outcome, Reply, Silence};
 
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Kind, Stage};
 
-pub(super) fn transaction(outcome: &Outcome) -> &Transaction {
-    match outcome {
-        Outcome::Reply(reply) => &reply.transaction,
-        Outcome::Silent(silence) => &silence.transaction,
-        Outcome::Needs(_, pending) => pending.transaction(),
-    }
-}
-
 /// A message came in.
 pub(super) fn request(telemetry: &Telemetry, interface: &str, outcome: &Outcome, stage: Stage) {
-    let of = transaction(outcome);
+    let of = outcome.transaction();
     telemetry.emit(
         of.hardware.mac(),
         Kind::Dhcp {

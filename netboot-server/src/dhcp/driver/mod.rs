@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{
-    Effect, EffectResult, Firmware, Incoming, Outcome, Pending, Reply, Requester,
+    Effect, EffectResult, Firmware, Handled, Incoming, Outcome, Pending, Reply,
 };
 use netboot_dhcp::wire::MessageView;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -246,35 +246,37 @@ impl Driver {
             interface: self.listener.number,
         };
         let parts = &self.dhcp.0;
+        let now = parts.leases.now();
+        let handled = match asked {
+            Asked::Server => parts.leases.lock().handle(now, &incoming),
+            Asked::BootServer => parts.leases.lock().handle_boot_server(now, &incoming),
+        };
         let mut turn = Turn {
             began,
             boot_file: None,
             stage: Stage::System,
         };
-        let mut ask = |requester: &Requester<'_>| {
-            turn.stage = match requester.firmware {
-                Firmware::PxeClient | Firmware::HttpClient | Firmware::UBoot => Stage::Firmware,
-                Firmware::Ipxe => Stage::Ipxe,
-                _ => Stage::System,
-            };
-            let boot = boot::decide(parts, world, requester);
-            turn.boot_file.clone_from(&boot.file);
-            boot
+        let mut events = Vec::new();
+        let outcome = match handled {
+            Handled::Asks(question) => {
+                let requester = question.requester(message);
+                turn.stage = match requester.firmware {
+                    Firmware::PxeClient | Firmware::HttpClient | Firmware::UBoot => Stage::Firmware,
+                    Firmware::Ipxe => Stage::Ipxe,
+                    _ => Stage::System,
+                };
+                let boot;
+                (boot, events) = boot::decide(&parts.identity, world, &requester);
+                turn.boot_file.clone_from(&boot.file);
+                parts.leases.lock().answer(now, question, boot)
+            }
+            Handled::Done(outcome) => outcome,
         };
-        let now = parts.leases.now();
-        let outcome = match asked {
-            Asked::Server => parts.leases.lock().handle(now, &incoming, &mut ask),
-            Asked::BootServer => parts
-                .leases
-                .lock()
-                .handle_boot_server(now, &incoming, &mut ask),
-        };
-        report::request(
-            &parts.telemetry,
-            &self.listener.interface,
-            &outcome,
-            turn.stage,
-        );
+        let interface = &self.listener.interface;
+        report::request(&parts.telemetry, interface, &outcome, turn.stage);
+        for event in events {
+            parts.telemetry.emit(message.hardware().mac(), event);
+        }
         self.snoop(asked, &message, &outcome);
         self.go_on(turn, outcome);
     }

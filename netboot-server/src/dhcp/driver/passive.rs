@@ -21,7 +21,7 @@ impl Driver {
             _ => None,
         };
         if asked == Asked::BootServer || reason == Some(SilenceReason::Proxy) {
-            let of = report::transaction(outcome);
+            let of = outcome.transaction();
             if let (MessageType::REQUEST, Some(machine)) = (of.request, of.hardware.mac()) {
                 self.dhcp.0.identity.requests(machine);
                 let is_ipxe = Firmware::of::<&str>(message, &[]) == Firmware::Ipxe;
