@@ -68,12 +68,12 @@ fn server(leases: u32) -> Server {
 }
 
 fn turn(server: &mut Server, packet: &[u8]) -> Outcome {
-    let incoming = Incoming {
-        message: MessageView::parse(packet).unwrap(),
-        source: "0.0.0.0:68".parse().unwrap(),
-        destination: Ipv4Addr::BROADCAST,
-        interface: 1,
-    };
+    let incoming = Incoming::new(
+        MessageView::parse(packet).unwrap(),
+        "0.0.0.0:68".parse().unwrap(),
+        1,
+    )
+    .sent_to(Ipv4Addr::BROADCAST);
     server.handle_with(NOW, &incoming, |_| Boot {
         file: Some("ipxe.efi".into()),
         ..Boot::default()

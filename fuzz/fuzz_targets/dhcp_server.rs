@@ -50,12 +50,8 @@ fn server() -> Server {
 }
 
 fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>, fate: u8) -> Outcome {
-    let incoming = Incoming {
-        message,
-        source: "0.0.0.0:68".parse().unwrap(),
-        destination: Ipv4Addr::BROADCAST,
-        interface: 1,
-    };
+    let incoming =
+        Incoming::new(message, "0.0.0.0:68".parse().unwrap(), 1).sent_to(Ipv4Addr::BROADCAST);
     let boot = Boot {
         file: Some("ipxe.efi".into()),
         ..Boot::default()

@@ -13,15 +13,38 @@ use thiserror::Error;
 
 /// A message and how it came.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Incoming<'a> {
     /// The message.
     pub message: MessageView<'a>,
     /// Who sent the datagram.
     pub source: SocketAddrV4,
-    /// The address that it was sent to: the server's own, or a broadcast address.
-    pub destination: Ipv4Addr,
+    /// The address that it was sent to: the server's own, or a broadcast address. `None` where the
+    /// caller's socket does not say it; then a client in another network than that of the interface
+    /// is taken to have sent it by unicast, through a router.
+    pub destination: Option<Ipv4Addr>,
     /// The interface that it came in by, in the caller's numbers.
     pub interface: u32,
+}
+
+impl<'a> Incoming<'a> {
+    /// A message, of which is not known what address it was sent to.
+    #[must_use]
+    pub const fn new(message: MessageView<'a>, source: SocketAddrV4, interface: u32) -> Self {
+        Self {
+            message,
+            source,
+            destination: None,
+            interface,
+        }
+    }
+
+    /// The same, sent to this address.
+    #[must_use]
+    pub const fn sent_to(mut self, destination: Ipv4Addr) -> Self {
+        self.destination = Some(destination);
+        self
+    }
 }
 
 /// What the server makes of a message.

@@ -37,9 +37,8 @@ impl Server {
             let local = here
                 .clone()
                 .find(|(_, network)| network.subnet.contains(own));
-            let by_unicast = networks
-                .iter()
-                .any(|network| network.server == incoming.destination);
+            let is_server = |to| networks.iter().any(|network| network.server == to);
+            let by_unicast = incoming.destination.is_none_or(is_server);
             let known = local.map(|(at, _)| at);
             let known = known.or_else(|| if by_unicast { holds(own) } else { None });
             if known.is_some() {

@@ -63,7 +63,8 @@ impl Turn<'_> {
             return silent(SilenceReason::NotServed, transaction).into();
         }
         // Some firmware still names its DHCP server; what it sends to our address is for us.
-        let to_us = incoming.destination == self.network.server;
+        let server = self.network.server;
+        let to_us = incoming.destination.is_none_or(|to| to == server);
         if !to_us && request.is_for_another(self.network.server) {
             return silent(SilenceReason::OtherServer, transaction).into();
         }

@@ -8,7 +8,7 @@ use netboot_dhcp::server::{
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::MessageView;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 fn relayed() -> Network {
     let subnet = "10.2.0.0/24".parse().unwrap();
@@ -64,15 +64,14 @@ fn unicast_renewal_through_a_router_finds_the_clients_network() {
         own
     );
     let bytes = Packet::new(3, MAC).ciaddr(own).end();
-    let incoming = Incoming {
-        message: MessageView::parse(&bytes).unwrap(),
-        source: "10.2.0.50:68".parse().unwrap(),
-        destination: SERVER,
-        interface: 2,
-    };
-    let outcome = server.handle_with(NOW, &incoming, |_| Boot::default());
-    let ack = reply(settle(&mut server, NOW, outcome));
-    assert_eq!(ack.lease.unwrap().network, NetworkId(2));
+    let message = MessageView::parse(&bytes).unwrap();
+    let incoming = Incoming::new(message, SocketAddrV4::new(own, 68), 2);
+    // Not every socket says what a datagram was sent to.
+    for incoming in [incoming.sent_to(SERVER), incoming] {
+        let outcome = server.handle_with(NOW, &incoming, |_| Boot::default());
+        let ack = reply(settle(&mut server, NOW, outcome));
+        assert_eq!(ack.lease.unwrap().network, NetworkId(2));
+    }
 }
 
 #[test]
@@ -181,12 +180,12 @@ fn interface_that_a_message_came_by_decides_source_next_server_and_what_the_poli
     let mut server = Server::new(Settings::new(vec![network(), other])).unwrap();
     for (interface, own) in [(2, SERVER), (3, second)] {
         let bytes = Packet::discover(MAC).option(60, b"PXEClient").end();
-        let incoming = Incoming {
-            message: MessageView::parse(&bytes).unwrap(),
-            source: "0.0.0.0:68".parse().unwrap(),
-            destination: Ipv4Addr::BROADCAST,
+        let incoming = Incoming::new(
+            MessageView::parse(&bytes).unwrap(),
+            "0.0.0.0:68".parse().unwrap(),
             interface,
-        };
+        )
+        .sent_to(Ipv4Addr::BROADCAST);
         let outcome = server.handle_with(NOW, &incoming, |machine| {
             assert_eq!((machine.interface, machine.server), (interface, own));
             Boot {

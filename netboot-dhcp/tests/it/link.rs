@@ -82,12 +82,12 @@ fn policy(machine: &Requester<'_>) -> Boot {
 }
 
 fn serve(server: &mut Server, now: Timestamp, bytes: &[u8]) -> Option<Vec<u8>> {
-    let incoming = Incoming {
-        message: MessageView::parse(bytes).unwrap(),
-        source: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
-        destination: Ipv4Addr::BROADCAST,
-        interface: 2,
-    };
+    let incoming = Incoming::new(
+        MessageView::parse(bytes).unwrap(),
+        SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
+        2,
+    )
+    .sent_to(Ipv4Addr::BROADCAST);
     let mut outcome = server.handle_with(now, &incoming, policy);
     loop {
         match outcome {

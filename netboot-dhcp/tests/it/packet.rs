@@ -113,12 +113,12 @@ pub(crate) fn handle_from(
     boot: Boot,
 ) -> Outcome {
     let bytes = packet.end();
-    let incoming = Incoming {
-        message: MessageView::parse(&bytes).unwrap(),
-        source: SocketAddrV4::new(source, 68),
-        destination: Ipv4Addr::BROADCAST,
-        interface: 2,
-    };
+    let incoming = Incoming::new(
+        MessageView::parse(&bytes).unwrap(),
+        SocketAddrV4::new(source, 68),
+        2,
+    )
+    .sent_to(Ipv4Addr::BROADCAST);
     server.handle_with(now, &incoming, |_| boot.clone())
 }
 

@@ -45,12 +45,12 @@ fn at_boot_server(
     destination: Ipv4Addr,
 ) -> Outcome {
     let bytes = packet.end();
-    let incoming = Incoming {
-        message: MessageView::parse(&bytes).unwrap(),
-        source: source.parse().unwrap(),
-        destination,
-        interface: 2,
-    };
+    let incoming = Incoming::new(
+        MessageView::parse(&bytes).unwrap(),
+        source.parse().unwrap(),
+        2,
+    )
+    .sent_to(destination);
     match server.handle_boot_server(NOW, &incoming) {
         Handled::Asks(question) => server.answer(NOW, question, boot("ipxe.efi")),
         Handled::Done(outcome) => outcome,

@@ -108,12 +108,8 @@ impl Answerer {
         source: SocketAddrV4,
         destination: SocketAddrV4,
     ) -> Option<Reply> {
-        let incoming = Incoming {
-            message: MessageView::parse(bytes).unwrap(),
-            source,
-            destination: *destination.ip(),
-            interface: 2,
-        };
+        let incoming =
+            Incoming::new(MessageView::parse(bytes).unwrap(), source, 2).sent_to(*destination.ip());
         let handled = if destination.port() == 67 {
             self.server.handle(now, &incoming)
         } else {

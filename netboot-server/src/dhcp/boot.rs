@@ -157,12 +157,12 @@ mod tests {
         options.set(OptionCode::MACHINE_ID, &uuid);
         options.set(OptionCode::RELAY_AGENT, b"\x01\x04port\x02\x03far");
         let bytes = message.to_bytes().expect("a message");
-        let incoming = Incoming {
-            message: MessageView::parse(&bytes).expect("a message"),
-            source: "10.0.1.2:67".parse().expect("an address"),
-            destination: Ipv4Addr::new(10, 0, 0, 1),
-            interface: 1,
-        };
+        let incoming = Incoming::new(
+            MessageView::parse(&bytes).expect("a message"),
+            "10.0.1.2:67".parse().expect("an address"),
+            1,
+        )
+        .sent_to(Ipv4Addr::new(10, 0, 0, 1));
         let mut seen = None;
         let _ = server.handle_with(Timestamp(0), &incoming, |requester| {
             seen = Some(machine(&config, requester));

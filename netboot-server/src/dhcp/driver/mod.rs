@@ -239,12 +239,8 @@ impl Driver {
         datagram: &Datagram<'_>,
         message: MessageView<'_>,
     ) {
-        let incoming = Incoming {
-            message,
-            source: datagram.source,
-            destination: datagram.destination,
-            interface: self.listener.number,
-        };
+        let incoming = Incoming::new(message, datagram.source, self.listener.number)
+            .sent_to(datagram.destination);
         let parts = &self.dhcp.0;
         let now = parts.leases.now();
         let handled = match asked {
