@@ -29,6 +29,8 @@ pub struct Pe {
     machine: PeMachine,
     subsystem: Option<u16>,
     sections: Vec<PeSection>,
+    /// Where the last of them ends in the file; `None` where not every one is listed.
+    end: Option<u64>,
 }
 
 /// The processor that a PE program is for: "Machine Types" in the specification, and the UEFI
@@ -147,11 +149,15 @@ impl Pe {
             .chunks_exact(SECTION_LEN)
             .take(usize::from(count).min(Self::MOST_SECTIONS))
             .filter_map(section);
+        let sections: Vec<_> = sections.collect();
+        let all_read = sections.len() == usize::from(count);
+        let ends = table.chunks_exact(SECTION_LEN).take(sections.len());
         Some(Self {
             machine,
             // At the same place in PE32 and PE32+.
             subsystem: u16_at(optional, 68),
-            sections: sections.collect(),
+            end: all_read.then(|| ends.filter_map(end).max().unwrap_or(0)),
+            sections,
         })
     }
 
@@ -178,6 +184,13 @@ impl Pe {
     #[must_use]
     pub fn is_efi(&self) -> bool {
         matches!(self.subsystem, Some(10..=13))
+    }
+
+    /// Whether a file of this length has all of it: every section that its header counts is listed
+    /// there and ends within the file.
+    #[must_use]
+    pub fn is_whole(&self, len: u64) -> bool {
+        self.end.is_some_and(|end| end <= len)
     }
 
     /// Its sections in the order of the file.
@@ -240,6 +253,12 @@ fn section(header: &[u8]) -> Option<PeSection> {
     })
 }
 
+/// Where a section ends in the file, what pads it included; one without content ends nowhere.
+fn end(header: &[u8]) -> Option<u64> {
+    let (len, offset) = (u32_at(header, 16)?, u32_at(header, 20)?);
+    (len > 0).then(|| u64::from(offset) + u64::from(len))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Cursor;
@@ -288,6 +307,10 @@ mod tests {
         );
         let mut short = Cursor::new(&program[..0x212]);
         assert!(pe.read_section(&mut short, ".cmdline", 5).is_err());
+        assert!(pe.is_whole(0x220));
+        assert!(!pe.is_whole(0x21f), "its last section is cut short");
+        let one = Pe::decode(&program[..0x170]).expect("a header");
+        assert!(!one.is_whole(0x220), "a section is not listed");
     }
 
     #[test]
@@ -326,6 +349,11 @@ mod tests {
             let pe = Pe::read(&mut file).expect(path);
             assert_eq!(pe.as_ref().map(Pe::machine), machine, "{path}");
             assert_eq!(pe.as_ref().map(Pe::is_efi), machine.map(|_| true), "{path}");
+            let len = file.metadata().expect(path).len();
+            let whole = pe
+                .as_ref()
+                .map(|pe| (pe.is_whole(len), pe.is_whole(len / 2)));
+            assert_eq!(whole, machine.map(|_| (true, false)), "{path}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Publishing: copies into the staging directory, then one rename.
 
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, Write};
 use std::ops::ControlFlow;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -278,7 +278,12 @@ impl Copies<'_> {
                 looks: Looks::like(&head, file.size),
             });
         };
-        let staged = File::open(self.dir.join(file.name.as_str()));
+        let staged = if pe.is_whole(file.size) {
+            File::open(self.dir.join(file.name.as_str()))
+        } else {
+            let what = "it is cut short: its header lists sections that are not in it";
+            Err(io::Error::new(io::ErrorKind::UnexpectedEof, what))
+        };
         let unified = staged.and_then(|mut staged| unified::read(&pe, &mut staged));
         let unified = unified.map_err(|source| StoreError::Io {
             action: "read",

@@ -45,7 +45,14 @@ fn words(section: &[u8]) -> io::Result<Vec<String>> {
         let what = format!("section .cmdline {why}");
         io::Error::new(io::ErrorKind::InvalidData, what)
     };
-    let text = section.split(|byte| *byte == 0).next().unwrap_or_default();
+    let end = section.iter().position(|byte| *byte == 0);
+    let (text, padding) = section.split_at(end.unwrap_or(section.len()));
+    if padding
+        .iter()
+        .any(|byte| *byte != 0 && !byte.is_ascii_whitespace())
+    {
+        return Err(wrong("has text behind a zero, as UTF-16 does".to_owned()));
+    }
     let text = std::str::from_utf8(text).map_err(|error| wrong(format!("is no text: {error}")))?;
     split_cmdline(text).map_err(|error| wrong(format!("cannot be read: {error}")))
 }
@@ -107,7 +114,7 @@ mod tests {
     #[test]
     fn a_command_line_that_is_none_is_refused() {
         let long = vec![b'x'; 16 * 1024 + 1];
-        for line in [&b"a=\"b"[..], b"\xff", &long] {
+        for line in [&b"a=\"b"[..], b"\xff", b"q\0u\0", &long] {
             let uki = program(&[(b".linux\0\0", b"x"), (b".cmdline", line)]);
             assert!(unified(&uki).is_err());
         }
