@@ -87,7 +87,10 @@ struct Pxelinux(String);
 impl Pxelinux {
     fn line(&mut self, keyword: &str, rest: &str) {
         let rest = rest.replace(char::is_control, " ");
-        self.0.push_str(&format!("{keyword} {}\n", rest.trim()));
+        let rest = rest.trim();
+        // U-Boot takes what begins with # for a comment, up to the end of the line behind it.
+        let before = if rest.starts_with('#') { "- " } else { "" };
+        self.0.push_str(&format!("{keyword} {before}{rest}\n"));
     }
 
     fn label(&mut self, name: &str, entry: &Entry) {

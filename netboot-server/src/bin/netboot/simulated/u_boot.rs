@@ -137,7 +137,8 @@ impl Config {
     fn parse(text: &str) -> Result<Self, String> {
         let mut config = Self::default();
         let mut in_label = false;
-        for line in text.lines().map(str::trim) {
+        let mut lines = text.lines().map(str::trim);
+        while let Some(line) = lines.next() {
             let (keyword, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
             let (keyword, rest) = (keyword.to_ascii_lowercase(), rest.trim());
             let value = || match rest.starts_with('#') || rest.is_empty() {
@@ -164,7 +165,12 @@ impl Config {
                     if let Some((word, text)) = rest.split_once(' ')
                         && word.eq_ignore_ascii_case("label")
                     {
-                        label.text = text.trim().to_owned();
+                        if text.trim_start().starts_with('#') {
+                            // A comment, which takes the end of its line along.
+                            lines.next();
+                        } else {
+                            label.text = text.trim().to_owned();
+                        }
                     }
                 }
                 ("menu", None) => {
@@ -172,6 +178,9 @@ impl Config {
                     if let Some((word, text)) = rest.split_once(' ')
                         && word.eq_ignore_ascii_case("title")
                     {
+                        if text.trim_start().starts_with('#') {
+                            return Err("nothing stands behind menu title".to_owned());
+                        }
                         config.title = Some(text.trim().to_owned());
                     }
                 }
@@ -231,6 +240,19 @@ mod tests {
         assert_eq!(label.append, "console=ttyAMA0,38400 debug earlyprintk");
         let local = config.choose(Some("local")).expect("a label");
         assert_eq!(local.local, Some(1));
+    }
+
+    /// `get_token` and `parse_label_menu` of U-Boot's `boot/pxe_utils.c`.
+    #[test]
+    fn a_text_that_begins_as_a_comment_does_is_none() {
+        assert!(Config::parse("menu title # rack\nlabel a\nlinux k\n").is_err());
+        let config = Config::parse("label a\nmenu label #1\nlinux k\ninitrd i\n");
+        let config = config.expect("a configuration");
+        let label = config.choose(None).expect("a label");
+        assert_eq!(
+            (label.kernel.as_deref(), label.initrd.as_deref()),
+            (None, Some("i"))
+        );
     }
 
     #[test]
