@@ -64,7 +64,7 @@ impl Worlds {
         let programs = Programs::scan(&programs_dir, &config.program_dirs);
         let seen = Seen {
             revision: Some(store.revision().map_err(failed)?),
-            programs: programs.stamp(),
+            programs: programs.scanned(),
             installs: installs.stamp(),
         };
         let mut world = World::new(config, Vec::new(), programs);
@@ -99,7 +99,7 @@ impl Worlds {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.last();
         let programs = Programs::scan(&self.programs_dir, &config.program_dirs);
-        seen.programs = programs.stamp();
+        seen.programs = programs.scanned();
         let mut world = World::new(config, Vec::new(), programs);
         world.number = old.number + 1;
         world.images.clone_from(&old.images);
@@ -164,7 +164,7 @@ impl Worlds {
         world.installs = self.installs.read();
         // The folders that the new programs were found in.
         *seen = Seen {
-            programs: world.programs.stamp(),
+            programs: world.programs.scanned(),
             ..now
         };
         self.put(world)

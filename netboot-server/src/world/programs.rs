@@ -43,9 +43,12 @@ const MOST_FOLDERS: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Programs {
     found: BTreeMap<String, Program>,
-    /// The folders that were looked into.
-    folders: Vec<PathBuf>,
+    /// The folders that were looked into, and what they were before that.
+    folders: BTreeMap<PathBuf, Mark>,
 }
+
+/// When a file or folder last changed, and how long it is.
+type Mark = Option<(SystemTime, u64)>;
 
 /// A file that may be a boot program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,22 +59,22 @@ struct Program {
     built_for: Option<Platform>,
     /// Whether it is a GRUB that was built without HTTP.
     grub_without_http: bool,
+    /// What the file was before it was looked into, where it was.
+    looked_into: Option<Mark>,
 }
 
 /// When the folders and the programs last changed; a changed stamp means that [`Programs::scan`]
 /// may find others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stamp(Vec<Option<SystemTime>>);
+pub struct Stamp(Vec<Mark>);
 
 impl Programs {
     /// The files in the operator's folder and in the first 64 of its folders, and those in the other
     /// folders that the operator did not put there. A folder that is not there holds none.
     #[must_use]
     pub fn scan(folder: &Path, others: &[PathBuf]) -> Self {
-        let mut programs = Self {
-            folders: vec![folder.to_owned()],
-            ..Self::default()
-        };
+        let mut programs = Self::default();
+        programs.note(folder.to_owned());
         let mut below = Vec::new();
         for (name, path) in entries(folder) {
             if leads_out(folder, &path) {
@@ -86,54 +89,64 @@ impl Programs {
         below.sort();
         below.truncate(MOST_FOLDERS);
         for (folder_name, path) in below {
+            programs.note(path.clone());
             for (name, file) in entries(&path) {
                 if !leads_out(folder, &file) {
                     programs.add(format!("{folder_name}/{name}"), file);
                 }
             }
-            programs.folders.push(path);
         }
         for other in others {
+            programs.note(other.clone());
             for (name, path) in entries(other) {
                 programs.add(name, path);
             }
-            programs.folders.push(other.clone());
             for name in all_names() {
                 if let Some((folder, _)) = name.split_once('/') {
+                    programs.note(other.join(folder));
                     programs.add(name.to_owned(), other.join(name));
-                    programs.folders.push(other.join(folder));
                 }
             }
         }
-        programs.folders.sort();
-        programs.folders.dedup();
         for (name, path) in OF_DEBIAN {
             programs.add(name.to_owned(), path.into());
         }
         programs
     }
 
+    /// Notes a folder that is about to be looked into.
+    fn note(&mut self, folder: PathBuf) {
+        let mark = mark(&folder);
+        self.folders.entry(folder).or_insert(mark);
+    }
+
     fn add(&mut self, name: String, path: PathBuf) {
         if !self.found.contains_key(&name) && path.is_file() {
+            let looked_into = is_efi(&path).then(|| mark(&path));
             let program = Program {
                 built_for: built_for(&path),
                 grub_without_http: is_grub(&name) && !knows_http(&path),
+                looked_into,
                 path,
             };
             self.found.insert(name, program);
         }
     }
 
-    /// The stamp now of the folders that these programs were found in, and of those whose platform
-    /// was read: a file may be written over.
+    /// The stamp of the folders and of the files that were looked into, as they were when that
+    /// began.
+    #[must_use]
+    pub fn scanned(&self) -> Stamp {
+        let files = self.found.values().filter_map(|it| it.looked_into);
+        Stamp(self.folders.values().copied().chain(files).collect())
+    }
+
+    /// The same stamp now: a file may be written over, or not have been whole.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
-        let changed = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-        let programs = self.found.values();
-        let read = programs.filter(|program| program.built_for.is_some());
-        let folders = self.folders.iter().map(PathBuf::as_path);
-        let paths = folders.chain(read.map(|program| program.path.as_path()));
-        Stamp(paths.map(changed).collect())
+        let files = self.found.values().filter(|it| it.looked_into.is_some());
+        let folders = self.folders.keys().map(|folder| mark(folder));
+        Stamp(folders.chain(files.map(|it| mark(&it.path))).collect())
     }
 
     /// The first of a platform's programs that is at hand: of its own names, where the file is not
@@ -219,12 +232,22 @@ fn all_names() -> impl Iterator<Item = &'static str> {
 /// What the header of an EFI program says that it is for. Files that are not called so are not read:
 /// the folder may hold a whole tree of others.
 fn built_for(path: &Path) -> Option<Platform> {
-    let extension = path.to_str()?.rsplit('.').find(|it| *it != "signed")?;
-    if !extension.eq_ignore_ascii_case("efi") {
+    if !is_efi(path) {
         return None;
     }
     let pe = Pe::read(&mut File::open(path).ok()?).ok()??;
     pe.is_efi().then(|| Platform::of_machine(pe.machine()))?
+}
+
+fn is_efi(path: &Path) -> bool {
+    let mut parts = path.to_str().into_iter().flat_map(|path| path.rsplit('.'));
+    let extension = parts.find(|it| *it != "signed");
+    extension.is_some_and(|it| it.eq_ignore_ascii_case("efi"))
+}
+
+fn mark(path: &Path) -> Mark {
+    let data = path.metadata().ok()?;
+    Some((data.modified().ok()?, data.len()))
 }
 
 fn is_grub(name: &str) -> bool {
@@ -249,11 +272,12 @@ impl<const N: usize> From<[&str; N]> for Programs {
             path: Path::new("tftp").join(name),
             built_for: None,
             grub_without_http: false,
+            looked_into: None,
         };
         let found = names.map(|name| (name.to_owned(), program(name)));
         Self {
             found: found.into(),
-            folders: Vec::new(),
+            folders: BTreeMap::new(),
         }
     }
 }
@@ -439,6 +463,17 @@ mod tests {
         program[0x54] = 0xf0;
         program[0x58 + 68] = 10;
         program
+    }
+
+    #[test]
+    fn a_program_that_is_written_after_it_was_looked_into_is_looked_into_again() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("ipxe.efi");
+        std::fs::write(&path, b"").expect("a file");
+        let programs = Programs::scan(folder.path(), &[]);
+        assert_eq!(programs.stamp(), programs.scanned());
+        std::fs::write(&path, efi(0xaa64)).expect("the same file");
+        assert_ne!(programs.stamp(), programs.scanned());
     }
 
     #[test]
