@@ -44,8 +44,9 @@ pub fn named_machine(path: &str) -> Option<MacAddr> {
 pub fn image_file(path: &str) -> Option<&str> {
     let path = path.trim_start_matches('/');
     let has_generation = |file: &&str| file.split('/').nth(1).is_some_and(|it| it.starts_with('@'));
-    let below = || Some(path.split_once("/images/")?.1).filter(has_generation);
-    path.strip_prefix("images/").or_else(below)
+    let below = Some(path).and_then(|path| Some(path.rsplit_once("/images/")?.1));
+    let below = below.filter(has_generation);
+    below.or_else(|| path.strip_prefix("images/"))
 }
 
 /// Of the names in a `pxelinux.cfg/` those that this server answers, and the machine in them.
@@ -126,6 +127,7 @@ mod tests {
             ("images/debian/@1/initrd", Some("debian/@1/initrd")),
             ("/images/debian/@1/initrd", Some("debian/@1/initrd")),
             ("arm64-efi/images/debian/@1/Image", Some("debian/@1/Image")),
+            ("images/images/debian/@1/Image", Some("debian/@1/Image")),
             ("arm64-efi/image/debian/@1/Image", None),
             ("arm64-efi/images/debian/Image", None),
             ("arm64-efi/images/autoexec.ipxe", None),
