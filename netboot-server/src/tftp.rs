@@ -49,7 +49,7 @@ impl Files {
             .map_err(|error| Refusal::access_violation().with_detail(error))?
             .to_string();
         let address = client.ip().to_canonical();
-        let world = self.boot_files.worlds().current();
+        let world = self.boot_files.worlds().recent();
         let path = self
             .boot_files
             .second_stage(&world, address, &path)
