@@ -5,8 +5,8 @@ use allocation_counter::measure;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use dhcproto::{Decodable as _, Decoder, Encodable as _, Encoder};
 use netboot_dhcp::server::{
-    AddressRange, Boot, ClientKey, Incoming, Lease, LeaseState, Link, Network, NetworkId, Outcome,
-    Server, Settings,
+    AddressRange, Boot, ClientKey, Incoming, Lease, Link, Network, NetworkId, Outcome, Server,
+    Settings,
 };
 use netboot_dhcp::wire::{Encoding, Message, MessageView};
 use netboot_dhcp::{MacAddr, Timestamp};
@@ -51,17 +51,9 @@ fn server(leases: u32) -> Server {
     let mut server = Server::new(Settings::new(vec![network])).unwrap();
     for number in 2..leases + 2 {
         let [a, b, c, d] = number.to_be_bytes();
-        let lease = Lease {
-            network: NetworkId(1),
-            address: address(number),
-            client: ClientKey::Hardware(MacAddr([2, 0, a, b, c, d]).into()),
-            client_id: None,
-            host_name: None,
-            state: LeaseState::Bound,
-            expires: NOW.after_ms(3_600_000),
-            updated: NOW,
-            version: 1,
-        };
+        let client = ClientKey::Hardware(MacAddr([2, 0, a, b, c, d]).into());
+        let expires = NOW.after_ms(3_600_000);
+        let lease = Lease::new(NOW, NetworkId(1), address(number), client, expires);
         server.restore(lease).unwrap();
     }
     server
@@ -74,10 +66,7 @@ fn turn(server: &mut Server, packet: &[u8]) -> Outcome {
         1,
     )
     .sent_to(Ipv4Addr::BROADCAST);
-    server.handle_with(NOW, &incoming, |_| Boot {
-        file: Some("ipxe.efi".into()),
-        ..Boot::default()
-    })
+    server.handle_with(NOW, &incoming, |_| Boot::file("ipxe.efi"))
 }
 
 fn walk(packet: &[u8]) -> usize {

@@ -52,10 +52,7 @@ fn server() -> Server {
 fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>, fate: u8) -> Outcome {
     let incoming =
         Incoming::new(message, "0.0.0.0:68".parse().unwrap(), 1).sent_to(Ipv4Addr::BROADCAST);
-    let boot = Boot {
-        file: Some("ipxe.efi".into()),
-        ..Boot::default()
-    };
+    let boot = Boot::file("ipxe.efi");
     let policy = |machine: &Requester<'_>| {
         let _ = (
             machine.archs(),

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 /// What a client ends with.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Bound {
     /// Its address.
     pub address: Ipv4Addr,

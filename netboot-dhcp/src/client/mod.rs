@@ -63,6 +63,7 @@ pub enum Output {
 
 /// A message to send: from 0.0.0.0 where it is broadcast, else from the client's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transmit {
     /// The message.
     pub bytes: Bytes,

@@ -171,7 +171,20 @@ impl Requester<'_> {
 
 /// What a machine is to boot: the policy's answer. The default boots nothing and only gives an
 /// address.
+///
+/// ```
+/// use netboot_dhcp::server::{Boot, Firmware, Requester};
+///
+/// fn policy(machine: &Requester<'_>) -> Boot {
+///     match machine.firmware {
+///         Firmware::Ipxe => Boot::file(format!("http://{}/boot.ipxe", machine.server)),
+///         Firmware::PxeClient => Boot::file("ipxe.efi").with_next_server(machine.server),
+///         _ => Boot::default(),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Boot {
     /// The server of the next step (`siaddr`, option 66). `None` means this server where there is a
     /// file.
@@ -186,4 +199,69 @@ pub struct Boot {
     pub options: Vec<ExtraOption>,
     /// Give no answer at all, not even an address.
     pub silent: bool,
+}
+
+impl Boot {
+    /// This file, by TFTP or from a URL.
+    ///
+    /// ```
+    /// use netboot_dhcp::server::Boot;
+    ///
+    /// let boot = Boot::file("ipxe.efi").with_host_name("node-01");
+    /// assert_eq!(boot.file.as_deref(), Some("ipxe.efi"));
+    /// assert_eq!(boot.host_name.as_deref(), Some("node-01"));
+    /// ```
+    #[must_use]
+    pub fn file(file: impl Into<String>) -> Self {
+        Self {
+            file: Some(file.into()),
+            ..Self::default()
+        }
+    }
+
+    /// No answer at all, not even an address.
+    ///
+    /// ```
+    /// use netboot_dhcp::server::Boot;
+    ///
+    /// assert!(Boot::silent().silent);
+    /// assert!(!Boot::default().silent);
+    /// ```
+    #[must_use]
+    pub fn silent() -> Self {
+        Self {
+            silent: true,
+            ..Self::default()
+        }
+    }
+
+    /// The same, from this server.
+    #[must_use]
+    pub const fn with_next_server(mut self, next_server: Ipv4Addr) -> Self {
+        self.next_server = Some(next_server);
+        self
+    }
+
+    /// The same, for a machine of this name.
+    #[must_use]
+    pub fn with_host_name(mut self, host_name: impl Into<String>) -> Self {
+        self.host_name = Some(host_name.into());
+        self
+    }
+
+    /// The same, with these options in place of those that it has.
+    ///
+    /// ```
+    /// use netboot_dhcp::server::{Boot, ExtraOption};
+    /// use netboot_dhcp::value::{Text, key};
+    ///
+    /// let root = ExtraOption::new(key::ROOT_PATH, &Text::from("/srv/root"));
+    /// let boot = Boot::file("ipxe.efi").with_options([root]);
+    /// assert_eq!(boot.options[0].data[..], *b"/srv/root");
+    /// ```
+    #[must_use]
+    pub fn with_options(mut self, options: impl IntoIterator<Item = ExtraOption>) -> Self {
+        self.options = options.into_iter().collect();
+        self
+    }
 }

@@ -279,11 +279,8 @@ mod tests {
     }
 
     fn reservation(mac: &str, last: u8) -> Reservation {
-        Reservation {
-            mac: mac.parse().unwrap(),
-            address: Some(Ipv4Addr::new(10, 0, 0, last)),
-            host_name: None,
-        }
+        let address = Ipv4Addr::new(10, 0, 0, last);
+        Reservation::new(mac.parse().unwrap()).with_address(address)
     }
 
     #[test]

@@ -41,8 +41,26 @@ impl fmt::Display for ClientKey {
 ///
 /// The caller's store keeps one lease for an address of a network, and replaces it only by a claim
 /// whose expected version is the stored one.
+///
+/// ```
+/// use netboot_dhcp::server::{ClientKey, Lease, LeaseState, NetworkId};
+/// use netboot_dhcp::{MacAddr, Seconds, Timestamp};
+///
+/// let now = Timestamp(1_700_000_000_000);
+/// let client = ClientKey::Hardware(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]).into());
+/// let address = "10.0.0.100".parse()?;
+/// let mut lease = Lease::new(now, NetworkId(1), address, client, now.after(Seconds(3600)));
+/// assert!(lease.is_active(now));
+/// assert_eq!(lease.version, 1);
+///
+/// lease.host_name = Some("node-01".into());
+/// lease.state = LeaseState::Released;
+/// assert!(!lease.is_active(now));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
 pub struct Lease {
     /// The network that the address belongs to.
     pub network: NetworkId,
@@ -79,6 +97,29 @@ pub enum LeaseState {
 }
 
 impl Lease {
+    /// The first lease of an address, made at `now` for a client that has it until `expires`,
+    /// without an identifier or a name.
+    #[must_use]
+    pub const fn new(
+        now: Timestamp,
+        network: NetworkId,
+        address: Ipv4Addr,
+        client: ClientKey,
+        expires: Timestamp,
+    ) -> Self {
+        Self {
+            network,
+            address,
+            client,
+            client_id: None,
+            host_name: None,
+            state: LeaseState::Bound,
+            expires,
+            updated: now,
+            version: 1,
+        }
+    }
+
     /// Whether the client has the address at `now`.
     #[must_use]
     pub fn is_active(&self, now: Timestamp) -> bool {

@@ -118,6 +118,7 @@ enum Port {
 /// How far a network's addresses are used up: those that are given to anybody, reservations not
 /// counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Usage {
     /// The network.
     pub network: NetworkId,
@@ -127,8 +128,21 @@ pub struct Usage {
     pub in_use: u64,
 }
 
+impl Usage {
+    /// So many addresses of a network, and so many of them in use.
+    #[must_use]
+    pub const fn new(network: NetworkId, addresses: u64, in_use: u64) -> Self {
+        Self {
+            network,
+            addresses,
+            in_use,
+        }
+    }
+}
+
 /// A lease of a network that the settings do not have.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 #[error("the lease of {address} is of network {}, which is not configured", .network.0)]
 pub struct UnknownNetwork {
     /// The lease's address.
@@ -229,11 +243,9 @@ impl Server {
     /// the number of addresses in use.
     pub fn usage(&self, now: Timestamp) -> impl Iterator<Item = Usage> {
         let networks = self.settings.networks.iter();
-        networks.zip(&self.pools).map(move |(network, pool)| Usage {
-            network: network.id,
-            addresses: pool.size(),
-            in_use: pool.in_use(now),
-        })
+        networks
+            .zip(&self.pools)
+            .map(move |(network, pool)| Usage::new(network.id, pool.size(), pool.in_use(now)))
     }
 
     /// Takes a message that came in on the servers' port, as far as it goes without the world: to

@@ -48,6 +48,9 @@ impl<'a> Incoming<'a> {
 }
 
 /// What the server makes of a message.
+///
+/// A caller that passed over one of these would leave clients without their answer, so that this
+/// enum lists all of them, and another one would be a new major version.
 #[derive(Debug)]
 #[must_use]
 pub enum Outcome {
@@ -59,7 +62,7 @@ pub enum Outcome {
     Needs(Effect, Pending),
 }
 
-/// What the server makes of a message at first.
+/// What the server makes of a message at first: all that it can, as with [`Outcome`].
 #[derive(Debug)]
 #[must_use]
 pub enum Handled {
@@ -98,8 +101,10 @@ impl Outcome {
     }
 }
 
-/// Something that the server needs of the world.
+/// Something that the server needs of the world. One that the caller does not know is
+/// [`EffectResult::Down`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Effect {
     /// Find out whether somebody uses this address, by an ICMP echo (RFC 2131 section 2.2).
     Probe(Ipv4Addr),
@@ -114,6 +119,7 @@ pub enum Effect {
 
 /// How an effect went. A result that is none of the effect's own counts as [`Self::Down`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EffectResult {
     /// Probe: nobody answered.
     Free,
@@ -145,6 +151,7 @@ impl Pending {
 
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reply {
     /// Where it goes.
     pub destination: Destination,
@@ -171,6 +178,47 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A message to send at once, without a lease or a refusal. A server makes its own; this is for
+    /// whoever tests what sends them.
+    ///
+    /// ```
+    /// use netboot_dhcp::MacAddr;
+    /// use netboot_dhcp::server::{Destination, Reply, Transaction};
+    /// use netboot_dhcp::value::MessageType;
+    ///
+    /// let client = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]).into();
+    /// let reply = Reply::new(
+    ///     Transaction::new(MessageType::DISCOVER, 7, 2, client),
+    ///     MessageType::OFFER,
+    ///     vec![2; 300].into(),
+    ///     "10.0.0.1:67".parse()?,
+    ///     Destination::Broadcast("255.255.255.255:68".parse()?),
+    /// );
+    /// assert_eq!((reply.source_port, reply.delay_ms), (67, 0));
+    /// assert_eq!(reply.line("eth1").to_string(), "DHCPOFFER(eth1) 52:54:00:12:34:56");
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub const fn new(
+        transaction: Transaction,
+        kind: MessageType,
+        bytes: Bytes,
+        source: SocketAddrV4,
+        destination: Destination,
+    ) -> Self {
+        Self {
+            destination,
+            source: *source.ip(),
+            source_port: source.port(),
+            delay_ms: 0,
+            bytes,
+            kind,
+            lease: None,
+            refusal: None,
+            transaction,
+        }
+    }
+
     /// A log line in dnsmasq's words, `DHCPACK(eth1) 10.0.0.5 52:54:00:12:34:56 name`, where
     /// `interface` is the caller's name for the interface.
     pub fn line<'a>(&'a self, interface: &'a str) -> impl fmt::Display + 'a {
@@ -200,6 +248,7 @@ pub enum Refusal {
 
 /// No answer, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Silence {
     /// Why.
     pub reason: SilenceReason,
@@ -208,6 +257,29 @@ pub struct Silence {
 }
 
 impl Silence {
+    /// No answer to this, for this reason.
+    ///
+    /// ```
+    /// use netboot_dhcp::MacAddr;
+    /// use netboot_dhcp::server::{Silence, SilenceReason, Transaction};
+    /// use netboot_dhcp::value::MessageType;
+    ///
+    /// let client = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]).into();
+    /// let transaction = Transaction::new(MessageType::DISCOVER, 7, 2, client);
+    /// let silence = Silence::new(SilenceReason::NoAddress, transaction);
+    /// assert_eq!(
+    ///     silence.line("eth1").to_string(),
+    ///     "DHCPDISCOVER(eth1) 52:54:00:12:34:56 no address available"
+    /// );
+    /// ```
+    #[must_use]
+    pub const fn new(reason: SilenceReason, transaction: Transaction) -> Self {
+        Self {
+            reason,
+            transaction,
+        }
+    }
+
     /// A log line in dnsmasq's words: `DHCPDISCOVER(eth1) 52:54:00:12:34:56 no address available`,
     /// where `interface` is the caller's name for the interface.
     pub fn line<'a>(&'a self, interface: &'a str) -> impl fmt::Display + 'a {
@@ -305,6 +377,7 @@ impl SilenceReason {
 
 /// What a message was about: enough to log it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transaction {
     /// The client's number for it.
     pub xid: u32,
@@ -325,20 +398,52 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// One of which no more is known than what each message says: its type, the client's number for
+    /// it, the interface that it came in by, and the client.
+    ///
+    /// ```
+    /// use netboot_dhcp::MacAddr;
+    /// use netboot_dhcp::server::Transaction;
+    /// use netboot_dhcp::value::MessageType;
+    ///
+    /// let client = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]).into();
+    /// let mut transaction = Transaction::new(MessageType::REQUEST, 0xdead_beef, 2, client);
+    /// transaction.address = Some("10.0.0.100".parse()?);
+    /// assert_eq!(
+    ///     transaction.line("eth1").to_string(),
+    ///     "DHCPREQUEST(eth1) 10.0.0.100 52:54:00:12:34:56"
+    /// );
+    /// # Ok::<(), std::net::AddrParseError>(())
+    /// ```
+    #[must_use]
+    pub const fn new(
+        request: MessageType,
+        xid: u32,
+        interface: u32,
+        hardware: HardwareAddr,
+    ) -> Self {
+        Self {
+            xid,
+            request,
+            interface,
+            hardware,
+            network: None,
+            address: None,
+            host_name: None,
+            relay: None,
+        }
+    }
+
     pub(super) fn of(incoming: &Incoming<'_>, found: &Found<'_>) -> Self {
         let view = &incoming.message;
         let relay = view.giaddr();
         let address = view.ciaddr();
-        Self {
-            xid: view.xid(),
-            request: found.kind().unwrap_or(MessageType(0)),
-            interface: incoming.interface,
-            hardware: view.hardware(),
-            network: None,
-            address: (!address.is_unspecified()).then_some(address),
-            host_name: found.host_name(),
-            relay: (!relay.is_unspecified()).then_some(relay),
-        }
+        let kind = found.kind().unwrap_or(MessageType(0));
+        let mut transaction = Self::new(kind, view.xid(), incoming.interface, view.hardware());
+        transaction.address = (!address.is_unspecified()).then_some(address);
+        transaction.host_name = found.host_name();
+        transaction.relay = (!relay.is_unspecified()).then_some(relay);
+        transaction
     }
 
     /// The line of the message that came, like [`Reply::line`].

@@ -9,7 +9,7 @@ use super::{
 use crate::Seconds;
 use crate::value::MessageType;
 use bytes::Bytes;
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, SocketAddrV4};
 
 impl Turn<'_> {
     pub(super) const fn answer<'a>(&'a self, request: &'a Request, boot: &'a Boot) -> Answer<'a> {
@@ -33,11 +33,7 @@ impl Turn<'_> {
     ) -> Result<Reply, Silence> {
         let answer = self.answer(request, boot);
         let Ok(bytes) = answer.accept(kind, yiaddr, lease_time) else {
-            let reason = SilenceReason::TooLong;
-            return Err(Silence {
-                reason,
-                transaction,
-            });
+            return Err(Silence::new(SilenceReason::TooLong, transaction));
         };
         let mut reply = self.reply(kind, bytes, answer.destination(kind, yiaddr), transaction);
         reply.delay_ms = self.delay_ms(kind, request);
@@ -76,17 +72,8 @@ impl Turn<'_> {
         destination: Destination,
         transaction: Transaction,
     ) -> Reply {
-        Reply {
-            destination,
-            source: self.network.server,
-            source_port: self.settings.server_port,
-            delay_ms: 0,
-            bytes,
-            kind,
-            lease: None,
-            refusal: None,
-            transaction,
-        }
+        let source = SocketAddrV4::new(self.network.server, self.settings.server_port);
+        Reply::new(transaction, kind, bytes, source, destination)
     }
 
     /// How long a reply waits for its firmware to listen.

@@ -296,17 +296,14 @@ impl Turn<'_> {
         host_name: Option<String>,
     ) -> Lease {
         let version = self.pool.lease(address).map_or(0, |lease| lease.version);
-        Lease {
-            network: self.network.id,
-            address,
-            client: request.client.clone(),
-            client_id: request.client_id.clone(),
-            host_name,
-            state,
-            expires: self.now.after(lasts),
-            updated: self.now,
-            version: version.saturating_add(1),
-        }
+        let client = request.client.clone();
+        let expires = self.now.after(lasts);
+        let mut lease = Lease::new(self.now, self.network.id, address, client, expires);
+        lease.client_id = request.client_id.clone();
+        lease.host_name = host_name;
+        lease.state = state;
+        lease.version = version.saturating_add(1);
+        lease
     }
 
     /// Keeps a free address for the client.
@@ -329,8 +326,5 @@ impl Turn<'_> {
 }
 
 pub(super) fn silent(reason: SilenceReason, transaction: Transaction) -> Outcome {
-    Outcome::Silent(Silence {
-        reason,
-        transaction,
-    })
+    Outcome::Silent(Silence::new(reason, transaction))
 }

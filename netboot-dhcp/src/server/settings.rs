@@ -204,6 +204,7 @@ impl Network {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Mode {
     /// The DHCP server: it gives addresses, and with them what to boot.
     #[default]
@@ -217,6 +218,7 @@ pub enum Mode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Link {
     /// On this interface, by the caller's number for it.
     Interface(u32),
@@ -228,6 +230,7 @@ pub enum Link {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Allow {
     /// Anybody.
     #[default]
@@ -237,9 +240,22 @@ pub enum Allow {
 }
 
 /// What is set aside for one machine.
+///
+/// ```
+/// use netboot_dhcp::MacAddr;
+/// use netboot_dhcp::server::Reservation;
+///
+/// let mac = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+/// let reservation = Reservation::new(mac)
+///     .with_address("10.0.0.9".parse()?)
+///     .with_host_name("node-01");
+/// assert_eq!(reservation.host_name.as_deref(), Some("node-01"));
+/// # Ok::<(), std::net::AddrParseError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
+#[non_exhaustive]
 pub struct Reservation {
     /// The machine.
     pub mac: MacAddr,
@@ -249,6 +265,32 @@ pub struct Reservation {
     /// Its name (option 12), unless the boot policy gives another.
     #[cfg_attr(feature = "serde", serde(default))]
     pub host_name: Option<String>,
+}
+
+impl Reservation {
+    /// Nothing but that the machine is known.
+    #[must_use]
+    pub const fn new(mac: MacAddr) -> Self {
+        Self {
+            mac,
+            address: None,
+            host_name: None,
+        }
+    }
+
+    /// The same, with an address of its own.
+    #[must_use]
+    pub const fn with_address(mut self, address: Ipv4Addr) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// The same, with a name.
+    #[must_use]
+    pub fn with_host_name(mut self, host_name: impl Into<String>) -> Self {
+        self.host_name = Some(host_name.into());
+        self
+    }
 }
 
 /// An option by its code and bytes.

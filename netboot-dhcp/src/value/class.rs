@@ -20,6 +20,7 @@ pub struct VendorClass(pub Bytes);
 
 /// What an option 60 announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum VendorClassKind {
     /// `PXEClient…`: boots by TFTP (RFC 4578; PXE 2.1 section 2.2).
     Pxe,

@@ -184,11 +184,7 @@ fn client_stays_in_the_network_that_knows_it_when_the_first_has_room_again() {
 fn network_for_known_machines_is_passed_over_by_others_on_its_link() {
     let mut settings = shared_link();
     settings.networks[0].allow = Allow::Known;
-    settings.networks[0].reservations = vec![Reservation {
-        mac: mac(0),
-        address: None,
-        host_name: None,
-    }];
+    settings.networks[0].reservations = vec![Reservation::new(mac(0))];
     let mut server = Server::new(settings).unwrap();
     assert_eq!(offer(&mut server, NOW, mac(0)), ip(100));
     assert_eq!(offer(&mut server, NOW, mac(1)), third(50));
@@ -212,10 +208,7 @@ fn offer_to_firmware_waits_as_configured_and_nothing_else_does() {
 
 #[test]
 fn raspberry_pi_gets_the_menu_that_its_rom_looks_for() {
-    let boot = Boot {
-        file: Some("bootcode.bin".into()),
-        ..Boot::default()
-    };
+    let boot = Boot::file("bootcode.bin");
     let pi = MacAddr([0xb8, 0x27, 0xeb, 1, 2, 3]);
     let discover = |mac| Packet::discover(mac).option(60, b"PXEClient:Arch:00000:UNDI:002001");
     let offer = reply(handle_boot(&mut server(), NOW, discover(pi), boot.clone()));

@@ -19,11 +19,9 @@ fn relayed() -> Network {
 }
 
 fn reserved(address: Option<Ipv4Addr>) -> Reservation {
-    Reservation {
-        mac: MAC,
-        address,
-        host_name: Some("node-01".into()),
-    }
+    let mut reservation = Reservation::new(MAC).with_host_name("node-01");
+    reservation.address = address;
+    reservation
 }
 
 #[test]
@@ -115,11 +113,7 @@ fn each_of_many_reservations_is_found_whatever_their_order() {
     let mut network = network();
     let mac = |last| MacAddr([2, 0, 0, 0, 0, last]);
     network.reservations = [9, 3, 7, 1, 5]
-        .map(|last| Reservation {
-            mac: mac(last),
-            address: Some(ip(last + 10)),
-            host_name: None,
-        })
+        .map(|last| Reservation::new(mac(last)).with_address(ip(last + 10)))
         .to_vec();
     let mut server = Server::new(Settings::new(vec![network])).unwrap();
     for last in [1, 3, 5, 7, 9] {
@@ -188,10 +182,7 @@ fn interface_that_a_message_came_by_decides_source_next_server_and_what_the_poli
         .sent_to(Ipv4Addr::BROADCAST);
         let outcome = server.handle_with(NOW, &incoming, |machine| {
             assert_eq!((machine.interface, machine.server), (interface, own));
-            Boot {
-                file: Some(format!("http://{}/x", machine.server)),
-                ..Boot::default()
-            }
+            Boot::file(format!("http://{}/x", machine.server))
         });
         let offer = reply(outcome);
         assert_eq!(offer.source, own);

@@ -75,10 +75,7 @@ fn policy(machine: &Requester<'_>) -> Boot {
         Firmware::PxeClient if machine.archs() == [Arch::X86_BIOS] => "undionly.kpxe".into(),
         _ => "ipxe.efi".into(),
     };
-    Boot {
-        file: Some(file),
-        ..Boot::default()
-    }
+    Boot::file(file)
 }
 
 fn serve(server: &mut Server, now: Timestamp, bytes: &[u8]) -> Option<Vec<u8>> {
@@ -99,6 +96,7 @@ fn serve(server: &mut Server, now: Timestamp, bytes: &[u8]) -> Option<Vec<u8>> {
             Outcome::Needs(Effect::Claim { .. }, pending) => {
                 outcome = server.resume(now, pending, EffectResult::Claimed);
             }
+            Outcome::Needs(effect, _) => panic!("{effect:?}"),
         }
     }
 }

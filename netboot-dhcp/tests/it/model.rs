@@ -134,11 +134,7 @@ struct World {
 fn settings(server: usize) -> Settings {
     let mut network = network();
     if server == 0 {
-        network.reservations = vec![Reservation {
-            mac: mac(4),
-            address: Some(ip(102)),
-            host_name: None,
-        }];
+        network.reservations = vec![Reservation::new(mac(4)).with_address(ip(102))];
         network.lease_time = Seconds(1000);
     } else {
         network.ranges[0].start = ip(101);

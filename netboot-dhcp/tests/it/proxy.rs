@@ -24,10 +24,7 @@ fn proxy() -> Server {
 }
 
 fn boot(file: &str) -> Boot {
-    Boot {
-        file: Some(file.into()),
-        ..Boot::default()
-    }
+    Boot::file(file)
 }
 
 fn bios(packet: Packet) -> Packet {
@@ -136,10 +133,7 @@ fn proxy_offer_to_http_firmware_has_its_class_and_the_url() {
 
 #[test]
 fn proxy_offer_names_another_next_server_where_the_file_is_and_itself_where_to_ask() {
-    let elsewhere = Boot {
-        next_server: Some(Ipv4Addr::new(10, 0, 0, 7)),
-        ..boot("x")
-    };
+    let elsewhere = boot("x").with_next_server(Ipv4Addr::new(10, 0, 0, 7));
     let discover = bios(Packet::discover(MAC));
     let offer = reply(handle_boot(&mut proxy(), NOW, discover, elsewhere.clone()));
     assert_eq!(offer.bytes[20..24], [10, 0, 0, 7]);
@@ -197,10 +191,8 @@ fn proxy_asks_the_policy_and_knows_its_machines() {
     let mut server = Server::new(Settings::new(vec![network])).unwrap();
     let outcome = handle_boot(&mut server, NOW, bios(Packet::discover(MAC)), boot("x"));
     assert_eq!(silence(outcome), SilenceReason::Unknown);
-    let policy = Boot {
-        silent: true,
-        ..boot("x")
-    };
+    let mut policy = boot("x");
+    policy.silent = true;
     let outcome = handle_boot(&mut proxy(), NOW, bios(Packet::discover(MAC)), policy);
     assert_eq!(silence(outcome), SilenceReason::Policy);
 }
@@ -347,10 +339,7 @@ fn boot_server_finds_the_network_of_a_routed_client_by_its_address() {
 
 #[test]
 fn policys_options_go_out_with_proxy_offer_and_boot_servers_ack() {
-    let with_root = Boot {
-        options: vec![ExtraOption::new(key::ROOT_PATH, &Text::from("/r"))],
-        ..boot("x")
-    };
+    let with_root = boot("x").with_options([ExtraOption::new(key::ROOT_PATH, &Text::from("/r"))]);
     let mut server = proxy();
     let offer = handle_boot(&mut server, NOW, uefi(Packet::discover(MAC)), with_root);
     assert_eq!(get(&reply(offer).bytes, 17).as_deref(), Some(&b"/r"[..]));

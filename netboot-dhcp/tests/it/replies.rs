@@ -12,10 +12,7 @@ const PXE: &[u8] = b"PXEClient:Arch:00007:UNDI:003000";
 const HTTP: &[u8] = b"HTTPClient:Arch:00016:UNDI:003000";
 
 fn boot(file: &str) -> Boot {
-    Boot {
-        file: Some(file.into()),
-        ..Boot::default()
-    }
+    Boot::file(file)
 }
 
 fn offered(packet: Packet, boot: Boot) -> Vec<u8> {
@@ -209,10 +206,7 @@ fn relay_agent_information_is_echoed_last() {
     let discover = Packet::discover(MAC)
         .option(82, &agent)
         .option(61, b"\x01abcdef");
-    let boot = Boot {
-        options: vec![ExtraOption::new(key::ROOT_PATH, &Text::from("/r"))],
-        ..boot("ipxe.efi")
-    };
+    let boot = boot("ipxe.efi").with_options([ExtraOption::new(key::ROOT_PATH, &Text::from("/r"))]);
     let offer = offered(discover, boot);
     let options = options_of(&offer);
     assert_eq!(options.last(), Some(&(82, agent.to_vec())));
@@ -232,11 +226,7 @@ fn network_settings_go_to_those_who_ask_or_leave_it_open() {
     network.dns = vec![Ipv4Addr::new(9, 9, 9, 9), SERVER];
     network.domain = Some("lab".into());
     network.options = vec![ExtraOption::new(key::ROOT_PATH, &Text::from("/srv"))];
-    network.reservations = vec![Reservation {
-        mac: MAC,
-        address: None,
-        host_name: Some("node-01".into()),
-    }];
+    network.reservations = vec![Reservation::new(MAC).with_host_name("node-01")];
     let mut server = Server::new(Settings::new(vec![network])).unwrap();
     let open = offered_by(&mut server, Packet::discover(MAC), Boot::default());
     assert_eq!(get(&open, 3), Some(vec![10, 0, 0, 1]));
@@ -257,10 +247,7 @@ fn policys_options_replace_all_but_the_protocols_own() {
         code: OptionCode::VENDOR_CLASS,
         data: b"AAPLBSDPC"[..].to_vec().into(),
     };
-    let boot = Boot {
-        options: vec![server_id, class],
-        ..boot("ipxe.efi")
-    };
+    let boot = boot("ipxe.efi").with_options([server_id, class]);
     let offer = offered(Packet::discover(MAC).option(60, PXE), boot);
     assert_eq!(get(&offer, 54), Some(vec![10, 0, 0, 1]));
     assert_eq!(get(&offer, 60).as_deref(), Some(&b"AAPLBSDPC"[..]));
@@ -283,10 +270,7 @@ fn reply_too_long_for_the_client_loses_what_it_can_do_without() {
         code: OptionCode(code),
         data: vec![code; len].into(),
     };
-    let boot = Boot {
-        options: vec![long(224, 100), long(225, 200)],
-        ..boot("ipxe.efi")
-    };
+    let boot = boot("ipxe.efi").with_options([long(224, 100), long(225, 200)]);
     let discover = Packet::discover(MAC).option(60, PXE).option(55, &[1, 3]);
     let small = offered(discover.clone(), boot.clone());
     assert!(small.len() <= 576 - 28, "{}", small.len());
@@ -305,10 +289,7 @@ fn overload_saves_options_where_it_is_allowed() {
         code: OptionCode(code),
         data: vec![code; 120].into(),
     };
-    let boot = Boot {
-        options: vec![long(224), long(225), long(226)],
-        ..boot("ipxe.efi")
-    };
+    let boot = boot("ipxe.efi").with_options([long(224), long(225), long(226)]);
     let discover = Packet::discover(MAC).option(55, &[1, 67]);
     let offer = offered_by(&mut server, discover, boot);
     assert!(offer.len() <= 576 - 28);

@@ -381,10 +381,7 @@ fn inform_is_answered_without_address_or_lease_time() {
 #[test]
 fn policy_can_leave_a_machine_without_an_answer() {
     let mut server = server();
-    let boot = Boot {
-        silent: true,
-        ..Boot::default()
-    };
+    let boot = Boot::silent();
     let outcome = handle_boot(&mut server, NOW, Packet::discover(MAC), boot);
     assert_eq!(silence(outcome), SilenceReason::Policy);
 }

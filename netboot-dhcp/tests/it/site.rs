@@ -66,10 +66,7 @@ pub(crate) fn policy(machine: &Requester<'_>) -> Boot {
         _ if machine.archs() == [Arch::X86_BIOS] => "undionly.kpxe",
         _ => "ipxe.efi",
     };
-    Boot {
-        file: Some(file.into()),
-        ..Boot::default()
-    }
+    Boot::file(file)
 }
 
 pub(crate) fn network(address: Ipv4Addr, relayed: bool) -> Network {
@@ -133,6 +130,7 @@ impl Answerer {
                 Outcome::Needs(Effect::Claim { .. }, pending) => {
                     self.server.resume(now, pending, EffectResult::Claimed)
                 }
+                Outcome::Needs(effect, _) => panic!("{effect:?}"),
             };
         }
     }

@@ -107,11 +107,7 @@ fn more_replies() -> Vec<Reply> {
         extra(key::IPV6_ONLY_PREFERRED, &netboot_dhcp::Seconds(1800)),
         extra(key::PXELINUX_CONFIG, &Text::from("pxelinux.cfg/default")),
     ];
-    let boot = Boot {
-        file: Some("ipxe.efi".into()),
-        options,
-        ..Boot::default()
-    };
+    let boot = Boot::file("ipxe.efi").with_options(options);
     let discover = Packet::discover(OTHER_MAC)
         .option(57, &[5, 0xc0])
         .option(60, b"PXEClient:Arch:00007:UNDI:003000")

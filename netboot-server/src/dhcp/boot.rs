@@ -74,13 +74,12 @@ fn answer(
     // Without a program U-Boot boots too: it looks for pxelinux.cfg/ on the server that it is told.
     let boots_by_itself =
         requester.firmware == Firmware::UBoot && decision.boot != policy::Boot::Nothing;
-    Boot {
-        file: boot_file(decision, machine, stage, &origin),
-        next_server: boots_by_itself.then_some(requester.server),
-        host_name: decision.target_in(world).map(|it| it.name.clone()),
-        options: options.collect(),
-        silent: !decision.allowed,
-    }
+    let mut boot = Boot::default().with_options(options);
+    boot.file = boot_file(decision, machine, stage, &origin);
+    boot.next_server = boots_by_itself.then_some(requester.server);
+    boot.host_name = decision.target_in(world).map(|it| it.name.clone());
+    boot.silent = !decision.allowed;
+    boot
 }
 
 /// What a message says of the machine that sent it.

@@ -96,14 +96,7 @@ mod tests {
 
     #[test]
     fn a_pool_is_nearly_full_until_a_fifth_is_free_again() {
-        let level = |in_use, before| {
-            let usage = Usage {
-                network: NetworkId(1),
-                addresses: 100,
-                in_use,
-            };
-            Level::of(usage, before)
-        };
+        let level = |in_use, before| Level::of(Usage::new(NetworkId(1), 100, in_use), before);
         assert_eq!(level(89, Level::Ample), Level::Ample);
         assert_eq!(level(90, Level::Ample), Level::NearlyFull);
         assert_eq!(level(81, Level::NearlyFull), Level::NearlyFull);

@@ -140,11 +140,10 @@ fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network)
         .targets
         .iter()
         .filter_map(|target| {
-            Some(Reservation {
-                mac: target.mac?,
-                address: target.ip.filter(|ip| from.subnet.contains(*ip)),
-                host_name: Some(target.name.clone()),
-            })
+            let mut reservation = Reservation::new(target.mac?);
+            reservation.address = target.ip.filter(|ip| from.subnet.contains(*ip));
+            reservation.host_name = Some(target.name.clone());
+            Some(reservation)
         })
         .collect();
     network

@@ -4,7 +4,7 @@
 
 use std::net::Ipv4Addr;
 
-use netboot_dhcp::server::{ClientKey, Lease, LeaseState, NetworkId, Subnet};
+use netboot_dhcp::server::{ClientKey, Lease, NetworkId, Subnet};
 use netboot_dhcp::value::{ClientId, Value};
 use netboot_dhcp::{HardwareAddr, MacAddr, Timestamp};
 
@@ -72,17 +72,11 @@ fn read_line(
         .find(|(_, subnet)| subnet.is_host(address))
         .ok_or_else(|| format!("{address} is in no network of the configuration"))?;
     let known = |word: &&str| *word != "*";
-    Ok(Lease {
-        network: network.0,
-        address,
-        client: ClientKey::Hardware(HardwareAddr::from(mac)),
-        client_id: Some(id).filter(known).and_then(client_id),
-        host_name: Some(name).filter(known).map(str::to_owned),
-        state: LeaseState::Bound,
-        expires,
-        updated: now,
-        version: 0,
-    })
+    let client = ClientKey::Hardware(HardwareAddr::from(mac));
+    let mut lease = Lease::new(now, network.0, address, client, expires);
+    lease.client_id = Some(id).filter(known).and_then(client_id);
+    lease.host_name = Some(name).filter(known).map(str::to_owned);
+    Ok(lease)
 }
 
 /// Bytes in hexadecimal with colons between them.

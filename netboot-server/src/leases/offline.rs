@@ -142,13 +142,12 @@ impl Imported {
 
 /// The lease as it is when its client has given it back.
 pub(crate) fn ended(lease: &Lease, now: Timestamp) -> Lease {
-    Lease {
-        state: LeaseState::Released,
-        expires: now,
-        updated: now,
-        version: lease.version.saturating_add(1),
-        ..lease.clone()
-    }
+    let mut ended = lease.clone();
+    ended.state = LeaseState::Released;
+    ended.expires = now;
+    ended.updated = now;
+    ended.version = lease.version.saturating_add(1);
+    ended
 }
 
 /// The claim that replaces the version before.

@@ -257,17 +257,9 @@ mod tests {
     }
 
     fn lease(last: u8, owner: u8, expires: Timestamp, version: u64) -> Lease {
-        Lease {
-            network: NetworkId(1),
-            address: address(last),
-            client: client(owner),
-            client_id: None,
-            host_name: None,
-            state: LeaseState::Bound,
-            expires,
-            updated: NOW,
-            version,
-        }
+        let mut lease = Lease::new(NOW, NetworkId(1), address(last), client(owner), expires);
+        lease.version = version;
+        lease
     }
 
     #[test]

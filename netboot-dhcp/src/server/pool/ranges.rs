@@ -167,11 +167,8 @@ mod tests {
         let mut network = network("10.0.0.0/24", "10.0.0.0", "10.0.0.255");
         network.exclude = vec![AddressRange::new(address(100), address(109))];
         network.gateways = vec![address(254)];
-        network.reservations = vec![Reservation {
-            mac: MacAddr([2, 0, 0, 0, 0, 1]),
-            address: Some(address(50)),
-            host_name: None,
-        }];
+        network.reservations =
+            vec![Reservation::new(MacAddr([2, 0, 0, 0, 0, 1])).with_address(address(50))];
         network
             .ranges
             .push(AddressRange::new(address(20), address(30)));
