@@ -25,6 +25,15 @@ pub(super) enum Field<T> {
 }
 
 impl<T: Wanted> Field<T> {
+    /// A value that code gives. It is read as if it stood in a file, so that the same is refused.
+    pub(super) fn written(value: impl Serialize) -> Self {
+        let read = serde_json::to_value(value).and_then(Self::deserialize);
+        read.unwrap_or_else(|error| Self::Wrong {
+            written: "the value".into(),
+            why: error.to_string(),
+        })
+    }
+
     /// The value, or a problem at the place.
     pub(super) fn check(self, place: impl fmt::Display, problems: &mut Problems) -> Option<T> {
         match self {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::document::{
-    Group, Image, Install, Menu, MenuItem, Netboot, Network, Ports, Range, Server, Target, Tls,
+    Document, Group, Image, Install, Menu, MenuItem, Network, Ports, Range, Server, Target, Tls,
 };
 
 /// The way to a key that nobody knows.
@@ -53,7 +53,7 @@ impl KeyPath {
     pub(super) fn nearest(&self) -> Option<String> {
         let tables: Vec<&str> = self.tables.iter().map(String::as_str).collect();
         let known = match tables.as_slice() {
-            [] => keys::<Netboot>(),
+            [] => keys::<Document>(),
             ["server"] => keys::<Server>(),
             ["networks"] => keys::<Network>(),
             ["server", "dhcp_range"] | ["networks", "ranges"] => keys::<Range>(),
@@ -121,7 +121,7 @@ mod tests {
                 );
             }
         }
-        for key in keys::<Netboot>() {
+        for key in keys::<Document>() {
             row(&key);
         }
     }
@@ -135,7 +135,7 @@ mod tests {
             rest.split("\n\n").next().expect("its end")
         };
         let tables = [
-            (&["netboot"][..], keys::<Netboot>()),
+            (&["netboot"][..], keys::<Document>()),
             (&["network"], keys::<Network>()),
             (&["range"], keys::<Range>()),
             (&["target", "boot"], keys::<Target>()),

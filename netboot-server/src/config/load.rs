@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use netboot_image::ImageName;
 
-use super::{
-    Config, DEFAULT_FILES, DEFAULT_STATE_DIR, Host, Image, Problems, document, read, resolve,
-};
+use super::document::Document;
+use super::{Config, DEFAULT_FILES, DEFAULT_STATE_DIR, Host, Image, Problems, read, resolve};
 
 /// What the command line says in place of, or beside, a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,7 +43,7 @@ pub fn state_dir(files: &[PathBuf], flags: &Flags) -> (Option<PathBuf>, Problems
     }
     let dir = netboot.and_then(|netboot| netboot.state_dir);
     (
-        Some(dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into()),
+        Some(dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into())),
         problems,
     )
 }
@@ -57,7 +56,7 @@ pub fn images(
 ) -> Result<(PathBuf, BTreeMap<ImageName, Image>), Problems> {
     let mut problems = Problems::default();
     let mut netboot = read_files(files, &mut problems).unwrap_or_default();
-    let dir = netboot.state_dir.take().map(PathBuf::from);
+    let dir = netboot.state_dir.take();
     let dir = flags.state_dir.clone().or(dir);
     let images = resolve::images(netboot, &mut problems);
     if problems.any_error() {
@@ -66,7 +65,7 @@ pub fn images(
     Ok((dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()), images))
 }
 
-fn read_files(files: &[PathBuf], problems: &mut Problems) -> Option<document::Netboot> {
+fn read_files(files: &[PathBuf], problems: &mut Problems) -> Option<Document> {
     let default: Vec<PathBuf>;
     let files = if files.is_empty() {
         let mut defaults = DEFAULT_FILES.iter().map(PathBuf::from);
@@ -75,7 +74,7 @@ fn read_files(files: &[PathBuf], problems: &mut Problems) -> Option<document::Ne
     } else {
         files
     };
-    let mut whole: Option<document::Netboot> = None;
+    let mut whole: Option<Document> = None;
     for file in files {
         if let Some(netboot) = read::read_file(file, problems) {
             match &mut whole {
@@ -100,8 +99,18 @@ pub fn load_text(
     finish(netboot, flags, host, problems)
 }
 
+impl Document {
+    /// Checks it as a file is checked, and derives what it does not say. Problems are at places such
+    /// as `netboot.targets[1].ip`.
+    pub fn check(mut self, host: &Host) -> (Option<Config>, Problems) {
+        let mut problems = Problems::default();
+        self.stand_at("netboot", &mut problems);
+        finish(Some(self), &Flags::default(), host, problems)
+    }
+}
+
 fn finish(
-    netboot: Option<document::Netboot>,
+    netboot: Option<Document>,
     flags: &Flags,
     host: &Host,
     mut problems: Problems,

@@ -1,12 +1,14 @@
-//! The configuration: read from JSON or TOML, checked whole, and resolved into what the service
-//! runs on.
+//! The configuration: read from JSON or TOML or made in code, checked whole, and resolved into what
+//! the service runs on.
 //!
 //! [`load`] reads the files and gives a [`Config`] only where nothing in them is wrong; whatever is
-//! wrong is in the [`Problems`], each with its place, the value and the cure.
+//! wrong is in the [`Problems`], each with its place, the value and the cure. A program that has its
+//! configuration from elsewhere puts a [`Document`](document::Document) together, which is checked
+//! by the same rules.
 
 mod circuit;
 pub mod cmdline;
-mod document;
+pub mod document;
 mod field;
 mod keys;
 mod listen;
@@ -53,8 +55,37 @@ pub const DISTRIBUTION_DIRS: [&str; 3] =
 /// How long an address is lent when the configuration says nothing.
 pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
 
-/// A configuration with nothing wrong in it.
+/// A configuration with nothing wrong in it: read from files by [`load`], or made in code.
+///
+/// ```
+/// use std::net::Ipv4Addr;
+///
+/// use netboot_server::config::document::{Document, Network, Ports, Target};
+/// use netboot_server::config::{Allow, Host};
+///
+/// let server = Ipv4Addr::new(192, 168, 100, 1);
+/// let network = Network::on("eth1", server)
+///     .subnet("192.168.100.0/24".parse()?)
+///     .range(Ipv4Addr::new(192, 168, 100, 100), Ipv4Addr::new(192, 168, 100, 200))
+///     .allow(Allow::Known);
+/// let (config, problems) = Document::new()
+///     .state_dir("/srv/netboot")
+///     .ports(Ports::new().http(8080))
+///     .network(network)
+///     .target(Target::new("node-01").mac("52:54:00:12:34:56".parse()?))
+///     .check(&Host::here());
+/// let config = config.ok_or(problems)?;
+/// assert_eq!(config.networks[0].gateway, Some(server));
+///
+/// // Everything that is wrong is found at once, as in a file.
+/// let node = Target::new("node 1").ip(server);
+/// let (config, problems) = Document::new().target(node).check(&Host::here());
+/// assert!(config.is_none());
+/// assert_eq!(problems.iter().count(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Config {
     /// The folder of images, boot programs and leases.
     pub state_dir: PathBuf,
@@ -83,6 +114,7 @@ pub struct Config {
 
 /// The ports of the three protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Ports {
     /// Where DHCP listens, 67.
     pub dhcp: std::num::NonZeroU16,
@@ -98,6 +130,7 @@ pub struct Ports {
 
 /// HTTPS: the certificate, and where it is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Tls {
     /// The file of the certificate and those that it hangs on, in PEM, its own first.
     pub cert: PathBuf,
@@ -122,6 +155,7 @@ impl Default for Ports {
 
 /// One network.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Network {
     /// What it is called; unique, and part of the key of its leases.
     pub name: String,
@@ -213,6 +247,7 @@ pub enum Unknown {
 
 /// The menu.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Menu {
     /// The line above it.
     pub title: String,
@@ -228,6 +263,7 @@ pub struct Menu {
 
 /// One item of the menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MenuItem {
     /// What people read; by default the image's own label, or a plain word.
     pub label: Option<String>,
@@ -250,6 +286,7 @@ pub enum MenuAction {
 
 /// What an image is called, adds to its command line, and is built from.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Image {
     /// What people read in the menu, in place of the manifest's label.
     pub label: Option<String>,
@@ -270,6 +307,7 @@ pub enum Build {
 
 /// What several machines share. What a target says itself wins; command lines are put together.
 #[derive(Debug, Clone, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Group {
     /// The image that they boot.
     pub image: Option<ImageName>,
@@ -287,6 +325,7 @@ pub struct Group {
 
 /// What is installed on a machine once.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Install {
     /// The image that installs.
     pub image: ImageName,
@@ -317,6 +356,7 @@ pub enum LocalBoot {
 
 /// One known machine.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Target {
     /// Its host name.
     pub name: String,

@@ -1,5 +1,7 @@
 //! The normal form of a configuration: everything said, nothing derived any more.
 
+use std::path::{Path, PathBuf};
+
 use serde::Serialize;
 
 use super::document::{self, CommandLine, LeaseTime, MenuTimeout, ReplyDelay, Table};
@@ -10,7 +12,7 @@ use super::{Build, Config, MenuAction};
 #[derive(Serialize)]
 struct File {
     version: &'static str,
-    netboot: document::Netboot,
+    netboot: document::Document,
 }
 
 impl File {
@@ -49,16 +51,10 @@ fn leave_out_nulls(value: &mut serde_json::Value) {
     }
 }
 
-fn document(config: &Config) -> document::Netboot {
-    document::Netboot {
-        state_dir: Some(config.state_dir.to_string_lossy().into_owned()),
-        program_dirs: Some(
-            config
-                .program_dirs
-                .iter()
-                .map(|dir| dir.to_string_lossy().into_owned())
-                .collect(),
-        ),
+fn document(config: &Config) -> document::Document {
+    document::Document {
+        state_dir: Some(shown(&config.state_dir)),
+        program_dirs: Some(config.program_dirs.iter().map(|dir| shown(dir)).collect()),
         user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
         admin_listen: Some(Field::Right(AdminListen(config.admin_listen))),
@@ -91,8 +87,13 @@ fn document(config: &Config) -> document::Netboot {
             .map(|(name, of)| (name.clone(), Table(group(of))))
             .collect(),
         targets: config.targets.iter().map(target).map(Table).collect(),
-        ..document::Netboot::default()
+        ..document::Document::default()
     }
+}
+
+/// A path as text, which a document needs it to be.
+pub(super) fn shown(path: &Path) -> PathBuf {
+    path.to_string_lossy().into_owned().into()
 }
 
 fn ports(ports: super::Ports) -> document::Ports {

@@ -8,13 +8,13 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::document::{Netboot, Place, Table};
+use super::document::{Document, Place, Table};
 use super::keys::KeyPath;
 use super::problem::Problems;
 
 /// Reads one file by its ending: `.json`, else TOML. `None` where nothing of it could be read, and
 /// `problems` says why.
-pub(super) fn read_file(path: &Path, problems: &mut Problems) -> Option<Netboot> {
+pub(super) fn read_file(path: &Path, problems: &mut Problems) -> Option<Document> {
     let file = path.display();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -37,7 +37,7 @@ pub(super) fn read_text(
     text: &str,
     json: bool,
     problems: &mut Problems,
-) -> Option<Netboot> {
+) -> Option<Document> {
     // Some editors put one there.
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parsed: Result<Value, String> = if json {
@@ -184,12 +184,12 @@ fn json_of(value: toml::Value) -> Value {
 
 /// Reads what can be read. A value of the wrong type is told and taken out, and the rest is read
 /// again, so that one run tells of everything.
-fn read_netboot(place: &str, mut value: Value, problems: &mut Problems) -> Option<Netboot> {
+fn read_netboot(place: &str, mut value: Value, problems: &mut Problems) -> Option<Document> {
     loop {
         let mut unknown = Vec::new();
         let mut track = serde_path_to_error::Track::new();
         let tracked = serde_path_to_error::Deserializer::new(&value, &mut track);
-        let read: Result<Table<Netboot>, _> = serde_ignored::deserialize(tracked, |path| {
+        let read: Result<Table<Document>, _> = serde_ignored::deserialize(tracked, |path| {
             unknown.push(KeyPath::of(&path));
         });
         match read {
@@ -204,14 +204,7 @@ fn read_netboot(place: &str, mut value: Value, problems: &mut Problems) -> Optio
                         },
                     );
                 }
-                netboot.set_places(place);
-                if netboot.state_dir.as_deref() == Some("") {
-                    problems.error(
-                        netboot.place.key("state_dir"),
-                        "is empty",
-                        "write a folder, such as /var/lib/netboot, or leave it out",
-                    );
-                }
+                netboot.stand_at(place, problems);
                 return Some(netboot);
             }
             Err(error) => {
@@ -240,7 +233,7 @@ fn wanted(why: &str) -> &str {
         Some("a sequence") => "a list",
         Some("a map") => "a table",
         Some("a boolean") => "true or false",
-        Some("a string") => "a text",
+        Some("a string" | "path string") => "a text",
         Some(wanted) => wanted,
         None => "something else",
     }
@@ -274,8 +267,9 @@ fn take_out(
     Some(())
 }
 
-impl Netboot {
-    fn set_places(&mut self, place: &str) {
+impl Document {
+    /// Says where it stands.
+    pub(super) fn stand_at(&mut self, place: &str, problems: &mut Problems) {
         self.place = Place(place.into());
         if let Some(Table(server)) = &mut self.server {
             server.place = self.place.key("server");
@@ -300,6 +294,14 @@ impl Netboot {
         }
         for (index, Table(target)) in self.targets.iter_mut().enumerate() {
             target.place = self.place.index("targets", index);
+        }
+        // Said here, since some commands read no more of a file than this.
+        if self.state_dir.as_deref() == Some(Path::new("")) {
+            problems.error(
+                self.place.key("state_dir"),
+                "is empty",
+                "write a folder, such as /var/lib/netboot, or leave it out",
+            );
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::document::{self, Table};
 use super::field::Field;
+use super::normal::shown;
 use super::problem::Problems;
 use super::{Ports, Tls};
 
@@ -19,8 +20,8 @@ pub(super) fn resolve_tls(
 ) -> Option<Tls> {
     let Table(written) = written?;
     let place = written.place;
-    let mut file = |given: Option<String>, key: &str| {
-        let file = given.map(PathBuf::from).filter(|path| path.is_absolute());
+    let mut file = |given: Option<PathBuf>, key: &str| {
+        let file = given.filter(|path| path.is_absolute());
         if file.is_none() {
             problems.error(
                 place.key(key),
@@ -52,8 +53,8 @@ pub(super) fn resolve_tls(
 /// The table as it is written.
 pub(super) fn document(tls: &Tls) -> document::Tls {
     document::Tls {
-        cert: Some(tls.cert.to_string_lossy().into_owned()),
-        key: Some(tls.key.to_string_lossy().into_owned()),
+        cert: Some(shown(&tls.cert)),
+        key: Some(shown(&tls.key)),
         port: Some(Field::Right(tls.port)),
         ..document::Tls::default()
     }

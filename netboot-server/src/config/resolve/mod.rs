@@ -8,13 +8,13 @@ mod text;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
 
 use super::DISTRIBUTION_DIRS;
-use super::document::{self, Netboot, Place, Table};
+use super::document::{self, Document, Place, Table};
 use super::field::{Field, Wanted};
 use super::listen::resolve_admin_listen;
 use super::option::{DhcpOption, OptionError};
@@ -65,8 +65,8 @@ impl Host {
 }
 
 /// Gives the configuration, which holds only where no error was added to the problems.
-pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) -> Config {
-    let Netboot {
+pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -> Config {
+    let Document {
         place,
         state_dir,
         program_dirs,
@@ -113,7 +113,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
     Config {
         user,
         program_dirs,
-        state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()).into(),
+        state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
         ports,
         admin_listen,
         tls,
@@ -126,7 +126,7 @@ pub(super) fn resolve(netboot: Netboot, host: &Host, problems: &mut Problems) ->
 }
 
 fn resolve_program_dirs(
-    written: Option<Vec<String>>,
+    written: Option<Vec<PathBuf>>,
     place: &Place,
     problems: &mut Problems,
 ) -> Vec<PathBuf> {
@@ -134,7 +134,7 @@ fn resolve_program_dirs(
         return DISTRIBUTION_DIRS.map(PathBuf::from).into();
     };
     for (index, dir) in written.iter().enumerate() {
-        if !Path::new(dir).is_absolute() {
+        if !dir.is_absolute() {
             problems.error(
                 place.index("program_dirs", index),
                 format!("{dir:?} is no absolute path"),
@@ -142,12 +142,12 @@ fn resolve_program_dirs(
             );
         }
     }
-    written.into_iter().map(PathBuf::from).collect()
+    written
 }
 
 /// The images of a document, and nothing else of it.
 pub(super) fn images(
-    netboot: Netboot,
+    netboot: Document,
     problems: &mut Problems,
 ) -> BTreeMap<ImageName, super::Image> {
     resolve_images(netboot.images, problems)

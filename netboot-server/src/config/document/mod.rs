@@ -1,26 +1,32 @@
-//! The configuration as it is written: JSON or TOML, one schema, nothing checked yet.
+//! The configuration as it is written: in JSON, in TOML or in code, one schema, nothing checked yet.
 //!
 //! Every key that may stand under `netboot` is a field here and nowhere else; the nearest known
-//! name of a misspelled key is looked up in these types.
+//! name of a misspelled key is looked up in these types. In code a [`Document`] is put together by
+//! setters, each called as its key or, of a list, as one item of it; [`Document::check`] does with
+//! it what [`load`](super::load) does with files: the same rules, and all problems at once.
+
+mod setters;
+mod values;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
-use std::time::Duration;
+use std::path::PathBuf;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use uuid::Uuid;
 
-use super::field::{Field, Wanted};
+use super::field::Field;
 use super::listen::AdminListen;
 use super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Then, Unknown};
+pub(super) use values::{CommandLine, LeaseTime, MenuTimeout, ReplyDelay};
 
 /// Where in which file a table stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,14 +71,14 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
     }
 }
 
-/// What stands under `netboot`.
+/// What stands under `netboot`. [`Config`](super::Config) has an example of one that is made in code.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Netboot {
+pub struct Document {
     #[serde(skip)]
     pub(super) place: Place,
-    pub(super) state_dir: Option<String>,
-    pub(super) program_dirs: Option<Vec<String>>,
+    pub(super) state_dir: Option<PathBuf>,
+    pub(super) program_dirs: Option<Vec<PathBuf>>,
     pub(super) user: Option<String>,
     pub(super) server: Option<Table<Server>>,
     pub(super) networks: Vec<Table<Network>>,
@@ -88,7 +94,7 @@ pub(super) struct Netboot {
 /// The ports of the three protocols.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Ports {
+pub struct Ports {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) dhcp: Option<Field<NonZeroU16>>,
@@ -101,11 +107,11 @@ pub(super) struct Ports {
 /// HTTPS beside HTTP.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Tls {
+pub struct Tls {
     #[serde(skip)]
     pub(super) place: Place,
-    pub(super) cert: Option<String>,
-    pub(super) key: Option<String>,
+    pub(super) cert: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
     pub(super) port: Option<Field<NonZeroU16>>,
 }
 
@@ -139,7 +145,7 @@ pub(super) type Options = BTreeMap<String, serde_json::Value>;
 /// One network.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Network {
+pub struct Network {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) name: Option<String>,
@@ -173,7 +179,7 @@ pub(super) struct Range {
 /// The menu.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Menu {
+pub struct Menu {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) title: Option<String>,
@@ -186,7 +192,7 @@ pub(super) struct Menu {
 /// One item; exactly one of `image`, `chain`, `local` and `shell` says what it does.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct MenuItem {
+pub struct MenuItem {
     pub(super) label: Option<String>,
     pub(super) image: Option<Field<ImageName>>,
     pub(super) chain: Option<String>,
@@ -197,7 +203,7 @@ pub(super) struct MenuItem {
 /// What an image is called, adds to its command line, and is built from.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Image {
+pub struct Image {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) label: Option<String>,
@@ -209,7 +215,7 @@ pub(super) struct Image {
 /// What several machines share.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Group {
+pub struct Group {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) config: Option<Field<ImageName>>,
@@ -223,7 +229,7 @@ pub(super) struct Group {
 /// What is installed once, and what comes after it.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Install {
+pub struct Install {
     pub(super) image: Option<Field<ImageName>>,
     pub(super) then: Option<Field<Then>>,
 }
@@ -231,7 +237,7 @@ pub(super) struct Install {
 /// One machine.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
-pub(super) struct Target {
+pub struct Target {
     #[serde(skip)]
     pub(super) place: Place,
     pub(super) name: Option<String>,
@@ -247,179 +253,4 @@ pub(super) struct Target {
     pub(super) cmdline: Option<Field<CommandLine>>,
     pub(super) options: Options,
     pub(super) state: Option<serde_json::Value>,
-}
-
-/// How long an address is lent: seconds, or text such as `12h`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LeaseTime(pub(super) Duration);
-
-/// How long an OFFER to firmware is held back: milliseconds, or text such as `1s`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ReplyDelay(pub(super) Duration);
-
-/// Seconds until the default item is taken; 0 waits for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(transparent)]
-pub(super) struct MenuTimeout(pub(super) u16);
-
-/// Words for a kernel: one text split at white space, or a list of words.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-#[serde(transparent)]
-pub(super) struct CommandLine(pub(super) Vec<String>);
-
-impl Wanted for Ipv4Addr {
-    const WANTED: &'static str = "an IPv4 address such as 192.168.100.1";
-}
-
-impl Wanted for Vec<Ipv4Addr> {
-    const WANTED: &'static str = "a list of IPv4 addresses such as [\"192.168.100.1\"]";
-}
-
-impl Wanted for MacAddr {
-    const WANTED: &'static str = "a MAC address such as 52:54:00:12:34:56";
-}
-
-impl Wanted for ImageName {
-    const WANTED: &'static str =
-        "an image name of letters, digits, `-`, `_` and `.`, such as proxmox-host";
-}
-
-impl Wanted for Subnet {
-    const WANTED: &'static str = "a subnet such as 192.168.100.0/24";
-}
-
-impl Wanted for LeaseTime {
-    const WANTED: &'static str = "a time such as \"12h\", \"30m\" or a number of seconds";
-}
-
-impl Wanted for ReplyDelay {
-    const WANTED: &'static str = "a time such as \"1s\" or a number of milliseconds";
-}
-
-impl Wanted for bool {
-    const WANTED: &'static str = "true or false";
-}
-
-impl Wanted for Mode {
-    const WANTED: &'static str = "\"authoritative\" or \"proxy\"";
-}
-
-impl Wanted for MenuTimeout {
-    const WANTED: &'static str = "whole seconds from 0 (wait for ever) to 65535";
-}
-
-impl Wanted for CommandLine {
-    const WANTED: &'static str = "one text, or a list of texts";
-}
-
-impl Wanted for NonZeroU16 {
-    const WANTED: &'static str = "a port number from 1 to 65535";
-}
-
-impl Wanted for Allow {
-    const WANTED: &'static str = "\"any\" or \"known\"";
-}
-
-impl Wanted for Unknown {
-    const WANTED: &'static str = "\"menu\", \"local\" or \"silent\"";
-}
-
-impl Wanted for Identify {
-    const WANTED: &'static str = "\"lease\" or \"neighbour\"";
-}
-
-impl Wanted for Then {
-    const WANTED: &'static str = "\"local\" or \"config\"";
-}
-
-impl Wanted for LocalBoot {
-    const WANTED: &'static str = "\"sanboot\" or \"exit\"";
-}
-
-impl Wanted for ProgramChoice {
-    const WANTED: &'static str = "the name of a file in the folder tftp/, such as \"snponly.efi\", or one a platform, such as { bios = \"undionly.kpxe\", x64 = \"snponly.efi\" }";
-}
-
-impl Wanted for Uuid {
-    const WANTED: &'static str = "a UUID such as 4c4c4544-0042-3510-8052-b4c04f4d3232";
-}
-
-impl Wanted for Circuit {
-    const WANTED: &'static str =
-        "the circuit as the relay agent says it, a text or its bytes such as \"0x000401f40003\"";
-}
-
-impl<'de> Deserialize<'de> for LeaseTime {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "it is neither text nor a number")]
-        enum Written {
-            Seconds(u32),
-            Text(String),
-        }
-        let duration = match Written::deserialize(deserializer)? {
-            Written::Seconds(seconds) => Duration::from_secs(seconds.into()),
-            Written::Text(text) => text
-                .parse::<jiff::SignedDuration>()
-                .map_err(serde::de::Error::custom)?
-                .try_into()
-                .map_err(serde::de::Error::custom)?,
-        };
-        if duration < Duration::from_secs(120) || duration.as_secs() >= u64::from(u32::MAX) {
-            return Err(serde::de::Error::custom(
-                "it is not between two minutes and 136 years",
-            ));
-        }
-        Ok(Self(Duration::from_secs(duration.as_secs())))
-    }
-}
-
-impl<'de> Deserialize<'de> for ReplyDelay {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "it is neither text nor a number")]
-        enum Written {
-            Millis(u32),
-            Text(String),
-        }
-        let delay = match Written::deserialize(deserializer)? {
-            Written::Millis(millis) => Duration::from_millis(millis.into()),
-            Written::Text(text) => text
-                .parse::<jiff::SignedDuration>()
-                .map_err(serde::de::Error::custom)?
-                .try_into()
-                .map_err(serde::de::Error::custom)?,
-        };
-        if delay > Duration::from_secs(10) {
-            return Err(serde::de::Error::custom("it is more than 10 seconds"));
-        }
-        Ok(Self(delay))
-    }
-}
-
-impl Serialize for ReplyDelay {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-impl Serialize for LeaseTime {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.0.as_secs())
-    }
-}
-
-impl<'de> Deserialize<'de> for CommandLine {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "it is neither a text nor a list of texts")]
-        enum Written {
-            Text(String),
-            Words(Vec<String>),
-        }
-        Ok(Self(match Written::deserialize(deserializer)? {
-            Written::Text(text) => text.split_whitespace().map(String::from).collect(),
-            Written::Words(words) => words,
-        }))
-    }
 }
