@@ -1,5 +1,7 @@
 //! What a path means by TFTP and HTTP alike, and what kind of thing it names.
 
+use std::net::Ipv4Addr;
+
 use netboot_dhcp::MacAddr;
 
 /// The path of the boot script: the menu, or with `?mac=…` a machine's.
@@ -19,6 +21,19 @@ pub enum Served {
     Pxelinux,
 }
 
+/// Whom a name in a `pxelinux.cfg/` is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedFor {
+    /// The machine of this MAC address.
+    Machine(MacAddr),
+    /// Who has this address.
+    Address(Ipv4Addr),
+    /// U-Boot on a kind of board.
+    Board,
+    /// Whoever found nothing before it.
+    Anybody,
+}
+
 /// What a path means when there is no file of that name.
 #[must_use]
 pub fn served(path: &str) -> Option<Served> {
@@ -27,15 +42,41 @@ pub fn served(path: &str) -> Option<Served> {
         "autoexec.ipxe" => Some(Served::Autoexec),
         "boot.ipxe" if path == "boot.ipxe" => Some(Served::Script),
         "grub.cfg" => Some(Served::Grub),
-        name => pxelinux_name(path, name).map(|_| Served::Pxelinux),
+        _ => named_for(path).map(|_| Served::Pxelinux),
     }
 }
 
-/// The machine that the path of a configuration names: anybody's claim, as a URL's `?mac=` is.
+/// Of the names in a `pxelinux.cfg/` those that this server answers, and whom they are for: a MAC
+/// address is anybody's claim, as a URL's `?mac=` is.
+///
+/// U-Boot (`cmd/pxe.c`) and PXELINUX (`core/fs/pxe/pxe.c`) ask by their UUID, then by `01-` and the
+/// MAC address, by the eight hex digits of their IP address and by less and less of them, and at last
+/// for `default-arm-…` (U-Boot) and `default`. A UUID would hide an operator's file for the MAC
+/// address; what the start of an address asks for, `default` answers.
 #[must_use]
-pub fn named_machine(path: &str) -> Option<MacAddr> {
-    let path = path.trim_start_matches('/');
-    pxelinux_name(path, path.rsplit_once('/')?.1)?
+pub fn named_for(path: &str) -> Option<NamedFor> {
+    let (folder, name) = path.rsplit_once('/')?;
+    if folder.rsplit('/').next() != Some("pxelinux.cfg") {
+        return None;
+    }
+    if let Some(mac) = name.strip_prefix("01-") {
+        return mac.parse().ok().map(NamedFor::Machine);
+    }
+    if let Some(address) = hex_address(name) {
+        return Some(NamedFor::Address(address));
+    }
+    match name.strip_prefix("default")? {
+        "" => Some(NamedFor::Anybody),
+        board => board.starts_with('-').then_some(NamedFor::Board),
+    }
+}
+
+/// An address as both programs write it, by `%08X`.
+fn hex_address(name: &str) -> Option<Ipv4Addr> {
+    let is_digit = |digit| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
+    let is_whole = name.len() == 8 && name.bytes().all(is_digit);
+    let bits = is_whole.then(|| u32::from_str_radix(name, 16).ok())??;
+    Some(Ipv4Addr::from_bits(bits))
 }
 
 /// The file of an image that a path means: below `images/`, and with its generation below that in any
@@ -49,22 +90,6 @@ pub fn image_file(path: &str) -> Option<&str> {
     below.or_else(|| path.strip_prefix("images/"))
 }
 
-/// Of the names in a `pxelinux.cfg/` those that this server answers, and the machine in them.
-///
-/// Both ask for their UUID first, then by `01-` and the MAC address, by parts of their IP address in
-/// hex, and at last for `default-arm-…` (U-Boot) and `default`. The first would hide an operator's
-/// file for the MAC address; who asks by IP address or for the last is known by where it asks from.
-fn pxelinux_name(path: &str, name: &str) -> Option<Option<MacAddr>> {
-    let folder = path.strip_suffix(name)?.strip_suffix("pxelinux.cfg/")?;
-    if !folder.is_empty() && !folder.ends_with('/') {
-        return None;
-    }
-    if let Some(mac) = name.strip_prefix("01-") {
-        return mac.parse().ok().map(Some);
-    }
-    (name == "default" || name.starts_with("default-")).then_some(None)
-}
-
 /// What kind of thing a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Resource {
@@ -74,7 +99,7 @@ pub(crate) enum Resource {
     Program,
     /// A file of an image.
     Image,
-    /// What a boot program looks for beside itself, and does without.
+    /// What a boot program looks for beside itself or first, and does without.
     Optional,
     /// Anything else.
     Other,
@@ -90,14 +115,17 @@ impl Resource {
         // Of shim its updates, of GRUB its modules, their lists and one machine's configuration, of
         // U-Boot a script, a device tree, and an image that is called as its address is.
         let optional = ["revocations", "shim_certificate", "grub.cfg-", "boot.scr"];
+        let is_last = named_for(path) == Some(NamedFor::Anybody);
         let is_address = |it: &str| it.len() == 8 && it.bytes().all(|it| it.is_ascii_hexdigit());
         match ending {
             // Beside an image that is an iPXE there is none.
             _ if path.starts_with("images/") && name == "autoexec.ipxe" => Self::Optional,
             _ if image_file(path).is_some() => Self::Image,
+            // PXELINUX and U-Boot go on to the last, which is there at all times.
+            _ if folder.is_some_and(|it| it.ends_with("pxelinux.cfg")) && !is_last => {
+                Self::Optional
+            }
             _ if served(path).is_some() => Self::Script,
-            // Where PXELINUX and U-Boot look before and behind what is served there.
-            _ if folder.is_some_and(|it| it.ends_with("pxelinux.cfg")) => Self::Optional,
             _ if folder == Some("dtb") => Self::Optional,
             Some("mod" | "lst" | "dtb") => Self::Optional,
             Some("img") if name.strip_suffix(".img").is_some_and(is_address) => Self::Optional,
@@ -113,12 +141,45 @@ impl Resource {
 mod tests {
     use super::*;
 
+    /// The addresses are as `sprintf` writes them in both programs, by `%08X` of the number in host
+    /// order.
     #[test]
-    fn only_the_name_of_a_mac_address_claims_a_machine() {
-        let mac = Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
-        assert_eq!(named_machine("a/pxelinux.cfg/01-52-54-00-12-34-56"), mac);
-        assert_eq!(named_machine("pxelinux.cfg/default"), None);
-        assert_eq!(named_machine("01-52-54-00-12-34-56"), None);
+    fn a_configurations_name_says_whom_it_is_for() {
+        let machine = NamedFor::Machine(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]));
+        let address = |octets| Some(NamedFor::Address(Ipv4Addr::from(octets)));
+        for (path, whose) in [
+            ("a/pxelinux.cfg/01-52-54-00-12-34-56", Some(machine)),
+            ("01-52-54-00-12-34-56", None),
+            ("pxelinux.cfg/01-52-54-00", None),
+            ("pxelinux.cfg/C0A86432", address([192, 168, 100, 50])),
+            ("/boot/pxelinux.cfg/0A00000B", address([10, 0, 0, 11])),
+            ("pxelinux.cfg/0a00000b", None),
+            ("pxelinux.cfg/+A00000B", None),
+            ("pxelinux.cfg/C0A8643", None),
+            ("pxelinux.cfg/C0A864320", None),
+            ("C0A86432", None),
+            ("C0A86432/start4.elf", None),
+            ("pxelinux.cfg/default-arm-qemu", Some(NamedFor::Board)),
+            ("pxelinux.cfg/default", Some(NamedFor::Anybody)),
+            ("pxelinux.cfg/defaults", None),
+            ("pxelinux.cfg/4c4c4544-0042-3510-8052-b4c04f4d3232", None),
+        ] {
+            assert_eq!(named_for(path), whose, "{path}");
+        }
+    }
+
+    #[test]
+    fn of_configurations_only_the_last_is_needed() {
+        for (path, resource) in [
+            ("pxelinux.cfg/01-52-54-00-12-34-56", Resource::Optional),
+            ("boot/pxelinux.cfg/C0A86432", Resource::Optional),
+            ("pxelinux.cfg/C0A8", Resource::Optional),
+            ("pxelinux.cfg/default-arm", Resource::Optional),
+            ("boot/pxelinux.cfg/default", Resource::Script),
+            ("grub.cfg", Resource::Script),
+        ] {
+            assert_eq!(Resource::of(path), resource, "{path}");
+        }
     }
 
     #[test]
@@ -150,7 +211,7 @@ mod tests {
             ("/boot/pxelinux.cfg/default", Some(Served::Pxelinux)),
             ("pxelinux.cfg/default-arm-qemu", Some(Served::Pxelinux)),
             ("pxelinux.cfg/01-52-54-00", None),
-            ("pxelinux.cfg/C0A86432", None),
+            ("pxelinux.cfg/C0A86432", Some(Served::Pxelinux)),
             ("pxelinux.cfg/C0A8", None),
             ("pxelinux.cfg/4c4c4544-0042-3510-8052-b4c04f4d3232", None),
             ("my-pxelinux.cfg/default", None),

@@ -12,7 +12,7 @@ use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
 use crate::boot_files::{BootFiles, ScriptRequest};
 use crate::identity::{Identity, UrlClaim};
 use crate::paths::image_file;
-use crate::policy::{Origin, served_beside};
+use crate::policy::{Origin, served_to};
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Kind, Protocol, shown};
 
@@ -66,7 +66,8 @@ impl Files {
         if let Some(file) = image_file(&path) {
             return self.image(file);
         }
-        let (Some(language), Some(local)) = (served_beside(world.programs(), &path), local) else {
+        let language = served_to(address, world.programs(), &path);
+        let (Some(language), Some(local)) = (language, local) else {
             return Err(missing);
         };
         let origin = Origin {

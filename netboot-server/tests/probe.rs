@@ -222,6 +222,33 @@ fn u_boot_boots_by_the_configuration_that_is_its_own() {
     }
 }
 
+/// `pxe_get` of U-Boot's `cmd/pxe.c`: the MAC address, the address by eight digits and by less and
+/// less of them, then the defaults.
+#[test]
+fn u_boot_asks_by_less_and_less_of_its_address_behind_its_mac_address() {
+    let mut target = target("debian");
+    target[0]["ip"] = json!("127.0.0.50");
+    let site = Site::new(&target);
+    site.add("debian", "a");
+    let folder = site.state().join("tftp/pxelinux.cfg");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let _serving = Running::serve(&site);
+    for name in [
+        "default",
+        "default-arm",
+        "7F",
+        "7F00003",
+        "7F000032",
+        "01-02-00-00-00-00-01",
+    ] {
+        let config = format!("LABEL own\nMENU LABEL by {name}\nLOCALBOOT 1\n");
+        support::write(&folder, name, config.as_bytes());
+        let done = probe(&site, &["--firmware", "u-boot"]);
+        let says = format!("  says      by {name}\n");
+        assert!(done.out.contains(&says), "{}\n{}", done.out, done.err);
+    }
+}
+
 #[test]
 fn u_boot_finds_its_files_beside_the_program_that_it_is_told() {
     let named = json!({ "arm64": "arm64-efi/grub.efi" });

@@ -281,7 +281,8 @@ fn program_or_script(site: &BootSite, asker: &Asker<'_>) -> Result<Entity, Refus
     let stage = site.0.files.second_stage(&world, asker.client, name);
     let name = stage.as_deref().unwrap_or(name);
     let programs = world.programs();
-    match (programs.path(name), policy::served_beside(programs, name)) {
+    let language = policy::served_to(asker.client, programs, name);
+    match (programs.path(name), language) {
         (Some(path), _) => program(site, name, path),
         (None, Some(language)) => script(site, asker, language),
         (None, None) => Err(Refusal::not_found("there is nothing of that name")),

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::config::{Circuit, Identify};
 use crate::leases::LeaseTable;
-use crate::paths;
+use crate::paths::{self, NamedFor};
 use crate::world::{KnownBy, Machine, World};
 use seen::{Attempt, SeenMachines};
 use snooped::Snooped;
@@ -38,8 +38,12 @@ pub(crate) struct Asking {
 impl UrlClaim {
     /// What a path and the query of a URL say; what cannot be read is passed over.
     pub(crate) fn new(path: &str, query: &str) -> Self {
+        let mac = match paths::named_for(path) {
+            Some(NamedFor::Machine(mac)) => Some(mac),
+            _ => None,
+        };
         let mut claim = Self {
-            mac: paths::named_machine(path),
+            mac,
             ..Self::default()
         };
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {

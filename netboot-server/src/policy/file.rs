@@ -1,22 +1,34 @@
 //! A decision in each protocol's terms: the boot file for DHCP, and what a path means beside the
 //! programs at hand.
 
+use std::net::IpAddr;
+
 use netboot_dhcp::server::Firmware;
 
 use super::{Boot, Decision, Origin, Program};
-use crate::paths::{SCRIPT, Served, named_machine, served};
+use crate::paths::{NamedFor, SCRIPT, Served, named_for, served};
 use crate::world::programs::Programs;
 use crate::world::{KnownBy, Machine};
 
-/// What a path means as [`served`] has it, where the operator's own files are: in a `pxelinux.cfg/` of theirs only the last
-/// names are answered, so that none of theirs is hidden by one that is asked for before it.
+/// What a path means to who asks, as [`served`] has it, beside the operator's own files.
+///
+/// Where a `pxelinux.cfg/` of theirs is, only the last name in it is answered, so that none of
+/// theirs is hidden by one that is asked for before it. An address would hide no file for a MAC
+/// address, which is asked for before it, but those for the starts of addresses and `default`.
+///
+/// An address is answered to who has it, so nobody's word is taken for it. Who is answered by MAC
+/// address does not come to it: it is for U-Boot that knows no MAC address, and for PXELINUX on a
+/// card that is no Ethernet's.
 #[must_use]
-pub fn served_beside(programs: &Programs, path: &str) -> Option<Served> {
+pub fn served_to(asker: IpAddr, programs: &Programs, path: &str) -> Option<Served> {
     let folder = path.trim_start_matches('/').rsplit_once('/');
-    let hides = |_: &Served| {
-        named_machine(path).is_some() && folder.is_some_and(|(it, _)| programs.has_folder(it))
+    let is_theirs = || folder.is_some_and(|(it, _)| programs.has_folder(it));
+    let is_answered = match named_for(path) {
+        Some(NamedFor::Machine(_) | NamedFor::Board) => !is_theirs(),
+        Some(NamedFor::Address(address)) => asker.to_canonical() == address && !is_theirs(),
+        Some(NamedFor::Anybody) | None => true,
     };
-    served(path).filter(|served| !hides(served))
+    served(path).filter(|_| is_answered)
 }
 
 /// What DHCP, or the boot server on port 4011, tells a machine to load in this stage of its boot: a
@@ -119,12 +131,38 @@ mod tests {
 
     #[test]
     fn an_operators_configurations_are_not_hidden() {
+        let asker = IpAddr::from([192, 168, 100, 50]);
         let mac = "pxelinux.cfg/01-52-54-00-12-34-56";
+        let address = "pxelinux.cfg/C0A86432";
         let theirs = Programs::from(["pxelinux.cfg/C0A864"]);
-        assert_eq!(served_beside(&theirs, mac), None);
-        let last = served_beside(&theirs, "pxelinux.cfg/default");
-        assert_eq!(last, Some(Served::Pxelinux));
         let none = Programs::from(["pxelinux.0"]);
-        assert_eq!(served_beside(&none, mac), Some(Served::Pxelinux));
+        for name in [mac, address, "pxelinux.cfg/default-arm"] {
+            assert_eq!(served_to(asker, &theirs, name), None);
+            assert_eq!(served_to(asker, &none, name), Some(Served::Pxelinux));
+        }
+        let last = served_to(asker, &theirs, "pxelinux.cfg/default");
+        assert_eq!(last, Some(Served::Pxelinux));
+    }
+
+    #[test]
+    fn a_configuration_that_an_address_names_is_for_who_has_it() {
+        let none = Programs::default();
+        for (asker, name, meaning) in [
+            ("192.168.100.50", "C0A86432", Some(Served::Pxelinux)),
+            ("::ffff:192.168.100.50", "C0A86432", Some(Served::Pxelinux)),
+            ("192.168.100.51", "C0A86432", None),
+            ("50.100.168.192", "C0A86432", None),
+            ("fe80::c0a8:6432", "C0A86432", None),
+            ("192.168.100.50", "C0A8643", None),
+            (
+                "192.168.100.50",
+                "01-52-54-00-12-34-56",
+                Some(Served::Pxelinux),
+            ),
+        ] {
+            let address = asker.parse().expect("an address");
+            let served = served_to(address, &none, &format!("boot/pxelinux.cfg/{name}"));
+            assert_eq!(served, meaning, "{asker} asks for {name}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use layers::Layers;
 
 pub use decision::{Boot, Decision, Program};
 pub(crate) use file::identity;
-pub use file::{boot_file, second_stage, served_beside};
+pub use file::{boot_file, second_stage, served_to};
 pub use origin::Origin;
 pub use reason::{Layer, Reason};
 

@@ -355,6 +355,9 @@ fn u_boot_and_pxelinux_get_a_configuration_beside_their_program() {
     for text in [
         by_tftp(&site, NODE, by_mac),
         by_tftp(&site, NODE, "pxelinux.cfg/default-arm-qemu-arm"),
+        by_tftp(&site, NODE, "pxelinux.cfg/7F000032"),
+        by_tftp(&site, NODE, "/arm64-efi/pxelinux.cfg/7F000032"),
+        script(&site, NODE, "/pxelinux.cfg/7F000032"),
         by_tftp(&site, NODE, "/arm64-efi/pxelinux.cfg/default"),
         by_tftp(&site, STRANGER, by_mac),
         script(&site, NODE, "/pxelinux.cfg/default"),
@@ -374,19 +377,23 @@ fn u_boot_and_pxelinux_get_a_configuration_beside_their_program() {
     let by_http = get(&site, NODE, "/arm64-efi/images/debian/@1/initrd");
     assert_eq!(by_http.text(), "initrd one");
     // What is asked for before and behind these is not there, and quickly so.
-    for name in [
-        "pxelinux.cfg/44454c4c-4200-1035-8052-b4c04f4d3232",
-        "pxelinux.cfg/7F000032",
-        "pxelinux.cfg/7F",
-    ] {
+    let is_refused = |name: &str| {
         let refused = tftp(&site, NODE, name.as_bytes());
         assert_eq!(refused.err().map(|(code, _)| code), Some(1), "{name}");
-    }
+        assert_eq!(get(&site, NODE, &format!("/{name}")).status, 404, "{name}");
+    };
+    is_refused("pxelinux.cfg/44454c4c-4200-1035-8052-b4c04f4d3232");
+    is_refused("pxelinux.cfg/7F00003");
+    is_refused("pxelinux.cfg/7F");
+    // The address of another, and of this one in letters that neither program writes.
+    is_refused("pxelinux.cfg/7F000009");
+    is_refused("pxelinux.cfg/7f000032");
     // Files of the operator's come first, those that are asked for later too.
     put(&site, "pxelinux.cfg/7F0000", "mine");
     assert_eq!(by_tftp(&site, NODE, "pxelinux.cfg/7F0000"), "mine");
-    let refused = tftp(&site, NODE, by_mac.as_bytes());
-    assert_eq!(refused.err().map(|(code, _)| code), Some(1));
+    is_refused(by_mac);
+    is_refused("pxelinux.cfg/7F000032");
+    is_refused("pxelinux.cfg/default-arm");
     assert_eq!(by_tftp(&site, NODE, "pxelinux.cfg/default"), own);
 }
 

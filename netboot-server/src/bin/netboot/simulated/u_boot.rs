@@ -88,7 +88,8 @@ impl Tftp {
             .await
     }
 
-    /// The first of the configurations that is there.
+    /// The first of the configurations that is there. It asks for its `pxeuuid` before these, which
+    /// is set by hand.
     async fn configuration(
         &self,
         machine: &Machine,
