@@ -69,31 +69,21 @@ struct Program {
 pub struct Stamp(Vec<Mark>);
 
 impl Programs {
-    /// The files in the operator's folder and in the first 64 of its folders, and those in the other
-    /// folders that the operator did not put there. A folder that is not there holds none.
+    /// The files in the operator's folder, in the first 64 of its folders and in a `pxelinux.cfg/` of
+    /// these, and those in the other folders that the operator did not put there. A folder that is not
+    /// there holds none.
     #[must_use]
     pub fn scan(folder: &Path, others: &[PathBuf]) -> Self {
         let mut programs = Self::default();
-        programs.note(folder.to_owned());
-        let mut below = Vec::new();
-        for (name, path) in entries(folder) {
-            if leads_out(folder, &path) {
-                continue;
-            }
-            if path.is_dir() {
-                below.push((name, path));
-            } else {
-                programs.add(name, path);
-            }
-        }
+        let mut below = programs.look_into(folder, folder, "");
         below.sort();
         below.truncate(MOST_FOLDERS);
-        for (folder_name, path) in below {
-            programs.note(path.clone());
-            for (name, file) in entries(&path) {
-                if !leads_out(folder, &file) {
-                    programs.add(format!("{folder_name}/{name}"), file);
-                }
+        for (name, path) in below {
+            // Where PXELINUX or what U-Boot starts is in a folder, its configurations are below that.
+            let below = programs.look_into(folder, &path, &format!("{name}/"));
+            let is_config = |(name, _): &(String, _)| name.ends_with("/pxelinux.cfg");
+            if let Some((name, path)) = below.into_iter().find(is_config) {
+                programs.look_into(folder, &path, &format!("{name}/"));
             }
         }
         for other in others {
@@ -112,6 +102,30 @@ impl Programs {
             programs.add(name.to_owned(), path.into());
         }
         programs
+    }
+
+    /// Adds what the operator has in one folder, by names that begin with `before`, and gives the
+    /// folders in it.
+    fn look_into(
+        &mut self,
+        operators: &Path,
+        folder: &Path,
+        before: &str,
+    ) -> Vec<(String, PathBuf)> {
+        self.note(folder.to_owned());
+        let mut below = Vec::new();
+        for (name, path) in entries(folder) {
+            let name = format!("{before}{name}");
+            if leads_out(operators, &path) {
+                continue;
+            }
+            if path.is_dir() {
+                below.push((name, path));
+            } else {
+                self.add(name, path);
+            }
+        }
+        below
     }
 
     /// Notes a folder that is about to be looked into.
@@ -363,6 +377,24 @@ mod tests {
         assert!(programs.has("own.efi"));
         assert!(programs.has("alias.efi"));
         assert!(!programs.has("leak.efi"));
+    }
+
+    #[test]
+    fn configurations_beside_a_program_in_a_folder_are_the_operators_too() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("boot/pxelinux.cfg");
+        std::fs::create_dir_all(&config).expect("folders");
+        std::fs::create_dir_all(folder.path().join("boot/deeper")).expect("folders");
+        std::fs::write(folder.path().join("boot/deeper/file"), "").expect("a file");
+        let dir = File::open(&config).expect("a folder");
+        dir.set_modified(SystemTime::UNIX_EPOCH).expect("its owner");
+        let empty = Programs::scan(folder.path(), &[]);
+        assert!(!empty.has_folder("boot/pxelinux.cfg"));
+        std::fs::write(config.join("C0A8"), "mine").expect("a file");
+        assert_ne!(empty.stamp(), empty.scanned());
+        let programs = Programs::scan(folder.path(), &[]);
+        assert!(programs.has_folder("boot/pxelinux.cfg"));
+        assert!(!programs.has_folder("boot/deeper"));
     }
 
     /// The strings are those of `grub-core/net/http.c` and of Red Hat's `grub-core/net/efi/http.c`.

@@ -343,6 +343,7 @@ fn u_boot_and_pxelinux_get_a_configuration_beside_their_program() {
         json!({}),
     );
     site.add("debian", "one");
+    put(&site, "boot/pxelinux.cfg/7F0000", "of the folder");
     let _serving = Running::serve(&site);
     lease(&site, 1);
     // In the grammar of U-Boot's boot/pxe_utils.c and PXELINUX's readconfig.c: the rest of a line is
@@ -388,6 +389,7 @@ fn u_boot_and_pxelinux_get_a_configuration_beside_their_program() {
     // The address of another, and of this one in letters that neither program writes.
     is_refused("pxelinux.cfg/7F000009");
     is_refused("pxelinux.cfg/7f000032");
+    is_refused(&format!("boot/{by_mac}"));
     // Files of the operator's come first, those that are asked for later too.
     put(&site, "pxelinux.cfg/7F0000", "mine");
     assert_eq!(by_tftp(&site, NODE, "pxelinux.cfg/7F0000"), "mine");
