@@ -3,8 +3,10 @@
 mod support;
 
 use std::net::Ipv4Addr;
+use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
+use redb::TableDefinition;
 use serde_json::{Value, json};
 use support::client::{lease, mac};
 use support::{Running, Site, write};
@@ -191,4 +193,77 @@ fn a_damaged_database_is_set_aside_with_a_word_and_the_service_starts() {
         assert_eq!(serving.end().code(), Some(0));
         assert_eq!(listed(&site).len(), 5);
     }
+}
+
+/// Writes a lease database without the server's own code: what is said about it, and its leases.
+fn write_database(site: &Site, about: &[(&str, u64)], leases: &[(u32, Ipv4Addr, &str)]) -> PathBuf {
+    const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
+    const LEASES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("leases");
+    std::fs::create_dir_all(site.state()).expect("the state folder");
+    let path = site.state().join("leases");
+    let database = redb::Database::create(&path).expect("a database");
+    let write = database.begin_write().expect("a transaction");
+    {
+        let mut table = write.open_table(ABOUT).expect("a table");
+        for (key, value) in about {
+            table.insert(key, value).expect("room");
+        }
+        let mut table = write.open_table(LEASES).expect("a table");
+        for (network, address, lease) in leases {
+            let key = (*network, address.to_bits());
+            table.insert(key, lease.as_bytes()).expect("room");
+        }
+    }
+    write.commit().expect("a disk");
+    path
+}
+
+#[test]
+fn a_database_from_before_formats_had_numbers_is_read_as_it_is() {
+    let site = site();
+    // As the version at commit f1e084a wrote them.
+    let node = r#"{"network":2130706432,"address":"127.0.0.150","client":{"hardware":"02:00:00:00:00:01"},"client_id":"01020000000001","host_name":"node-01","state":"bound","expires":18446744073709551615,"updated":1700000000000,"version":3}"#;
+    let id = r#"{"network":3232261120,"address":"192.168.100.101","client":{"id":"ff0001"},"client_id":null,"host_name":null,"state":"declined","expires":1700003600000,"updated":1700000000000,"version":1}"#;
+    write_database(
+        &site,
+        &[("begun", 1_690_000_000_000)],
+        &[
+            (0x7f00_0000, Ipv4Addr::new(127, 0, 0, 150), node),
+            (0xc0a8_6400, Ipv4Addr::new(192, 168, 100, 101), id),
+        ],
+    );
+    let list = listed(&site);
+    let shown = |at: usize, key: &str| list[at][key].as_str().expect("text").to_owned();
+    assert_eq!(list.len(), 2, "{list:?}");
+    assert_eq!(shown(0, "address"), "127.0.0.150");
+    assert_eq!(
+        (shown(0, "state"), shown(0, "host_name")),
+        ("bound".into(), "node-01".into())
+    );
+    assert_eq!(
+        (shown(1, "state"), shown(1, "client")),
+        ("declined".into(), "id ff:00:01".into())
+    );
+    // The machine keeps its address, and what it is given next is stored beside the old ones.
+    let _serving = Running::serve(&site);
+    assert_eq!(lease(&site, 1).address, Ipv4Addr::new(127, 0, 0, 150));
+}
+
+#[test]
+fn a_database_of_a_later_format_is_left_as_it_is() {
+    let site = site();
+    let path = write_database(&site, &[("begun", 1), ("format", 2)], &[]);
+    let done = site.run(["leases"]);
+    assert_eq!(done.code, Some(1));
+    for expected in ["a later version wrote it, in format 2", "run that version"] {
+        assert!(done.err.contains(expected), "{}", done.err);
+    }
+    // It is not taken for a damaged one, which is set aside.
+    assert!(path.exists());
+    let entries = std::fs::read_dir(site.state()).expect("a folder");
+    let aside = entries.filter(|entry| {
+        let name = entry.as_ref().expect("an entry").file_name();
+        name.to_string_lossy().contains("damaged")
+    });
+    assert_eq!(aside.count(), 0);
 }

@@ -42,6 +42,10 @@ impl fmt::Display for ClientKey {
 /// The caller's store keeps one lease for an address of a network, and replaces it only by a claim
 /// whose expected version is the stored one.
 ///
+/// With the feature `serde` a lease is serialized together with the number of its stored format, 1.
+/// What was serialized without a number, by versions before there was one, is of that format, and a
+/// number that this version does not know is an error.
+///
 /// ```
 /// use netboot_dhcp::server::{ClientKey, Lease, LeaseState, NetworkId};
 /// use netboot_dhcp::{MacAddr, Seconds, Timestamp};
@@ -62,6 +66,9 @@ impl fmt::Display for ClientKey {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Lease {
+    /// Comes first, so that an unknown number is what is said of a format that is read otherwise.
+    #[cfg_attr(feature = "serde", serde(default))]
+    format: Format,
     /// The network that the address belongs to.
     pub network: NetworkId,
     /// The address.
@@ -81,6 +88,35 @@ pub struct Lease {
     pub updated: Timestamp,
     /// Counts the changes of this address's lease, from 1.
     pub version: u64,
+}
+
+/// The format in which a lease is serialized: a number there, and nothing in memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Format;
+
+#[cfg(feature = "serde")]
+mod format {
+    use super::Format;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    const NUMBER: u32 = 1;
+
+    impl Serialize for Format {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            NUMBER.serialize(serializer)
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Format {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            match u32::deserialize(deserializer)? {
+                NUMBER => Ok(Self),
+                other => Err(D::Error::custom(format_args!(
+                    "the lease is stored in format {other}, and this version reads format {NUMBER}"
+                ))),
+            }
+        }
+    }
 }
 
 /// What became of a lease.
@@ -108,6 +144,7 @@ impl Lease {
         expires: Timestamp,
     ) -> Self {
         Self {
+            format: Format,
             network,
             address,
             client,

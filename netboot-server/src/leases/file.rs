@@ -5,7 +5,8 @@
 //!
 //! A database that is damaged is set aside under another name and a new one is begun. What the new
 //! one does not know is learned from clients that ask for what they had; it remembers when it was
-//! begun, so that this ends when every older lease has.
+//! begun, so that this ends when every older lease has. One that a later version wrote in a format of
+//! its own is not damaged, and is left as it is.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -29,6 +30,11 @@ const LEASES: TableDefinition<'_, (u32, u32), &[u8]> = TableDefinition::new("lea
 const ABOUT: TableDefinition<'_, &str, u64> = TableDefinition::new("about");
 /// When it was begun, in milliseconds since the Unix epoch.
 const BEGUN: &str = "begun";
+/// The format of all of it. A database without it was written before there was one, and is of the
+/// first.
+const FORMAT: &str = "format";
+/// The format that is written, and the last that is read.
+const THIS_FORMAT: u64 = 1;
 
 /// Bytes of the database that are kept in memory; the DHCP logic has all leases there anyway.
 const CACHE: usize = 4 << 20;
@@ -192,8 +198,19 @@ fn open_whole(path: &Path) -> Result<Option<Whole>, OpenError> {
         if !sound {
             tracing::warn!("the lease database {} was repaired", path.display());
         }
+        let about = |key| read_about(&database, key).map_err(|error| damaged(&error));
+        let format = about(FORMAT)?.unwrap_or(1);
+        if format > THIS_FORMAT {
+            return Err(OpenError::Failed(Failure::new(
+                format!("opening the lease database {}", path.display()),
+                format!(
+                    "a later version wrote it, in format {format}; this one reads {THIS_FORMAT}"
+                ),
+                "run that version, or name another folder with --state-dir",
+            )));
+        }
+        let begun = Timestamp(about(BEGUN)?.unwrap_or_default());
         let leases = read_leases(&database).map_err(OpenError::Damaged)?;
-        let begun = read_begun(&database).map_err(|error| damaged(&error))?;
         Ok(Whole {
             database,
             leases,
@@ -245,7 +262,10 @@ fn begin(path: &Path) -> Result<Whole, Failure> {
             let transaction = database.begin_write()?;
             // A table that was never written cannot be read.
             transaction.open_table(LEASES)?;
-            transaction.open_table(ABOUT)?.insert(BEGUN, begun.0)?;
+            let mut about = transaction.open_table(ABOUT)?;
+            about.insert(BEGUN, begun.0)?;
+            about.insert(FORMAT, THIS_FORMAT)?;
+            drop(about);
             transaction.commit()?;
             Ok(())
         };
@@ -312,13 +332,10 @@ fn read_leases(database: &Database) -> Result<Vec<Lease>, String> {
     read().map_err(|error| shown(&error))?.into_iter().collect()
 }
 
-fn read_begun(database: &Database) -> Result<Timestamp, redb::Error> {
-    let read = database.begin_read()?;
-    match read.open_table(ABOUT) {
-        Ok(table) => Ok(Timestamp(
-            table.get(BEGUN)?.map_or(0, |value| value.value()),
-        )),
-        Err(redb::TableError::TableDoesNotExist(_)) => Ok(Timestamp(0)),
+fn read_about(database: &Database, key: &str) -> Result<Option<u64>, redb::Error> {
+    match database.begin_read()?.open_table(ABOUT) {
+        Ok(table) => Ok(table.get(key)?.map(|value| value.value())),
+        Err(redb::TableError::TableDoesNotExist(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
