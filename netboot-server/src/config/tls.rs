@@ -20,6 +20,13 @@ pub(super) fn resolve_tls(
 ) -> Option<Tls> {
     let Table(written) = written?;
     let place = written.place;
+    if !cfg!(feature = "tls") {
+        problems.error(
+            &place,
+            "asks for HTTPS, which this program was built without",
+            "leave it out, or build netboot-server with its feature `tls`",
+        );
+    }
     let mut file = |given: Option<PathBuf>, key: &str| {
         let file = given.filter(|path| path.is_absolute());
         if file.is_none() {
@@ -57,5 +64,22 @@ pub(super) fn document(tls: &Tls) -> document::Tls {
         key: Some(shown(&tls.key)),
         port: Some(Field::Right(tls.port)),
         ..document::Tls::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Host;
+    use super::super::document::{Document, Network, Tls};
+
+    #[test]
+    fn https_is_refused_where_it_was_not_compiled() {
+        let network = Network::on("eth1", [192, 168, 100, 1].into());
+        let tls = Tls::new("/srv/cert.pem", "/srv/key.pem");
+        let document = Document::new().network(network).tls(tls);
+        let (config, problems) = document.check(&Host::default());
+        let refused = "error: netboot.tls: asks for HTTPS, which this program was built without";
+        assert_eq!(config.is_some(), cfg!(feature = "tls"), "{problems}");
+        assert_eq!(problems.to_string().contains(refused), config.is_none());
     }
 }

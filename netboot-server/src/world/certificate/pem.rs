@@ -1,65 +1,43 @@
-//! The certificate of HTTPS: read at the start and anew with each reload, and looked at by `check`.
+//! Certificate and key in PEM, and connections that are served with them.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fmt;
+use std::io;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
-use crate::config::{Problems, Tls};
+use crate::config::Tls;
 use crate::failure::Failure;
 
-/// The permissions of those who are neither the file's owner nor in its group.
-const OTHERS: u32 = 0o007;
+/// Serves connections with one certificate.
+#[derive(Clone)]
+pub(crate) struct Acceptor(TlsAcceptor);
 
-/// The certificate that new connections are served with; those that are open keep theirs.
-#[derive(Debug, Default)]
-pub(crate) struct Certificate(Mutex<Option<Arc<ServerConfig>>>);
-
-impl Certificate {
-    /// Serves new connections with what was read.
-    pub(crate) fn put(&self, read: Option<Arc<ServerConfig>>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = read;
-    }
-
-    /// What a new connection is to be served with.
-    pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
-        let config = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        config.clone().map(TlsAcceptor::from)
+impl Acceptor {
+    /// Shakes hands on a new connection.
+    ///
+    /// # Errors
+    ///
+    /// Where the client does not speak TLS, or goes away.
+    pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        self.0.accept(stream).await
     }
 }
 
-/// Reads certificate and key where HTTPS is configured.
-///
-/// # Errors
-///
-/// Where one of the files cannot be read, is no PEM of its kind, or they do not belong together.
-pub(crate) fn read(tls: Option<&Tls>) -> Result<Option<Arc<ServerConfig>>, Failure> {
-    tls.map(read_both).transpose()
-}
-
-/// Adds what is wrong with the files: an error where the service would not start with them, and a
-/// warning where the key is no secret.
-pub(crate) fn check(tls: &Tls, problems: &mut Problems) {
-    if let Err(failure) = read_both(tls) {
-        problems.error(failure.tried, failure.why, failure.cure);
-    }
-    let mode = fs::metadata(&tls.key).map(|data| data.permissions().mode());
-    if mode.is_ok_and(|mode| mode & OTHERS != 0) {
-        let key = tls.key.display();
-        problems.warning(
-            "netboot.tls.key",
-            format!("every user of this host may read {key}"),
-            format!("`chmod o= {key}`"),
-        );
+impl fmt::Debug for Acceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Acceptor")
     }
 }
 
-fn read_both(tls: &Tls) -> Result<Arc<ServerConfig>, Failure> {
+/// Reads certificate and key.
+pub(super) fn read(tls: &Tls) -> Result<Acceptor, Failure> {
     let certificates = CertificateDer::pem_file_iter(&tls.cert)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| unreadable("certificate", &tls.cert, &error))?;
@@ -86,7 +64,7 @@ fn read_both(tls: &Tls) -> Result<Arc<ServerConfig>, Failure> {
             )
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    Ok(Acceptor(TlsAcceptor::from(Arc::new(config))))
 }
 
 fn unreadable(what: &str, path: &Path, error: &pem::Error) -> Failure {
