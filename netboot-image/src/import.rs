@@ -11,6 +11,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::store::open_source;
 use crate::{BootLine, BootLineError, ImageName, NewImage, Source};
 
 /// The parts of an image as they were found.
@@ -259,7 +260,7 @@ fn read_script(path: &Path) -> Result<BootLine, ImportError> {
         source,
     };
     let mut text = String::new();
-    let mut file = fs::File::open(path).map_err(unreadable)?.take(MAX_SCRIPT);
+    let mut file = open_source(path).map_err(unreadable)?.take(MAX_SCRIPT);
     file.read_to_string(&mut text).map_err(unreadable)?;
     let line = match path.extension() {
         Some(ipxe) if ipxe == "ipxe" => BootLine::parse_ipxe(&text),

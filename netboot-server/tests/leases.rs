@@ -131,6 +131,14 @@ fn dnsmasqs_leases_are_taken_by_the_server_that_runs() {
 }
 
 #[test]
+fn a_lease_file_without_an_end_is_refused() {
+    let done = site().run(["leases", "import", "/dev/zero"]);
+    assert_eq!(done.code, Some(1));
+    let why = "reading /dev/zero: it is longer than 16 MiB";
+    assert!(done.err.contains(why), "{}", done.err);
+}
+
+#[test]
 fn dnsmasqs_leases_are_taken_over_with_their_addresses() {
     let site = site();
     let file = write(

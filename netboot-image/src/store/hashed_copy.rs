@@ -30,7 +30,7 @@ const FLUSHED: u64 = 2 << 20;
 
 /// Where the content comes from.
 pub(super) enum Content {
-    /// A file at its beginning; it need not be a regular one.
+    /// A file at its beginning.
     File(File),
     Reader(Box<dyn Read + Send>),
 }

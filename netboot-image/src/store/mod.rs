@@ -33,6 +33,8 @@ use std::path::{Path, PathBuf};
 use crate::{Digest, Generation, ImageName};
 use staging::Staging;
 
+pub(crate) use read::open_source;
+
 pub use error::StoreError;
 pub use generations::Keep;
 pub use new_image::{Input, NewImage, Progress, Published, Step};

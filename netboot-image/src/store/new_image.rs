@@ -51,7 +51,7 @@ pub(super) enum Boots {
     Iso(Input),
 }
 
-/// Where the bytes of a file come from: a path, or anything that reads.
+/// Where the bytes of a file come from: the path of a regular file, or anything that reads.
 pub struct Input(pub(super) Origin);
 
 pub(super) enum Origin {

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use super::hashed_copy::{Content, hashed_copy};
 use super::new_image::{Boots, Origin};
+use super::read::open_source;
 use super::signing::{sign_files, sign_sums};
 use super::{
     Input, Lock, NewImage, Progress, Published, Step, Store, StoreError, read_dir, rename,
@@ -322,10 +323,9 @@ impl Copies<'_> {
         };
         let (content, total) = match input.0 {
             Origin::Path(path) => {
-                let file = File::open(&path).map_err(unreadable)?;
-                let metadata = file.metadata().map_err(unreadable)?;
-                let total = metadata.is_file().then_some(metadata.len());
-                (Content::File(file), total)
+                let file = open_source(&path).map_err(unreadable)?;
+                let total = file.metadata().map_err(unreadable)?.len();
+                (Content::File(file), Some(total))
             }
             Origin::Reader { reader, .. } => (Content::Reader(reader), None),
         };

@@ -1,12 +1,13 @@
 //! Reading a store: which images there are, and their files.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::{Store, StoreError, read_dir};
@@ -323,30 +324,39 @@ impl Store {
     }
 }
 
-/// Opens a file that is a file and no link, and does not wait at a pipe.
+/// Opens a file of the store's: a regular one and no link.
 pub(super) fn open_regular(path: &Path) -> Result<File, StoreError> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(Errno::LOOP) => {
-            return Err(StoreError::Damaged {
-                path: path.to_owned(),
-                reason: "it is a symbolic link".to_owned(),
-            });
-        }
-        Err(error) => return Err(StoreError::io("open", path, error.into())),
+    let damaged = |reason: &str| StoreError::Damaged {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
     };
-    let metadata = file
-        .metadata()
-        .map_err(|source| StoreError::io("look at", path, source))?;
-    if metadata.is_file() {
-        Ok(file)
-    } else {
-        Err(StoreError::Damaged {
-            path: path.to_owned(),
-            reason: "it is no regular file".to_owned(),
-        })
+    match open(path, OFlags::NOFOLLOW) {
+        Ok(Some(file)) => Ok(file),
+        Ok(None) => Err(damaged(IRREGULAR)),
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::LOOP) => {
+            Err(damaged("it is a symbolic link"))
+        }
+        Err(error) => Err(StoreError::io("open", path, error)),
     }
+}
+
+/// Opens a file that somebody names to be read to its end, and follows links. A device may have no
+/// end, and a pipe nobody who writes: it is a regular file, or an error.
+pub(crate) fn open_source(path: &Path) -> io::Result<File> {
+    let irregular = || io::Error::new(io::ErrorKind::InvalidInput, IRREGULAR);
+    open(path, OFlags::empty())?.ok_or_else(irregular)
+}
+
+const IRREGULAR: &str = "it is no regular file";
+
+/// Opens a file without waiting at a pipe; `None` where it is no regular one.
+fn open(path: &Path, flags: OFlags) -> io::Result<Option<File>> {
+    let flags = flags | OFlags::NONBLOCK;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(i32::from_ne_bytes(flags.bits().to_ne_bytes()))
+        .open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
 }
 
 /// Reads `manifest.json` or `SHA256SUMS`, which are never longer than the longest manifest.

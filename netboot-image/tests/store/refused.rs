@@ -1,6 +1,12 @@
 //! What is not published, and that nothing of it is left.
 
-use netboot_image::{KernelError, Looks, ManifestError, NewImage, Source, StoreError};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use netboot_image::{
+    Import, ImportError, KernelError, Looks, ManifestError, NewImage, Source, StoreError,
+};
 
 use crate::common::{Bench, kernel, name, tree};
 
@@ -54,6 +60,48 @@ fn what_is_no_kernel_is_refused_with_what_it_is_and_leaves_nothing() {
         bench.publish(directory),
         Err(StoreError::Io { action: "read", .. })
     ));
+    assert_eq!(tree(bench.store.root()), before);
+}
+
+/// A copy of `/dev/zero` would end when the disk is full, and one of the pipe never: nobody writes.
+#[test]
+fn what_is_no_regular_file_is_refused_wherever_a_file_is_named() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let pipe = bench.dir.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo of coreutils runs").success());
+    let linked = bench.dir.path().join("link");
+    symlink("/dev/zero", &linked).expect("a link");
+    for path in [Path::new("/dev/zero"), &linked, &pipe, bench.dir.path()] {
+        let linux = || NewImage::linux(name("a"), bench.file("kernel", kernel("k")));
+        let refused = |published: Result<_, StoreError>| {
+            let Err(StoreError::Io {
+                path: at, source, ..
+            }) = published
+            else {
+                panic!("{}: {published:?}", path.display());
+            };
+            assert_eq!(at, path);
+            assert_eq!(source.to_string(), "it is no regular file");
+        };
+        for image in [
+            NewImage::linux(name("a"), path),
+            linux().initrd(path),
+            linux().file("seed".parse().expect("a name"), path),
+            NewImage::efi(name("a"), path),
+            NewImage::iso(name("a"), path),
+        ] {
+            refused(bench.publish(image).map(drop));
+        }
+    }
+    for path in [Path::new("/dev/zero"), &linked, &pipe] {
+        let found = Import::find([path]).map(drop);
+        let Err(ImportError::Io { source, .. }) = found else {
+            panic!("{}: {found:?}", path.display());
+        };
+        assert_eq!(source.to_string(), "it is no regular file");
+    }
     assert_eq!(tree(bench.store.root()), before);
 }
 

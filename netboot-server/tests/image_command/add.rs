@@ -73,6 +73,24 @@ fn what_a_build_left_is_added_from_its_folder() {
 }
 
 #[test]
+fn a_device_in_the_place_of_a_file_is_refused() {
+    let place = Place::new();
+    for part in [
+        "--efi /dev/zero",
+        "--iso /dev/zero",
+        "--kernel /dev/zero --initrd build/initrd",
+        "--kernel build/bzImage --initrd /dev/zero",
+        "--chain http://host/a --file seed=/dev/zero",
+        "--from /dev/zero",
+    ] {
+        let refused = place.refuses(&format!("add a {part}"));
+        let why = "cannot read /dev/zero: it is no regular file";
+        assert!(refused.contains(why), "{part}: {refused}");
+    }
+    assert!(!place.images().join("a").exists());
+}
+
+#[test]
 fn an_image_is_one_thing_and_its_parts_go_together() {
     let place = Place::new();
     for wrong in [

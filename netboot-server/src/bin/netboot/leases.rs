@@ -1,5 +1,7 @@
 //! `netboot leases`: through the server that runs on a state folder, else on its database.
 
+use std::fs::File;
+use std::io::{self, Read};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -14,6 +16,9 @@ use super::{Where, out, say};
 use netboot_server::Failure;
 use netboot_server::config::Config;
 use netboot_server::leases::{Listed, offline};
+
+/// The longest lease file, as the API has it too.
+const LONGEST: u64 = 16 << 20;
 
 /// The leases in the API.
 const LEASES: &str = "/api/v1/leases";
@@ -134,12 +139,24 @@ fn remove(at: &Where, address: Ipv4Addr) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A lease file as a whole. A device may have no end.
+fn read(file: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    let length = File::open(file)?
+        .take(LONGEST + 1)
+        .read_to_string(&mut text)?;
+    match length as u64 > LONGEST {
+        true => Err(io::Error::other("it is longer than 16 MiB")),
+        false => Ok(text),
+    }
+}
+
 fn import(at: &Where, file: &Path) -> Result<ExitCode, Failure> {
     let dir = match at.state_dir_or_say() {
         Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
-    let text = std::fs::read_to_string(file).map_err(|error| {
+    let text = read(file).map_err(|error| {
         Failure::new(
             format!("reading {}", file.display()),
             error,
