@@ -61,7 +61,7 @@ fn server(leases: u32) -> Server {
 
 fn turn(server: &mut Server, packet: &[u8]) -> Outcome {
     let incoming = Incoming::new(
-        MessageView::parse(packet).unwrap(),
+        MessageView::decode(packet).unwrap(),
         "0.0.0.0:68".parse().unwrap(),
         1,
     )
@@ -70,7 +70,7 @@ fn turn(server: &mut Server, packet: &[u8]) -> Outcome {
 }
 
 fn walk(packet: &[u8]) -> usize {
-    let view = MessageView::parse(packet).unwrap();
+    let view = MessageView::decode(packet).unwrap();
     view.options()
         .flatten()
         .map(|option| option.data.len())

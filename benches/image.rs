@@ -217,7 +217,7 @@ fn parsing(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("image/parse");
     group.throughput(Throughput::Bytes(text.len().try_into().expect("it fits")));
     group.bench_function("SHA256SUMS of 1000 lines", |bench| {
-        bench.iter(|| Sha256Sums::parse(black_box(text.as_bytes())).expect("sound"));
+        bench.iter(|| Sha256Sums::decode(black_box(text.as_bytes())).expect("sound"));
     });
     let manifest = format!(
         r#"{{"version":"1.0","name":"a","generation":3,"created":"2026-11-23T05:26:58Z","architecture":"x86_64",
@@ -228,7 +228,7 @@ fn parsing(criterion: &mut Criterion) {
         manifest.len().try_into().expect("it fits"),
     ));
     group.bench_function("manifest.json", |bench| {
-        bench.iter(|| Manifest::parse(black_box(manifest.as_bytes())).expect("sound"));
+        bench.iter(|| Manifest::decode(black_box(manifest.as_bytes())).expect("sound"));
     });
     group.finish();
 }

@@ -121,7 +121,7 @@ fn fault(error: impl Display) -> Json {
 }
 
 fn dump(bytes: &[u8]) -> Json {
-    let view = match MessageView::parse(bytes) {
+    let view = match MessageView::decode(bytes) {
         Ok(view) => view,
         Err(error) => return fault(error),
     };

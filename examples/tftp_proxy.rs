@@ -38,7 +38,7 @@ const MAX_HEAD_LEN: u64 = 16 << 10;
 
 impl Source for Proxy {
     async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
-        let path = RelativePath::parse(request.name)
+        let path = RelativePath::decode(request.name)
             .map_err(|error| Refusal::access_violation().with_detail(error))?;
         let failed = |why: &dyn std::fmt::Display| {
             Refusal::new(ErrorCode::NOT_DEFINED, "the HTTP server fails").with_detail(why)

@@ -8,7 +8,7 @@ fn main() {
     let mut discover = Message::request(1, mac);
     discover.options.put(key::MESSAGE_TYPE, &MessageType::DISCOVER);
     let bytes = discover.to_bytes().expect("it fits");
-    let view = MessageView::parse(&bytes).expect("a DHCP message");
+    let view = MessageView::decode(&bytes).expect("a DHCP message");
     assert_eq!(view.message_type(), Some(MessageType::DISCOVER));
     println!("{} bytes, a {:?}", bytes.len(), view.message_type());
 }

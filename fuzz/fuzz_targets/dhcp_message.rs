@@ -6,7 +6,7 @@ use netboot_dhcp::value::{Key, Value, key, pxe};
 use netboot_dhcp::wire::{Encoding, Message, MessageView};
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(view) = MessageView::parse(data) else {
+    let Ok(view) = MessageView::decode(data) else {
         return;
     };
     read_header(&view);
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     let encoding = Encoding::default();
     match Message::from(&view).encode(&encoding, &mut out) {
         Ok(()) => {
-            let again = MessageView::parse(&out).unwrap();
+            let again = MessageView::decode(&out).unwrap();
             let kept = again.options().flatten().map(|option| option.data);
             assert!(kept.eq(view.options().flatten().map(|option| option.data)));
         }
@@ -82,6 +82,6 @@ fn back<T: Value>(view: &MessageView<'_>, key: Key<T>) {
     };
     let mut out = Vec::new();
     value.encode(&mut out);
-    let data = view.option(key.code()).unwrap();
+    let data = view.raw(key.code()).unwrap();
     assert!(data.starts_with(&out));
 }

@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
         let (packet, after) = tail.split_at(len.min(tail.len()));
         rest = after;
         now = now.after_ms(u64::from(*fate) * 1_000);
-        let Ok(message) = MessageView::parse(packet) else {
+        let Ok(message) = MessageView::decode(packet) else {
             continue;
         };
         let mut outcome = handle(&mut server, now, message, *fate);

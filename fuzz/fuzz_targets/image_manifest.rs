@@ -4,7 +4,7 @@ use libfuzzer_sys::fuzz_target;
 use netboot_image::{Boot, Manifest};
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(manifest) = Manifest::parse(data) else {
+    let Ok(manifest) = Manifest::decode(data) else {
         return;
     };
     assert!(!manifest.label().is_empty() && manifest.generation().number() > 0);
@@ -35,6 +35,6 @@ fuzz_target!(|data: &[u8]| {
         assert_eq!(manifest.file(file.name().as_str()), Some(file));
     }
     let again =
-        Manifest::parse(manifest.to_json().as_bytes()).expect("what was read can be read again");
+        Manifest::decode(manifest.to_json().as_bytes()).expect("what was read can be read again");
     assert_eq!(again, manifest);
 });

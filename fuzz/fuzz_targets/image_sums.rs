@@ -8,7 +8,7 @@ use netboot_image::{
 fuzz_target!(|data: &[u8]| {
     let read: Vec<SumsEntry> = Sha256Sums::lines(data).filter_map(Result::ok).collect();
     let sums: Sha256Sums = read.iter().cloned().collect();
-    let again = Sha256Sums::parse(&sums.to_bytes()).expect("what was read can be read again");
+    let again = Sha256Sums::decode(&sums.to_bytes()).expect("what was read can be read again");
     for (one, other) in read.iter().zip(again.entries()) {
         assert_eq!((one.name(), one.digest()), (other.name(), other.digest()));
     }

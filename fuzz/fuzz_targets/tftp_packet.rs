@@ -7,7 +7,7 @@ use netboot_tftp::{Agreed, Limits, Options, Packet, RelativePath};
 fuzz_target!(|data: &[u8]| {
     let options = match Packet::decode(data) {
         Ok(Packet::Rrq(request) | Packet::Wrq(request)) => {
-            let _ = RelativePath::parse(request.filename).map(|path| path.to_string());
+            let _ = RelativePath::decode(request.filename).map(|path| path.to_string());
             request.options
         }
         Ok(Packet::Oack(options)) => options,

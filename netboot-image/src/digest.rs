@@ -120,7 +120,7 @@ impl FromStr for Digest {
             }
             None => (text, 0),
         };
-        let digest = Self::from_hex(digits.as_bytes()).map_err(|error| match error {
+        let digest = Self::decode_hex(digits.as_bytes()).map_err(|error| match error {
             DigestError::Digit { at } => DigestError::Digit { at: at + offset },
             other => other,
         })?;
@@ -133,7 +133,7 @@ impl FromStr for Digest {
 
 impl Digest {
     /// The digest from 64 hex digits of either case, and nothing else.
-    pub(crate) fn from_hex(digits: &[u8]) -> Result<Self, DigestError> {
+    pub(crate) fn decode_hex(digits: &[u8]) -> Result<Self, DigestError> {
         if digits.len() != 64 {
             return Err(DigestError::Length {
                 found: String::from_utf8_lossy(digits).chars().count(),

@@ -33,7 +33,7 @@ use crate::Digest;
 /// let text = sums.to_bytes();
 /// let hex = digest.hex();
 /// assert_eq!(text, format!("{hex}  bzImage\n\\{hex}   two\\nlines\n").into_bytes());
-/// assert_eq!(Sha256Sums::parse(&text)?, sums);
+/// assert_eq!(Sha256Sums::decode(&text)?, sums);
 /// # Ok::<(), netboot_image::SumsError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -108,7 +108,7 @@ impl Sha256Sums {
     ///
     /// # Errors
     /// The first line that is none. `sha256sum -c` only warns of those: see [`lines`](Self::lines).
-    pub fn parse(text: &[u8]) -> Result<Self, SumsError> {
+    pub fn decode(text: &[u8]) -> Result<Self, SumsError> {
         Ok(Self {
             entries: Self::lines(text).collect::<Result<_, _>>()?,
         })
@@ -365,7 +365,7 @@ fn blanks(line: &[u8]) -> IResult<&[u8], &[u8]> {
 }
 
 fn read_digest(hex: &[u8]) -> Result<Digest, SumsErrorReason> {
-    Digest::from_hex(hex).map_err(|_| SumsErrorReason::Digest)
+    Digest::decode_hex(hex).map_err(|_| SumsErrorReason::Digest)
 }
 
 fn unescape(name: &[u8]) -> Result<Vec<u8>, SumsErrorReason> {

@@ -45,7 +45,7 @@ impl Files {
         client: SocketAddr,
         local: Option<IpAddr>,
     ) -> Result<Content, Refusal> {
-        let path = RelativePath::parse(name)
+        let path = RelativePath::decode(name)
             .map_err(|error| Refusal::access_violation().with_detail(error))?
             .to_string();
         let address = client.ip().to_canonical();

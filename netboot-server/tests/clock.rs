@@ -97,7 +97,7 @@ fn renew(site: &Site, last: u8, address: Ipv4Addr) -> Option<MessageType> {
         .expect("a datagram");
     let mut bytes = [0; 2048];
     let (length, _) = socket.recv_from(&mut bytes).expect("an answer");
-    let reply = MessageView::parse(&bytes[..length]).expect("a message");
+    let reply = MessageView::decode(&bytes[..length]).expect("a message");
     assert_eq!(reply.yiaddr(), address);
     reply.read(key::MESSAGE_TYPE).expect("a type")
 }

@@ -142,7 +142,7 @@ impl<'s> Load<'s> {
 
     /// Takes a reply, and sends what follows it.
     fn go_on(&mut self, bytes: &[u8]) {
-        let reply = MessageView::parse(bytes).expect("a message");
+        let reply = MessageView::decode(bytes).expect("a message");
         let machine = reply.hardware().mac().expect("a MAC address");
         let address = reply.yiaddr();
         match reply.read(key::MESSAGE_TYPE).expect("a type") {

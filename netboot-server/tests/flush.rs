@@ -22,7 +22,7 @@ fn answers(socket: &UdpSocket, kind: MessageType) -> BTreeMap<MacAddr, Ipv4Addr>
     let mut bytes = [0; 2048];
     let mut take = || {
         let length = socket.recv(&mut bytes).expect("an answer");
-        let answer = MessageView::parse(&bytes[..length]).expect("a message");
+        let answer = MessageView::decode(&bytes[..length]).expect("a message");
         assert_eq!(answer.read(key::MESSAGE_TYPE).expect("a type"), Some(kind));
         let machine = answer.hardware().mac().expect("a MAC address");
         (machine, answer.yiaddr())

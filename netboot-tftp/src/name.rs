@@ -48,16 +48,16 @@ impl<'a> RelativePath<'a> {
     /// ```
     /// use netboot_tftp::{NameError, RelativePath};
     ///
-    /// let path = RelativePath::parse(br"\boot\x64//ipxe.efi")?;
+    /// let path = RelativePath::decode(br"\boot\x64//ipxe.efi")?;
     /// assert_eq!(path.to_string(), "boot/x64/ipxe.efi");
-    /// assert_eq!(RelativePath::parse(b"../secret"), Err(NameError::Upwards));
+    /// assert_eq!(RelativePath::decode(b"../secret"), Err(NameError::Upwards));
     /// # Ok::<(), NameError>(())
     /// ```
     ///
     /// # Errors
     ///
     /// [`NameError`].
-    pub fn parse(name: &'a [u8]) -> Result<Self, NameError> {
+    pub fn decode(name: &'a [u8]) -> Result<Self, NameError> {
         let text = core::str::from_utf8(name).map_err(|error| NameError::NotUtf8 {
             offset: error.valid_up_to(),
         })?;
@@ -113,7 +113,7 @@ mod tests {
             (b"...", "..."),
             (b"a..b", "a..b"),
         ] {
-            assert_eq!(RelativePath::parse(name).unwrap().to_string(), path);
+            assert_eq!(RelativePath::decode(name).unwrap().to_string(), path);
         }
     }
 
@@ -129,7 +129,7 @@ mod tests {
             (b"a\nb", NameError::Control { offset: 1 }),
             (b"ab\xff", NameError::NotUtf8 { offset: 2 }),
         ] {
-            assert_eq!(RelativePath::parse(name), Err(error));
+            assert_eq!(RelativePath::decode(name), Err(error));
         }
     }
 }

@@ -339,7 +339,7 @@ impl Client {
         destination: SocketAddrV4,
     ) -> Result<Output, EncodeError> {
         for (code, data) in self.profile.options.iter() {
-            message.options.push(code, data);
+            message.options.add_raw(code, data);
         }
         Ok(Output::Transmit(Transmit {
             bytes: message.to_bytes()?,

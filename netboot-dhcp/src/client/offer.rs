@@ -88,17 +88,17 @@ impl Offer {
     pub(super) fn of(server: Ipv4Addr, message: &MessageView<'_>) -> Self {
         let class = message.read(key::VENDOR_CLASS).ok().flatten();
         let vendor = message.read(key::VENDOR_SPECIFIC).ok().flatten();
-        let sub = |code| vendor.as_ref().and_then(|vendor| vendor.get(code));
+        let sub = |code| vendor.as_ref().and_then(|vendor| vendor.raw(code));
         let place = |code| {
             let mut options = message.options().flatten();
             options.position(|option| option.code == code)
         };
-        let menu = message.option(OptionCode::VENDOR_SPECIFIC);
+        let menu = message.raw(OptionCode::VENDOR_SPECIFIC);
         let text = raspberry_pi::MENU_TEXT;
         let ipxe = message.read(key::IPXE).ok().flatten();
         let no_proxy = ipxe.and_then(|ipxe| {
             let value = ipxe
-                .get(crate::value::ipxe::NO_PROXY_DHCP)?
+                .raw(crate::value::ipxe::NO_PROXY_DHCP)?
                 .first()
                 .copied();
             value.map(|value| value != 0)

@@ -149,7 +149,7 @@ impl Profile {
             ipxe::FEATURE_BZIMAGE
         };
         let features = [0x13, 1, 1, 0x15, 1, 1, 0x17, 1, 1, 0x27, 1, 1, starts, 1, 1];
-        profile.options.set(OptionCode::IPXE, &features);
+        profile.options.put_raw(OptionCode::IPXE, &features);
         profile
     }
 
@@ -159,7 +159,7 @@ impl Profile {
     pub fn ipxe_without_http(mac: MacAddr) -> Self {
         let mut profile = Self::ipxe(mac, Arch::X86_BIOS);
         let features = [0x15, 1, 1, 0x17, 1, 1, 0x21, 1, 1, 0x22, 1, 1];
-        profile.options.set(OptionCode::IPXE, &features);
+        profile.options.put_raw(OptionCode::IPXE, &features);
         profile
     }
 

@@ -44,7 +44,7 @@ impl Answer<'_> {
             message.ciaddr = self.request.confirmed_ciaddr();
         }
         if self.request.rapid && kind == MessageType::ACK {
-            message.options.push(OptionCode::RAPID_COMMIT, &[]);
+            message.options.add_raw(OptionCode::RAPID_COMMIT, &[]);
         }
         if let Some(Seconds(seconds)) = lease_time {
             let options = &mut message.options;
@@ -94,7 +94,7 @@ impl Answer<'_> {
         self.put_pxe_class(&mut message);
         if let Some([a, b, c, d]) = self.request.boot_item {
             let item = [pxe::BOOT_ITEM, 4, a, b, c, d, PXE_END];
-            message.options.push(OptionCode::VENDOR_SPECIFIC, &item);
+            message.options.add_raw(OptionCode::VENDOR_SPECIFIC, &item);
         }
         self.put_machine_id(&mut message);
         self.put_extras(&mut message);
@@ -153,7 +153,7 @@ impl Answer<'_> {
         if let Some(domain) = &network.domain
             && self.request.asks_for(OptionCode::DOMAIN_NAME)
         {
-            options.push(OptionCode::DOMAIN_NAME, domain.as_bytes());
+            options.add_raw(OptionCode::DOMAIN_NAME, domain.as_bytes());
         }
         let reserved = self.request.reservation(network);
         let host_name = self.boot.host_name.as_ref();
@@ -161,7 +161,7 @@ impl Answer<'_> {
         if let Some(name) = host_name
             && self.request.asks_for(OptionCode::HOST_NAME)
         {
-            options.push(OptionCode::HOST_NAME, name.as_bytes());
+            options.add_raw(OptionCode::HOST_NAME, name.as_bytes());
         }
     }
 
@@ -182,7 +182,7 @@ impl Answer<'_> {
         if self.request.firmware == Firmware::Ipxe && self.boot.file.is_some() {
             message
                 .options
-                .push(OptionCode::IPXE, &[ipxe::NO_PROXY_DHCP, 1, 1]);
+                .add_raw(OptionCode::IPXE, &[ipxe::NO_PROXY_DHCP, 1, 1]);
         }
     }
 
@@ -217,7 +217,9 @@ impl Answer<'_> {
             message.options.add(key::VENDOR_SPECIFIC, &menu);
         } else {
             let control = [pxe::DISCOVERY_CONTROL, 1, pxe::USE_BOOT_FILE, PXE_END];
-            message.options.push(OptionCode::VENDOR_SPECIFIC, &control);
+            message
+                .options
+                .add_raw(OptionCode::VENDOR_SPECIFIC, &control);
         }
     }
 
@@ -225,7 +227,7 @@ impl Answer<'_> {
     fn put_pxe_class(&self, message: &mut Message) {
         let class = self.request.other_class.as_deref();
         let class = class.unwrap_or(b"PXEClient");
-        message.options.push(OptionCode::VENDOR_CLASS, class);
+        message.options.add_raw(OptionCode::VENDOR_CLASS, class);
     }
 
     fn put_machine_id(&self, message: &mut Message) {
@@ -245,7 +247,7 @@ impl Answer<'_> {
         if !boots && !self.request.asks_for(code) {
             return;
         }
-        message.options.push_with(code, |out| {
+        message.options.add_with(code, |out| {
             write(out);
             if boots {
                 out.push(0);
@@ -258,7 +260,7 @@ impl Answer<'_> {
         let network = self.network.options.iter().filter(asked);
         for option in network.chain(&self.boot.options) {
             if !ExtraOption::is_protocol(option.code) {
-                message.options.set(option.code, &option.data);
+                message.options.put_raw(option.code, &option.data);
             }
         }
     }
@@ -269,7 +271,7 @@ impl Answer<'_> {
             message.options.add(key::CLIENT_ID, id);
         }
         if let Some(agent) = &self.request.relay_agent {
-            message.options.push(OptionCode::RELAY_AGENT, agent);
+            message.options.add_raw(OptionCode::RELAY_AGENT, agent);
         }
     }
 
@@ -307,7 +309,7 @@ impl Answer<'_> {
 fn put_http_class(message: &mut Message) {
     message
         .options
-        .push(OptionCode::VENDOR_CLASS, b"HTTPClient");
+        .add_raw(OptionCode::VENDOR_CLASS, b"HTTPClient");
 }
 
 /// Writes an address as text. Each reply to firmware has one, and `fmt` would be a third of its cost.

@@ -36,12 +36,12 @@ impl Firmware {
     /// that mean PXE besides `PXEClient`.
     #[must_use]
     pub fn of<S: AsRef<str>>(message: &MessageView<'_>, pxe_classes: &[S]) -> Self {
-        let class = message.option(OptionCode::VENDOR_CLASS);
+        let class = message.raw(OptionCode::VENDOR_CLASS);
         Self::told_by(
-            message.option(OptionCode::USER_CLASS).as_deref(),
-            message.option(OptionCode::IPXE).is_some(),
+            message.raw(OptionCode::USER_CLASS).as_deref(),
+            message.raw(OptionCode::IPXE).is_some(),
             class.as_deref().unwrap_or_default(),
-            message.option(OptionCode::CLIENT_NDI).as_deref(),
+            message.raw(OptionCode::CLIENT_NDI).as_deref(),
             pxe_classes,
         )
     }
@@ -165,7 +165,7 @@ impl Requester<'_> {
     #[must_use]
     pub fn circuit_id(&self) -> Option<Bytes> {
         let agent = self.message.read(key::RELAY_AGENT).ok()??;
-        agent.get(1).map(Bytes::copy_from_slice)
+        agent.raw(1).map(Bytes::copy_from_slice)
     }
 }
 

@@ -77,7 +77,7 @@ impl<'a> Occurrences<'a> {
         self.first.is_some()
     }
 
-    /// As [`MessageView::option`].
+    /// As [`MessageView::raw`].
     pub(super) fn joined(&self) -> Option<Cow<'a, [u8]>> {
         join(self.iter())
     }

@@ -74,7 +74,7 @@ use thiserror::Error;
 /// discover.options.put(key::MESSAGE_TYPE, &MessageType::DISCOVER);
 /// let packet = discover.to_bytes()?;
 /// let source = "0.0.0.0:68".parse()?;
-/// let incoming = Incoming::new(MessageView::parse(&packet)?, source, 2);
+/// let incoming = Incoming::new(MessageView::decode(&packet)?, source, 2);
 /// let handled = server.handle(Timestamp(0), &incoming);
 /// let Handled::Asks(question) = handled else { panic!("{handled:?}") };
 /// // Here the boot policy is asked what `question.requester(incoming.message)` boots.
@@ -87,7 +87,7 @@ use thiserror::Error;
 /// request.options.put(key::REQUESTED_ADDRESS, &ip(100));
 /// request.options.put(key::SERVER_ID, &ip(1));
 /// let packet = request.to_bytes()?;
-/// let incoming = Incoming::new(MessageView::parse(&packet)?, source, 2);
+/// let incoming = Incoming::new(MessageView::decode(&packet)?, source, 2);
 /// let outcome = server.handle_with(Timestamp(1_000), &incoming, |_machine| Boot::default());
 /// let Outcome::Needs(Effect::Claim { expected_version: 0, lease }, pending) = outcome else {
 ///     panic!("{outcome:?}")

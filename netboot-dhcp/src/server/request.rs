@@ -109,7 +109,7 @@ impl Request {
             client_id,
             firmware,
             arch: arch.or_else(|| VendorClass::arch_in(&class)),
-            boot_item: vendor.and_then(|vendor| vendor.get(pxe::BOOT_ITEM)?.try_into().ok()),
+            boot_item: vendor.and_then(|vendor| vendor.raw(pxe::BOOT_ITEM)?.try_into().ok()),
             wanted,
             server_id,
             parameters: found

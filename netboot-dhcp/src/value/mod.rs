@@ -3,7 +3,7 @@
 //! A [`Key<T>`] is an option code with the type of its value; [`key`] has those of network boot. An
 //! option that this crate does not know gets a key of the caller's own, and a type of the caller's
 //! own by implementing [`Value`]. The bytes of every option remain at hand untyped, by
-//! [`MessageView::option`](crate::wire::MessageView::option).
+//! [`MessageView::raw`](crate::wire::MessageView::option).
 
 pub mod agent;
 mod arch;
@@ -62,7 +62,7 @@ use thiserror::Error;
 /// const RACK: Key<Rack> = Key::new(OptionCode(224));
 /// let mut options = Options::new();
 /// options.put(RACK, &Rack(7));
-/// assert_eq!(options.get(OptionCode(224)).as_deref(), Some(&[0, 7][..]));
+/// assert_eq!(options.raw(OptionCode(224)).as_deref(), Some(&[0, 7][..]));
 /// assert_eq!(options.read(RACK)?, Some(Rack(7)));
 /// # Ok::<(), netboot_dhcp::value::ReadError>(())
 /// ```

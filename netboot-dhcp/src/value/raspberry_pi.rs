@@ -59,7 +59,7 @@ pub fn boot_menu() -> SubOptions {
         (pxe::BOOT_MENU, &item),
     ] {
         // None of the codes and lengths above can be refused.
-        let pushed = menu.push(code, data);
+        let pushed = menu.add_raw(code, data);
         debug_assert!(pushed.is_ok());
     }
     menu.terminated()

@@ -15,7 +15,7 @@ use thiserror::Error;
 /// use netboot_dhcp::value::{SubOptions, Value, pxe};
 ///
 /// let mut options = SubOptions::new();
-/// options.push(pxe::DISCOVERY_CONTROL, &[8])?;
+/// options.add_raw(pxe::DISCOVERY_CONTROL, &[8])?;
 /// let mut wire = Vec::new();
 /// options.terminated().encode(&mut wire);
 /// assert_eq!(wire, [6, 1, 8, 255]);
@@ -74,9 +74,9 @@ impl SubOptions {
         })
     }
 
-    /// The first sub-option of this code.
+    /// The bytes of the first sub-option of this code.
     #[must_use]
-    pub fn get(&self, code: u8) -> Option<&[u8]> {
+    pub fn raw(&self, code: u8) -> Option<&[u8]> {
         self.iter()
             .find(|(one, _)| *one == code)
             .map(|(_, data)| data)
@@ -88,15 +88,15 @@ impl SubOptions {
     ///
     /// It is there, and its bytes are not such a value.
     pub fn read<T: Value>(&self, code: u8) -> Result<Option<T>, ValueError> {
-        self.get(code).map(T::decode).transpose()
+        self.raw(code).map(T::decode).transpose()
     }
 
-    /// Adds one at the end.
+    /// Adds one of these bytes at the end.
     ///
     /// # Errors
     ///
     /// More than 255 bytes, or the code 0 or 255.
-    pub fn push(&mut self, code: u8, data: &[u8]) -> Result<(), SubOptionsError> {
+    pub fn add_raw(&mut self, code: u8, data: &[u8]) -> Result<(), SubOptionsError> {
         if matches!(code, 0 | 255) {
             return Err(SubOptionsError::Reserved { code });
         }
@@ -159,8 +159,8 @@ mod tests {
             options.iter().collect::<Vec<_>>(),
             vec![(6, &[8][..]), (9, &[][..])]
         );
-        assert_eq!(options.get(9), Some(&[][..]));
-        assert_eq!(options.get(1), None);
+        assert_eq!(options.raw(9), Some(&[][..]));
+        assert_eq!(options.raw(1), None);
     }
 
     #[test]
@@ -175,13 +175,13 @@ mod tests {
     fn sub_option_of_256_bytes_is_refused_not_cut() {
         let mut options = SubOptions::new();
         assert_eq!(
-            options.push(8, &[0; 256]),
+            options.add_raw(8, &[0; 256]),
             Err(SubOptionsError::TooLong { code: 8, len: 256 })
         );
         assert_eq!(
-            options.push(255, &[]),
+            options.add_raw(255, &[]),
             Err(SubOptionsError::Reserved { code: 255 })
         );
-        assert!(options.push(8, &[0; 255]).is_ok());
+        assert!(options.add_raw(8, &[0; 255]).is_ok());
     }
 }

@@ -15,7 +15,7 @@ use core::net::Ipv4Addr;
 /// use netboot_dhcp::wire::{Message, OptionCode};
 ///
 /// let mut discover = Message::request(0xdead_beef, "52:54:00:12:34:56".parse()?);
-/// discover.options.set(OptionCode::MESSAGE_TYPE, &[1]);
+/// discover.options.put_raw(OptionCode::MESSAGE_TYPE, &[1]);
 /// let packet = discover.to_bytes()?;
 /// assert_eq!(packet.len(), 300);
 /// assert_eq!(&packet[236..244], &[99, 130, 83, 99, 53, 1, 1, 255]);
@@ -74,9 +74,9 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// As [`MessageView::parse`].
+    /// As [`MessageView::decode`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        MessageView::parse(bytes).map(|view| Self::from(&view))
+        MessageView::decode(bytes).map(|view| Self::from(&view))
     }
 
     /// The message in bytes, by the default [`Encoding`].

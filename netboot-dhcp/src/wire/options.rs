@@ -12,14 +12,18 @@ use core::fmt;
 
 /// Options in their order, any code any number of times.
 ///
+/// Each is read and written as a type by its [`Key`]: [`read`](Self::read), [`put`](Self::put) and
+/// [`add`](Self::add); or as bytes by its code: [`raw`](Self::raw), [`put_raw`](Self::put_raw) and
+/// [`add_raw`](Self::add_raw).
+///
 /// ```
 /// use netboot_dhcp::value::{MessageType, key};
 /// use netboot_dhcp::wire::{OptionCode, Options};
 ///
 /// let mut options = Options::new();
 /// options.put(key::MESSAGE_TYPE, &MessageType::DISCOVER);
-/// options.set(OptionCode(224), b"site");
-/// assert_eq!(options.get(OptionCode(224)).as_deref(), Some(&b"site"[..]));
+/// options.put_raw(OptionCode(224), b"site");
+/// assert_eq!(options.raw(OptionCode(224)).as_deref(), Some(&b"site"[..]));
 /// assert_eq!(options.read(key::MESSAGE_TYPE)?, Some(MessageType::DISCOVER));
 /// # Ok::<(), netboot_dhcp::value::ReadError>(())
 /// ```
@@ -76,9 +80,9 @@ impl Options {
         self.instances(code).next().is_some()
     }
 
-    /// The value of one option: all its occurrences joined in order (RFC 3396 section 7).
+    /// The bytes of one option: all its occurrences joined in order (RFC 3396 section 7).
     #[must_use]
-    pub fn get(&self, code: OptionCode) -> Option<Cow<'_, [u8]>> {
+    pub fn raw(&self, code: OptionCode) -> Option<Cow<'_, [u8]>> {
         join(self.instances(code))
     }
 
@@ -91,32 +95,32 @@ impl Options {
         key.read(self.instances(key.code()))
     }
 
-    /// Adds an occurrence at the end of the option field, whatever was there before.
+    /// Adds an occurrence of these bytes at the end of the option field, whatever was there before.
     ///
     /// The value may have any length; above 255 bytes it becomes several occurrences. PAD and END are
     /// no options and are not added.
-    pub fn push(&mut self, code: OptionCode, value: &[u8]) {
+    pub fn add_raw(&mut self, code: OptionCode, value: &[u8]) {
         write_option(code, value, &mut self.field);
     }
 
-    /// Gives the option this one value: in the place of its first occurrence, else at the end.
-    pub fn set(&mut self, code: OptionCode, value: &[u8]) {
+    /// Gives the option these bytes: in the place of its first occurrence, else at the end.
+    pub fn put_raw(&mut self, code: OptionCode, value: &[u8]) {
         if !self.replace(code, Some(value)) {
-            self.push(code, value);
+            self.add_raw(code, value);
         }
     }
 
-    /// Adds an occurrence with a typed value, like [`Self::push`].
+    /// Adds an occurrence with a typed value, like [`Self::add_raw`].
     pub fn add<T: Value>(&mut self, key: Key<T>, value: &T) {
-        self.push_with(key.code(), |out| value.encode(out));
+        self.add_with(key.code(), |out| value.encode(out));
     }
 
-    /// Gives the option a typed value, like [`Self::set`].
+    /// Gives the option a typed value, like [`Self::put_raw`].
     pub fn put<T: Value>(&mut self, key: Key<T>, value: &T) {
         if self.contains(key.code()) {
             let mut data = Vec::new();
             value.encode(&mut data);
-            self.set(key.code(), &data);
+            self.put_raw(key.code(), &data);
         } else {
             self.add(key, value);
         }
@@ -128,7 +132,7 @@ impl Options {
     }
 
     /// Adds an occurrence whose value `write` appends.
-    pub(crate) fn push_with(&mut self, code: OptionCode, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(crate) fn add_with(&mut self, code: OptionCode, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.field.len();
         // The length takes its place when it is known.
         self.field.extend([code.0, 0]);
@@ -143,7 +147,7 @@ impl Options {
             _ => {
                 let value = value.to_vec();
                 self.field.truncate(start);
-                self.push(code, &value);
+                self.add_raw(code, &value);
             }
         }
     }
@@ -276,14 +280,14 @@ mod tests {
     }
 
     #[test]
-    fn set_keeps_the_place_of_the_first_occurrence() {
+    fn put_keeps_the_place_of_the_first_occurrence() {
         let mut options = Options::new();
-        options.push(OptionCode(1), b"a");
-        options.push(OptionCode(2), b"b");
-        options.push(OptionCode(3), b"");
-        options.push(OptionCode(2), b"c");
-        assert_eq!(options.get(OptionCode(2)).as_deref(), Some(&b"bc"[..]));
-        options.set(OptionCode(2), b"longer");
+        options.add_raw(OptionCode(1), b"a");
+        options.add_raw(OptionCode(2), b"b");
+        options.add_raw(OptionCode(3), b"");
+        options.add_raw(OptionCode(2), b"c");
+        assert_eq!(options.raw(OptionCode(2)).as_deref(), Some(&b"bc"[..]));
+        options.put_raw(OptionCode(2), b"longer");
         assert_eq!(
             list(&options),
             vec![
@@ -316,20 +320,20 @@ mod tests {
     #[test]
     fn value_that_does_not_append_loses_options_and_breaks_nothing() {
         let mut options = Options::new();
-        options.push(OptionCode(1), b"a");
+        options.add_raw(OptionCode(1), b"a");
         options.add(Key::new(OptionCode(224)), &Greedy);
         assert!(options.is_empty());
-        options.push(OptionCode(2), b"b");
+        options.add_raw(OptionCode(2), b"b");
         assert_eq!(list(&options), vec![(2, b"b".to_vec())]);
     }
 
     #[test]
     fn pad_and_end_are_no_options() {
         let mut options = Options::new();
-        options.push(OptionCode(1), b"a");
-        options.push(OptionCode::PAD, b"x");
-        options.push(OptionCode::END, b"y");
-        options.push(OptionCode(2), b"b");
+        options.add_raw(OptionCode(1), b"a");
+        options.add_raw(OptionCode::PAD, b"x");
+        options.add_raw(OptionCode::END, b"y");
+        options.add_raw(OptionCode(2), b"b");
         assert_eq!(list(&options), vec![(1, b"a".to_vec()), (2, b"b".to_vec())]);
     }
 }

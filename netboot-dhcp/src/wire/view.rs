@@ -1,6 +1,6 @@
 //! A received message read where it lies.
 //!
-//! [`MessageView::parse`] checks once that header and magic cookie are there; that pays for every
+//! [`MessageView::decode`] checks once that header and magic cookie are there; that pays for every
 //! accessor. Header fields have fixed places inside the checked 240 bytes, options are read by an
 //! iterator that reports what is malformed, so that no accessor can fail or panic. RFC 2131
 //! section 2 has the layout.
@@ -41,14 +41,14 @@ pub enum DecodeError {
 /// packet[..3].copy_from_slice(&[1, 1, 6]);
 /// packet[4..8].copy_from_slice(&[0xde, 0xad, 0xbe, 0xef]);
 /// packet[28..34].copy_from_slice(&[0x52, 0x54, 0, 0x12, 0x34, 0x56]);
-/// assert!(matches!(MessageView::parse(&packet), Err(DecodeError::Bootp { .. })));
+/// assert!(matches!(MessageView::decode(&packet), Err(DecodeError::Bootp { .. })));
 ///
 /// packet[236..244].copy_from_slice(&[99, 130, 83, 99, 53, 1, 1, 255]);
-/// let view = MessageView::parse(&packet)?;
+/// let view = MessageView::decode(&packet)?;
 /// assert_eq!(view.xid(), 0xdead_beef);
 /// assert_eq!(view.mac().unwrap().to_string(), "52:54:00:12:34:56");
 /// assert_eq!(view.message_type(), Some(MessageType::DISCOVER));
-/// assert_eq!(view.option(OptionCode::LEASE_TIME), None);
+/// assert_eq!(view.raw(OptionCode::LEASE_TIME), None);
 /// # Ok::<(), DecodeError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
@@ -64,7 +64,7 @@ impl<'a> MessageView<'a> {
     /// # Errors
     ///
     /// Fewer than 240 bytes, or no magic cookie.
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let Some((header, options)) = bytes.split_first_chunk::<HEADER_LEN>() else {
             return Err(DecodeError::TooShort { len: bytes.len() });
         };
@@ -213,9 +213,9 @@ impl<'a> MessageView<'a> {
         OptionIter::new(self.options, self.file(), self.sname())
     }
 
-    /// The value of one option: all its occurrences joined in order (RFC 3396 section 7).
+    /// The bytes of one option: all its occurrences joined in order (RFC 3396 section 7).
     #[must_use]
-    pub fn option(&self, code: OptionCode) -> Option<Cow<'a, [u8]>> {
+    pub fn raw(&self, code: OptionCode) -> Option<Cow<'a, [u8]>> {
         join(self.instances(code).map(|option| option.data))
     }
 
@@ -270,7 +270,7 @@ impl<'a> MessageView<'a> {
     }
 
     fn folded(&self, code: OptionCode, field: &'a [u8], bit: u8) -> Option<Cow<'a, [u8]>> {
-        let value = self.option(code).or_else(|| {
+        let value = self.raw(code).or_else(|| {
             let overloaded = self.options().overload_after_walk() & bit != 0;
             (!overloaded).then_some(Cow::Borrowed(field))
         })?;

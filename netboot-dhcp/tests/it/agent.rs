@@ -65,7 +65,7 @@ fn relay_agents_sub_options_are_read_under_their_registered_codes() {
     ];
     assert_eq!(raw.len(), AGENT.len());
     for (code, (number, data)) in raw.into_iter().zip(AGENT) {
-        assert_eq!((code, read.get(code)), (*number, Some(*data)));
+        assert_eq!((code, read.raw(code)), (*number, Some(*data)));
     }
     assert_eq!(
         read.read(agent::LINK_SELECTION),
@@ -82,7 +82,7 @@ fn relay_agents_sub_options_are_read_under_their_registered_codes() {
     );
     let vendors: Vec<Enterprise> = read.read(agent::VENDOR_SPECIFIC).unwrap().unwrap();
     assert_eq!(vendors[0].number(), 9);
-    assert_eq!(vendors[0].sub_options().unwrap().get(1), Some(&[7][..]));
+    assert_eq!(vendors[0].sub_options().unwrap().raw(1), Some(&[7][..]));
 }
 
 #[test]

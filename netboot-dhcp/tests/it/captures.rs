@@ -68,7 +68,7 @@ fn hex(digits: &str) -> Vec<u8> {
 fn captures_are_read_as_tshark_reads_them() {
     for capture in &CAPTURES {
         let bytes = capture.bytes();
-        let view = MessageView::parse(&bytes).unwrap();
+        let view = MessageView::decode(&bytes).unwrap();
         let name = capture.name;
         assert_eq!(
             format!("{:08x}", view.xid()),
@@ -114,7 +114,7 @@ fn captures_encode_back_to_the_same_bytes() {
 fn firmware_is_told_apart() {
     let firmware = |name| {
         let bytes = Capture::named(name).bytes();
-        let view = MessageView::parse(&bytes).unwrap();
+        let view = MessageView::decode(&bytes).unwrap();
         Firmware::of::<&str>(&view, &[])
     };
     assert_eq!(firmware("ipxe_bios_discover"), Firmware::Ipxe);
@@ -134,13 +134,13 @@ fn models_send_what_their_firmware_sends() {
         (Profile::ipxe(PC, Arch::X86_BIOS), "ipxe_bios_discover"),
     ] {
         let captured = Capture::named(name).bytes();
-        let captured = MessageView::parse(&captured).unwrap();
+        let captured = MessageView::decode(&captured).unwrap();
         let Output::Transmit(sent) = Client::new(NOW, profile, 7).poll_output(NOW).unwrap() else {
             panic!("a DISCOVER is sent at once");
         };
-        let sent = MessageView::parse(&sent.bytes).unwrap();
+        let sent = MessageView::decode(&sent.bytes).unwrap();
         for code in [53, 57, 60, 77, 93, 94].map(OptionCode) {
-            assert_eq!(sent.option(code), captured.option(code), "{name}: {code}");
+            assert_eq!(sent.raw(code), captured.raw(code), "{name}: {code}");
         }
         assert_eq!(sent.flags(), captured.flags(), "{name}");
     }
@@ -149,7 +149,7 @@ fn models_send_what_their_firmware_sends() {
 #[test]
 fn typed_values_of_firmware_are_what_tshark_names() {
     let bytes = Capture::named("ovmf_http_discover").bytes();
-    let view = MessageView::parse(&bytes).unwrap();
+    let view = MessageView::decode(&bytes).unwrap();
     assert_eq!(
         view.read(key::CLIENT_ARCH).unwrap(),
         Some(vec![Arch::X64_UEFI_HTTP])
@@ -170,16 +170,16 @@ fn typed_values_of_firmware_are_what_tshark_names() {
 #[test]
 fn ipxe_says_what_it_can() {
     let bytes = Capture::named("ipxe_bios_discover").bytes();
-    let view = MessageView::parse(&bytes).unwrap();
+    let view = MessageView::decode(&bytes).unwrap();
     let class = view.read(key::USER_CLASS).unwrap().unwrap();
     assert!(class.contains(b"iPXE"));
     let options = view.read(key::IPXE).unwrap().unwrap();
     // The capture's option 175 has b1 05 018086100e: bus type 1, vendor 8086, device 100e.
     assert_eq!(
-        options.get(ipxe::BUS_ID),
+        options.raw(ipxe::BUS_ID),
         Some(&[0x01, 0x80, 0x86, 0x10, 0x0e][..])
     );
-    assert_eq!(options.get(ipxe::VERSION), Some(&[1, 0, 0][..]));
+    assert_eq!(options.raw(ipxe::VERSION), Some(&[1, 0, 0][..]));
     let features: Vec<_> = options
         .iter()
         .filter_map(|(code, _)| ipxe::feature(code))

@@ -42,11 +42,11 @@ fn chosen(profile: Profile, offers: &[Vec<u8>]) -> (u8, Bound) {
                 let mut ack = offer(sent.destination.ip().octets()[3], 0, "asked", CLASS);
                 ack[242] = 5;
                 let from = SocketAddrV4::new(*sent.destination.ip(), 4011);
-                client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
+                client.handle_input(now, from, &MessageView::decode(&ack).unwrap());
             }
             Output::Transmit(sent) if sent.bytes[242] == 1 => {
                 for offer in offers {
-                    client.handle_input(now, from, &MessageView::parse(offer).unwrap());
+                    client.handle_input(now, from, &MessageView::decode(offer).unwrap());
                 }
             }
             Output::Transmit(sent) => {
@@ -57,7 +57,7 @@ fn chosen(profile: Profile, offers: &[Vec<u8>]) -> (u8, Bound) {
                     .find(|offer| offer[248] == server && offer[16..20] == sent.bytes[245..249]);
                 let mut ack = taken.expect("an offer that was made").clone();
                 ack[242] = 5;
-                client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
+                client.handle_input(now, from, &MessageView::decode(&ack).unwrap());
             }
             Output::Wait(until) => now = until,
             Output::Done(bound) => return (server, bound),
@@ -151,13 +151,13 @@ fn ipxe_takes_a_boot_servers_reply_from_port_4011_only() {
                 Output::Transmit(sent) if sent.destination.port() == 4011 => asked = true,
                 Output::Transmit(sent) if sent.bytes[242] == 1 => {
                     for offer in &offers {
-                        client.handle_input(now, from, &MessageView::parse(offer).unwrap());
+                        client.handle_input(now, from, &MessageView::decode(offer).unwrap());
                     }
                 }
                 Output::Transmit(_) => {
                     let mut ack = offers[0].clone();
                     ack[242] = 5;
-                    client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
+                    client.handle_input(now, from, &MessageView::decode(&ack).unwrap());
                 }
                 Output::Wait(until) => now = until,
                 end => panic!("{end:?}"),
@@ -166,7 +166,7 @@ fn ipxe_takes_a_boot_servers_reply_from_port_4011_only() {
         let mut ack = offer(2, 0, "asked", CLASS);
         ack[242] = 5;
         let from = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), port);
-        client.handle_input(now, from, &MessageView::parse(&ack).unwrap());
+        client.handle_input(now, from, &MessageView::decode(&ack).unwrap());
         let done = matches!(client.poll_output(now).unwrap(), Output::Done(_));
         assert_eq!(done, heard, "port {port}");
     }

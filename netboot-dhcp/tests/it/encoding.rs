@@ -7,7 +7,7 @@ use netboot_dhcp::wire::{Area, EncodeError, Encoding, Message, MessageView, Opti
 use std::net::Ipv4Addr;
 
 fn view(bytes: &[u8]) -> MessageView<'_> {
-    MessageView::parse(bytes).unwrap()
+    MessageView::decode(bytes).unwrap()
 }
 
 fn encode(message: &Message, limit: usize, overload: bool) -> Result<Vec<u8>, EncodeError> {
@@ -27,12 +27,12 @@ fn encode(message: &Message, limit: usize, overload: bool) -> Result<Vec<u8>, En
 #[test]
 fn long_option_is_split_at_255_bytes() {
     let mut message = Message::request(1, MAC.into());
-    message.options.set(OptionCode(224), &[7; 256]);
+    message.options.put_raw(OptionCode(224), &[7; 256]);
     let out = message.to_bytes().unwrap();
     assert_eq!(out[240..242], [224, 255]);
     assert_eq!(out[497..], [224, 1, 7, 255]);
     assert_eq!(
-        view(&out).option(OptionCode(224)).as_deref(),
+        view(&out).raw(OptionCode(224)).as_deref(),
         Some(&[7; 256][..])
     );
 }
@@ -48,7 +48,7 @@ fn message_is_padded_to_300_bytes_after_end() {
 #[test]
 fn what_does_not_fit_is_an_error_that_says_both_lengths() {
     let mut message = Message::request(1, MAC.into());
-    message.options.set(OptionCode(224), &[7; 100]);
+    message.options.put_raw(OptionCode(224), &[7; 100]);
     assert_eq!(
         encode(&message, 342, false),
         Err(EncodeError::TooLong {
@@ -70,7 +70,7 @@ fn what_does_not_fit_is_an_error_that_says_both_lengths() {
 fn overload_puts_what_does_not_fit_into_file_and_sname() {
     let mut message = Message::request(1, MAC.into());
     for code in 224..=229 {
-        message.options.push(OptionCode(code), &[code; 50]);
+        message.options.add_raw(OptionCode(code), &[code; 50]);
     }
     // Room for one option, option 52 and END in the option field; two in `file`, one in `sname`.
     message.options.remove(OptionCode(228));
@@ -85,7 +85,7 @@ fn overload_puts_what_does_not_fit_into_file_and_sname() {
     assert_eq!(out[96], 255);
     assert!(encode(&message, 299, true).is_ok());
 
-    message.options.push(OptionCode(228), &[228; 50]);
+    message.options.add_raw(OptionCode(228), &[228; 50]);
     assert!(matches!(
         encode(&message, 300, true),
         Err(EncodeError::TooLong { .. })
@@ -95,8 +95,8 @@ fn overload_puts_what_does_not_fit_into_file_and_sname() {
 #[test]
 fn overload_leaves_used_fields_alone() {
     let mut message = Message::request(1, MAC.into());
-    message.options.push(OptionCode(224), &[1; 50]);
-    message.options.push(OptionCode(225), &[2; 50]);
+    message.options.add_raw(OptionCode(224), &[1; 50]);
+    message.options.add_raw(OptionCode(225), &[2; 50]);
     message.file[..4].copy_from_slice(b"file");
     let out = encode(&message, 300, true).unwrap();
     assert_eq!(out[108..112], *b"file");
@@ -112,13 +112,13 @@ fn option_made_longer_than_its_overloaded_field_is_an_error_that_says_so() {
         .end();
     bytes.resize(300, 0);
     let mut message = Message::decode(&bytes).unwrap();
-    message.options.set(OptionCode::ROOT_PATH, &[b'r'; 61]);
+    message.options.put_raw(OptionCode::ROOT_PATH, &[b'r'; 61]);
     let out = message.to_bytes().unwrap();
     assert_eq!((out[44], out[45], out[107]), (17, 61, 255));
-    message.options.set(OptionCode::ROOT_PATH, &[b'r'; 62]);
+    message.options.put_raw(OptionCode::ROOT_PATH, &[b'r'; 62]);
     let out = message.to_bytes().unwrap();
     assert_eq!(out[107], b'r', "full to the last byte, without END");
-    message.options.set(OptionCode::ROOT_PATH, &[b'r'; 63]);
+    message.options.put_raw(OptionCode::ROOT_PATH, &[b'r'; 63]);
     let (area, need, capacity) = (Area::Sname, 66, 64);
     assert_eq!(
         encode(&message, 1_000, true),

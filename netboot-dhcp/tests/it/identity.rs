@@ -62,7 +62,7 @@ fn unicast_renewal_through_a_router_finds_the_clients_network() {
         own
     );
     let bytes = Packet::new(3, MAC).ciaddr(own).end();
-    let message = MessageView::parse(&bytes).unwrap();
+    let message = MessageView::decode(&bytes).unwrap();
     let incoming = Incoming::new(message, SocketAddrV4::new(own, 68), 2);
     // Not every socket says what a datagram was sent to.
     for incoming in [incoming.sent_to(SERVER), incoming] {
@@ -175,7 +175,7 @@ fn interface_that_a_message_came_by_decides_source_next_server_and_what_the_poli
     for (interface, own) in [(2, SERVER), (3, second)] {
         let bytes = Packet::discover(MAC).option(60, b"PXEClient").end();
         let incoming = Incoming::new(
-            MessageView::parse(&bytes).unwrap(),
+            MessageView::decode(&bytes).unwrap(),
             "0.0.0.0:68".parse().unwrap(),
             interface,
         )

@@ -80,7 +80,7 @@ fn policy(machine: &Requester<'_>) -> Boot {
 
 fn serve(server: &mut Server, now: Timestamp, bytes: &[u8]) -> Option<Vec<u8>> {
     let incoming = Incoming::new(
-        MessageView::parse(bytes).unwrap(),
+        MessageView::decode(bytes).unwrap(),
         SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
         2,
     )
@@ -151,7 +151,7 @@ fn boot(
                     }
                 }
                 Packet::ToClients(bytes) => {
-                    let view = MessageView::parse(&bytes).unwrap();
+                    let view = MessageView::decode(&bytes).unwrap();
                     for client in &mut clients {
                         client.handle_input(now, FROM, &view);
                     }
@@ -236,13 +236,13 @@ fn client_passes_over_what_is_not_for_it() {
     for (at, value) in changed {
         let mut other = offer.clone();
         other[at] = value;
-        client.handle_input(NOW, FROM, &MessageView::parse(&other).unwrap());
+        client.handle_input(NOW, FROM, &MessageView::decode(&other).unwrap());
         assert!(
             matches!(client.poll_output(NOW).unwrap(), Output::Wait(_)),
             "byte {at}"
         );
     }
-    client.handle_input(NOW, FROM, &MessageView::parse(&offer).unwrap());
+    client.handle_input(NOW, FROM, &MessageView::decode(&offer).unwrap());
     assert!(matches!(
         client.poll_output(NOW).unwrap(),
         Output::Transmit(_)
@@ -267,7 +267,7 @@ fn client_that_collects_prefers_the_offer_that_boots() {
     plain[248] = 9;
     booting[19] = 150;
     for offer in [&plain, &booting] {
-        client.handle_input(NOW, FROM, &MessageView::parse(offer).unwrap());
+        client.handle_input(NOW, FROM, &MessageView::decode(offer).unwrap());
     }
     let Output::Wait(until) = client.poll_output(NOW).unwrap() else {
         panic!();
@@ -296,7 +296,7 @@ fn client_that_is_refused_begins_again_and_gives_up_in_the_end() {
                     // The ACK becomes a NAK.
                     reply[242] = 6;
                 }
-                client.handle_input(now, FROM, &MessageView::parse(&reply).unwrap());
+                client.handle_input(now, FROM, &MessageView::decode(&reply).unwrap());
             }
             Output::Wait(until) => now = until,
             Output::Failed(failure) => break failure,

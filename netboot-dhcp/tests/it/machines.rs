@@ -99,7 +99,7 @@ fn machine_whose_boot_server_is_silent_says_so() {
             Output::Wait(until) => match world.arrivals.pop_first() {
                 Some(((at, _), (from, bytes))) => {
                     now = now.max(at);
-                    client.handle_input(now, from, &MessageView::parse(&bytes).unwrap());
+                    client.handle_input(now, from, &MessageView::decode(&bytes).unwrap());
                 }
                 None => now = until,
             },

@@ -114,7 +114,7 @@ pub(crate) fn handle_from(
 ) -> Outcome {
     let bytes = packet.end();
     let incoming = Incoming::new(
-        MessageView::parse(&bytes).unwrap(),
+        MessageView::decode(&bytes).unwrap(),
         SocketAddrV4::new(source, 68),
         2,
     )

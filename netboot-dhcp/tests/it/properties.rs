@@ -32,7 +32,7 @@ fn message() -> impl Strategy<Value = Message> {
         message.file[..32].copy_from_slice(&text);
         message.sname[..32].copy_from_slice(&text);
         for (code, data) in options {
-            message.options.push(OptionCode(code), &data);
+            message.options.add_raw(OptionCode(code), &data);
         }
         message
     })
@@ -67,7 +67,7 @@ proptest! {
         prop_assert!(bytes.len() >= 300);
         let read = Message::decode(&bytes).unwrap();
         for (code, _) in message.options.iter() {
-            prop_assert_eq!(read.options.get(code), message.options.get(code));
+            prop_assert_eq!(read.options.raw(code), message.options.raw(code));
         }
         prop_assert_eq!((read.xid, read.chaddr, read.hlen), (message.xid, message.chaddr, message.hlen));
         prop_assert_eq!((read.sname, read.file), (message.sname, message.file));
@@ -86,7 +86,7 @@ proptest! {
             prop_assert!(out.len() <= limit);
             let read = Message::decode(&out).unwrap();
             for (code, _) in message.options.iter() {
-                prop_assert_eq!(read.options.get(code), message.options.get(code));
+                prop_assert_eq!(read.options.raw(code), message.options.raw(code));
             }
         } else {
             prop_assert!(out.is_empty());
@@ -95,12 +95,12 @@ proptest! {
 
     #[test]
     fn hostile_bytes_are_read_without_panic_and_options_lie_where_they_say(bytes in hostile()) {
-        let view = MessageView::parse(&bytes).unwrap();
+        let view = MessageView::decode(&bytes).unwrap();
         for option in view.options().flatten() {
             let data = &bytes[option.offset + 2..][..option.data.len()];
             prop_assert_eq!(data, option.data);
             prop_assert_eq!(bytes[option.offset], option.code.0);
-            prop_assert!(view.option(option.code).unwrap().len() >= option.data.len());
+            prop_assert!(view.raw(option.code).unwrap().len() >= option.data.len());
         }
         let faults = view.options().filter(Result::is_err).count();
         prop_assert!(faults <= 3, "at most one in each area");
@@ -111,7 +111,7 @@ proptest! {
         encoding.overload = true;
         let mut out = Vec::new();
         Message::from(&view).encode(&encoding, &mut out).unwrap();
-        let again = MessageView::parse(&out).unwrap();
+        let again = MessageView::decode(&out).unwrap();
         let good = |view: &MessageView<'_>| -> Vec<_> {
             view.options().flatten().map(|option| (option.code, option.data.to_vec())).collect()
         };
@@ -131,7 +131,7 @@ proptest! {
     fn sub_options_come_back(entries in prop::collection::vec((1..=254_u8, prop::collection::vec(any::<u8>(), 0..255)), 0..8)) {
         let mut options = SubOptions::new();
         for (code, data) in &entries {
-            options.push(*code, data).unwrap();
+            options.add_raw(*code, data).unwrap();
         }
         let mut out = Vec::new();
         options.encode(&mut out);

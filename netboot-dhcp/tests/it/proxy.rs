@@ -43,7 +43,7 @@ fn at_boot_server(
 ) -> Outcome {
     let bytes = packet.end();
     let incoming = Incoming::new(
-        MessageView::parse(&bytes).unwrap(),
+        MessageView::decode(&bytes).unwrap(),
         source.parse().unwrap(),
         2,
     )

@@ -105,8 +105,8 @@ impl Answerer {
         source: SocketAddrV4,
         destination: SocketAddrV4,
     ) -> Option<Reply> {
-        let incoming =
-            Incoming::new(MessageView::parse(bytes).unwrap(), source, 2).sent_to(*destination.ip());
+        let incoming = Incoming::new(MessageView::decode(bytes).unwrap(), source, 2)
+            .sent_to(*destination.ip());
         let handled = if destination.port() == 67 {
             self.server.handle(now, &incoming)
         } else {
@@ -255,7 +255,7 @@ impl World {
                 Some(entry) if entry.key().0 <= until => {
                     now = now.max(entry.key().0);
                     let (from, bytes) = entry.remove();
-                    let view = MessageView::parse(&bytes).unwrap();
+                    let view = MessageView::decode(&bytes).unwrap();
                     if !view.yiaddr().is_unspecified() {
                         address = view.yiaddr();
                     }
@@ -272,7 +272,7 @@ fn relayed(bytes: &[u8]) -> Vec<u8> {
     let mut message = Message::decode(bytes).unwrap();
     message.hops += 1;
     message.giaddr = RELAY;
-    message.options.push(OptionCode::RELAY_AGENT, &[1, 1, 9]);
+    message.options.add_raw(OptionCode::RELAY_AGENT, &[1, 1, 9]);
     message.to_bytes().unwrap().to_vec()
 }
 

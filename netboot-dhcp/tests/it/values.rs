@@ -20,10 +20,10 @@ fn row<T: Value + PartialEq + Debug>(key: Key<T>, code: u8, data: &[u8], expecte
     let bytes = Packet(Packet::discover(MAC).0[..240].to_vec())
         .option(code, data)
         .end();
-    let view = MessageView::parse(&bytes).unwrap();
+    let view = MessageView::decode(&bytes).unwrap();
     let mut options = Options::new();
     options.put(key, &expected);
-    assert_eq!(options.get(OptionCode(code)).as_deref(), Some(data));
+    assert_eq!(options.raw(OptionCode(code)).as_deref(), Some(data));
     assert_eq!(view.read(key), Ok(Some(expected)));
 }
 
@@ -251,23 +251,23 @@ fn types_of_later_rfcs_are_as_they_have_them() {
 #[test]
 fn unregistered_code_has_no_name_and_keeps_its_bytes() {
     let bytes = Packet::discover(MAC).option(230, b"raw").end();
-    let view = MessageView::parse(&bytes).unwrap();
+    let view = MessageView::decode(&bytes).unwrap();
     assert_eq!(OptionCode(230).name(), None);
-    assert_eq!(view.option(OptionCode(230)).as_deref(), Some(&b"raw"[..]));
+    assert_eq!(view.raw(OptionCode(230)).as_deref(), Some(&b"raw"[..]));
 }
 
 #[test]
 fn broadcast_is_the_first_bit_of_the_flags() {
     for (flags, broadcast) in [([0x80, 0], true), ([0, 0x80], false), ([0x7f, 0xff], false)] {
         let bytes = Packet::discover(MAC).at(10, &flags).end();
-        assert_eq!(MessageView::parse(&bytes).unwrap().broadcast(), broadcast);
+        assert_eq!(MessageView::decode(&bytes).unwrap().broadcast(), broadcast);
     }
 }
 
 fn sub_options(list: &[(u8, &[u8])]) -> SubOptions {
     let mut options = SubOptions::new();
     for (code, data) in list {
-        options.push(*code, data).unwrap();
+        options.add_raw(*code, data).unwrap();
     }
     options
 }

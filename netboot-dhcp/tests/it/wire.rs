@@ -8,7 +8,7 @@ use netboot_dhcp::wire::{
 use std::net::Ipv4Addr;
 
 fn view(bytes: &[u8]) -> MessageView<'_> {
-    MessageView::parse(bytes).unwrap()
+    MessageView::decode(bytes).unwrap()
 }
 
 #[test]
@@ -16,11 +16,11 @@ fn every_length_below_240_is_too_short() {
     let bytes = Packet::discover(MAC).end();
     for len in 0..240 {
         assert_eq!(
-            MessageView::parse(&bytes[..len]).unwrap_err(),
+            MessageView::decode(&bytes[..len]).unwrap_err(),
             DecodeError::TooShort { len }
         );
     }
-    assert!(MessageView::parse(&bytes[..240]).is_ok());
+    assert!(MessageView::decode(&bytes[..240]).is_ok());
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn bootp_without_the_magic_cookie_is_told_apart() {
     let bytes = Packet::discover(MAC).at(236, &[99, 130, 83, 98]).end();
     let found = [99, 130, 83, 98];
     assert_eq!(
-        MessageView::parse(&bytes).unwrap_err(),
+        MessageView::decode(&bytes).unwrap_err(),
         DecodeError::Bootp { found }
     );
 }
@@ -84,13 +84,10 @@ fn truncated_option_does_not_hide_those_in_overloaded_fields() {
     let view = view(&bytes);
     assert_eq!(view.options().filter(Result::is_err).count(), 1);
     assert_eq!(
-        view.option(OptionCode::DOMAIN_NAME).as_deref(),
+        view.raw(OptionCode::DOMAIN_NAME).as_deref(),
         Some(&b"f"[..])
     );
-    assert_eq!(
-        view.option(OptionCode::ROOT_PATH).as_deref(),
-        Some(&b"s"[..])
-    );
+    assert_eq!(view.raw(OptionCode::ROOT_PATH).as_deref(), Some(&b"s"[..]));
 }
 
 #[test]
@@ -129,7 +126,7 @@ fn fragments_of_an_option_are_joined_though_others_stand_between() {
     assert_eq!(view(&bytes).boot_file().as_deref(), Some(&expected[..]));
     let message = Message::decode(&bytes).unwrap();
     assert_eq!(
-        message.options.get(OptionCode::BOOT_FILE_NAME).as_deref(),
+        message.options.raw(OptionCode::BOOT_FILE_NAME).as_deref(),
         Some(&expected[..])
     );
     let out = message.to_bytes().unwrap();
@@ -145,7 +142,7 @@ fn fragments_are_joined_over_options_file_and_sname_in_this_order() {
         .at(44, &[17, 1, b'c', 255])
         .end();
     assert_eq!(
-        view(&bytes).option(OptionCode::ROOT_PATH).as_deref(),
+        view(&bytes).raw(OptionCode::ROOT_PATH).as_deref(),
         Some(&b"abc"[..])
     );
     let places: Vec<_> = view(&bytes)
@@ -259,10 +256,7 @@ fn pad_runs_are_skipped_and_bytes_after_end_are_not_options() {
     bytes.extend([255, 255, 12, 1]);
     let view = view(&bytes);
     assert_eq!(view.options().count(), 2);
-    assert_eq!(
-        view.option(OptionCode::HOST_NAME).as_deref(),
-        Some(&b"h"[..])
-    );
+    assert_eq!(view.raw(OptionCode::HOST_NAME).as_deref(), Some(&b"h"[..]));
     assert_eq!(view.anomalies(), [Anomaly::DataAfterEnd { offset: 250 }]);
 }
 

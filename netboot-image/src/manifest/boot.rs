@@ -9,7 +9,7 @@ use super::{Extra, ImageFile};
 /// ```
 /// use netboot_image::{Boot, Manifest};
 ///
-/// let manifest = Manifest::parse(br#"{
+/// let manifest = Manifest::decode(br#"{
 ///     "version": "1.0", "name": "elsewhere", "generation": 1, "created": "2026-11-23T05:26:58Z",
 ///     "kind": "chain", "url": "http://boot.example/menu.ipxe"
 /// }"#)?;

@@ -34,7 +34,7 @@ pub(crate) use time::created;
 /// ```
 /// use netboot_image::{Boot, Manifest};
 ///
-/// let manifest = Manifest::parse(br#"{
+/// let manifest = Manifest::decode(br#"{
 ///     "version": "1.0", "name": "rescue", "generation": 3, "created": "2026-11-23T05:26:58Z",
 ///     "architecture": "x86_64", "kind": "linux",
 ///     "kernel": { "file": "bzImage", "size": 3, "cmdline_limit": 2047,
@@ -186,7 +186,7 @@ impl Manifest {
     ///
     /// # Errors
     /// What is wrong with it: the JSON, a field, or how fields go together.
-    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+    pub fn decode(text: &[u8]) -> Result<Self, ManifestError> {
         json::read(text)
     }
 

@@ -311,7 +311,7 @@ impl Store {
             name: name.clone(),
             reason,
         };
-        let manifest = Manifest::parse(&text).map_err(refused)?;
+        let manifest = Manifest::decode(&text).map_err(refused)?;
         if manifest.name() != name || manifest.generation() != generation {
             let says = format!(
                 "it says that it is {}/{}",

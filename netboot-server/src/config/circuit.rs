@@ -53,7 +53,7 @@ impl FromStr for Circuit {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bytes = match text.strip_prefix("0x") {
-            Some(digits) => from_hex(digits).ok_or(ParseCircuitError)?,
+            Some(digits) => parse_hex(digits).ok_or(ParseCircuitError)?,
             None => text.as_bytes().to_vec(),
         };
         Self::new(bytes.into()).ok_or(ParseCircuitError)
@@ -61,7 +61,7 @@ impl FromStr for Circuit {
 }
 
 /// The bytes of pairs of hex digits.
-pub(crate) fn from_hex(digits: &str) -> Option<Vec<u8>> {
+pub(crate) fn parse_hex(digits: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }

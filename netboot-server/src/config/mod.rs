@@ -33,7 +33,7 @@ use netboot_image::ImageName;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-pub(crate) use circuit::from_hex;
+pub(crate) use circuit::parse_hex;
 pub use circuit::{Circuit, ParseCircuitError};
 pub use listen::DEFAULT_ADMIN_LISTEN;
 pub use load::{Flags, images, load, load_text, state_dir};

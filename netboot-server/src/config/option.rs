@@ -8,7 +8,7 @@ use netboot_dhcp::value::{ClasslessRoute, DomainSearch, Text, Value as _};
 use netboot_dhcp::wire::OptionCode;
 use serde_json::Value;
 
-use super::circuit::from_hex;
+use super::circuit::parse_hex;
 
 /// An option that machines are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl DhcpOption {
 fn encode(kind: Kind, value: &Value) -> Result<Vec<u8>, OptionError> {
     if let Some(table) = value.as_object() {
         let hex = table.get("hex").filter(|_| table.len() == 1);
-        let bytes = hex.and_then(Value::as_str).and_then(from_hex);
+        let bytes = hex.and_then(Value::as_str).and_then(parse_hex);
         return bytes.ok_or(OptionError::Value("not { hex = \"pairs of hex digits\" }"));
     }
     let wanted = |what| OptionError::Value(what);

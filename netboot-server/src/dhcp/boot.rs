@@ -150,14 +150,14 @@ mod tests {
         let options = &mut message.options;
         options.put(key::MESSAGE_TYPE, &MessageType::DISCOVER);
         // The first is one that nobody has a program for.
-        options.set(OptionCode::CLIENT_ARCH, &[0, 5, 0, 7]);
+        options.put_raw(OptionCode::CLIENT_ARCH, &[0, 5, 0, 7]);
         let mut uuid = [0x11; 17];
         uuid[0] = 0;
-        options.set(OptionCode::MACHINE_ID, &uuid);
-        options.set(OptionCode::RELAY_AGENT, b"\x01\x04port\x02\x03far");
+        options.put_raw(OptionCode::MACHINE_ID, &uuid);
+        options.put_raw(OptionCode::RELAY_AGENT, b"\x01\x04port\x02\x03far");
         let bytes = message.to_bytes().expect("a message");
         let incoming = Incoming::new(
-            MessageView::parse(&bytes).expect("a message"),
+            MessageView::decode(&bytes).expect("a message"),
             "10.0.1.2:67".parse().expect("an address"),
             1,
         )

@@ -95,7 +95,7 @@ fn filter(port: u16) -> [SockFilter; 7] {
 
 fn heard(packet: &[u8]) -> Option<Heard> {
     let header = usize::from(packet.first()? & 0xf) * 4;
-    let message = MessageView::parse(packet.get(header + UDP_HEADER..)?).ok()?;
+    let message = MessageView::decode(packet.get(header + UDP_HEADER..)?).ok()?;
     let kind = message.message_type()?;
     let answer = matches!(kind, MessageType::OFFER | MessageType::ACK);
     if message.op() != BOOTREPLY || !answer {

@@ -103,7 +103,7 @@ mod tests {
                              "digest": "sha256:{digest}" }},
                 "initrds": [], "cmdline": [] }}"#
         );
-        Manifest::parse(json.as_bytes()).expect("a manifest")
+        Manifest::decode(json.as_bytes()).expect("a manifest")
     }
 
     fn machine(mac: MacAddr, arch: Arch) -> Machine {

@@ -216,7 +216,7 @@ mod tests {
             "architecture": "x86_64", "kind": "linux", "kernel": kernel,
             "initrds": [file("initrd")], "cmdline": cmdline,
         });
-        Manifest::parse(manifest.to_string().as_bytes()).expect("a manifest")
+        Manifest::decode(manifest.to_string().as_bytes()).expect("a manifest")
     }
 
     fn script(more: &str, images: Vec<Manifest>) -> String {
@@ -271,7 +271,7 @@ mod tests {
             let more = more.as_object().expect("an object").clone();
             manifest.as_object_mut().expect("an object").extend(more);
             let text = manifest.to_string();
-            Manifest::parse(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
+            Manifest::decode(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text}"))
         };
         let efi = serde_json::json!({ "kind": "efi", "program":
             { "file": "shell.efi", "size": 5, "digest": format!("sha256:{digest}") } });

@@ -338,7 +338,7 @@ fn ipxe_gets_its_lease(cable: &Cable) {
                 let SocketAddr::V4(from) = from else {
                     unreachable!("an IPv4 socket")
                 };
-                let message = MessageView::parse(&buffer[..length]).expect("a DHCP message");
+                let message = MessageView::decode(&buffer[..length]).expect("a DHCP message");
                 client.handle_input(Timestamp(0), from, &message);
             }
             Output::Done(_) => return,

@@ -81,7 +81,7 @@ fn bind(interface: &str) -> UdpSocket {
 fn forward(socket: &UdpSocket, mut pass: impl FnMut(&mut Message)) {
     let mut buffer = [0; 2048];
     while let Ok((length, _)) = socket.recv_from(&mut buffer) {
-        if let Ok(view) = MessageView::parse(&buffer[..length]) {
+        if let Ok(view) = MessageView::decode(&buffer[..length]) {
             pass(&mut Message::from(&view));
         }
     }

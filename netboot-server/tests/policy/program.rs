@@ -26,7 +26,7 @@ fn ipxe_is_told_a_script_and_never_ipxe_again() {
     let mut by_175 = Profile::pxe_bios(mac(3));
     by_175
         .options
-        .set(OptionCode::IPXE, &[0x13, 1, 1, 0x18, 1, 1]);
+        .put_raw(OptionCode::IPXE, &[0x13, 1, 1, 0x18, 1, 1]);
     assert!(is_script(boot(&site, by_175)));
     let bios = boot(&site, Profile::pxe_bios(mac(4)));
     assert_eq!(bios.file.as_deref(), Some("undionly.kpxe"));
@@ -40,7 +40,7 @@ fn ipxe_that_lacks_what_scripts_need_is_told_the_program_first_and_not_for_ever(
     let mut serving = Running::serve(&site);
     let ask = |arch, features: &[u8]| {
         let mut profile = Profile::ipxe(mac(1), arch);
-        profile.options.set(OptionCode::IPXE, features);
+        profile.options.put_raw(OptionCode::IPXE, features);
         boot(&site, profile).file.expect("a file")
     };
     let bios = |features| ask(Arch::X86_BIOS, features);
@@ -173,7 +173,7 @@ fn u_boot_gets_the_program_that_is_named_or_the_server_alone() {
     let efi = (&b"PXEClient:Arch:00011:UNDI:003000"[..], Arch::ARM64_UEFI);
     let told = |last, (class, arch): (&[u8], Arch)| {
         let mut profile = Profile::u_boot(mac(last));
-        profile.options.set(OptionCode::VENDOR_CLASS, class);
+        profile.options.put_raw(OptionCode::VENDOR_CLASS, class);
         profile.options.put(key::CLIENT_ARCH, &vec![arch]);
         let bound = boot(&site, profile);
         (bound.file, bound.next_server)

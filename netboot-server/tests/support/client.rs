@@ -222,7 +222,7 @@ pub(crate) fn message(kind: MessageType, from: MacAddr, address: Option<Ipv4Addr
     let mut message = Message::request(7, from.into());
     message.options.put(key::MESSAGE_TYPE, &kind);
     if let Some(address) = address {
-        message.options.set(OptionCode(50), &address.octets());
+        message.options.put_raw(OptionCode(50), &address.octets());
         message.options.put(key::SERVER_ID, &SERVER);
     }
     message.to_bytes().expect("a message").to_vec()
@@ -269,7 +269,7 @@ pub(crate) fn lease_as(site: &Site, mut profile: Profile) -> Bound {
                 let wait = Duration::from_millis(until.millis_since(now()).max(1));
                 socket.set_read_timeout(Some(wait)).expect("a time");
                 if let Ok((length, SocketAddr::V4(from))) = socket.recv_from(&mut bytes)
-                    && let Ok(message) = MessageView::parse(&bytes[..length])
+                    && let Ok(message) = MessageView::decode(&bytes[..length])
                 {
                     client.handle_input(now(), from, &message);
                 }
@@ -297,7 +297,7 @@ pub(crate) fn discover(site: &Site, profile: Profile) -> Option<Vec<u8>> {
     let mut bytes = vec![0; 2048];
     let (length, _) = socket.recv_from(&mut bytes).expect("an answer");
     bytes.truncate(length);
-    let message = MessageView::parse(&bytes).expect("a message");
+    let message = MessageView::decode(&bytes).expect("a message");
     (message.xid() == 1).then_some(bytes)
 }
 

@@ -157,7 +157,7 @@ impl Source for Directory {
 
 /// The path below the root that a client's name means on this platform.
 fn native(name: &[u8]) -> Result<PathBuf, Refusal> {
-    let relative = RelativePath::parse(name)
+    let relative = RelativePath::decode(name)
         .map_err(|error| Refusal::access_violation().with_detail(error))?;
     let mut path = PathBuf::new();
     for part in relative.components() {

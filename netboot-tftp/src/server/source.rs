@@ -65,7 +65,7 @@ pub struct Request<'a> {
     pub client: SocketAddr,
     /// The address of ours that the client asked, where the platform tells.
     pub local: Option<IpAddr>,
-    /// The file name as it was sent: untrusted bytes. [`RelativePath::parse`] makes a safe path of
+    /// The file name as it was sent: untrusted bytes. [`RelativePath::decode`] makes a safe path of
     /// it.
     pub name: &'a [u8],
     /// Whether the bytes go over the wire as they are or as netascii; the server sees to that.
@@ -209,7 +209,7 @@ impl<N: Into<String>, B: Into<Bytes>> FromIterator<(N, B)> for Memory {
 
 impl Source for Memory {
     async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
-        let path = RelativePath::parse(request.name)
+        let path = RelativePath::decode(request.name)
             .map_err(|error| Refusal::access_violation().with_detail(error))?;
         self.files
             .get(&path.to_string())

@@ -284,7 +284,7 @@ fn written_len(dir: &Path) -> u64 {
 fn read_sums(dir: &Path) -> Result<Option<Sha256Sums>, StoreError> {
     let path = dir.join("SHA256SUMS");
     match open_regular(&path) {
-        Ok(file) => Ok(Sha256Sums::parse(&read_small(&file, &path)?).ok()),
+        Ok(file) => Ok(Sha256Sums::decode(&read_small(&file, &path)?).ok()),
         Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }

@@ -24,7 +24,7 @@ pub(super) fn sound() -> Value {
 }
 
 pub(super) fn read(value: &Value) -> Result<Manifest, ManifestError> {
-    Manifest::parse(value.to_string().as_bytes())
+    Manifest::decode(value.to_string().as_bytes())
 }
 
 pub(super) fn with(pointer: &str, value: Value) -> Value {

@@ -124,27 +124,27 @@ fn what_no_schema_can_say_is_refused_too() {
 fn an_error_says_where() {
     let text = b"{ \"version\": \"1.0\",\n  \"kind\": \"linux\",\n  \"name\": 7 }";
     assert!(matches!(
-        Manifest::parse(text),
+        Manifest::decode(text),
         Err(ManifestError::Json { line: 3, .. })
     ));
     assert!(matches!(
-        Manifest::parse(b""),
+        Manifest::decode(b""),
         Err(ManifestError::Json { .. })
     ));
     assert!(matches!(
-        Manifest::parse(b"{} {}"),
+        Manifest::decode(b"{} {}"),
         Err(ManifestError::Json { .. })
     ));
     let long = vec![b' '; Manifest::MAX_LEN + 1];
     assert_eq!(
-        Manifest::parse(&long),
+        Manifest::decode(&long),
         Err(ManifestError::TooLong {
             len: Manifest::MAX_LEN + 1
         })
     );
     let deep = format!("{{\"version\":\"1.0\",\"kind\":{}", "[".repeat(100_000));
     assert!(matches!(
-        Manifest::parse(deep.as_bytes()),
+        Manifest::decode(deep.as_bytes()),
         Err(ManifestError::Json { .. })
     ));
 }

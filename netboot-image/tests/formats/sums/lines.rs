@@ -6,7 +6,7 @@ use netboot_image::{Digest, Sha256Sums, SumsErrorReason, SumsForm};
 const HEX: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
 fn one(text: &str) -> Result<(Vec<u8>, SumsForm), SumsErrorReason> {
-    let sums = Sha256Sums::parse(text.as_bytes()).map_err(|error| error.reason)?;
+    let sums = Sha256Sums::decode(text.as_bytes()).map_err(|error| error.reason)?;
     let [entry] = sums.entries() else {
         panic!("{} entries in {text:?}", sums.entries().len())
     };
@@ -100,7 +100,7 @@ fn comments_and_empty_lines_are_passed_over_and_counted() {
         .expect_err("a comment begins in the first column");
     assert_eq!(error.to_string(), "line 4: no SHA-256 checksum line");
     assert_eq!(lines[1].as_ref().map(|entry| entry.name()), Ok(&b"a"[..]));
-    assert_eq!(Sha256Sums::parse(b""), Ok(Sha256Sums::default()));
+    assert_eq!(Sha256Sums::decode(b""), Ok(Sha256Sums::default()));
 }
 
 #[test]

@@ -47,14 +47,14 @@ proptest! {
             SumsEntry::new(Digest::from_bytes(digest), name, form)
         });
         let sums: Sha256Sums = entries.collect();
-        prop_assert_eq!(Sha256Sums::parse(&sums.to_bytes()), Ok(sums));
+        prop_assert_eq!(Sha256Sums::decode(&sums.to_bytes()), Ok(sums));
     }
 
     #[test]
     fn what_was_read_is_written_so_that_it_reads_the_same(text in nearly_sums()) {
         let read: Vec<SumsEntry> = Sha256Sums::lines(&text).filter_map(Result::ok).collect();
         let sums: Sha256Sums = read.iter().cloned().collect();
-        let again = Sha256Sums::parse(&sums.to_bytes());
+        let again = Sha256Sums::decode(&sums.to_bytes());
         let again = again.map_err(|error| TestCaseError::fail(error.to_string()))?;
         for (one, other) in read.iter().zip(again.entries()) {
             prop_assert_eq!((one.digest(), one.name()), (other.digest(), other.name()));
@@ -97,8 +97,8 @@ proptest! {
             },
             format!("x-{extra}"): { "nested": [number, null, 0.5] },
         });
-        if let Ok(manifest) = Manifest::parse(text.to_string().as_bytes()) {
-            prop_assert_eq!(Manifest::parse(manifest.to_json().as_bytes()), Ok(manifest));
+        if let Ok(manifest) = Manifest::decode(text.to_string().as_bytes()) {
+            prop_assert_eq!(Manifest::decode(manifest.to_json().as_bytes()), Ok(manifest));
         }
     }
 }

@@ -66,7 +66,7 @@ fn what_sha256sum_writes_is_read_and_what_is_written_is_the_same() {
         let written = sha256sum(dir.path(), &[argument, "--"], &NAMES);
         assert!(written.status.success(), "{written:?}");
         assert_eq!(
-            Sha256Sums::parse(&written.stdout),
+            Sha256Sums::decode(&written.stdout),
             Ok(ours(form)),
             "{argument}"
         );

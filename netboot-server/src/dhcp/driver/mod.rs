@@ -221,7 +221,7 @@ impl Driver {
         let world = self.dhcp.world();
         let began = uptime();
         for datagram in batch {
-            match MessageView::parse(datagram.bytes) {
+            match MessageView::decode(datagram.bytes) {
                 Ok(message) => self.handle(asked, &world, began, &datagram, message),
                 Err(error) => {
                     let telemetry = &self.dhcp.0.telemetry;

@@ -10,7 +10,7 @@ use std::path::Path;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::config::from_hex;
+use crate::config::parse_hex;
 use crate::failure::Failure;
 
 /// The key of all tokens.
@@ -64,7 +64,7 @@ impl Secret {
 
     /// Whether this is the token of the machine's install; how long it takes tells nothing of it.
     pub(crate) fn is_token(&self, token: &str, machine: &str, number: u64) -> bool {
-        let tag = from_hex(token).unwrap_or_default();
+        let tag = parse_hex(token).unwrap_or_default();
         self.mac(machine, number).verify_slice(&tag).is_ok()
     }
 

@@ -88,7 +88,7 @@ fn answers(interface: &str) -> io::Result<BTreeSet<Ipv4Addr>> {
             continue;
         };
         let bytes = buffer.get(..length).unwrap_or_default();
-        let message = MessageView::parse(bytes)
+        let message = MessageView::decode(bytes)
             .ok()
             .filter(|message| message.xid() == xid);
         servers.extend(message.and_then(|message| server(&message, from.ip())));
@@ -97,7 +97,7 @@ fn answers(interface: &str) -> io::Result<BTreeSet<Ipv4Addr>> {
 
 /// Who answers: as it names itself (option 54), else where the answer comes from.
 fn server(message: &MessageView<'_>, from: IpAddr) -> Option<Ipv4Addr> {
-    let named = message.option(OptionCode::SERVER_ID);
+    let named = message.raw(OptionCode::SERVER_ID);
     let named = named.and_then(|bytes| <[u8; 4]>::try_from(bytes.as_ref()).ok());
     match (named, from) {
         (Some(address), _) => Some(address.into()),

@@ -295,7 +295,7 @@ impl Fetcher {
             report.say("note", format_args!("there is no manifest at {url}"))?;
             return Ok(None);
         };
-        Manifest::parse(&file.head).map(Some).map_err(|error| {
+        Manifest::decode(&file.head).map(Some).map_err(|error| {
             Failure::new(
                 format!("reading {url}"),
                 Chain(&error),

@@ -83,7 +83,7 @@ impl Link {
                         Ok(Ok((length, SocketAddr::V4(from)))) => {
                             exchanged += length;
                             let bytes = buffer.get(..length).unwrap_or_default();
-                            if let Ok(message) = MessageView::parse(bytes) {
+                            if let Ok(message) = MessageView::decode(bytes) {
                                 client.handle_input(virtual_now(), from, &message);
                             }
                         }

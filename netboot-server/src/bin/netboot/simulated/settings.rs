@@ -28,11 +28,11 @@ pub(super) fn settings(machine: &Machine, bound: Option<&Bound>) -> Settings {
 /// The card is open: it has an address, and `netX` is it.
 pub(super) fn open(settings: &mut Settings, machine: &Machine, bound: &Bound) {
     let text = |code: u8| {
-        let value = bound.options.get(OptionCode(code))?;
+        let value = bound.options.raw(OptionCode(code))?;
         String::from_utf8(value.into_owned()).ok()
     };
     let address = |code: u8| {
-        let value = bound.options.get(OptionCode(code))?;
+        let value = bound.options.raw(OptionCode(code))?;
         let first: [u8; 4] = value.get(..4)?.try_into().ok()?;
         Some(Ipv4Addr::from(first).to_string())
     };
