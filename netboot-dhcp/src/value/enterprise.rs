@@ -20,7 +20,7 @@ pub struct Enterprise {
 ///
 /// let vendors = Vec::<Enterprise>::decode(&[0, 0, 0x0d, 0xe9, 3, 1, 1, 7])?;
 /// assert_eq!(vendors[0].number(), 3561);
-/// assert_eq!(vendors[0].sub_options()?.get(1), Some(&[7][..]));
+/// assert_eq!(vendors[0].sub_options()?.raw(1), Some(&[7][..]));
 /// # Ok::<(), netboot_dhcp::value::ValueError>(())
 /// ```
 impl Value for Vec<Enterprise> {
