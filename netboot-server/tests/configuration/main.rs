@@ -2,6 +2,7 @@
 //! schema knows, and nonsense.
 
 mod code;
+mod missing;
 mod normal;
 mod reading;
 mod together;
