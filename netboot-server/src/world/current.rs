@@ -125,7 +125,10 @@ impl Worlds {
     /// call. Blocks.
     pub(crate) fn recent(&self) -> Arc<World> {
         #[expect(clippy::disallowed_methods, reason = "a moment of real time")]
-        let now = Instant::now();
+        self.recent_at(Instant::now())
+    }
+
+    fn recent_at(&self, now: Instant) -> Arc<World> {
         let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
         if looked.is_some_and(|looked| now.saturating_duration_since(looked) < MOMENT) {
             drop(looked);
@@ -168,5 +171,82 @@ impl Worlds {
             ..now
         };
         self.put(world)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use netboot_image::NewImage;
+
+    use super::*;
+    use crate::config::{Flags, Host, load_text};
+
+    fn worlds(state: &std::path::Path) -> Worlds {
+        let text = format!(
+            r#"
+            [netboot]
+            state_dir = "{}"
+            program_dirs = []
+            [netboot.server]
+            ip = "192.168.100.1"
+            interface = "eth1"
+            dhcp_range = {{ start = "192.168.100.100", end = "192.168.100.200" }}
+            "#,
+            state.display()
+        );
+        let (config, problems) =
+            load_text("test", &text, false, &Flags::default(), &Host::default());
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        Worlds::new(config.into()).expect("a store")
+    }
+
+    /// Adds an image as another process does, by a store of its own.
+    fn add(state: &std::path::Path, name: &str) {
+        let store = Store::open(state.join("http/images")).expect("the store");
+        let image = NewImage::chain(name.parse().expect("a name"), "http://192.0.2.1/x.ipxe");
+        let added = store.publish(std::time::SystemTime::UNIX_EPOCH, image);
+        added.expect("an image");
+    }
+
+    fn has(world: &World, name: &str) -> bool {
+        world.image(&name.parse().expect("a name")).is_some()
+    }
+
+    #[test]
+    fn what_has_changed_is_looked_for_once_a_moment() {
+        let state = tempfile::tempdir().expect("a temporary folder");
+        let worlds = worlds(state.path());
+        #[expect(clippy::disallowed_methods, reason = "where the test's clock begins")]
+        let first = Instant::now();
+        // Before anybody asked nothing was looked at, however young the world is.
+        add(state.path(), "a");
+        assert!(!has(&worlds.last(), "a"));
+        assert!(has(&worlds.recent_at(first), "a"));
+
+        add(state.path(), "b");
+        let within = worlds.recent_at(first + MOMENT / 2);
+        assert!(!has(&within, "b"), "it looks again within the moment");
+        assert!(Arc::ptr_eq(&within, &worlds.last()));
+        assert!(has(&worlds.recent_at(first + MOMENT), "b"));
+
+        // Of two who came together the later one may be first to look.
+        add(state.path(), "c");
+        assert!(!has(&worlds.recent_at(first), "c"));
+        assert!(has(&worlds.recent_at(first + MOMENT * 2), "c"));
+        let unchanged = worlds.recent_at(first + MOMENT * 3);
+        assert_eq!(unchanged.number(), 4);
+    }
+
+    #[test]
+    fn who_asks_within_a_moment_gets_what_was_changed_to() {
+        let state = tempfile::tempdir().expect("a temporary folder");
+        let worlds = worlds(state.path());
+        #[expect(clippy::disallowed_methods, reason = "where the test's clock begins")]
+        let now = Instant::now();
+        let before = worlds.recent_at(now);
+        let mut config = before.config().clone();
+        config.menu.title = "another".to_owned();
+        worlds.reconfigure(config.into());
+        assert_eq!(worlds.recent_at(now).config().menu.title, "another");
     }
 }

@@ -29,6 +29,34 @@ fn an_image_that_another_process_adds_is_served_at_once() {
 }
 
 #[test]
+fn what_another_process_changes_is_there_by_tftp_at_once() {
+    let site = site();
+    let programs = site.folder.path().join("programs");
+    std::fs::create_dir(&programs).expect("a folder");
+    let folder = std::fs::File::open(&programs).expect("a folder");
+    let long_ago = std::time::SystemTime::UNIX_EPOCH;
+    folder.set_modified(long_ago).expect("one's own folder");
+    site.configure(&json!([]), json!({ "program_dirs": [programs] }));
+    let _serving = Running::serve(&site);
+    let ask = |name: &str| {
+        let file = tftp(&site, STRANGER, name.as_bytes());
+        file.map(|file| String::from_utf8_lossy(&file).into_owned())
+    };
+    let config = || ask("pxelinux.cfg/default").expect("a configuration");
+    assert!(!config().contains("images/"), "{}", config());
+    site.add("debian", "one");
+    assert!(config().contains("images/debian/@1/"), "{}", config());
+    site.add("debian", "two");
+    assert!(config().contains("images/debian/@2/"), "{}", config());
+    assert!(ask("own.efi").is_err());
+    let built = write(site.folder.path(), "built.efi", b"a program");
+    let mut copy = std::process::Command::new("cp");
+    let copied = copy.arg(built).arg(programs.join("own.efi")).status();
+    assert!(copied.expect("cp of coreutils runs").success());
+    assert_eq!(ask("own.efi").as_deref(), Ok("a program"));
+}
+
+#[test]
 fn a_machine_is_known_by_its_lease_and_gets_its_image() {
     let site = site();
     site.add("debian", "one");
