@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use netboot_dhcp::server::{
-    AddressRange, Boot, ClientKey, Effect, EffectResult, Handled, Incoming, Link, Mode, Network,
-    NetworkId, Outcome, Requester, Server, Settings,
+    AddressRange, Boot, Claim, ClaimResult, ClientKey, Effect, EffectResult, Handled, Incoming,
+    Link, Mode, Network, NetworkId, Outcome, ProbeResult, Requester, Server, Settings,
 };
 use netboot_dhcp::{MacAddr, Timestamp, wire::MessageView};
 use std::net::Ipv4Addr;
@@ -44,9 +44,8 @@ fn server() -> Server {
         ip(1),
     );
     far.mode = Mode::Proxy;
-    let mut settings = Settings::new(vec![network, far]);
-    settings.probe = true;
-    Server::new(settings).unwrap()
+    network.probe = true;
+    Server::new(Settings::new(vec![network, far])).unwrap()
 }
 
 fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>, fate: u8) -> Outcome {
@@ -78,18 +77,17 @@ fn handle(server: &mut Server, now: Timestamp, message: MessageView<'_>, fate: u
 
 fn result(fate: u8, effect: Effect) -> EffectResult {
     match (fate % 5, effect) {
-        (0, _) => EffectResult::Claimed,
-        (1, _) => EffectResult::Down,
-        (2, _) => EffectResult::InUse,
-        (3, Effect::Claim { mut lease, .. }) => {
+        (0, _) => ClaimResult::Stored.into(),
+        (1, _) => ClaimResult::Down.into(),
+        (2, _) => ProbeResult::InUse.into(),
+        (3, Effect::Claim(Claim { mut lease, .. })) => {
             // Another server gave the address to another client, or to this one.
             if fate & 32 == 0 {
                 lease.client = ClientKey::Hardware(MacAddr([2, 0, 0, 0, 0, 1]).into());
             }
-            EffectResult::Lost {
-                current: Some(lease),
-            }
+            let current = Some(lease);
+            ClaimResult::Lost { current }.into()
         }
-        _ => EffectResult::Lost { current: None },
+        _ => ClaimResult::Lost { current: None }.into(),
     }
 }

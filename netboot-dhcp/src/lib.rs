@@ -1,11 +1,13 @@
-#![no_std]
+#![cfg_attr(not(feature = "tokio"), no_std)]
 #![doc = include_str!("../README.md")]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "tokio")))]
 extern crate std;
 
 pub mod client;
+#[cfg(all(feature = "tokio", target_os = "linux"))]
+pub mod driver;
 mod hardware;
 #[cfg(feature = "serde")]
 mod hex;

@@ -3,7 +3,7 @@
 //! The policy chooses what a machine boots. How that goes on the wire for each firmware is this
 //! crate's business.
 
-use super::{ExtraOption, NetworkId};
+use super::{ExtraOption, NetworkId, Transaction};
 use crate::value::{
     Arch, MachineId, SubOptions, Text, UserClass, VendorClass, VendorClassKind, ipxe, key,
 };
@@ -107,6 +107,9 @@ pub struct Requester<'a> {
     pub hardware: HardwareAddr,
     /// The relay agent that the message came by.
     pub relay: Option<Ipv4Addr>,
+    /// What the message is about: the address that it asks for or will be offered, and the name that
+    /// the machine says it has, for a log line.
+    pub transaction: &'a Transaction,
     /// The message.
     pub message: MessageView<'a>,
 }

@@ -8,8 +8,8 @@
 use super::request::Request;
 use super::rules::{Turn, silent};
 use super::{
-    Boot, Effect, EffectResult, Lease, LeaseState, Outcome, Pending, Refusal, Reply, SilenceReason,
-    Transaction,
+    Boot, Claim, ClaimResult, Effect, EffectResult, Lease, LeaseState, Outcome, Pending,
+    ProbeResult, Refusal, Reply, SilenceReason, Transaction,
 };
 use alloc::boxed::Box;
 use core::net::Ipv4Addr;
@@ -66,7 +66,7 @@ impl Turn<'_> {
                 address,
                 probes,
             } => {
-                if result == EffectResult::InUse {
+                if result == EffectResult::Probe(ProbeResult::InUse) {
                     self.pool.release_hold(&request.client);
                     let until = self.now.after(self.settings.quarantine);
                     self.pool.block(address, until);
@@ -81,17 +81,20 @@ impl Turn<'_> {
                 self.discover(request, transaction, boot, probes)
             }
             Step::Grant { ack, lease, claims } => {
+                let result = claim_result(result);
                 self.granted(request, transaction, *ack, lease, claims, result)
             }
             Step::End { lease } => {
-                let reason = match (result, lease.state) {
-                    (EffectResult::Claimed, LeaseState::Declined) => SilenceReason::Declined,
-                    (EffectResult::Claimed, _) => SilenceReason::Released,
-                    (EffectResult::Lost { current }, _) => {
+                let reason = match (claim_result(result), lease.state) {
+                    (ClaimResult::Stored, LeaseState::Declined) => SilenceReason::Declined,
+                    (ClaimResult::Stored, _) => SilenceReason::Released,
+                    (ClaimResult::Lost { current }, _) => {
                         self.learn(lease.address, current);
                         return silent(SilenceReason::Lost, transaction);
                     }
-                    _ => return silent(SilenceReason::StoreDown, transaction),
+                    (ClaimResult::Down, _) => {
+                        return silent(SilenceReason::StoreDown, transaction);
+                    }
                 };
                 if !self.pool.record(lease) {
                     return silent(SilenceReason::Lost, transaction);
@@ -108,10 +111,10 @@ impl Turn<'_> {
         mut ack: Reply,
         mut lease: Lease,
         claims: u8,
-        result: EffectResult,
+        result: ClaimResult,
     ) -> Outcome {
         match result {
-            EffectResult::Claimed => {
+            ClaimResult::Stored => {
                 // A result that comes when the lease is over confirms nothing any more.
                 if !self.pool.record(lease.clone()) || lease.expires <= self.now {
                     return silent(SilenceReason::Lost, transaction);
@@ -119,7 +122,7 @@ impl Turn<'_> {
                 ack.lease = Some(lease);
                 Outcome::Reply(ack)
             }
-            EffectResult::Lost { current } => {
+            ClaimResult::Lost { current } => {
                 let version = current.as_ref().map_or(0, |current| current.version);
                 let promised = current
                     .as_ref()
@@ -147,9 +150,7 @@ impl Turn<'_> {
                 }
                 self.refuse(&request, transaction, Refusal::NotAvailable)
             }
-            EffectResult::Free | EffectResult::InUse | EffectResult::Down => {
-                silent(SilenceReason::StoreDown, transaction)
-            }
+            ClaimResult::Down => silent(SilenceReason::StoreDown, transaction),
         }
     }
 
@@ -166,9 +167,13 @@ impl Turn<'_> {
 }
 
 pub(super) fn claim(lease: Lease) -> Effect {
-    Effect::Claim {
-        expected_version: lease.version.saturating_sub(1),
-        lease,
+    Effect::Claim(Claim::new(lease))
+}
+
+fn claim_result(result: EffectResult) -> ClaimResult {
+    match result {
+        EffectResult::Claim(result) => result,
+        EffectResult::Probe(_) => ClaimResult::Down,
     }
 }
 

@@ -31,8 +31,8 @@ pub use boot::{Boot, Firmware, Requester};
 pub use check::{SettingsError, SettingsErrors};
 pub use lease::{ClientKey, Lease, LeaseState, NetworkId};
 pub use outcome::{
-    Effect, EffectResult, Handled, Incoming, Outcome, Pending, Refusal, Reply, Silence,
-    SilenceReason, Transaction,
+    Claim, ClaimResult, Effect, EffectResult, Handled, Incoming, Outcome, Pending, ProbeResult,
+    Refusal, Reply, Silence, SilenceReason, Transaction,
 };
 pub use question::Question;
 pub use settings::{Allow, ExtraOption, Link, Mode, Network, Reservation, Settings};
@@ -57,7 +57,7 @@ use thiserror::Error;
 ///
 /// ```
 /// use netboot_dhcp::server::{
-///     AddressRange, Boot, Effect, EffectResult, Handled, Incoming, Link, Network, NetworkId, Outcome, Server,
+///     AddressRange, Boot, ClaimResult, Effect, Handled, Incoming, Link, Network, NetworkId, Outcome, Server,
 ///     Settings,
 /// };
 /// use netboot_dhcp::value::{MessageType, key};
@@ -89,15 +89,13 @@ use thiserror::Error;
 /// let packet = request.to_bytes()?;
 /// let incoming = Incoming::new(MessageView::decode(&packet)?, source, 2);
 /// let outcome = server.handle_with(Timestamp(1_000), &incoming, |_machine| Boot::default());
-/// let Outcome::Needs(Effect::Claim { expected_version: 0, lease }, pending) = outcome else {
-///     panic!("{outcome:?}")
-/// };
+/// let Outcome::Needs(Effect::Claim(claim), pending) = outcome else { panic!("{outcome:?}") };
+/// assert_eq!((claim.lease.address, claim.expected_version), (ip(100), 0));
 /// // Here the lease is written and flushed.
-/// assert_eq!(lease.address, ip(100));
-/// let outcome = server.resume(Timestamp(1_010), pending, EffectResult::Claimed);
+/// let outcome = server.resume(Timestamp(1_010), pending, ClaimResult::Stored);
 /// let Outcome::Reply(ack) = outcome else { panic!("{outcome:?}") };
 /// assert_eq!(ack.kind, MessageType::ACK);
-/// assert_eq!(server.lease(ip(100)), Some(&lease));
+/// assert_eq!(server.lease(ip(100)), Some(&claim.lease));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
@@ -317,10 +315,15 @@ impl Server {
     }
 
     /// Goes on with a transaction after its effect.
-    pub fn resume(&mut self, now: Timestamp, pending: Pending, result: EffectResult) -> Outcome {
+    pub fn resume(
+        &mut self,
+        now: Timestamp,
+        pending: Pending,
+        result: impl Into<EffectResult>,
+    ) -> Outcome {
         let work = *pending.0;
         match self.turn(now, work.transaction().network) {
-            Some(mut turn) => turn.resume(work, result),
+            Some(mut turn) => turn.resume(work, result.into()),
             None => gone(work.into_transaction()),
         }
     }

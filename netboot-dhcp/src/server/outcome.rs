@@ -108,32 +108,76 @@ impl Outcome {
 pub enum Effect {
     /// Find out whether somebody uses this address, by an ICMP echo (RFC 2131 section 2.2).
     Probe(Ipv4Addr),
-    /// Store this lease if the stored one of its address has this version.
-    Claim {
-        /// The version that the stored lease has; 0 means that there is none.
-        expected_version: u64,
-        /// The lease to store.
-        lease: Lease,
-    },
+    /// Store this lease.
+    Claim(Claim),
 }
 
-/// How an effect went. A result that is none of the effect's own counts as [`Self::Down`].
+/// A lease to store, if the stored one of its address has the version that it replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum EffectResult {
-    /// Probe: nobody answered.
+pub struct Claim {
+    /// The version that the stored lease has; 0 means that there is none.
+    pub expected_version: u64,
+    /// The lease to store.
+    pub lease: Lease,
+}
+
+impl Claim {
+    /// A claim that replaces the version before the lease's.
+    #[must_use]
+    pub const fn new(lease: Lease) -> Self {
+        Self {
+            expected_version: lease.version.saturating_sub(1),
+            lease,
+        }
+    }
+}
+
+/// How a probe went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeResult {
+    /// Nobody answered.
     Free,
-    /// Probe: somebody answered.
+    /// Somebody answered.
     InUse,
-    /// Claim: the lease is stored, and stays if the machine stops now.
-    Claimed,
-    /// Claim: another version was stored, and stays.
+    /// There is no means to ask; the address counts as free.
+    Unknown,
+}
+
+/// How a claim went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClaimResult {
+    /// The lease is stored, and stays if the machine stops now.
+    Stored,
+    /// Another version was stored, and stays.
     Lost {
         /// The lease that is stored, if there is one.
         current: Option<Lease>,
     },
-    /// It could not be done.
+    /// The store does not work.
     Down,
+}
+
+/// How an effect went. The result of another kind of effect counts as "it could not be done".
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EffectResult {
+    /// That of [`Effect::Probe`].
+    Probe(ProbeResult),
+    /// That of [`Effect::Claim`].
+    Claim(ClaimResult),
+}
+
+impl From<ProbeResult> for EffectResult {
+    fn from(result: ProbeResult) -> Self {
+        Self::Probe(result)
+    }
+}
+
+impl From<ClaimResult> for EffectResult {
+    fn from(result: ClaimResult) -> Self {
+        Self::Claim(result)
+    }
 }
 
 /// A transaction that waits for an [`Effect`]. To drop it is to fall silent: what it holds runs out

@@ -36,7 +36,7 @@ pub(super) enum Role {
 impl Question {
     /// Who asks; `message` is the one that [`Server::handle`](super::Server::handle) was given.
     #[must_use]
-    pub fn requester<'a>(&self, message: MessageView<'a>) -> Requester<'a> {
+    pub fn requester<'a>(&'a self, message: MessageView<'a>) -> Requester<'a> {
         let Asked {
             request,
             transaction,
@@ -51,6 +51,7 @@ impl Question {
             firmware: request.firmware,
             hardware: self.hardware(),
             relay: transaction.relay,
+            transaction,
             message,
         }
     }

@@ -26,7 +26,7 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     /// A message to the DHCP server, as far as it goes without the boot policy.
-    pub(super) fn handle(&mut self, request: Request, transaction: Transaction) -> Handled {
+    pub(super) fn handle(&mut self, request: Request, mut transaction: Transaction) -> Handled {
         match request.kind {
             MessageType::RELEASE => return self.release(request, transaction).into(),
             MessageType::DECLINE => return self.decline(request, transaction).into(),
@@ -39,7 +39,23 @@ impl Turn<'_> {
             }
             return silent(SilenceReason::OtherServer, transaction).into();
         }
+        transaction.address = self.address_of(&request).or(transaction.address);
         self.ask(request, transaction, Role::Server)
+    }
+
+    /// The address that a message is about, as far as it is known before the boot policy is asked.
+    fn address_of(&self, request: &Request) -> Option<Ipv4Addr> {
+        match request.kind {
+            MessageType::DISCOVER => self.proposed(request),
+            MessageType::REQUEST => RequestState::of(request).map(|state| state.address()),
+            _ => request.path.own,
+        }
+    }
+
+    fn proposed(&self, request: &Request) -> Option<Ipv4Addr> {
+        let reserved = self.reserved(request);
+        self.pool
+            .propose(&request.client, reserved, request.wanted, self.now)
     }
 
     /// Asks the boot policy, where the machine may be answered at all.
@@ -86,11 +102,9 @@ impl Turn<'_> {
         boot: Boot,
         probes: u8,
     ) -> Outcome {
-        let reserved = self.reserved(&request);
-        let proposed = self
-            .pool
-            .propose(&request.client, reserved, request.wanted, self.now);
+        let proposed = self.proposed(&request);
         let Some(address) = proposed.filter(|_| probes < MAX_PROBES) else {
+            transaction.address = None;
             return silent(SilenceReason::NoAddress, transaction);
         };
         transaction.address = Some(address);
@@ -98,7 +112,7 @@ impl Turn<'_> {
         let lease = self.pool.lease(address);
         let has_it =
             lease.is_some_and(|lease| lease.client == request.client && lease.is_active(self.now));
-        if self.settings.probe && !has_it {
+        if self.network.probe && !has_it {
             let step = Step::Probe {
                 boot,
                 address,

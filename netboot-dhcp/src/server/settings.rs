@@ -25,9 +25,6 @@ pub struct Settings {
     pub offer_hold: Seconds,
     /// How long a declined address, or one that answered a probe, is given to nobody. Default 600 s.
     pub quarantine: Seconds,
-    /// Whether to ask for a probe of an address before it is offered to a client that does not have
-    /// it. Default no: it delays the offer.
-    pub probe: bool,
     /// The port of servers and relay agents. Default 67.
     pub server_port: u16,
     /// The port of clients. Default 68.
@@ -53,7 +50,6 @@ impl Default for Settings {
             max_offers: 4096,
             offer_hold: Seconds(30),
             quarantine: Seconds(600),
-            probe: false,
             server_port: SERVER_PORT,
             client_port: CLIENT_PORT,
             boot_server_port: BOOT_SERVER_PORT,
@@ -146,6 +142,10 @@ pub struct Network {
     /// (RFC 4039). Default no: where two servers do so on one link, each gives an address away.
     #[cfg_attr(feature = "serde", serde(default))]
     pub rapid_commit: bool,
+    /// Whether an address is probed before it is offered to a client that does not have it. Default
+    /// no; a host that is up answers from most systems, and it costs a newcomer the wait.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub probe: bool,
     /// Who gets an address. Default anybody.
     #[cfg_attr(feature = "serde", serde(default))]
     pub allow: Allow,
@@ -186,6 +186,7 @@ impl Network {
             boot_lease_time: default_boot_lease_time(),
             offer_delay_ms: 0,
             rapid_commit: false,
+            probe: false,
             allow: Allow::Any,
             options: Vec::new(),
             reservations: Vec::new(),

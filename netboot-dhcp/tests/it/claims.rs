@@ -4,7 +4,7 @@
 use crate::packet::*;
 use netboot_dhcp::Seconds;
 use netboot_dhcp::server::{
-    Effect, EffectResult, Outcome, Refusal, Server, Settings, SilenceReason,
+    Claim, ClaimResult, Effect, Outcome, ProbeResult, Refusal, Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 
@@ -16,10 +16,11 @@ fn lease_is_stored_before_the_ack() {
     offer(&mut server, NOW, MAC);
     let outcome = handle(&mut server, NOW, Packet::selecting(MAC, ip(100), SERVER));
     let Outcome::Needs(
-        Effect::Claim {
+        Effect::Claim(Claim {
             expected_version,
             lease,
-        },
+            ..
+        }),
         pending,
     ) = outcome
     else {
@@ -28,7 +29,7 @@ fn lease_is_stored_before_the_ack() {
     assert_eq!((expected_version, lease.version), (0, 1));
     assert_eq!(lease.expires, NOW.after(HOUR));
     assert_eq!(server.lease(ip(100)), None, "not before the store has it");
-    let ack = reply(server.resume(NOW, pending, EffectResult::Claimed));
+    let ack = reply(server.resume(NOW, pending, ClaimResult::Stored));
     assert_eq!(ack.kind, MessageType::ACK);
     assert_eq!(ack.lease.as_ref(), Some(&lease));
     assert_eq!(server.lease(ip(100)), Some(&lease));
@@ -42,7 +43,7 @@ fn store_that_is_down_means_silence_and_the_next_request_tries_again() {
     let Outcome::Needs(_, pending) = handle(&mut server, NOW, request.clone()) else {
         panic!();
     };
-    let outcome = server.resume(NOW, pending, EffectResult::Down);
+    let outcome = server.resume(NOW, pending, ClaimResult::Down);
     assert_eq!(silence(outcome), SilenceReason::StoreDown);
     assert_eq!(server.lease(ip(100)), None);
     assert_eq!(
@@ -64,7 +65,7 @@ fn lost_claim_is_refused_and_the_next_offer_is_another_address() {
         panic!();
     };
     let current = Some(theirs.clone());
-    let outcome = first.resume(NOW, pending, EffectResult::Lost { current });
+    let outcome = first.resume(NOW, pending, ClaimResult::Lost { current });
     assert_eq!(refusal(outcome), Refusal::NotAvailable);
     assert_eq!(first.lease(ip(100)), Some(&theirs), "the winner is learned");
     let outcome = run(&mut first, NOW, Packet::discover(MAC));
@@ -81,19 +82,20 @@ fn claim_lost_to_the_same_clients_renewal_elsewhere_is_tried_again_on_it() {
     };
     lease.version = 7;
     let current = Some(lease);
-    let outcome = server.resume(NOW, pending, EffectResult::Lost { current });
+    let outcome = server.resume(NOW, pending, ClaimResult::Lost { current });
     let Outcome::Needs(
-        Effect::Claim {
+        Effect::Claim(Claim {
             expected_version,
             lease,
-        },
+            ..
+        }),
         pending,
     ) = outcome
     else {
         panic!("{outcome:?}");
     };
     assert_eq!((expected_version, lease.version), (7, 8));
-    let ack = reply(server.resume(NOW, pending, EffectResult::Claimed));
+    let ack = reply(server.resume(NOW, pending, ClaimResult::Stored));
     assert_eq!(ack.kind, MessageType::ACK);
 }
 
@@ -108,8 +110,8 @@ fn older_claim_that_is_tried_again_does_not_shorten_the_lease() {
     };
     let younger = reply(run(&mut server, later, request())).lease.unwrap();
     let current = Some(younger.clone());
-    let outcome = server.resume(later, older, EffectResult::Lost { current });
-    let Outcome::Needs(Effect::Claim { lease, .. }, _) = outcome else {
+    let outcome = server.resume(later, older, ClaimResult::Lost { current });
+    let Outcome::Needs(Effect::Claim(Claim { lease, .. }), _) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!((lease.version, lease.expires), (2, younger.expires));
@@ -123,26 +125,27 @@ fn result_that_comes_after_the_leases_end_confirms_nothing() {
     let Outcome::Needs(_, pending) = handle(&mut server, NOW, request) else {
         panic!();
     };
-    let outcome = server.resume(NOW.after(HOUR), pending, EffectResult::Claimed);
+    let outcome = server.resume(NOW.after(HOUR), pending, ClaimResult::Stored);
     assert_eq!(silence(outcome), SilenceReason::Lost);
 }
 
 #[test]
 fn probe_is_asked_for_if_wanted_and_an_answer_moves_on_to_the_next_address() {
-    let mut settings = Settings::new(vec![network()]);
-    settings.probe = true;
+    let mut network = network();
+    network.probe = true;
+    let settings = Settings::new(vec![network]);
     let mut server = Server::new(settings).unwrap();
     let outcome = handle(&mut server, NOW, Packet::discover(MAC));
     let Outcome::Needs(Effect::Probe(address), pending) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(address, ip(100));
-    let outcome = server.resume(NOW, pending, EffectResult::InUse);
+    let outcome = server.resume(NOW, pending, ProbeResult::InUse);
     let Outcome::Needs(Effect::Probe(address), pending) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(address, ip(101));
-    let outcome = server.resume(NOW, pending, EffectResult::Free);
+    let outcome = server.resume(NOW, pending, ProbeResult::Free);
     assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
     let request = Packet::selecting(OTHER_MAC, ip(100), SERVER);
     assert_eq!(
@@ -156,14 +159,14 @@ fn probe_is_asked_for_if_wanted_and_an_answer_moves_on_to_the_next_address() {
 fn probing_gives_up_after_four_addresses_and_the_client_asks_again() {
     let mut network = network();
     network.ranges[0].end = ip(110);
-    let mut settings = Settings::new(vec![network]);
-    settings.probe = true;
+    network.probe = true;
+    let settings = Settings::new(vec![network]);
     let mut server = Server::new(settings).unwrap();
     let mut outcome = handle(&mut server, NOW, Packet::discover(MAC));
     let mut probed = Vec::new();
     while let Outcome::Needs(effect, pending) = outcome {
         probed.push(effect);
-        outcome = server.resume(NOW, pending, EffectResult::InUse);
+        outcome = server.resume(NOW, pending, ProbeResult::InUse);
     }
     let expected = [100, 101, 102, 103].map(|last| Effect::Probe(ip(last)));
     assert_eq!(probed, expected);
@@ -174,8 +177,9 @@ fn probing_gives_up_after_four_addresses_and_the_client_asks_again() {
 
 #[test]
 fn probe_that_ends_when_its_address_is_taken_moves_on() {
-    let mut settings = Settings::new(vec![network()]);
-    settings.probe = true;
+    let mut network = network();
+    network.probe = true;
+    let settings = Settings::new(vec![network]);
     let mut server = Server::new(settings).unwrap();
     let Outcome::Needs(_, pending) = handle(&mut server, NOW, Packet::discover(MAC)) else {
         panic!();
@@ -184,7 +188,7 @@ fn probe_that_ends_when_its_address_is_taken_moves_on() {
     let request = Packet::selecting(OTHER_MAC, ip(100), SERVER);
     let outcome = run(&mut server, late, request);
     assert_eq!(yiaddr(outcome, MessageType::ACK), ip(100));
-    let outcome = server.resume(late, pending, EffectResult::Free);
+    let outcome = server.resume(late, pending, ProbeResult::Free);
     let outcome = settle(&mut server, late, outcome);
     assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
 }
@@ -199,18 +203,18 @@ fn lease_that_the_store_has_lost_is_made_anew() {
     let Outcome::Needs(_, pending) = handle(&mut server, NOW, renewal) else {
         panic!();
     };
-    let outcome = server.resume(NOW, pending, EffectResult::Lost { current: None });
+    let outcome = server.resume(NOW, pending, ClaimResult::Lost { current: None });
     let Outcome::Needs(
-        Effect::Claim {
+        Effect::Claim(Claim {
             expected_version: 0,
             ..
-        },
+        }),
         pending,
     ) = outcome
     else {
         panic!("{outcome:?}");
     };
-    let ack = reply(server.resume(NOW, pending, EffectResult::Claimed));
+    let ack = reply(server.resume(NOW, pending, ClaimResult::Stored));
     assert_eq!(ack.lease.unwrap().version, 1);
     assert_eq!(server.lease(lease.address).unwrap().version, 1);
 }

@@ -3,7 +3,7 @@
 
 use crate::packet::*;
 use netboot_dhcp::server::{
-    AddressRange, Allow, Boot, Effect, EffectResult, Link, Network, NetworkId, Outcome,
+    AddressRange, Allow, Boot, Claim, ClaimResult, Effect, Link, Network, NetworkId, Outcome,
     Reservation, Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
@@ -32,11 +32,11 @@ fn rapid_commit_stores_the_lease_and_acks_the_discover() {
     let mut server = rapid_server(true);
     let discover = Packet::discover(MAC).option(80, &[]);
     let outcome = handle(&mut server, NOW, discover);
-    let Outcome::Needs(Effect::Claim { lease, .. }, pending) = outcome else {
+    let Outcome::Needs(Effect::Claim(Claim { lease, .. }), pending) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(lease.address, ip(100));
-    let ack = reply(server.resume(NOW, pending, EffectResult::Claimed));
+    let ack = reply(server.resume(NOW, pending, ClaimResult::Stored));
     assert_eq!(ack.kind, MessageType::ACK);
     assert_eq!(option(&ack.bytes, 80), Some(vec![]));
     assert_eq!(ack.bytes[16..20], [10, 0, 0, 100]);
@@ -65,19 +65,19 @@ fn rapid_commit_that_is_lost_or_not_stored_is_silence_and_never_a_nak() {
     let mut server = rapid_server(true);
     let discover = Packet::discover(MAC).option(80, &[]);
     let outcome = handle(&mut server, NOW, discover.clone());
-    let Outcome::Needs(Effect::Claim { mut lease, .. }, pending) = outcome else {
+    let Outcome::Needs(Effect::Claim(Claim { mut lease, .. }), pending) = outcome else {
         panic!("{outcome:?}");
     };
     lease.client = netboot_dhcp::server::ClientKey::Hardware(OTHER_MAC.into());
     let current = Some(lease);
-    let outcome = server.resume(NOW, pending, EffectResult::Lost { current });
+    let outcome = server.resume(NOW, pending, ClaimResult::Lost { current });
     assert_eq!(silence(outcome), SilenceReason::Lost);
     let outcome = handle(&mut server, NOW, discover);
-    let Outcome::Needs(Effect::Claim { lease, .. }, pending) = outcome else {
+    let Outcome::Needs(Effect::Claim(Claim { lease, .. }), pending) = outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(lease.address, ip(101), "the next address");
-    let outcome = server.resume(NOW, pending, EffectResult::Down);
+    let outcome = server.resume(NOW, pending, ClaimResult::Down);
     assert_eq!(silence(outcome), SilenceReason::StoreDown);
 }
 

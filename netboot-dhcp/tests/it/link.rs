@@ -4,7 +4,8 @@
 use crate::packet::{NOW, SERVER, network};
 use netboot_dhcp::client::{Bound, Client, Failure, Output, Profile};
 use netboot_dhcp::server::{
-    Boot, Effect, EffectResult, Firmware, Incoming, Outcome, Requester, Server, Settings,
+    Boot, ClaimResult, Effect, Firmware, Incoming, Outcome, ProbeResult, Requester, Server,
+    Settings,
 };
 use netboot_dhcp::value::Arch;
 use netboot_dhcp::wire::MessageView;
@@ -91,10 +92,10 @@ fn serve(server: &mut Server, now: Timestamp, bytes: &[u8]) -> Option<Vec<u8>> {
             Outcome::Reply(reply) => return Some(reply.bytes.to_vec()),
             Outcome::Silent(_) => return None,
             Outcome::Needs(Effect::Probe(_), pending) => {
-                outcome = server.resume(now, pending, EffectResult::Free);
+                outcome = server.resume(now, pending, ProbeResult::Free);
             }
-            Outcome::Needs(Effect::Claim { .. }, pending) => {
-                outcome = server.resume(now, pending, EffectResult::Claimed);
+            Outcome::Needs(Effect::Claim(_), pending) => {
+                outcome = server.resume(now, pending, ClaimResult::Stored);
             }
             Outcome::Needs(effect, _) => panic!("{effect:?}"),
         }

@@ -4,7 +4,8 @@
 
 use crate::packet::*;
 use netboot_dhcp::server::{
-    Effect, EffectResult, Lease, LeaseState, Outcome, Pending, Reservation, Server, Settings,
+    Claim, ClaimResult, Effect, EffectResult, Lease, LeaseState, Outcome, Pending, ProbeResult,
+    Reservation, Server, Settings,
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::{MacAddr, Seconds, Timestamp};
@@ -141,9 +142,9 @@ fn settings(server: usize) -> Settings {
         network.ranges[0].end = ip(103);
         network.lease_time = Seconds(600);
     }
+    network.probe = server == 1;
     let mut settings = Settings::new(vec![network]);
     settings.max_offers = 2;
-    settings.probe = server == 1;
     settings
 }
 
@@ -210,19 +211,20 @@ impl World {
     }
 
     fn perform(&mut self, effect: Effect) -> EffectResult {
-        let Effect::Claim {
+        let Effect::Claim(Claim {
             expected_version,
             lease,
-        } = effect
+            ..
+        }) = effect
         else {
-            return EffectResult::Free;
+            return ProbeResult::Free.into();
         };
         let current = self.store.get(&lease.address).cloned();
         if current.as_ref().map_or(0, |current| current.version) != expected_version {
-            return EffectResult::Lost { current };
+            return ClaimResult::Lost { current }.into();
         }
         self.store.insert(lease.address, lease);
-        EffectResult::Claimed
+        ClaimResult::Stored.into()
     }
 
     fn finish(&mut self, at: usize, performed: impl FnOnce(&mut Self, Waiting) -> EffectResult) {
@@ -309,7 +311,7 @@ impl World {
                     self.queue.push((server, Waiting::Result(result), pending));
                 }
             }
-            Step::Fail { at } => self.finish(at, |_, _| EffectResult::Down),
+            Step::Fail { at } => self.finish(at, |_, _| ClaimResult::Down.into()),
             Step::Lose { at } => {
                 if at < self.queue.len() {
                     self.queue.remove(at);

@@ -1,8 +1,8 @@
 //! Packets written by hand, and a server with one network to send them to.
 
 use netboot_dhcp::server::{
-    AddressRange, Boot, Effect, EffectResult, Incoming, Lease, Link, Network, NetworkId, Outcome,
-    Refusal, Reply, Server, Settings, Silence, SilenceReason,
+    AddressRange, Boot, ClaimResult, Effect, EffectResult, Incoming, Lease, Link, Network,
+    NetworkId, Outcome, ProbeResult, Refusal, Reply, Server, Settings, Silence, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::MessageView;
@@ -126,8 +126,12 @@ pub(crate) fn handle_from(
 pub(crate) fn settle(server: &mut Server, now: Timestamp, mut outcome: Outcome) -> Outcome {
     loop {
         let (result, pending) = match outcome {
-            Outcome::Needs(Effect::Probe(_), pending) => (EffectResult::Free, pending),
-            Outcome::Needs(Effect::Claim { .. }, pending) => (EffectResult::Claimed, pending),
+            Outcome::Needs(Effect::Probe(_), pending) => {
+                (EffectResult::Probe(ProbeResult::Free), pending)
+            }
+            Outcome::Needs(Effect::Claim(_), pending) => {
+                (EffectResult::Claim(ClaimResult::Stored), pending)
+            }
             done => return done,
         };
         outcome = server.resume(now, pending, result);

@@ -2,7 +2,7 @@
 
 use crate::packet::*;
 use netboot_dhcp::server::{
-    Boot, Destination, Effect, LeaseState, NetworkId, Outcome, Refusal, Server, Settings,
+    Boot, Claim, Destination, Effect, LeaseState, NetworkId, Outcome, Refusal, Server, Settings,
     SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
@@ -310,7 +310,7 @@ fn release_is_stored_and_frees_the_address() {
     );
     let later = NOW.after(Seconds(10));
     let outcome = handle(&mut server, later, release);
-    let Outcome::Needs(Effect::Claim { lease: stored, .. }, _) = &outcome else {
+    let Outcome::Needs(Effect::Claim(Claim { lease: stored, .. }), _) = &outcome else {
         panic!("{outcome:?}");
     };
     assert_eq!(stored.state, LeaseState::Released);

@@ -4,8 +4,8 @@ use crate::link::Random;
 use crate::packet::NOW;
 use netboot_dhcp::client::{Bound, Client, Failure, Output, Profile, Transmit};
 use netboot_dhcp::server::{
-    AddressRange, Boot, Destination, Effect, EffectResult, Firmware, Handled, Incoming, Link, Mode,
-    Network, NetworkId, Outcome, Reply, Requester, Server, Settings,
+    AddressRange, Boot, ClaimResult, Destination, Effect, Firmware, Handled, Incoming, Link, Mode,
+    Network, NetworkId, Outcome, ProbeResult, Reply, Requester, Server, Settings,
 };
 use netboot_dhcp::value::Arch;
 use netboot_dhcp::wire::{Message, MessageView, OptionCode};
@@ -125,10 +125,10 @@ impl Answerer {
                 Outcome::Reply(reply) => return Some(reply),
                 Outcome::Silent(_) => return None,
                 Outcome::Needs(Effect::Probe(_), pending) => {
-                    self.server.resume(now, pending, EffectResult::Free)
+                    self.server.resume(now, pending, ProbeResult::Free)
                 }
-                Outcome::Needs(Effect::Claim { .. }, pending) => {
-                    self.server.resume(now, pending, EffectResult::Claimed)
+                Outcome::Needs(Effect::Claim(_), pending) => {
+                    self.server.resume(now, pending, ClaimResult::Stored)
                 }
                 Outcome::Needs(effect, _) => panic!("{effect:?}"),
             };

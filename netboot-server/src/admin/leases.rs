@@ -4,12 +4,12 @@
 use std::net::Ipv4Addr;
 
 use hyper::StatusCode;
-use netboot_dhcp::server::{Effect, EffectResult};
+use netboot_dhcp::server::{Claim, ClaimResult};
 use serde_json::Value;
 
 use super::{Operations, Refusal, internal};
 use crate::leases::Listed;
-use crate::leases::offline::{Plan, claim, ended};
+use crate::leases::offline::{Plan, ended};
 
 /// Ends the lease of an address, and gives it as it was. Blocks.
 pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, Refusal> {
@@ -24,14 +24,14 @@ pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, Refusal> 
         .cloned()
         .ok_or_else(nothing)?;
     let now = of.leases.now();
-    match store(of, vec![claim(ended(&lease, now))]).first() {
-        Some(EffectResult::Claimed) => {
+    match store(of, vec![Claim::new(ended(&lease, now))]).first() {
+        Some(ClaimResult::Stored) => {
             let client = &lease.client;
             tracing::info!("{address} is no longer lent to {client}: the operator says so");
             let world = of.worlds.current();
             Ok(Listed::of(&lease, Some(world.config()), of.leases.clock()))
         }
-        Some(EffectResult::Lost { .. }) => Err(Refusal::new(
+        Some(ClaimResult::Lost { .. }) => Err(Refusal::new(
             StatusCode::CONFLICT,
             format!("the lease of {address} changed at the same moment: see it and try again"),
         )),
@@ -51,7 +51,7 @@ pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, Refusal> {
     let known = of.store.load().map_err(internal)?;
     let plan = Plan::new(text, &networks, of.leases.clock(), &known);
     let results = store(of, plan.claims());
-    if results.contains(&EffectResult::Down) {
+    if results.contains(&ClaimResult::Down) {
         return Err(internal("the lease database cannot be written"));
     }
     let imported = plan.done(results);
@@ -60,13 +60,13 @@ pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, Refusal> {
 }
 
 /// Stores claims, and then tells DHCP of those that were.
-fn store(of: &Operations, claims: Vec<Effect>) -> Vec<EffectResult> {
+fn store(of: &Operations, claims: Vec<Claim>) -> Vec<ClaimResult> {
     let results = of.store.claim_now(claims.clone());
     let mut server = of.leases.lock();
     for (claim, result) in claims.into_iter().zip(&results) {
-        if let (Effect::Claim { lease, .. }, EffectResult::Claimed) = (claim, result) {
+        if *result == ClaimResult::Stored {
             // One of a network that is served no more is kept on disk.
-            let _ = server.restore(lease);
+            let _ = server.restore(claim.lease);
         }
     }
     results

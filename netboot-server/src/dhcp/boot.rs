@@ -1,23 +1,71 @@
 //! What the boot policy says of a machine, in DHCP's terms.
 
+use std::sync::Arc;
+
+use netboot_dhcp::driver::BootPolicy;
 use netboot_dhcp::server::{Boot, ExtraOption, Firmware, NetworkId, Requester};
 use netboot_dhcp::value::{Arch, MessageType};
 use uuid::Uuid;
 
 use super::ipxe;
+use super::settings::Interfaces;
+use super::world::LastWorld;
 use crate::config::platform::Platform;
 use crate::config::{Circuit, Config, Mode, is_grub};
 use crate::identity::Identity;
+use crate::leases::LeaseTable;
 use crate::policy::{self, Decision, Origin, Reason, boot_file};
-use crate::telemetry::events::Kind;
+use crate::telemetry::Telemetry;
+use crate::telemetry::events::{Kind, Stage};
 use crate::world::{Machine, World};
 
+/// The boot policy as DHCP asks it.
+#[derive(Debug)]
+pub(super) struct Policy {
+    pub(super) worlds: LastWorld,
+    pub(super) leases: LeaseTable,
+    pub(super) identity: Identity,
+    pub(super) telemetry: Telemetry,
+    pub(super) interfaces: Arc<Interfaces>,
+}
+
+impl BootPolicy for Policy {
+    async fn boot(&self, requester: &Requester<'_>) -> Boot {
+        let world = self.worlds.get(self.leases.now());
+        let (boot, events) = decide(&self.identity, &world, requester);
+        self.telemetry
+            .emit(requester.mac(), self.received(requester, &boot));
+        for event in events {
+            self.telemetry.emit(requester.mac(), event);
+        }
+        boot
+    }
+}
+
+impl Policy {
+    /// The message, reported by the name that the machine has here.
+    fn received(&self, requester: &Requester<'_>, boot: &Boot) -> Kind {
+        let of = requester.transaction;
+        let names_it = of.request == MessageType::REQUEST;
+        let name = boot.host_name.as_ref().filter(|_| names_it);
+        Kind::Dhcp {
+            message: of.request,
+            interface: self.interfaces.name(of.interface),
+            address: of.address.filter(|_| !boot.silent),
+            host_name: name.or(of.host_name.as_ref()).cloned(),
+            boot_file: None,
+            refusal: None,
+            stage: match requester.firmware {
+                Firmware::PxeClient | Firmware::HttpClient | Firmware::UBoot => Stage::Firmware,
+                Firmware::Ipxe => Stage::Ipxe,
+                _ => Stage::System,
+            },
+        }
+    }
+}
+
 /// What a machine boots, and what of that is worth an event.
-pub(super) fn decide(
-    identity: &Identity,
-    world: &World,
-    requester: &Requester<'_>,
-) -> (Boot, Vec<Kind>) {
+fn decide(identity: &Identity, world: &World, requester: &Requester<'_>) -> (Boot, Vec<Kind>) {
     let machine = identity.saw(&machine(world.config(), requester));
     let decision = policy::decide(world, &machine);
     let mut events = Vec::new();

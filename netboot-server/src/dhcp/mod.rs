@@ -1,48 +1,38 @@
-//! DHCP: its logic on the networks of the configuration, one driver an interface.
+//! DHCP: the boot policy, the leases and the event stream as parameters of `netboot-dhcp`'s driver.
 
 mod boot;
-mod driver;
-mod frame;
 mod ipxe;
-pub(crate) mod links;
-mod listener;
 mod pools;
-mod probe;
 mod report;
-mod rogue;
-pub(crate) mod router_advert;
 mod settings;
-mod socket;
 mod world;
 
+use std::io;
+use std::net::UdpSocket;
 use std::sync::Arc;
+
+use netboot_dhcp::driver::{Driver, Listener};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::identity::Identity;
 use crate::leases::{LeaseStore, LeaseTable};
 use crate::telemetry::Telemetry;
-use crate::world::{World, Worlds};
-use pools::Pools;
+use crate::world::Worlds;
+use boot::Policy;
+use report::Reporter;
 use world::LastWorld;
 
-pub(crate) use driver::serve;
-pub(crate) use listener::Listener;
 pub(crate) use settings::{Interfaces, new_server};
 
-/// What the DHCP of every interface works with. Its clones work with the same.
+/// The DHCP of every interface. Its clones are the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Dhcp(Arc<Parts>);
-
-#[derive(Debug)]
-struct Parts {
+pub(crate) struct Dhcp {
+    driver: Driver<Policy, Arc<LeaseStore>>,
     leases: LeaseTable,
     store: Arc<LeaseStore>,
-    worlds: LastWorld,
-    identity: Identity,
-    telemetry: Telemetry,
     interfaces: Arc<Interfaces>,
-    pools: Pools,
 }
 
 impl Dhcp {
@@ -55,30 +45,46 @@ impl Dhcp {
         telemetry: Telemetry,
         interfaces: Arc<Interfaces>,
     ) -> Self {
-        Self(Arc::new(Parts {
+        let policy = Policy {
+            worlds: LastWorld::new(Arc::clone(&worlds)),
+            leases: leases.clone(),
+            identity: identity.clone(),
+            telemetry: telemetry.clone(),
+            interfaces: Arc::clone(&interfaces),
+        };
+        let reporter = Reporter::new(leases.clone(), worlds, identity, telemetry);
+        let driver = Driver::new(leases.shared().clone(), policy, Arc::clone(&store))
+            .announce_no_ipv6_router(true)
+            .observe(move |interface, event| reporter.report(interface, event));
+        Self {
+            driver,
             leases,
             store,
-            worlds: LastWorld::new(worlds),
-            identity,
-            telemetry,
             interfaces,
-            pools: Pools::default(),
-        }))
+        }
     }
 
-    /// The world as it was last looked at. Needs a runtime.
-    fn world(&self) -> Arc<World> {
-        self.0.worlds.get(self.0.leases.now())
+    /// Opens the sockets of an interface, but for one that was passed for the servers' port.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Driver::bind`].
+    pub(crate) fn bind(&self, interface: &str, passed: Option<UdpSocket>) -> io::Result<Listener> {
+        let number = self.interfaces.number(interface);
+        match passed {
+            Some(socket) => self.driver.bind_on(interface, number, socket),
+            None => self.driver.bind(interface, number),
+        }
     }
 
-    /// The DHCP logic's number of an interface.
-    pub(crate) fn interface(&self, name: &str) -> u32 {
-        self.0.interfaces.number(name)
+    /// Serves an interface until told to stop, or until it is gone.
+    pub(crate) async fn serve(&self, listener: Listener, stop: CancellationToken) {
+        self.driver.serve(listener, stop.cancelled_owned()).await;
     }
 
     /// The DHCP logic with its leases.
     pub(crate) fn leases(&self) -> &LeaseTable {
-        &self.0.leases
+        &self.leases
     }
 
     /// Changes to another configuration. Leases stay; those of networks that were not served before
@@ -88,7 +94,6 @@ impl Dhcp {
     ///
     /// Where the leases cannot be read, or the settings are not accepted; then nothing has changed.
     pub(crate) fn reconfigure(&self, config: &Config) -> Result<(), Failure> {
-        let parts = &self.0;
-        settings::reconfigure(&parts.leases, &parts.store, &parts.interfaces, config)
+        settings::reconfigure(&self.leases, &self.store, &self.interfaces, config)
     }
 }

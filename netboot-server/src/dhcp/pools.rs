@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use netboot_dhcp::server::{NetworkId, Usage};
 
-use super::Parts;
+use crate::leases::LeaseTable;
 use crate::telemetry::events::Kind;
 use crate::world::World;
 
@@ -49,16 +49,16 @@ impl Level {
 
 impl Pools {
     /// Looks, where enough leases were stored since the last look to have changed something, and
-    /// tells of each pool that has become nearly full, or full.
-    pub(super) fn look(&self, dhcp: &Parts, stored: usize) {
+    /// gives each pool that has become nearly full, or full.
+    pub(super) fn look(&self, leases: &LeaseTable, world: &World, stored: usize) -> Vec<Kind> {
+        let mut filled = Vec::new();
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.stored_since += stored as u64;
         if state.stored_since < state.step {
-            return;
+            return filled;
         }
-        let server = dhcp.leases.lock();
-        let pools: Vec<Usage> = server.usage(dhcp.leases.now()).collect();
-        drop(server);
+        let now = leases.now();
+        let pools: Vec<Usage> = leases.lock().usage(now).collect();
         let pools = || pools.iter().filter(|pool| pool.addresses > 0);
         // To look takes time with the addresses in use.
         let smallest = pools().map(|pool| pool.addresses).min();
@@ -70,17 +70,15 @@ impl Pools {
             let before = state.levels.entry(pool.network).or_default();
             let level = Level::of(*pool, *before);
             if level > *before {
-                let network = name_of(&dhcp.worlds.current(), pool.network);
-                let (taken, size) = (pool.in_use, pool.addresses);
-                let filled = Kind::PoolFillsUp {
-                    network,
-                    taken,
-                    size,
-                };
-                dhcp.telemetry.emit(None, filled);
+                filled.push(Kind::PoolFillsUp {
+                    network: name_of(world, pool.network),
+                    taken: pool.in_use,
+                    size: pool.addresses,
+                });
             }
             *before = level;
         }
+        filled
     }
 }
 

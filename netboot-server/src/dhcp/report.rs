@@ -1,94 +1,164 @@
-//! DHCP's steps in the event stream.
+//! What DHCP's driver reports: the event stream, metrics, and what is learned of machines.
 
-use std::io;
-use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use netboot_dhcp::MacAddr;
-use netboot_dhcp::server::{Outcome, Reply, Silence};
+use netboot_dhcp::driver::Event;
+use netboot_dhcp::server::{SilenceReason, Transaction};
+use netboot_dhcp::value::MessageType;
 
+use super::pools::Pools;
+use crate::identity::Identity;
+use crate::leases::LeaseTable;
 use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Kind, Stage};
+use crate::world::Worlds;
 
-/// A message came in.
-pub(super) fn request(telemetry: &Telemetry, interface: &str, outcome: &Outcome, stage: Stage) {
-    let of = outcome.transaction();
-    telemetry.emit(
-        of.hardware.mac(),
-        Kind::Dhcp {
+/// Takes the driver's events to where they belong.
+#[derive(Debug)]
+pub(super) struct Reporter {
+    leases: LeaseTable,
+    worlds: Arc<Worlds>,
+    identity: Identity,
+    telemetry: Telemetry,
+    pools: Pools,
+}
+
+impl Reporter {
+    pub(super) fn new(
+        leases: LeaseTable,
+        worlds: Arc<Worlds>,
+        identity: Identity,
+        telemetry: Telemetry,
+    ) -> Self {
+        Self {
+            leases,
+            worlds,
+            identity,
+            telemetry,
+            pools: Pools::default(),
+        }
+    }
+
+    pub(super) fn report(&self, interface: &str, event: &Event<'_>) {
+        let on = || interface.to_owned();
+        match *event {
+            Event::Received {
+                transaction,
+                firmware,
+                boot_server,
+            } => {
+                if firmware.is_none() {
+                    self.received(interface, transaction);
+                }
+                if boot_server {
+                    self.snoop(transaction);
+                }
+            }
+            Event::Malformed { error, .. } => {
+                self.telemetry.malformed("DHCP", || error.to_string());
+            }
+            Event::Silent { silence } => {
+                let of = &silence.transaction;
+                if silence.reason == SilenceReason::Proxy {
+                    self.snoop(of);
+                }
+                if silence.reason.is_fault() {
+                    self.ignored(interface, of, of.request, silence.reason.to_string());
+                } else {
+                    tracing::debug!("{}", event.line(interface));
+                }
+            }
+            Event::PolicyLate { transaction } => {
+                let why = "the boot policy does not answer in time".to_owned();
+                self.ignored(interface, transaction, transaction.request, why);
+            }
+            Event::Answered { reply, boot_file } => {
+                let of = &reply.transaction;
+                let answered = Kind::Dhcp {
+                    message: reply.kind,
+                    interface: on(),
+                    address: of.address,
+                    host_name: of.host_name.clone(),
+                    boot_file: boot_file.map(str::to_owned),
+                    refusal: reply.refusal.map(|refusal| refusal.to_string()),
+                    stage: Stage::Server,
+                };
+                self.emit(of.hardware.mac(), answered);
+            }
+            Event::Sent { reply, took } => self.telemetry.metrics().dhcp_replied(reply.kind, took),
+            Event::Unsent { reply, error } => {
+                let why = format!("it cannot be sent: {error}");
+                self.ignored(interface, &reply.transaction, reply.kind, why);
+            }
+            Event::Stored { claims } => {
+                let world = self.worlds.last();
+                for filled in self.pools.look(&self.leases, &world, claims) {
+                    self.emit(None, filled);
+                }
+            }
+            Event::AddressInUse { address } => {
+                let interface = on();
+                self.emit(None, Kind::AddressInUse { interface, address });
+            }
+            Event::OtherServer { server, machine } => {
+                let interface = on();
+                self.emit(machine, Kind::OtherServer { interface, server });
+            }
+            Event::Overheard {
+                kind,
+                address,
+                machine,
+                ..
+            } => {
+                if kind == MessageType::ACK && !address.is_unspecified() {
+                    self.identity.snooped().note(address, machine);
+                }
+            }
+            Event::Trouble { what, .. } if what.is_lasting() => {
+                tracing::warn!("{}", event.line(interface));
+            }
+            _ => tracing::debug!("{}", event.line(interface)),
+        }
+    }
+
+    /// A message that the boot policy has no part in; the others it reports by their machines' names.
+    fn received(&self, interface: &str, of: &Transaction) {
+        let received = Kind::Dhcp {
             message: of.request,
             interface: interface.to_owned(),
             address: of.address,
             host_name: of.host_name.clone(),
             boot_file: None,
             refusal: None,
-            stage,
-        },
-    );
-}
-
-/// A reply goes out.
-pub(super) fn reply(
-    telemetry: &Telemetry,
-    interface: &str,
-    reply: &Reply,
-    boot_file: Option<String>,
-) {
-    let of = &reply.transaction;
-    telemetry.emit(
-        of.hardware.mac(),
-        Kind::Dhcp {
-            message: reply.kind,
-            interface: interface.to_owned(),
-            address: of.address,
-            host_name: of.host_name.clone(),
-            boot_file,
-            refusal: reply.refusal.map(|refusal| refusal.to_string()),
-            stage: Stage::Server,
-        },
-    );
-}
-
-/// A reply of which that was told could not be sent.
-pub(super) fn unsent(telemetry: &Telemetry, interface: &str, reply: &Reply, error: &io::Error) {
-    telemetry.emit(
-        reply.transaction.hardware.mac(),
-        Kind::DhcpIgnored {
-            message: reply.kind,
-            interface: interface.to_owned(),
-            why: format!("it cannot be sent: {error}"),
-        },
-    );
-}
-
-/// There is no answer.
-pub(super) fn silence(telemetry: &Telemetry, interface: &str, silence: &Silence) {
-    if !silence.reason.is_fault() {
-        tracing::debug!("{}", silence.line(interface));
-        return;
+            stage: Stage::System,
+        };
+        self.emit(of.hardware.mac(), received);
     }
-    telemetry.emit(
-        silence.transaction.hardware.mac(),
-        Kind::DhcpIgnored {
-            message: silence.transaction.request,
+
+    fn ignored(&self, interface: &str, of: &Transaction, message: MessageType, why: String) {
+        let ignored = Kind::DhcpIgnored {
+            message,
             interface: interface.to_owned(),
-            why: silence.reason.to_string(),
-        },
-    );
-}
+            why,
+        };
+        self.emit(of.hardware.mac(), ignored);
+    }
 
-/// Another server gives addresses on the same network.
-pub(super) fn rogue_server(
-    telemetry: &Telemetry,
-    interface: &str,
-    server: Ipv4Addr,
-    machine: Option<MacAddr>,
-) {
-    let interface = interface.to_owned();
-    telemetry.emit(machine, Kind::OtherServer { interface, server });
-}
+    /// Learns who has which address from what a machine says to another server, or to a boot server.
+    fn snoop(&self, of: &Transaction) {
+        let Some(machine) = of.hardware.mac() else {
+            return;
+        };
+        if of.request == MessageType::REQUEST {
+            self.identity.requests(machine);
+        }
+        if let Some(address) = of.address {
+            self.identity.snooped().note(address, machine);
+        }
+    }
 
-/// An address of a range answered a probe.
-pub(super) fn in_use(telemetry: &Telemetry, interface: &str, address: Ipv4Addr) {
-    let interface = interface.to_owned();
-    telemetry.emit(None, Kind::AddressInUse { interface, address });
+    fn emit(&self, machine: Option<MacAddr>, kind: Kind) {
+        self.telemetry.emit(machine, kind);
+    }
 }

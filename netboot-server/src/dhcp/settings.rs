@@ -81,6 +81,13 @@ impl Interfaces {
         });
         u32::try_from(at).unwrap_or(u32::MAX)
     }
+
+    /// The name of the interface with this number; empty where there is none.
+    pub(super) fn name(&self, number: u32) -> String {
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = usize::try_from(number).ok().and_then(|at| names.get(at));
+        name.cloned().unwrap_or_default()
+    }
 }
 
 /// What the DHCP logic is told. Whatever it would refuse is refused, with its place, where the
@@ -90,8 +97,6 @@ fn settings(config: &Config, interfaces: &Interfaces, begun: Timestamp) -> Setti
     settings.server_port = config.ports.dhcp.get();
     settings.client_port = config.ports.dhcp_client.get();
     settings.boot_server_port = config.ports.boot_server.get();
-    // Which networks want it is the driver's to know.
-    settings.probe = config.networks.iter().any(|network| network.probe);
     // By then every lease has ended that the database cannot know.
     let longest = config.networks.iter().map(lease_time).max();
     settings.adopt_until = begun.after(longest.unwrap_or_default());
@@ -125,6 +130,7 @@ fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network)
         config::Mode::Proxy => Mode::Proxy,
     };
     network.authoritative = from.authoritative;
+    network.probe = from.probe;
     network.offer_delay_ms = u32::try_from(from.reply_delay.as_millis()).unwrap_or(u32::MAX);
     // Who is known is for the boot policy to say: machines are, too, by UUID and circuit.
     network.allow = Allow::Any;

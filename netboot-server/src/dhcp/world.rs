@@ -43,9 +43,4 @@ impl LastWorld {
         }
         self.worlds.last()
     }
-
-    /// The world as it is now. Blocks.
-    pub(super) fn current(&self) -> Arc<World> {
-        self.worlds.current()
-    }
 }

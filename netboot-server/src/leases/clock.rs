@@ -2,11 +2,11 @@
 //! was started, and from then on what has passed. So a clock that is set neither ends a lease nor
 //! lengthens it, whether a server runs meanwhile or not.
 
-use netboot_dhcp::Timestamp;
+use netboot_dhcp::{Timestamp, driver};
 use nix::time::{ClockId, clock_gettime};
 
 /// A clock that only goes on.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Clock {
     /// The time when the host had been up for nothing.
     zero: Timestamp,
@@ -59,6 +59,12 @@ impl Clock {
 
     fn host_ahead_ms(&self) -> i64 {
         ahead_ms(wall(), self.now())
+    }
+}
+
+impl driver::Clock for Clock {
+    fn now(&self) -> Timestamp {
+        Self::now(self)
     }
 }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netboot_dhcp::Timestamp;
-use netboot_dhcp::server::{Effect, EffectResult, Lease};
+use netboot_dhcp::server::{Claim, ClaimResult, Lease};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 
 use super::storage::Storage;
@@ -123,16 +123,16 @@ impl LeaseFile {
         leases.map_err(|why| self.failed("reading", why))
     }
 
-    /// Stores claims in order, whole, and on the disk when this returns. Every claim is answered; an
-    /// effect that is no claim is [`EffectResult::Down`]. Blocks.
+    /// Stores claims in order, whole, and on the disk when this returns. Every claim is answered.
+    /// Blocks.
     ///
     /// # Errors
     ///
     /// Where nothing can be written; then nothing was. The next call tries anew.
     pub(crate) fn claim<'c>(
         &self,
-        claims: impl Iterator<Item = &'c Effect>,
-    ) -> Result<Vec<EffectResult>, Failure> {
+        claims: impl Iterator<Item = &'c Claim>,
+    ) -> Result<Vec<ClaimResult>, Failure> {
         let stored = self
             .database()
             .and_then(|database| store(&database, claims).map_err(|why| shown(&why)));
@@ -342,35 +342,28 @@ fn read_about(database: &Database, key: &str) -> Result<Option<u64>, redb::Error
 
 fn store<'c>(
     database: &Database,
-    claims: impl Iterator<Item = &'c Effect>,
-) -> Result<Vec<EffectResult>, redb::Error> {
+    claims: impl Iterator<Item = &'c Claim>,
+) -> Result<Vec<ClaimResult>, redb::Error> {
     let transaction = database.begin_write()?;
     let mut results = Vec::new();
     {
         let mut table = transaction.open_table(LEASES)?;
         for claim in claims {
-            let Effect::Claim {
-                expected_version,
-                lease,
-            } = claim
-            else {
-                results.push(EffectResult::Down);
-                continue;
-            };
+            let lease = &claim.lease;
             let key = (lease.network.0, lease.address.to_bits());
             let stored: Option<Lease> = table
                 .get(key)?
                 .and_then(|value| serde_json::from_slice(value.value()).ok());
-            if stored.as_ref().map_or(0, |stored| stored.version) != *expected_version {
-                results.push(EffectResult::Lost { current: stored });
+            if stored.as_ref().map_or(0, |stored| stored.version) != claim.expected_version {
+                results.push(ClaimResult::Lost { current: stored });
                 continue;
             }
             let Ok(value) = serde_json::to_vec(lease) else {
-                results.push(EffectResult::Down);
+                results.push(ClaimResult::Down);
                 continue;
             };
             table.insert(key, value.as_slice())?;
-            results.push(EffectResult::Claimed);
+            results.push(ClaimResult::Stored);
         }
     }
     transaction.commit()?;

@@ -19,7 +19,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use netboot_dhcp::Timestamp;
-use netboot_dhcp::server::{Effect, EffectResult, Lease};
+use netboot_dhcp::driver;
+use netboot_dhcp::server::{Claim, ClaimResult, Lease};
+use tokio::sync::oneshot;
 
 use crate::failure::Failure;
 use crate::telemetry::metrics::Metrics;
@@ -42,8 +44,8 @@ pub(crate) struct LeaseStore {
 
 /// Claims, and who is told how they went.
 struct Job {
-    claims: Vec<Effect>,
-    then: Box<dyn FnOnce(Vec<EffectResult>) + Send>,
+    claims: Vec<Claim>,
+    then: Box<dyn FnOnce(Vec<ClaimResult>) + Send>,
 }
 
 impl LeaseStore {
@@ -83,13 +85,9 @@ impl LeaseStore {
         self.file.load()
     }
 
-    /// Stores claims, and says how each went when that is on the disk; an effect that is no claim is
-    /// [`EffectResult::Down`]. `then` runs on the writer's thread.
-    pub(crate) fn claim(
-        &self,
-        claims: Vec<Effect>,
-        then: impl FnOnce(Vec<EffectResult>) + Send + 'static,
-    ) {
+    /// Stores claims, and says how each went when that is on the disk. `then` runs on the writer's
+    /// thread.
+    fn submit(&self, claims: Vec<Claim>, then: impl FnOnce(Vec<ClaimResult>) + Send + 'static) {
         let then = Box::new(then);
         let job = Job { claims, then };
         let jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,14 +101,26 @@ impl LeaseStore {
         }
     }
 
-    /// As [`LeaseStore::claim`], and waits for it. Blocks.
-    pub(crate) fn claim_now(&self, claims: Vec<Effect>) -> Vec<EffectResult> {
+    /// Stores claims, and says how each went when that is on the disk. Blocks.
+    pub(crate) fn claim_now(&self, claims: Vec<Claim>) -> Vec<ClaimResult> {
         let (told, stored) = mpsc::sync_channel(1);
-        self.claim(claims, move |results| {
+        self.submit(claims, move |results| {
             let _ = told.send(results);
         });
         // The writer answers every job.
         stored.recv().unwrap_or_default()
+    }
+}
+
+impl driver::LeaseStore for LeaseStore {
+    async fn claim(&self, claims: Vec<Claim>) -> Vec<ClaimResult> {
+        let (told, stored) = oneshot::channel();
+        self.submit(claims, move |results| {
+            // Nobody waits where the interface is served no more.
+            let _ = told.send(results);
+        });
+        // The writer answers every job.
+        stored.await.unwrap_or_default()
     }
 }
 
@@ -126,7 +136,7 @@ impl Drop for LeaseStore {
 
 impl Job {
     fn fail(self) {
-        let results = self.claims.iter().map(|_| EffectResult::Down).collect();
+        let results = self.claims.iter().map(|_| ClaimResult::Down).collect();
         (self.then)(results);
     }
 }

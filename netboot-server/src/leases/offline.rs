@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use netboot_dhcp::Timestamp;
-use netboot_dhcp::server::{Effect, EffectResult, Lease, LeaseState, NetworkId, Subnet};
+use netboot_dhcp::server::{Claim, ClaimResult, Lease, LeaseState, NetworkId, Subnet};
 
 use serde_json::{Value, json};
 
@@ -50,7 +50,7 @@ pub fn remove(path: &Path, address: Ipv4Addr) -> Result<Option<Lease>, Failure> 
         return Ok(None);
     };
     let ended = ended(&lease, now);
-    file.claim(std::iter::once(&claim(ended)))?;
+    file.claim(std::iter::once(&Claim::new(ended)))?;
     Ok(Some(lease))
 }
 
@@ -108,18 +108,18 @@ impl Plan {
     }
 
     /// The claims to store, in order.
-    pub(crate) fn claims(&self) -> Vec<Effect> {
-        self.0.taken.iter().cloned().map(claim).collect()
+    pub(crate) fn claims(&self) -> Vec<Claim> {
+        self.0.taken.iter().cloned().map(Claim::new).collect()
     }
 
     /// What came of it, by how each claim went. A second line for an address finds the first one's
     /// version.
-    pub(crate) fn done(self, results: Vec<EffectResult>) -> Imported {
+    pub(crate) fn done(self, results: Vec<ClaimResult>) -> Imported {
         let mut results = results.into_iter();
         let mut imported = self.0;
         imported
             .taken
-            .retain(|_| results.next() == Some(EffectResult::Claimed));
+            .retain(|_| results.next() == Some(ClaimResult::Stored));
         imported
     }
 }
@@ -148,14 +148,6 @@ pub(crate) fn ended(lease: &Lease, now: Timestamp) -> Lease {
     ended.updated = now;
     ended.version = lease.version.saturating_add(1);
     ended
-}
-
-/// The claim that replaces the version before.
-pub(crate) fn claim(lease: Lease) -> Effect {
-    Effect::Claim {
-        expected_version: lease.version.saturating_sub(1),
-        lease,
-    }
 }
 
 fn open(path: &Path) -> Result<(LeaseFile, Vec<Lease>), Failure> {

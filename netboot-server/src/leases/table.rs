@@ -1,8 +1,9 @@
 //! The leases as DHCP has them in memory, and who holds an address.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::MutexGuard;
 
+use netboot_dhcp::driver::SharedServer;
 use netboot_dhcp::server::{ClientKey, Server};
 use netboot_dhcp::{MacAddr, Timestamp};
 
@@ -11,33 +12,35 @@ use super::clock::Clock;
 /// The DHCP logic, which holds the leases, with the clock that they are counted by. Its clones are
 /// of the same one.
 #[derive(Debug, Clone)]
-pub(crate) struct LeaseTable(Arc<Inner>);
-
-#[derive(Debug)]
-struct Inner {
-    server: Mutex<Server>,
+pub(crate) struct LeaseTable {
+    server: SharedServer,
     clock: Clock,
 }
 
 impl LeaseTable {
     pub(crate) fn new(server: Server, clock: Clock) -> Self {
-        let server = Mutex::new(server);
-        Self(Arc::new(Inner { server, clock }))
+        let server = SharedServer::with_clock(server, clock);
+        Self { server, clock }
+    }
+
+    /// The DHCP logic as its driver shares it.
+    pub(crate) fn shared(&self) -> &SharedServer {
+        &self.server
     }
 
     /// The DHCP logic; held for one message, never across a wait.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Server> {
-        self.0.server.lock().unwrap_or_else(PoisonError::into_inner)
+        self.server.lock()
     }
 
     /// The clock that leases are counted by.
     pub(crate) fn clock(&self) -> &Clock {
-        &self.0.clock
+        &self.clock
     }
 
     /// Now, by that clock.
     pub(crate) fn now(&self) -> Timestamp {
-        self.0.clock.now()
+        self.clock.now()
     }
 
     /// The machine that holds the lease of an address now.

@@ -15,7 +15,7 @@ use crate::boot_files::BootFiles;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::http::Listener;
-use crate::{dhcp, http, tftp};
+use crate::{http, tftp};
 
 /// Something that listens. Two that are equal are the same one before and after a reload.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +44,7 @@ pub(super) enum BindError {
 
 /// An endpoint that is bound and does not serve yet.
 pub(super) enum Bound {
-    Dhcp(Box<dhcp::Listener>),
+    Dhcp(Box<netboot_dhcp::driver::Listener>),
     Tftp(Box<TftpServer<tftp::Files>>),
     Http(Listener),
     Https(Listener),
@@ -58,7 +58,7 @@ impl Bound {
         let telemetry = with.telemetry;
         let api = |access| Arc::new(Api::new(Arc::clone(&with.operations), access));
         match self {
-            Self::Dhcp(listener) => dhcp::serve(*listener, with.dhcp, stop).await,
+            Self::Dhcp(listener) => with.dhcp.serve(*listener, stop).await,
             Self::Tftp(server) => {
                 if let Err(error) = server.serve(stop.cancelled_owned()).await {
                     tracing::error!("TFTP stopped: {error}");
@@ -126,13 +126,9 @@ impl Endpoint {
     pub(super) fn bind(&self, with: &Answers, inherited: &Inherited) -> Result<Bound, BindError> {
         let bound = match self {
             Self::Dhcp { interface, port } => {
-                let number = with.dhcp.interface(interface);
                 let passed = inherited.on_interface(interface, *port).transpose();
                 passed
-                    .and_then(|passed| {
-                        let dhcp = with.dhcp.leases().lock();
-                        dhcp::Listener::bind(interface, number, *port, passed, &dhcp)
-                    })
+                    .and_then(|passed| with.dhcp.bind(interface, passed))
                     .map(|listener| Bound::Dhcp(Box::new(listener)))
             }
             Self::Tftp(address) => bind_tftp(*address, &with.files, inherited)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use netboot_dhcp::driver::LinkChanges;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -12,7 +13,6 @@ use tokio_util::task::TaskTracker;
 use super::endpoint::{BindError, Bound, Endpoint};
 use super::{Answers, Inherited};
 use crate::config::Config;
-use crate::dhcp::links::Changes;
 use crate::failure::Failure;
 
 /// How often an endpoint is tried again that waits for something else than an interface or address.
@@ -157,7 +157,7 @@ impl Task {
 
     /// Tries again until it can be bound; `None` where it is told to stop first.
     async fn wait(&self) -> Result<Option<Bound>, Failure> {
-        let changes = Changes::open();
+        let changes = LinkChanges::open();
         loop {
             match self.endpoint.bind(&self.with, &self.inherited) {
                 Ok(bound) => return Ok(Some(bound)),

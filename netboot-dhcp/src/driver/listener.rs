@@ -4,22 +4,23 @@ use std::ffi::c_uint;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
-use netboot_dhcp::server::{Destination, Link, Mode, Network, Reply, Server};
 use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 
+use super::event::{Event, Trouble};
 use super::frame::Frames;
+use super::port::Port;
 use super::probe::Probes;
 use super::rogue::Sniffer;
-use super::socket::Port;
-use crate::dhcp::links;
-use crate::dhcp::router_advert::NoRouter;
+use super::router_advert::NoRouter;
+use super::{Observer, SharedServer, links};
+use crate::server::{Destination, Link, Mode, Network, Reply, Server};
 
-/// The sockets of one interface.
+/// The sockets of one interface, bound.
 #[derive(Debug)]
-pub(crate) struct Listener {
+pub struct Listener {
     pub(super) interface: String,
-    /// Its number in the DHCP logic's terms.
+    /// Its number in the settings.
     pub(super) number: u32,
     /// The system's number; an interface that is made anew under the same name has another, and
     /// these sockets hear nothing from it.
@@ -27,8 +28,7 @@ pub(crate) struct Listener {
     pub(super) servers: Port,
     /// Where PXE clients ask a boot server, and its number.
     pub(super) boot_servers: Option<(u16, Port)>,
-    /// These need `CAP_NET_RAW`. Without it replies are broadcast, addresses are not probed, other
-    /// servers not heard, and iPXE waits for an IPv6 router as it does elsewhere.
+    /// These need `CAP_NET_RAW`.
     frames: Option<Frames>,
     pub(super) no_router: Option<NoRouter>,
     pub(super) sniffer: Option<Sniffer>,
@@ -36,52 +36,56 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Takes the socket that was passed for the servers' port, else binds it, and binds the boot
-    /// servers' port.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` where there is no such interface, `EADDRNOTAVAIL` where none has the server's address, and those of the socket calls. That the boot servers' port is taken is one in proxy
-    /// mode only.
-    pub(crate) fn bind(
+    /// As [`Driver::bind`](super::Driver::bind) and [`Driver::bind_on`](super::Driver::bind_on).
+    pub(super) fn bind(
         interface: &str,
         number: u32,
-        port: u16,
         passed: Option<UdpSocket>,
-        dhcp: &Server,
+        shared: &SharedServer,
+        announces_no_router: bool,
+        observer: &Observer,
     ) -> io::Result<Self> {
         let index = if_nametoindex(interface)?;
-        let network = network(dhcp, number);
-        if network.is_some_and(|network| !links::have(network.server)) {
+        let server = shared.lock();
+        let settings = server.settings();
+        let ports = (
+            settings.server_port,
+            settings.client_port,
+            settings.boot_server_port,
+        );
+        let network = network(&server, number).map(|network| (network.server, network.mode));
+        drop(server);
+        let (server_port, client_port, boot_server_port) = ports;
+        if network.is_some_and(|(own, _)| !links::have(own)) {
             return Err(Errno::EADDRNOTAVAIL.into());
         }
-        let settings = dhcp.settings();
+        let trouble = |what, error: &io::Error| {
+            observer(interface, &Event::Trouble { what, error });
+        };
         let servers = match passed {
             Some(socket) => Port::on(socket.into(), interface)?,
-            None => Port::bind(interface, port)?,
+            None => Port::bind(interface, server_port)?,
         };
-        let boot_servers = match Port::bind(interface, settings.boot_server_port) {
-            Ok(bound) => Some((settings.boot_server_port, bound)),
-            Err(error) if network.is_some_and(|network| network.mode == Mode::Proxy) => {
+        let boot_servers = match Port::bind(interface, boot_server_port) {
+            Ok(bound) => Some((boot_server_port, bound)),
+            Err(error) if network.is_some_and(|(_, mode)| mode == Mode::Proxy) => {
                 return Err(error);
             }
             Err(error) => {
-                tracing::warn!(
-                    "DHCP on {interface}: port {} is not served: {error}; boot ROMs that ask there get no answer",
-                    settings.boot_server_port
-                );
+                trouble(Trouble::BootServerPort(boot_server_port), &error);
                 None
             }
         };
-        let frames = Frames::open(interface);
-        if let Err(error) = &frames {
-            tracing::warn!("DHCP on {interface}: raw sockets cannot be opened: {error}");
-        }
+        let without = |what| move |error| trouble(what, &error);
+        let frames = Frames::open(interface).map_err(without(Trouble::Frames));
+        let sniffer = Sniffer::open(interface, client_port).map_err(without(Trouble::OtherServers));
+        let probes = Probes::open(interface).map_err(without(Trouble::Probes));
+        let no_router = announces_no_router.then(|| NoRouter::open(interface).ok());
         Ok(Self {
             frames: frames.ok().flatten(),
-            no_router: NoRouter::open(interface).ok(),
-            sniffer: Sniffer::open(interface, settings.client_port).ok(),
-            probes: Probes::open(interface).ok(),
+            no_router: no_router.flatten(),
+            sniffer: sniffer.ok(),
+            probes: probes.ok(),
             interface: interface.to_owned(),
             number,
             index,
@@ -90,27 +94,35 @@ impl Listener {
         })
     }
 
+    /// The name of its interface.
+    #[must_use]
+    pub fn interface(&self) -> &str {
+        &self.interface
+    }
+
     /// Whether the interface is still the one that was bound, and the host has the server's address.
-    pub(super) fn is_there(&self, dhcp: &Server) -> bool {
+    pub(super) fn is_there(&self, shared: &SharedServer) -> bool {
         let same = if_nametoindex(self.interface.as_str()) == Ok(self.index);
-        let addressed = self
-            .network(dhcp)
-            .is_none_or(|network| links::have(network.server));
-        same && addressed
+        let own = self.network(&shared.lock()).map(|network| network.server);
+        same && own.is_none_or(links::have)
     }
 
     /// The network on this interface.
-    pub(super) fn network<'d>(&self, dhcp: &'d Server) -> Option<&'d Network> {
-        network(dhcp, self.number)
+    pub(super) fn network<'d>(&self, server: &'d Server) -> Option<&'d Network> {
+        network(server, self.number)
     }
 
     /// Sends replies, and gives each that could not be sent with the reason.
-    pub(super) async fn send(&self, replies: &[&Reply]) -> Vec<(usize, io::Error)> {
+    pub(super) async fn send(
+        &self,
+        replies: &[&Reply],
+        observer: &Observer,
+    ) -> Vec<(usize, io::Error)> {
         let mut failed = Vec::new();
         let mut rest: Vec<(usize, &Reply)> = replies
             .iter()
             .enumerate()
-            .filter_map(|(at, reply)| (!self.send_frame(reply)).then_some((at, *reply)))
+            .filter_map(|(at, reply)| (!self.send_frame(reply, observer)).then_some((at, *reply)))
             .collect();
         while let Some((_, first)) = rest.first() {
             let way = |reply: &Reply| (reply.source_port, reply.source);
@@ -127,7 +139,7 @@ impl Listener {
     }
 
     /// Whether it was sent to a client that has no address yet, and is done with.
-    fn send_frame(&self, reply: &Reply) -> bool {
+    fn send_frame(&self, reply: &Reply, observer: &Observer) -> bool {
         let Destination::Unbound { address, hardware } = reply.destination else {
             return false;
         };
@@ -138,7 +150,8 @@ impl Listener {
         match frames.send(from, address, machine, &reply.bytes) {
             Ok(()) => true,
             Err(error) => {
-                tracing::debug!("{machine} is answered by broadcast: {error}");
+                let (what, error) = (Trouble::Frame(machine), &error);
+                observer(&self.interface, &Event::Trouble { what, error });
                 false
             }
         }
@@ -152,13 +165,13 @@ impl Listener {
     }
 }
 
-fn network(dhcp: &Server, number: u32) -> Option<&Network> {
-    let mut networks = dhcp.settings().networks.iter();
+fn network(server: &Server, number: u32) -> Option<&Network> {
+    let mut networks = server.settings().networks.iter();
     networks.find(|network| network.link == Link::Interface(number))
 }
 
 /// Whether an address is one by which this server is known.
-pub(super) fn is_own(dhcp: &Server, address: Ipv4Addr) -> bool {
-    let mut networks = dhcp.settings().networks.iter();
+pub(super) fn is_own(server: &Server, address: Ipv4Addr) -> bool {
+    let mut networks = server.settings().networks.iter();
     networks.any(|network| network.server == address)
 }

@@ -8,9 +8,9 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use netboot_dhcp::MacAddr;
-use netboot_dhcp::value::{MessageType, key};
-use netboot_dhcp::wire::{BOOTREPLY, MessageView};
+use crate::MacAddr;
+use crate::value::{MessageType, key};
+use crate::wire::{BOOTREPLY, MessageView};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::net::UdpSocket;
 

@@ -7,6 +7,7 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
 
+use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{
     AddressFamily, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, socket,
@@ -18,18 +19,18 @@ const GROUPS: u32 = 0x1 | 0x10;
 
 /// Changes of interfaces and of their IPv4 addresses.
 #[derive(Debug)]
-pub(crate) struct Changes {
+pub struct LinkChanges {
     /// Of netlink; tokio waits for any datagram socket alike.
     socket: UdpSocket,
 }
 
-impl Changes {
-    /// Changes from now on.
+impl LinkChanges {
+    /// Changes from now on. Has to be called within a tokio runtime that has I/O enabled.
     ///
     /// # Errors
     ///
     /// Those of the socket calls.
-    pub(crate) fn open() -> io::Result<Self> {
+    pub fn open() -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let netlink = socket(
             AddressFamily::Netlink,
@@ -43,7 +44,7 @@ impl Changes {
     }
 
     /// Waits for a change. Cancel-safe.
-    pub(crate) async fn next(&self) {
+    pub async fn next(&self) {
         let mut bytes = [0; 4096];
         loop {
             let ready = self.socket.readable().await;
@@ -59,8 +60,16 @@ impl Changes {
     }
 }
 
+/// Whether an interface or its address is not there, and may yet come.
+pub(super) fn is_missing(error: &io::Error) -> bool {
+    let missing = [Errno::ENODEV, Errno::ENXIO, Errno::EADDRNOTAVAIL];
+    missing
+        .map(|errno| Some(errno as i32))
+        .contains(&error.raw_os_error())
+}
+
 /// Whether one of the host's interfaces has the address now.
-pub(crate) fn have(address: Ipv4Addr) -> bool {
+pub(super) fn have(address: Ipv4Addr) -> bool {
     getifaddrs().is_ok_and(|mut all| {
         all.any(|one| {
             let own = one.address.as_ref().and_then(|own| own.as_sockaddr_in());

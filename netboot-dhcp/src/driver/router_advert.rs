@@ -9,7 +9,7 @@
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};
 
-use netboot_dhcp::MacAddr;
+use crate::MacAddr;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// Type 134, code 0; the checksum is the system's to fill in. Hop limit, flags, router lifetime,
@@ -20,7 +20,7 @@ const HOP_LIMIT: u32 = 255;
 
 /// Tells machines on one interface that there is no IPv6 router.
 #[derive(Debug)]
-pub(crate) struct NoRouter {
+pub(super) struct NoRouter {
     socket: Socket,
 }
 
@@ -30,7 +30,7 @@ impl NoRouter {
     /// # Errors
     ///
     /// Without `CAP_NET_RAW`, or where the system has no IPv6.
-    pub(crate) fn open(interface: &str) -> io::Result<Self> {
+    pub(super) fn open(interface: &str) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV6, Type::RAW, Some(Protocol::ICMPV6))?;
         socket.bind_device(Some(interface.as_bytes()))?;
         socket.set_unicast_hops_v6(HOP_LIMIT)?;
@@ -43,7 +43,7 @@ impl NoRouter {
     /// # Errors
     ///
     /// Those of the socket call. Nothing depends on it: the machine only waits.
-    pub(crate) fn tell(&self, machine: MacAddr) -> io::Result<()> {
+    pub(super) fn send(&self, machine: MacAddr) -> io::Result<()> {
         let to = SocketAddrV6::new(link_local(machine), 0, 0, 0);
         self.socket.send_to(&ADVERTISEMENT, &SockAddr::from(to))?;
         Ok(())
