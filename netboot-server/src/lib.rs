@@ -19,5 +19,9 @@ pub mod telemetry;
 mod tftp;
 pub mod world;
 
+pub use boot_http::route;
 pub use failure::{Chain, Failure};
-pub use service::{Inherited, Service, control_socket};
+pub use service::{Inherited, Service, ServiceBuilder, control_socket};
+
+// Crates whose types are in what is public here.
+pub use {bytes, jiff, serde_json, uuid};

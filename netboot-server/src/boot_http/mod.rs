@@ -3,6 +3,7 @@
 mod access_log;
 mod path;
 mod refusal;
+pub mod route;
 
 use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +13,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use hyper::body::Incoming;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::http::request;
+use hyper::{Method, Request, Response, StatusCode, header};
 use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, FileRef, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -30,6 +32,7 @@ use crate::world::programs::Digests;
 use access_log::AccessLog;
 use path::normal_path;
 use refusal::Refusal;
+use route::Routes;
 
 /// The URLs of the boot network. Its clones are the same ones.
 #[derive(Debug, Clone)]
@@ -41,20 +44,23 @@ struct Parts {
     installs: InstallReports,
     downloads: Arc<Downloads>,
     digests: Digests,
+    routes: Routes,
 }
 
 impl BootSite {
-    /// Shows in `downloads` which files are going out.
+    /// Shows in `downloads` which files are going out. Routes are asked before what is here.
     pub(crate) fn new(
         files: BootFiles,
         installs: InstallReports,
         downloads: Arc<Downloads>,
+        routes: Routes,
     ) -> Self {
         Self(Arc::new(Parts {
             files,
             installs,
             downloads,
             digests: Digests::default(),
+            routes,
         }))
     }
 }
@@ -114,8 +120,9 @@ impl http::Handler for BootSite {
     ) -> Response<Body> {
         #[expect(clippy::disallowed_methods, reason = "a request takes real time")]
         let began = Instant::now();
-        let query = request.uri().query().unwrap_or_default();
-        let claim = UrlClaim::new(request.uri().path(), query);
+        let (head, body) = request.into_parts();
+        let query = head.uri.query().unwrap_or_default();
+        let claim = UrlClaim::new(head.uri.path(), query);
         let seen = ends.machine(self.0.files.identity());
         let client = ends.client.ip().to_canonical();
         let log = |path: &str| AccessLog {
@@ -125,7 +132,7 @@ impl http::Handler for BootSite {
             path: shown(path),
             began,
         };
-        let (log, found) = match normal_path(request.uri().path()) {
+        let (log, response) = match normal_path(head.uri.path()) {
             Ok(path) => {
                 let asker = Asker {
                     client,
@@ -135,27 +142,67 @@ impl http::Handler for BootSite {
                     claim: &claim,
                     path: &path,
                 };
-                let found = find_by(request.method(), self, &asker, query).await;
-                (log(&path), found)
+                let response = match self.0.routes.of(&path) {
+                    Some(route) => by_route(self, &asker, route, &head, body).await,
+                    None => by_entity(self, &asker, &head, query).await,
+                };
+                (log(&path), response)
             }
             Err(why) => {
                 let refusal = Refusal::new(StatusCode::BAD_REQUEST, why);
-                (log(request.uri().path()), Err(refusal))
+                (log(head.uri.path()), Err(refusal))
             }
         };
-        let response = found.and_then(|entity| {
-            http::respond(entity, request.method(), request.headers())
-                .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
-        });
         match response {
             Ok(response) => log.answered(response, &self.0.downloads),
             Err(refusal) => {
-                let response = refusal.response(request.method());
+                let response = refusal.response(&head.method);
                 log.refused(refusal);
                 response
             }
         }
     }
+}
+
+/// The answer of a route that was added.
+async fn by_route(
+    site: &BootSite,
+    asker: &Asker<'_>,
+    route: &dyn route::Answer,
+    head: &request::Parts,
+    body: Incoming,
+) -> Result<Response<Body>, Refusal> {
+    let request = route::Request {
+        method: head.method.clone(),
+        path: asker.path.to_owned(),
+        query: head.uri.query().unwrap_or_default().to_owned(),
+        headers: head.headers.clone(),
+        body: route::whole(body).await?,
+        client: asker.client,
+        machine: asker.seen,
+        secure: asker.secure,
+        world: site.0.files.worlds().last(),
+    };
+    let mut response = route.answer(request).await;
+    if head.method == Method::HEAD {
+        let length = response.body().left().into();
+        let headers = response.headers_mut();
+        headers.entry(header::CONTENT_LENGTH).or_insert(length);
+        *response.body_mut() = Body::bytes("");
+    }
+    Ok(response)
+}
+
+/// The entity that a URL names here.
+async fn by_entity(
+    site: &BootSite,
+    asker: &Asker<'_>,
+    head: &request::Parts,
+    query: &str,
+) -> Result<Response<Body>, Refusal> {
+    let entity = find_by(&head.method, site, asker, query).await?;
+    http::respond(entity, &head.method, &head.headers)
+        .map_err(|error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
 }
 
 async fn find_by(

@@ -20,8 +20,8 @@ use super::transfer::Transfer;
 /// such piece is in memory for each download.
 const PIECE: usize = 256 << 10;
 
-/// The body of a response.
-pub(crate) struct Body {
+/// The body of a response. Its length is known before it goes out.
+pub struct Body {
     source: Source,
     left: u64,
     transfer: Arc<Transfer>,
@@ -44,13 +44,16 @@ struct Part {
 
 impl Body {
     /// Bytes in memory.
-    pub(crate) fn bytes(bytes: impl Into<Bytes>) -> Self {
+    #[must_use]
+    pub fn bytes(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         Self::of(bytes.len() as u64, Source::Bytes(bytes))
     }
 
-    /// So many bytes of a file from an offset on.
-    pub(super) fn file(file: File, offset: u64, length: u64) -> Self {
+    /// So many bytes of a file from an offset on. They go out without being in memory; where the file
+    /// is shorter, the connection is cut.
+    #[must_use]
+    pub fn file(file: File, offset: u64, length: u64) -> Self {
         let part = Part {
             file: Arc::new(file),
             offset,

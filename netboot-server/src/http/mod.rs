@@ -38,7 +38,7 @@ use listener::Accepted;
 use pace::Paced;
 use sendfile::{Due, SendfileStream};
 
-pub(crate) use body::Body;
+pub use body::Body;
 pub(crate) use downloads::{Download, Downloads};
 pub(crate) use encoding::compress;
 pub(crate) use entity::{Content, Entity, etag, media_type, respond};

@@ -7,7 +7,7 @@ use netboot_ipxe::LocalDisk;
 use super::decision::{Boot, Program};
 use super::reason::{Layer, Reason};
 use crate::config::{Allow, DhcpOption, Group, LocalBoot, Network, Target, Then, Unknown};
-use crate::world::{Machine, World};
+use crate::world::{Boots, Choice, Machine, World};
 
 /// What has a say about a machine, the first before the second.
 pub(super) struct Layers<'w> {
@@ -210,6 +210,17 @@ impl<'w> Layers<'w> {
         let mut options: Vec<_> = kept.chain(own).cloned().collect();
         options.sort_by_key(|option| option.code);
         options
+    }
+}
+
+/// What a policy in code chose.
+pub(super) fn chosen(world: &World, choice: Choice, reasons: &mut Vec<Reason>) -> Boot {
+    reasons.push(Reason::Chosen(choice.why));
+    match choice.boots {
+        Boots::Image(name) => image(world, &name, reasons),
+        Boots::Menu => Boot::Menu,
+        Boots::Local => Boot::Local,
+        Boots::Nothing => Boot::Nothing,
     }
 }
 

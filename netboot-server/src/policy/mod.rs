@@ -2,7 +2,8 @@
 //!
 //! [`decide`] is pure. DHCP's boot file, TFTP's names, the scripts over HTTP, the menu and
 //! `netboot explain` all come from it, and every decision carries its reasons. What a target says
-//! wins over its group, that over its network, and that over the default.
+//! wins over its group, that over its network, and that over the default; what the [`Policy`] of a
+//! program that embeds the server says of what a machine boots wins over all of them.
 
 mod decision;
 mod file;
@@ -11,13 +12,15 @@ mod origin;
 mod reason;
 
 use crate::world::{Machine, World};
-use layers::Layers;
+use layers::{Layers, chosen};
 
 pub use decision::{Boot, Decision, Program};
 pub(crate) use file::identity;
 pub use file::{boot_file, second_stage, served_to};
 pub use origin::Origin;
 pub use reason::{Layer, Reason};
+
+pub use crate::world::{Choice, Policy};
 
 /// What the machine boots.
 #[must_use]
@@ -35,10 +38,12 @@ pub fn decide(world: &World, machine: &Machine) -> Decision {
     });
     let layers = Layers::of(world, machine, found.map(|(_, target, _)| target));
     let allowed = layers.allows(&mut reasons);
-    let (boot, install) = if allowed {
-        layers.boot(world, &mut reasons)
-    } else {
+    let (boot, install) = if !allowed {
         (Boot::Nothing, None)
+    } else if let Some(choice) = world.choice(machine) {
+        (chosen(world, choice, &mut reasons), None)
+    } else {
+        layers.boot(world, &mut reasons)
     };
     let program = match boot {
         Boot::Nothing => Program::None,
@@ -184,6 +189,34 @@ mod tests {
             let decision = decide(&world, &machine(STRANGER, Arch(arch)));
             assert_eq!(decision.program, program, "architecture {arch}");
         }
+    }
+
+    #[test]
+    fn a_policy_in_code_is_asked_before_the_configuration_and_says_why() {
+        let policy = |world: &World, machine: &Machine| match world.find(machine) {
+            Some(_) => None,
+            None if machine.mac == Some(STRANGER) => Some(Choice::image(
+                "debian".parse().ok()?,
+                "its memory is to be tested",
+            )),
+            None => Some(Choice::nothing("it is not in the inventory")),
+        };
+        let more = "[netboot.menu]\nunknown = \"local\"";
+        let world = world(more, vec![debian()], Programs::from(["ipxe.efi"])).with_policy(policy);
+        let decision = decide(&world, &machine(STRANGER, Arch::X64_UEFI));
+        assert_eq!(
+            decision.to_string(),
+            "image debian @3: no target has its MAC address; the policy in code has it so: its \
+             memory is to be tested; ipxe.efi is for x64 UEFI"
+        );
+        let other = decide(
+            &world,
+            &machine(MacAddr([2, 0, 0, 0, 0, 9]), Arch::X64_UEFI),
+        );
+        assert_eq!((other.boot, other.program), (Boot::Nothing, Program::None));
+        // What it leaves to the configuration is as it was.
+        let target = decide(&world, &machine(PLAIN, Arch::X64_UEFI));
+        assert_eq!(target.boot, Boot::Menu);
     }
 
     #[test]

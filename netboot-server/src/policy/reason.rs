@@ -28,6 +28,8 @@ pub enum Reason {
     NoMac,
     /// The network serves targets only.
     OnlyKnown(String),
+    /// A policy in code says so, for this reason.
+    Chosen(String),
     /// What `menu.unknown` says.
     UnknownMachine(Unknown),
     /// An image is to be installed, and the machine has not reported that it is.
@@ -138,6 +140,7 @@ impl fmt::Display for Reason {
                     "network {network} serves targets only (allow = \"known\")"
                 )
             }
+            Self::Chosen(why) => write!(f, "the policy in code has it so: {why}"),
             Self::UnknownMachine(unknown) => {
                 let what = match unknown {
                     Unknown::Menu => "the menu",

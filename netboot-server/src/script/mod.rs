@@ -136,10 +136,7 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<St
         },
         Boot::MissingImage(name) => missing(world, name).script(again)?,
         Boot::Local => decision.local.script(again)?,
-        Boot::Nothing => nothing(decision).script(Ending::Exit {
-            status: 1,
-            wait_ms: 5_000,
-        })?,
+        Boot::Nothing => return nothing(decision),
     };
     script.render()
 }
@@ -180,11 +177,22 @@ fn for_itself(name: &ImageName) -> Notice {
     .line("On the server: netboot leases; beside another DHCP server, identify = \"neighbour\"")
 }
 
-fn nothing(decision: &Decision) -> Notice {
+fn nothing(decision: &Decision) -> Result<String, RenderError> {
     let notice = Notice::new("This server has nothing to boot for this machine.");
+    let render = |notice: Notice| {
+        let exit = Ending::Exit {
+            status: 1,
+            wait_ms: 5_000,
+        };
+        notice.script(exit).and_then(|script| script.render())
+    };
     let why = decision.reasons.last();
-    why.into_iter()
-        .fold(notice, |notice, why| notice.line(format!("Why: {why}.")))
+    let with_why = why.map(|why| render(notice.clone().line(format!("Why: {why}."))));
+    // A reason may hold what a script cannot: that of a policy in code is anybody's text.
+    match with_why {
+        Some(Ok(script)) => Ok(script),
+        _ => render(notice),
+    }
 }
 
 fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {

@@ -4,8 +4,9 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::task::JoinError;
 
+use super::Core;
+use super::builder::Reread;
 use super::listeners::Listeners;
-use super::{Core, Reread};
 use crate::config::{Config, Problems};
 use crate::failure::Failure;
 use crate::world::certificate;
@@ -19,7 +20,7 @@ impl Core {
     ///
     /// What is wrong; then everything is as it was. Both are told in the log, too.
     pub(super) fn reload(&self) -> Result<Problems, Problems> {
-        let (config, mut problems) = match self.reread.get() {
+        let (config, mut problems) = match &self.reread {
             Some(Reread(reread)) => reread(),
             None => (None, not_from_files()),
         };

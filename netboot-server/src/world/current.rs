@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use netboot_image::{Revision, Store, StoreError};
 
-use super::World;
+use super::{OwnPolicy, World};
 use crate::config::Config;
 use crate::failure::{Chain, Failure};
 use crate::world::installs::{InstallStore, Stamp};
@@ -42,7 +42,7 @@ impl Worlds {
     /// # Errors
     ///
     /// Where the image store cannot be made or read.
-    pub fn new(config: Arc<Config>) -> Result<Self, Failure> {
+    pub(crate) fn new(config: Arc<Config>, own_policy: Option<OwnPolicy>) -> Result<Self, Failure> {
         let dir = config.images_dir();
         let failed = |error: StoreError| {
             Failure::new(
@@ -70,6 +70,7 @@ impl Worlds {
         let mut world = World::new(config, Vec::new(), programs);
         world.read_images(&store).map_err(failed)?;
         world.installs = installs.read();
+        world.own_policy = own_policy;
         world.number = 1;
         Ok(Self {
             store,
@@ -95,9 +96,19 @@ impl Worlds {
 
     /// Changes to another configuration with the same state folder; images and install states stay.
     pub(crate) fn reconfigure(&self, config: Arc<Config>) {
+        self.exchange(Some(config));
+    }
+
+    /// Changes to a world in which all is as it was, so that everything is decided anew.
+    pub(crate) fn renew(&self) {
+        self.exchange(None);
+    }
+
+    fn exchange(&self, config: Option<Arc<Config>>) {
         // Held, so that no look puts the old configuration back.
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let old = self.last();
+        let config = config.unwrap_or_else(|| Arc::clone(&old.config));
         let programs = Programs::scan(&self.programs_dir, &config.program_dirs);
         seen.programs = programs.scanned();
         let mut world = World::new(config, Vec::new(), programs);
@@ -105,6 +116,7 @@ impl Worlds {
         world.images.clone_from(&old.images);
         world.broken.clone_from(&old.broken);
         world.installs.clone_from(&old.installs);
+        world.own_policy.clone_from(&old.own_policy);
         self.put(world);
     }
 
@@ -165,6 +177,7 @@ impl Worlds {
             world.broken.push(Chain(&error).to_string());
         }
         world.installs = self.installs.read();
+        world.own_policy.clone_from(&old.own_policy);
         // The folders that the new programs were found in.
         *seen = Seen {
             programs: world.programs.scanned(),
@@ -197,7 +210,7 @@ mod tests {
         let (config, problems) =
             load_text("test", &text, false, &Flags::default(), &Host::default());
         let config = config.unwrap_or_else(|| panic!("{problems}"));
-        Worlds::new(config.into()).expect("a store")
+        Worlds::new(config.into(), None).expect("a store")
     }
 
     /// Adds an image as another process does, by a store of its own.

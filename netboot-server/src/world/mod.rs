@@ -1,5 +1,5 @@
-//! The world that decisions are made in: configuration, images, boot programs and install states, as
-//! they were at one moment.
+//! The world that decisions are made in: configuration, images, boot programs, install states and the
+//! policy of a program that embeds the server, as they were at one moment.
 //!
 //! A [`World`] never changes; what changes is which one is [`Worlds::current`]. It is numbered, so
 //! that what was made from it can be known to be stale.
@@ -9,6 +9,7 @@ mod current;
 pub mod installs;
 mod machine;
 mod missing;
+mod own_policy;
 pub mod programs;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ use crate::world::programs::Programs;
 
 pub use current::Worlds;
 pub use machine::{KnownBy, Machine};
+pub(crate) use own_policy::{Boots, OwnPolicy};
+pub use own_policy::{Choice, Policy};
 
 /// Configuration, images, boot programs and install states at one moment.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub struct World {
     broken: Vec<String>,
     programs: Programs,
     installs: Result<Installs, Failure>,
+    own_policy: Option<OwnPolicy>,
 }
 
 impl World {
@@ -66,6 +70,7 @@ impl World {
             broken: Vec::new(),
             programs,
             installs: Ok(Installs::default()),
+            own_policy: None,
             config,
         }
     }
@@ -75,6 +80,13 @@ impl World {
     #[must_use]
     pub fn with_installs(mut self, installs: Result<Installs, Failure>) -> Self {
         self.installs = installs;
+        self
+    }
+
+    /// The same world, in which this policy is asked before the configuration.
+    #[must_use]
+    pub fn with_policy(mut self, policy: impl Policy) -> Self {
+        self.own_policy = Some(OwnPolicy::new(policy));
         self
     }
 
@@ -154,6 +166,12 @@ impl World {
         };
         let (index, by) = by_mac().or_else(by_uuid).or_else(by_circuit)?;
         Some((index, self.config.targets.get(index)?, by))
+    }
+
+    /// What the program that embeds the server has the machine boot; `None` where that is the
+    /// configuration's to say.
+    pub(crate) fn choice(&self, machine: &Machine) -> Option<Choice> {
+        self.own_policy.as_ref()?.choose(self, machine)
     }
 
     /// The network that an address is in, by its position in the configuration.

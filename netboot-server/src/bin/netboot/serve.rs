@@ -43,9 +43,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         let mut end_signals = EndSignals::listen();
         let mut hang_ups = signal(SignalKind::hangup()).ok();
         let at = at.clone();
-        let mut service = Service::start_with(config, inherited)
-            .await?
-            .reread_by(move || at.load());
+        let mut service = Service::builder(config)
+            .inherited(inherited)
+            .reread_by(move || at.load())
+            .start()
+            .await?;
         let mut known = problems;
         service.worlds().current().warn(&mut known);
         known.iter().for_each(Problem::log);

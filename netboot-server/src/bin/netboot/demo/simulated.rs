@@ -131,7 +131,7 @@ async fn start(scratch: &Path) -> Result<(Service, Config), Failure> {
     let mut tried = 1;
     loop {
         let config = configure(scratch)?;
-        match Service::start(config.clone()).await {
+        match Service::builder(config.clone()).start().await {
             Ok(service) => return Ok((service, config)),
             Err(failure) if tried == TRIES => return Err(failure),
             Err(_) => tried += 1,

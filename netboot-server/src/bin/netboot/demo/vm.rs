@@ -59,7 +59,7 @@ pub(super) fn run(firmware: Firmware, arguments: &Arguments) -> Result<(), Failu
     // Made inside, so that its threads are inside too; what is spawned on it runs on them.
     let runtime = namespace.run(crate::runtime)?;
     let service = runtime
-        .block_on(runtime.spawn(Service::start(config)))
+        .block_on(runtime.spawn(Service::builder(config).start()))
         .map_err(|error| {
             Failure::new("starting the service", error, "report this as a defect")
         })??;

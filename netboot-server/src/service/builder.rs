@@ -1,0 +1,205 @@
+//! How a service is put together: which part gets what, and what an embedder adds.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, Weak};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::listeners::Listeners;
+use super::{Answers, Core, Inherited, Service, reload};
+use crate::admin::Operations;
+use crate::boot_files::BootFiles;
+use crate::boot_http::BootSite;
+use crate::boot_http::route::{Route, Routes};
+use crate::config::{Config, Problems};
+use crate::dhcp::{self, Dhcp};
+use crate::failure::Failure;
+use crate::http::Downloads;
+use crate::identity::Identity;
+use crate::leases::{Beginning, LeaseFile, LeaseStore, LeaseTable};
+use crate::script::cache::Scripts;
+use crate::telemetry::events::Kind;
+use crate::telemetry::{Telemetry, host_time};
+use crate::world::certificate::{self, Certificate};
+use crate::world::installs::{InstallReports, Secret};
+use crate::world::{OwnPolicy, Policy, Worlds};
+
+/// What a [`Service`] is to run by. [`Service::builder`] begins it.
+#[derive(Debug)]
+#[must_use = "it is started by `start`"]
+pub struct ServiceBuilder {
+    config: Config,
+    inherited: Inherited,
+    reread: Option<Reread>,
+    policy: Option<OwnPolicy>,
+    routes: Routes,
+}
+
+/// Reads the configuration again.
+pub(super) struct Reread(pub(super) Box<dyn Fn() -> (Option<Config>, Problems) + Send + Sync>);
+
+impl fmt::Debug for Reread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reread")
+    }
+}
+
+impl ServiceBuilder {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            config,
+            inherited: Inherited::default(),
+            reread: None,
+            policy: None,
+            routes: Routes::default(),
+        }
+    }
+
+    /// Listens on sockets that a service manager has bound, where it has.
+    pub fn inherited(mut self, inherited: Inherited) -> Self {
+        self.inherited = inherited;
+        self
+    }
+
+    /// Has each reload read the configuration by this; without it, none is possible.
+    pub fn reread_by(
+        mut self,
+        reread: impl Fn() -> (Option<Config>, Problems) + Send + Sync + 'static,
+    ) -> Self {
+        self.reread = Some(Reread(Box::new(reread)));
+        self
+    }
+
+    /// Asks this policy what a machine boots, before the configuration is asked.
+    pub fn policy(mut self, policy: impl Policy) -> Self {
+        self.policy = Some(OwnPolicy::new(policy));
+        self
+    }
+
+    /// Answers HTTP at and below this path by a route of the embedder's, in place of what this server
+    /// has there. Of several the one of the longest path is asked. It is on the boot network, where
+    /// any machine may ask it; the transport's limits hold for it.
+    pub fn route(mut self, path: &str, route: impl Route) -> Self {
+        self.routes.add(path, route);
+        self
+    }
+
+    /// Opens the state folder and the lease database, binds every socket that can be bound, and
+    /// serves. What an interface is missing for is waited for in the background.
+    ///
+    /// # Errors
+    ///
+    /// Where the state cannot be opened, a port is taken or not permitted. Nothing is left running
+    /// then.
+    pub async fn start(self) -> Result<Service, Failure> {
+        let Self {
+            config,
+            inherited,
+            reread,
+            policy,
+            routes,
+        } = self;
+        let config = Arc::new(config);
+        let worlds = Arc::new(Worlds::new(Arc::clone(&config), policy)?);
+        let telemetry = Telemetry::default();
+        let (file, stored, beginning) = LeaseFile::open(&config.leases_file())?;
+        report_beginning(&telemetry, beginning, &config);
+        let clock = file.clock(&stored);
+        let interfaces = Arc::new(dhcp::Interfaces::default());
+        let server = dhcp::new_server(&config, &interfaces, file.begun(), stored)?;
+        let leases = LeaseTable::new(server, clock);
+        let store = Arc::new(LeaseStore::new(file, Arc::clone(telemetry.metrics()))?);
+        let identity = Identity::new(leases.clone());
+        let certificate = Arc::new(Certificate::default());
+        certificate.put(certificate::read(config.tls.as_ref())?);
+        let secret = Arc::new(Secret::open(&config.state_dir)?);
+        let scripts = Arc::new(Scripts::new(Arc::clone(&secret)));
+        scripts.keep_menu_file(&worlds.current());
+        let installs = InstallReports::new(Arc::clone(&worlds), secret, telemetry.clone());
+        let downloads = Arc::<Downloads>::default();
+        let files = BootFiles::new(
+            Arc::clone(&worlds),
+            identity.clone(),
+            scripts,
+            telemetry.clone(),
+        );
+        let site = BootSite::new(
+            files.clone(),
+            installs.clone(),
+            Arc::clone(&downloads),
+            routes,
+        );
+        let dhcp = Dhcp::new(
+            leases.clone(),
+            Arc::clone(&store),
+            Arc::clone(&worlds),
+            identity,
+            telemetry.clone(),
+            interfaces,
+        );
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let (failing, failed) = mpsc::channel(1);
+        let listeners = Listeners::new(tasks.clone(), stop.clone(), failing, inherited);
+        let core = Arc::new_cyclic(|core: &Weak<Core>| {
+            let (of_endpoints, of_reload) = (core.clone(), core.clone());
+            let operations = Operations {
+                worlds: Arc::clone(&worlds),
+                telemetry: telemetry.clone(),
+                leases,
+                store,
+                downloads,
+                installs,
+                started: host_time(),
+                endpoints: Box::new(move || {
+                    let core = of_endpoints.upgrade();
+                    core.map(|core| core.endpoints()).unwrap_or_default()
+                }),
+                reload: Box::new(move || match of_reload.upgrade() {
+                    Some(core) => core.reload(),
+                    None => Err(reload::stopping()),
+                }),
+            };
+            Core {
+                worlds,
+                answers: Answers {
+                    dhcp,
+                    files,
+                    site: Arc::new(site),
+                    operations: Arc::new(operations),
+                    certificate,
+                    telemetry,
+                },
+                listeners: Mutex::new(listeners),
+                reread,
+            }
+        });
+        let mut listeners = core.listeners();
+        let wanted = listeners.wanted(&config);
+        let prepared = listeners.prepare(&wanted, &core.answers)?;
+        listeners.switch(&wanted, prepared, &core.answers);
+        drop(listeners);
+        Ok(Service {
+            core,
+            tasks,
+            failed,
+            guard: stop.drop_guard(),
+        })
+    }
+}
+
+fn report_beginning(telemetry: &Telemetry, beginning: Beginning, config: &Config) {
+    match beginning {
+        Beginning::Known => {}
+        Beginning::New => tracing::info!(
+            "{}: a new lease database, without any lease",
+            config.leases_file().display()
+        ),
+        Beginning::Damaged { aside, why } => {
+            let aside = aside.display().to_string();
+            telemetry.emit(None, Kind::LeasesSetAside { aside, why });
+        }
+    }
+}
