@@ -223,7 +223,7 @@ fn u_boot_boots_by_the_configuration_that_is_its_own() {
 }
 
 /// `pxe_get` of U-Boot's `cmd/pxe.c`: the MAC address, the address by eight digits and by less and
-/// less of them, then the defaults.
+/// less of them, then the defaults. U-Boot 2025.01 was seen to ask so.
 #[test]
 fn u_boot_asks_by_less_and_less_of_its_address_behind_its_mac_address() {
     let mut target = target("debian");

@@ -17,8 +17,8 @@ use crate::world::{KnownBy, Machine};
 /// address, which is asked for before it, but those for the starts of addresses and `default`.
 ///
 /// An address is answered to who has it, so nobody's word is taken for it. Who is answered by MAC
-/// address does not come to it: it is for U-Boot that knows no MAC address, and for PXELINUX on a
-/// card that is no Ethernet's.
+/// address does not come to it: it is for PXELINUX on a card that is no Ethernet's, which asks by
+/// another number than `01-`. U-Boot without a MAC address has no network either.
 #[must_use]
 pub fn served_to(asker: IpAddr, programs: &Programs, path: &str) -> Option<Served> {
     let folder = path.trim_start_matches('/').rsplit_once('/');
