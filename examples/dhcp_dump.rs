@@ -4,17 +4,15 @@
 
 use clap::Parser;
 use etherparse::{SlicedPacket, TransportSlice};
-use netboot_dhcp::Seconds;
-use netboot_dhcp::value::{ClasslessRoute, Enterprise, Key, Value, ipxe, key};
-use netboot_dhcp::wire::{Encoding, Message, MessageView, OptionCode, RawOption};
+use netboot_dhcp::wire::{Encoding, Message, MessageView};
 use pcap_parser::traits::PcapNGPacketBlock as _;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 use serde_json::{Value as Json, json};
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 /// The longest frame that is read.
@@ -129,161 +127,20 @@ fn dump(bytes: &[u8]) -> Json {
     encoding.min_len = bytes.len();
     let mut encoded = Vec::new();
     let result = Message::from(&view).encode(&encoding, &mut encoded);
-    json!({
+    let mut dumped = json!({
         "ok": true,
         "error": result.err().map(|error| error.to_string()),
-        "xid": format!("{:08x}", view.xid()),
-        "chaddr": view.hardware().to_string(),
-        "yiaddr": view.yiaddr(),
-        "siaddr": view.siaddr(),
-        "sname": view.server_name().map(|name| name.escape_ascii().to_string()),
-        "file": view.boot_file().map(|name| name.escape_ascii().to_string()),
-        "options": view.options().map(|item| match item {
-            Ok(option) => dump_option(&option),
-            Err(error) => json!({ "error": error.to_string() }),
-        }).collect::<Vec<_>>(),
         "reencoded": hex(&encoded),
-    })
-}
-
-fn dump_option(option: &RawOption<'_>) -> Json {
-    let value = typed(option.code, option.data).transpose();
-    let (value, error) = match value {
-        Ok(value) => (value, None),
-        Err(error) => (None, Some(error)),
-    };
-    json!({
-        "code": option.code.0,
-        "name": option.code.name(),
-        "raw": hex(option.data),
-        "value": value,
-        "error": error,
-    })
-}
-
-const ADDRESS: [Key<Ipv4Addr>; 6] = [
-    key::SUBNET_MASK,
-    key::SWAP_SERVER,
-    key::BROADCAST_ADDRESS,
-    key::ROUTER_REQUEST,
-    key::REQUESTED_ADDRESS,
-    key::SERVER_ID,
-];
-const ADDRESSES: [Key<Vec<Ipv4Addr>>; 9] = [
-    key::ROUTERS,
-    key::TIME_SERVERS,
-    key::NAME_SERVERS,
-    key::DNS_SERVERS,
-    key::LOG_SERVERS,
-    key::NTP_SERVERS,
-    key::NETBIOS_NAME_SERVERS,
-    key::SMTP_SERVERS,
-    key::TFTP_SERVER_ADDRESS,
-];
-const TEXT: [Key<netboot_dhcp::value::Text>; 10] = [
-    key::HOST_NAME,
-    key::DOMAIN_NAME,
-    key::ROOT_PATH,
-    key::NIS_DOMAIN,
-    key::MESSAGE,
-    key::TFTP_SERVER_NAME,
-    key::BOOT_FILE_NAME,
-    key::PXELINUX_CONFIG,
-    key::PXELINUX_PATH_PREFIX,
-    key::WPAD,
-];
-const TIME: [Key<Seconds>; 5] = [
-    key::LEASE_TIME,
-    key::RENEWAL_TIME,
-    key::REBINDING_TIME,
-    key::IPV6_ONLY_PREFERRED,
-    key::PXELINUX_REBOOT_TIME,
-];
-
-/// The option's bytes as the value that its code has, where this program shows its type.
-fn typed(code: OptionCode, data: &[u8]) -> Option<Result<Json, String>> {
-    let shown = in_list(&ADDRESS, code, data, |address| json!(address))
-        .or_else(|| in_list(&ADDRESSES, code, data, |addresses| json!(addresses)))
-        .or_else(|| in_list(&TEXT, code, data, text))
-        .or_else(|| in_list(&TIME, code, data, |time| json!(time.0)));
-    if shown.is_some() {
-        return shown;
+    });
+    // Its names wherever they stand, in a header field or an option.
+    let name = |name: Option<Cow<'_, [u8]>>| name.map(|name| name.escape_ascii().to_string());
+    let names = json!({ "sname": name(view.server_name()), "file": name(view.boot_file()) });
+    for part in [serde_json::to_value(view).unwrap_or_else(fault), names] {
+        if let (Json::Object(dumped), Json::Object(part)) = (&mut dumped, part) {
+            dumped.extend(part);
+        }
     }
-    Some(match code {
-        OptionCode::TIME_OFFSET => show(key::TIME_OFFSET, data, |offset| json!(offset)),
-        OptionCode::INTERFACE_MTU => show(key::INTERFACE_MTU, data, |mtu| json!(mtu)),
-        OptionCode::MESSAGE_TYPE => show(key::MESSAGE_TYPE, data, text),
-        OptionCode::MAX_MESSAGE_SIZE => show(key::MAX_MESSAGE_SIZE, data, |size| json!(size)),
-        OptionCode::PARAMETER_LIST => show(key::PARAMETER_LIST, data, |list| {
-            json!(list.0.iter().map(|code| code.0).collect::<Vec<_>>())
-        }),
-        OptionCode::VENDOR_CLASS => show(key::VENDOR_CLASS, data, |class| {
-            json!(class.0.escape_ascii().to_string())
-        }),
-        OptionCode::CLIENT_ID => show(key::CLIENT_ID, data, text),
-        OptionCode::USER_CLASS => show(key::USER_CLASS, data, |class| {
-            let classes = class.classes().map(|one| one.escape_ascii().to_string());
-            json!(classes.collect::<Vec<_>>())
-        }),
-        OptionCode::CLIENT_ARCH => show(key::CLIENT_ARCH, data, |archs| {
-            json!(archs.iter().map(|arch| arch.0).collect::<Vec<_>>())
-        }),
-        OptionCode::CLIENT_NDI => show(key::CLIENT_NDI, data, |interface| {
-            json!([interface.kind, interface.major, interface.minor])
-        }),
-        OptionCode::MACHINE_ID => show(key::MACHINE_ID, data, text),
-        OptionCode::DOMAIN_SEARCH => show(key::DOMAIN_SEARCH, data, |names| {
-            json!(names.iter().collect::<Vec<_>>())
-        }),
-        OptionCode::CLASSLESS_ROUTES => show(key::CLASSLESS_ROUTES, data, routes),
-        OptionCode::MS_CLASSLESS_ROUTES => show(key::MS_CLASSLESS_ROUTES, data, routes),
-        OptionCode::VI_VENDOR_CLASS => show(key::VI_VENDOR_CLASS, data, enterprises),
-        OptionCode::VI_VENDOR_SPECIFIC => show(key::VI_VENDOR_SPECIFIC, data, enterprises),
-        OptionCode::VENDOR_SPECIFIC => show(key::VENDOR_SPECIFIC, data, sub_options),
-        OptionCode::RELAY_AGENT => show(key::RELAY_AGENT, data, sub_options),
-        OptionCode::IPXE => show(key::IPXE, data, |options| {
-            let features = ipxe::features(&options).filter_map(ipxe::feature);
-            let features = features.collect::<Vec<_>>();
-            json!({ "features": features, "sub_options": sub_options(options) })
-        }),
-        _ => return None,
-    })
-}
-
-fn in_list<T: Value>(
-    keys: &[Key<T>],
-    code: OptionCode,
-    data: &[u8],
-    json: impl FnOnce(T) -> Json,
-) -> Option<Result<Json, String>> {
-    let key = keys.iter().find(|key| key.code() == code)?;
-    Some(show(*key, data, json))
-}
-
-fn show<T: Value>(_key: Key<T>, data: &[u8], json: impl FnOnce(T) -> Json) -> Result<Json, String> {
-    T::decode(data).map(json).map_err(|error| error.to_string())
-}
-
-fn text(value: impl Display) -> Json {
-    json!(value.to_string())
-}
-
-fn routes(routes: Vec<ClasslessRoute>) -> Json {
-    let text =
-        |one: ClasslessRoute| format!("{}/{} by {}", one.destination(), one.prefix(), one.router());
-    json!(routes.into_iter().map(text).collect::<Vec<_>>())
-}
-
-fn enterprises(parts: Vec<Enterprise>) -> Json {
-    let parts = parts.iter();
-    parts
-        .map(|part| json!([part.number(), hex(part.data())]))
-        .collect()
-}
-
-fn sub_options(options: netboot_dhcp::value::SubOptions) -> Json {
-    let pairs = options.iter().map(|(code, data)| json!([code, hex(data)]));
-    pairs.collect()
+    dumped
 }
 
 fn hex(bytes: &[u8]) -> String {

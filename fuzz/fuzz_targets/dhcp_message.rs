@@ -11,6 +11,9 @@ fuzz_target!(|data: &[u8]| {
     };
     read_header(&view);
     read_values(&view);
+    let text = view.to_string();
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'));
+    let _ = format!("{view:?}");
     let mut out = Vec::new();
     let encoding = Encoding::default();
     match Message::from(&view).encode(&encoding, &mut out) {

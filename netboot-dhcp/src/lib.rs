@@ -9,7 +9,6 @@ pub mod client;
 #[cfg(all(feature = "tokio", target_os = "linux"))]
 pub mod driver;
 mod hardware;
-#[cfg(feature = "serde")]
 mod hex;
 pub mod server;
 mod time;

@@ -1,6 +1,7 @@
 //! Who a client is: client identifier (61), machine UUID (97) and network driver interface (94).
 
 use super::{Value, ValueError, exactly};
+use crate::hex::Hex;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::fmt;
@@ -101,7 +102,7 @@ impl fmt::Display for MachineId {
                 };
                 write!(f, "{separator}{byte:02x}")
             }),
-            Self::Other(bytes) => bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::Other(bytes) => Hex(bytes).fmt(f),
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Option codes with the type of their value.
 
+use super::shown::{Show, Shown, ipxe_options};
 use super::{
     AddressPair, Arch, Authentication, ClasslessRoute, ClientId, DomainSearch, Enterprise,
     MachineId, MessageType, NetworkInterface, Parameters, ReadError, SubOptions, Text, UserClass,
-    Value, VendorClass,
+    Value, ValueError, VendorClass,
 };
 use crate::Seconds;
 use crate::wire::OptionCode;
@@ -56,6 +57,15 @@ impl<T: Value> Key<T> {
             cause,
         })
     }
+
+    fn show<'a>(
+        self,
+        occurrences: impl Iterator<Item = &'a [u8]>,
+        show: impl FnOnce(&T) -> Shown,
+    ) -> Option<Result<Shown, ReadError>> {
+        let value = self.read(occurrences).transpose()?;
+        Some(value.map(|value| show(&value)))
+    }
 }
 
 impl<T> Clone for Key<T> {
@@ -78,7 +88,30 @@ macro_rules! keys {
             #[doc = $text]
             pub const $name: Key<$type> = Key::new(OptionCode::$name);
         )*
+
+        /// The value in an option's occurrences, where the type of its code is known.
+        fn typed<'a>(
+            code: OptionCode,
+            occurrences: impl Iterator<Item = &'a [u8]>,
+        ) -> Option<Result<Shown, ReadError>> {
+            match code {
+                $(OptionCode::$name => $name.show(occurrences, Show::show),)*
+                _ => None,
+            }
+        }
     };
+}
+
+/// The value in an option's occurrences, to be shown; `None` where the type of its code is not known.
+pub(crate) fn show<'a>(
+    code: OptionCode,
+    occurrences: impl Iterator<Item = &'a [u8]>,
+) -> Option<Result<Shown, ValueError>> {
+    let shown = match code {
+        OptionCode::IPXE => IPXE.show(occurrences, ipxe_options),
+        _ => typed(code, occurrences),
+    };
+    shown.map(|shown| shown.map_err(|error| error.cause))
 }
 
 keys! {

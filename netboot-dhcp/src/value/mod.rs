@@ -3,7 +3,7 @@
 //! A [`Key<T>`] is an option code with the type of its value; [`key`] has those of network boot. An
 //! option that this crate does not know gets a key of the caller's own, and a type of the caller's
 //! own by implementing [`Value`]. The bytes of every option remain at hand untyped, by
-//! [`MessageView::raw`](crate::wire::MessageView::option).
+//! [`MessageView::raw`](crate::wire::MessageView::raw).
 
 pub mod agent;
 mod arch;
@@ -19,6 +19,7 @@ mod plain;
 pub mod pxe;
 pub mod raspberry_pi;
 mod route;
+mod shown;
 mod sub;
 
 pub use arch::Arch;
@@ -32,6 +33,8 @@ pub use message_type::MessageType;
 pub use plain::{Parameters, Text};
 pub use route::{AddressPair, ClasslessRoute};
 pub use sub::{SubOptions, SubOptionsError};
+
+pub(crate) use shown::Shown;
 
 use crate::wire::OptionCode;
 use alloc::vec::Vec;

@@ -9,7 +9,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::Ipv4Addr;
 
-/// A DHCP message: the fields of RFC 2131 section 2 under their names there, and the options.
+/// A DHCP message: the fields of RFC 2131 section 2 under their names there, and the options. It is
+/// displayed and serialized as [`MessageView`] is.
 ///
 /// ```
 /// use netboot_dhcp::wire::{Message, OptionCode};
@@ -22,7 +23,7 @@ use core::net::Ipv4Addr;
 /// assert_eq!(Message::decode(&packet)?, discover);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message {
     /// Message direction: 1 from a client, 2 from a server.
     pub op: u8,

@@ -9,6 +9,7 @@ mod encode;
 mod message;
 mod option;
 mod options;
+mod summary;
 mod tlv;
 mod view;
 

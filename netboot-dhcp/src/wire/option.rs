@@ -5,7 +5,9 @@
 //! error with its offset, and the walk goes on with the next area.
 
 use super::{HEADER_LEN, OptionCode, tlv};
+use crate::hex::Hex;
 use alloc::vec::Vec;
+use core::fmt;
 use thiserror::Error;
 
 /// Where in a message an option lies.
@@ -20,7 +22,7 @@ pub enum Area {
 }
 
 /// One option as it lies in the message: a fragment, where the sender split a long one (RFC 3396).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RawOption<'a> {
     /// Its code; never PAD or END.
     pub code: OptionCode,
@@ -30,6 +32,17 @@ pub struct RawOption<'a> {
     pub offset: usize,
     /// Its 0 to 255 bytes.
     pub data: &'a [u8],
+}
+
+impl fmt::Debug for RawOption<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawOption")
+            .field("code", &self.code)
+            .field("area", &self.area)
+            .field("offset", &self.offset)
+            .field("data", &Hex(self.data))
+            .finish()
+    }
 }
 
 /// An option that cannot be read: its area ends before it does.
@@ -283,5 +296,5 @@ impl<'a> Iterator for AreaIter<'a> {
 
 pub(super) const SNAME_AT: usize = 44;
 pub(super) const FILE_AT: usize = 108;
-const OVERLOAD_FILE: u8 = 1;
-const OVERLOAD_SNAME: u8 = 2;
+pub(super) const OVERLOAD_FILE: u8 = 1;
+pub(super) const OVERLOAD_SNAME: u8 = 2;

@@ -6,6 +6,7 @@
 //! decoding and encoding copy it whole.
 
 use super::{Area, HEADER_LEN, MessageView, OptionCode, join, tlv};
+use crate::hex::Hex;
 use crate::value::{Key, ReadError, Value};
 use alloc::{borrow::Cow, vec::Vec};
 use core::fmt;
@@ -263,7 +264,8 @@ pub(super) fn fragments(bytes: &[u8]) -> impl Iterator<Item = (OptionCode, &[u8]
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter()).finish()
+        let options = self.iter().map(|(code, data)| (code, Hex(data)));
+        f.debug_map().entries(options).finish()
     }
 }
 

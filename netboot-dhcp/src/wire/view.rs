@@ -31,7 +31,8 @@ pub enum DecodeError {
     },
 }
 
-/// A DHCP message that borrows its bytes.
+/// A DHCP message that borrows its bytes. Displayed, it is its header and all its options, each of a
+/// known type as that; with the feature `serde` it is serialized so, too.
 ///
 /// ```
 /// use netboot_dhcp::value::MessageType;
@@ -51,7 +52,7 @@ pub enum DecodeError {
 /// assert_eq!(view.raw(OptionCode::LEASE_TIME), None);
 /// # Ok::<(), DecodeError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct MessageView<'a> {
     bytes: &'a [u8],
     header: &'a [u8; HEADER_LEN],

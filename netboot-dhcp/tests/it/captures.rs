@@ -8,7 +8,7 @@ use netboot_dhcp::server::Firmware;
 use netboot_dhcp::value::{Arch, MessageType, VendorClassKind, ipxe, key};
 use netboot_dhcp::wire::{Encoding, Message, MessageView, OptionCode};
 
-struct Capture {
+pub(crate) struct Capture {
     name: &'static str,
     text: &'static str,
 }
@@ -32,11 +32,11 @@ const CAPTURES: [Capture; 6] = captures!(
 );
 
 impl Capture {
-    fn named(name: &str) -> &'static Self {
+    pub(crate) fn named(name: &str) -> &'static Self {
         CAPTURES.iter().find(|one| one.name == name).unwrap()
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         hex(self.text.lines().last().unwrap())
     }
 

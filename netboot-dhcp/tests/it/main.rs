@@ -19,6 +19,7 @@ mod rules;
 mod site;
 #[cfg(feature = "serde")]
 mod stored;
+mod text;
 mod tshark;
 mod values;
 mod wire;

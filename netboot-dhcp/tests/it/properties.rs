@@ -106,6 +106,13 @@ proptest! {
         prop_assert!(faults <= 3, "at most one in each area");
         prop_assert!(view.chaddr().len() <= 16);
         let _ = (view.anomalies(), view.boot_file(), view.server_name());
+        let shown = [view.to_string(), Message::from(&view).to_string(), format!("{view:?}")];
+        for text in &shown {
+            // Nothing in it works on a terminal.
+            prop_assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{}", text);
+        }
+        let lines = shown[0].lines().filter(|line| !line.starts_with("  ")).count();
+        prop_assert_eq!(lines, 1, "no text begins a line of its own");
         let _ = Firmware::of::<&str>(&view, &[]);
         let mut encoding = Encoding::default();
         encoding.overload = true;
