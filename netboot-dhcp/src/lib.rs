@@ -15,5 +15,6 @@ mod time;
 pub mod value;
 pub mod wire;
 
+pub use bytes::Bytes;
 pub use hardware::{HardwareAddr, MacAddr, ParseHardwareAddrError, ParseMacError};
 pub use time::{Seconds, Timestamp};

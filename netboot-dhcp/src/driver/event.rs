@@ -107,6 +107,8 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
+    /// The interface, or the server's address on it, is waited for.
+    Interface,
     /// The boot servers' port is not served: boot ROMs that ask there get no answer.
     BootServerPort(u16),
     /// Frames cannot be sent: clients without an address are answered by broadcast.
@@ -141,6 +143,7 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Interface => f.write_str("the interface or its address is waited for"),
             Self::BootServerPort(port) => write!(
                 f,
                 "port {port} is not served; boot ROMs that ask there get no answer"

@@ -198,9 +198,11 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     ) -> io::Result<()> {
         let mut shutdown = std::pin::pin!(shutdown);
         let changes = LinkChanges::open()?;
+        let mut waiting = false;
         loop {
             match self.bind(interface, number) {
                 Ok(listener) => {
+                    waiting = false;
                     let mut stopped = false;
                     self.serve(listener, async {
                         shutdown.as_mut().await;
@@ -211,10 +213,17 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
                         return Ok(());
                     }
                 }
-                Err(error) if links::is_missing(&error) => tokio::select! {
-                    () = &mut shutdown => return Ok(()),
-                    () = changes.next() => {}
-                },
+                Err(error) if links::is_missing(&error) => {
+                    if !waiting {
+                        let (what, error) = (Trouble::Interface, &error);
+                        (self.observer)(interface, &Event::Trouble { what, error });
+                    }
+                    waiting = true;
+                    tokio::select! {
+                        () = &mut shutdown => return Ok(()),
+                        () = changes.next() => {}
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }

@@ -101,8 +101,8 @@ impl Outcome {
     }
 }
 
-/// Something that the server needs of the world. One that the caller does not know is
-/// [`EffectResult::Down`].
+/// Something that the server needs of the world. To one that the caller does not know the answer is
+/// [`ClaimResult::Down`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Effect {
