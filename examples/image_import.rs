@@ -141,8 +141,9 @@ mod tests {
         kernel[56..60].copy_from_slice(b"ARM\x64");
         fs::write(build.join("Image"), kernel).expect("a file");
         fs::write(build.join("initrd"), "abc").expect("a file");
-        let script = "#!ipxe\nkernel Image init=/nix/store/0-nixos/init initrd=initrd quiet ${cmdline}\n\
-            initrd initrd\nboot\n";
+        let script = "#!ipxe\nkernel Image init=/nix/store/0-nixos/init initrd=initrd quiet \
+                      ${cmdline}\n\
+                      initrd initrd\nboot\n";
         fs::write(build.join("netboot.ipxe"), script).expect("a file");
 
         let said = run(&folder, "proxmox-host", &[]).expect("published");
@@ -152,7 +153,8 @@ mod tests {
         // FIPS 180-4's example.
         assert_eq!(
             lines[2],
-            "  initrd 3 bytes, sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+            "  initrd 3 bytes, \
+             sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(lines[3..], ["  init=/nix/store/0-nixos/init quiet"]);
         let again = run(&folder, "proxmox-host/.", &["--name", "node"]).expect("published");

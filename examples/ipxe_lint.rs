@@ -16,7 +16,8 @@ struct InFile<'a> {
     finding: &'a Finding,
 }
 
-/// Say what is wrong with iPXE scripts. Ends with 1 where there is an error, with 2 where a file cannot be read.
+/// Say what is wrong with iPXE scripts. Ends with 1 where there is an error, with 2 where a file
+/// cannot be read.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Scripts to read.

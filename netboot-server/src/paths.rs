@@ -50,9 +50,9 @@ pub fn served(path: &str) -> Option<Served> {
 /// address is anybody's claim, as a URL's `?mac=` is.
 ///
 /// U-Boot (`cmd/pxe.c`) and PXELINUX (`core/fs/pxe/pxe.c`) ask by their UUID, then by `01-` and the
-/// MAC address, by the eight hex digits of their IP address and by less and less of them, and at last
-/// for `default-arm-…` (U-Boot) and `default`. A UUID would hide an operator's file for the MAC
-/// address; what the start of an address asks for, `default` answers.
+/// MAC address, by the eight hex digits of their IP address and by less and less of them, and at
+/// last for `default-arm-…` (U-Boot) and `default`. A UUID would hide an operator's file for the
+/// MAC address; what the start of an address asks for, `default` answers.
 #[must_use]
 pub fn named_for(path: &str) -> Option<NamedFor> {
     let (folder, name) = path.rsplit_once('/')?;
@@ -79,8 +79,8 @@ fn hex_address(name: &str) -> Option<Ipv4Addr> {
     Some(Ipv4Addr::from_bits(bits))
 }
 
-/// The file of an image that a path means: below `images/`, and with its generation below that in any
-/// folder, as U-Boot and PXELINUX put the boot program's before every name.
+/// The file of an image that a path means: below `images/`, and with its generation below that in
+/// any folder, as U-Boot and PXELINUX put the boot program's before every name.
 #[must_use]
 pub fn image_file(path: &str) -> Option<&str> {
     let path = path.trim_start_matches('/');

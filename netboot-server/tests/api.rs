@@ -66,7 +66,8 @@ fn the_documents_tell_of_networks_machines_leases_and_images() {
     assert_eq!(status["downloads"], json!([]));
     let dhcp = json!({ "name": "DHCP on lo", "listening": true });
     assert_eq!(status["endpoints"][0], dhcp);
-    let admin = json!({ "name": format!("API and metrics on 127.0.0.1:{}", site.ports.admin), "listening": true });
+    let admin = format!("API and metrics on 127.0.0.1:{}", site.ports.admin);
+    let admin = json!({ "name": admin, "listening": true });
     let endpoints = status["endpoints"].as_array().expect("a list");
     assert!(endpoints.contains(&admin), "{endpoints:?}");
 

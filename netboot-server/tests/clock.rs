@@ -68,8 +68,8 @@ impl HostClock {
             .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
             .env("NO_FAKE_STAT", "1");
         let serving = Running::serve_by(command);
-        // What the library shares with children, of which there are none, outlives a kill, and then is
-        // in the way of the next process of this number.
+        // What the library shares with children, of which there are none, outlives a kill, and then
+        // is in the way of the next process of this number.
         let pid = serving.child.id();
         for shared in [
             format!("faketime_shm_{pid}"),
@@ -127,8 +127,8 @@ fn listed(site: &Site) -> Vec<Value> {
     serde_json::from_str(&done.out).expect("a list in JSON")
 }
 
-/// The machines, and nobody else, are listed with what they were told, on a host whose clock is off by
-/// so much: for `LEASE_TIME` from a moment ago.
+/// The machines, and nobody else, are listed with what they were told, on a host whose clock is off
+/// by so much: for `LEASE_TIME` from a moment ago.
 fn assert_listed(site: &Site, lent: &[Ipv4Addr], off: SignedDuration) {
     let listed = listed(site);
     assert_eq!(listed.len(), lent.len(), "{listed:?}");

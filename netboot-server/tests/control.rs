@@ -325,7 +325,8 @@ fn completions_are_what_their_shell_can_read() {
         assert!(done.out.contains("status"), "{shell}");
     }
     let script = support::run(["completions", "bash"]).out;
-    let completes = "source /dev/stdin; COMP_WORDS=(netboot sta) COMP_CWORD=1; _netboot netboot sta netboot; echo ${COMPREPLY[@]}";
+    let completes = "source /dev/stdin; COMP_WORDS=(netboot sta) COMP_CWORD=1; _netboot netboot \
+                     sta netboot; echo ${COMPREPLY[@]}";
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = write(folder.path(), "netboot", script.as_bytes());
     let done: Done = Command::new("bash")

@@ -1,4 +1,5 @@
-//! DHCP of the running server under what does not end: strangers, kills, addresses that are refused.
+//! DHCP of the running server under what does not end: strangers, kills, addresses that are
+//! refused.
 
 mod support;
 

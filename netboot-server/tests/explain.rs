@@ -105,7 +105,8 @@ fn a_local_boot_is_told_as_each_firmware_does_it() {
     for expected in [
         "it is installed, by install 1; its local disk comes then\n",
         "\nthe script, under BIOS\n  boots from drive 0x80\n",
-        "\nthe script, under UEFI\n  leaves iPXE with status 1: the firmware goes on in its boot order\n",
+        "\nthe script, under UEFI\n  leaves iPXE with status 1: the firmware goes on in its boot \
+         order\n",
     ] {
         assert!(after.contains(expected), "{expected}\n{after}");
     }

@@ -1,4 +1,5 @@
-//! `netboot serve` takes another configuration while it runs, whole or not at all, and it ends soon.
+//! `netboot serve` takes another configuration while it runs, whole or not at all, and it ends
+//! soon.
 
 mod support;
 

@@ -1,5 +1,6 @@
 //! `netboot serve` under a service manager: what it tells, which sockets it takes, and as whom it
-//! runs. The notify socket is the test's own; sockets are passed by systemd's `systemd-socket-activate`.
+//! runs. The notify socket is the test's own; sockets are passed by systemd's
+//! `systemd-socket-activate`.
 
 mod support;
 

@@ -1,5 +1,5 @@
-//! Changes of leases by the operator: ended, or taken from dnsmasq's lease file. Each is on the disk
-//! before DHCP knows of it, as one that DHCP makes.
+//! Changes of leases by the operator: ended, or taken from dnsmasq's lease file. Each is on the
+//! disk before DHCP knows of it, as one that DHCP makes.
 
 use std::net::Ipv4Addr;
 

@@ -115,7 +115,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_written_and_read_back(bytes in proptest::collection::vec(any::<u8>(), 1..40)) {
+        fn any_bytes_are_written_and_read_back(
+            bytes in proptest::collection::vec(any::<u8>(), 1..40),
+        ) {
             let circuit = Circuit::new(bytes.into()).expect("bytes");
             prop_assert_eq!(circuit.to_string().parse(), Ok(circuit.clone()));
             prop_assert_eq!(circuit.hex().parse(), Ok(circuit));

@@ -100,8 +100,8 @@ pub fn load_text(
 }
 
 impl Document {
-    /// Checks it as a file is checked, and derives what it does not say. Problems are at places such
-    /// as `netboot.targets[1].ip`.
+    /// Checks it as a file is checked, and derives what it does not say. Problems are at places
+    /// such as `netboot.targets[1].ip`.
     pub fn check(mut self, host: &Host) -> (Option<Config>, Problems) {
         let mut problems = Problems::default();
         self.stand_at("netboot", &mut problems);

@@ -2,9 +2,9 @@
 //! the service runs on.
 //!
 //! [`load`] reads the files and gives a [`Config`] only where nothing in them is wrong; whatever is
-//! wrong is in the [`Problems`], each with its place, the value and the cure. A program that has its
-//! configuration from elsewhere puts a [`Document`](document::Document) together, which is checked
-//! by the same rules.
+//! wrong is in the [`Problems`], each with its place, the value and the cure. A program that has
+//! its configuration from elsewhere puts a [`Document`](document::Document) together, which is
+//! checked by the same rules.
 
 mod circuit;
 pub mod cmdline;
@@ -187,8 +187,8 @@ pub struct Network {
     pub options: Vec<DhcpOption>,
     /// Whether this server gives the addresses there.
     pub mode: Mode,
-    /// Whether no other server gives addresses there, so that this one refuses what it has no record
-    /// of.
+    /// Whether no other server gives addresses there, so that this one refuses what it has no
+    /// record of.
     pub authoritative: bool,
     /// Whether an address is asked for by ICMP before it is offered to a machine that has none.
     pub probe: bool,
@@ -201,8 +201,8 @@ pub struct Network {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// The DHCP server: it gives addresses, and with them what to boot. Written out, it says that the
-    /// network has no other, too.
+    /// The DHCP server: it gives addresses, and with them what to boot. Written out, it says that
+    /// the network has no other, too.
     #[default]
     Authoritative,
     /// A proxy beside another DHCP server: it says what to boot and gives no address.

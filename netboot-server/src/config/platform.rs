@@ -44,7 +44,8 @@ impl Platform {
     ];
 
     /// The platform of what firmware says in option 93, and `None` where no program is known for
-    /// it. A Raspberry Pi's ROM says that it is a BIOS; its MAC address or its UUID tells otherwise.
+    /// it. A Raspberry Pi's ROM says that it is a BIOS; its MAC address or its UUID tells
+    /// otherwise.
     ///
     /// RFC 4578 and the registry differ on 7 and 9; firmware for x86-64 sends either. U-Boot starts
     /// programs for UEFI.

@@ -12,7 +12,8 @@ use crate::config::platform::Platform;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(
     untagged,
-    expecting = "it is neither a text nor a table of platforms (bios, x86, x64, arm32, arm64, riscv64, loongarch64, raspberry-pi) and texts"
+    expecting = "it is neither a text nor a table of platforms (bios, x86, x64, arm32, arm64, \
+                 riscv64, loongarch64, raspberry-pi) and texts"
 )]
 pub enum ProgramChoice {
     /// This one, whatever the platform.

@@ -64,7 +64,8 @@ pub(super) fn read_text(
             problems.error(
                 name,
                 format!("is not {language}: {why}"),
-                "correct it there; a file whose name ends in .json is read as JSON, any other as TOML",
+                "correct it there; a file whose name ends in .json is read as JSON, any other as \
+                 TOML",
             );
             return None;
         }

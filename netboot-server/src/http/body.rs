@@ -50,8 +50,8 @@ impl Body {
         Self::of(bytes.len() as u64, Source::Bytes(bytes))
     }
 
-    /// So many bytes of a file from an offset on. They go out without being in memory; where the file
-    /// is shorter, the connection is cut.
+    /// So many bytes of a file from an offset on. They go out without being in memory; where the
+    /// file is shorter, the connection is cut.
     #[must_use]
     pub fn file(file: File, offset: u64, length: u64) -> Self {
         let part = Part {

@@ -1,7 +1,7 @@
 //! HTTP: connections, their limits, and the end of them.
 //!
-//! It knows no URL: what a request is answered with is its [`Handler`]'s. How an entity is given is in
-//! `entity`, how bytes go out in `body`.
+//! It knows no URL: what a request is answered with is its [`Handler`]'s. How an entity is given is
+//! in `entity`, how bytes go out in `body`.
 
 mod body;
 mod clients;
@@ -47,7 +47,8 @@ pub(crate) use transfer::Sent;
 
 /// Connections that are served at once; more wait in the system's queue.
 const MAX_CONNECTIONS: usize = 4096;
-/// Connections that one address may have at once; more are closed, so that no stranger can take all.
+/// Connections that one address may have at once; more are closed, so that no stranger can take
+/// all.
 const MAX_OF_ONE_CLIENT: usize = 768;
 /// How long a client may acknowledge nothing of what the system still has for it.
 const STALL: Duration = Duration::from_secs(120);

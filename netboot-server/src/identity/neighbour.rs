@@ -1,8 +1,8 @@
 //! The system's neighbour table: which MAC address an address on the same link has.
 //!
-//! It is asked for the one address by netlink (`linux/rtnetlink.h`, `linux/neighbour.h`), since to read
-//! the table for each request of each of many machines takes time with the square of their number.
-//! Linux answers that since 5.0. It wants the interface, which its routes say first.
+//! It is asked for the one address by netlink (`linux/rtnetlink.h`, `linux/neighbour.h`), since to
+//! read the table for each request of each of many machines takes time with the square of their
+//! number. Linux answers that since 5.0. It wants the interface, which its routes say first.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};

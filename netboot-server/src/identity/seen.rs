@@ -8,8 +8,8 @@ use netboot_dhcp::value::MessageType;
 
 use crate::world::Machine;
 
-/// The transactions in a row after which an iPXE that lacks something is counted anew: the machine was
-/// switched off and on meanwhile.
+/// The transactions in a row after which an iPXE that lacks something is counted anew: the machine
+/// was switched off and on meanwhile.
 const ATTEMPTS: u8 = 4;
 
 /// How many machines are remembered; the one seen longest ago is forgotten first.

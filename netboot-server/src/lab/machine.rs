@@ -1,7 +1,7 @@
 //! A virtual machine under QEMU with a disk, powered on to boot from its network.
 //!
-//! The firmware is the real one: SeaBIOS with iPXE's option ROM, or EDK2's with its own PXE and HTTP
-//! stack. The machine's first serial line is its console.
+//! The firmware is the real one: SeaBIOS with iPXE's option ROM, or EDK2's with its own PXE and
+//! HTTP stack. The machine's first serial line is its console.
 
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -30,8 +30,8 @@ pub struct Firmware {
     pub disk: &'static str,
     /// Its code.
     pub code: Code,
-    /// The folder of QEMU's option ROMs, of which the network card has its own; without one it is the
-    /// firmware's own network stack that boots.
+    /// The folder of QEMU's option ROMs, of which the network card has its own; without one it is
+    /// the firmware's own network stack that boots.
     pub roms: Option<Part>,
     /// Whether its own network stack boots by PXE, before it would boot by HTTP.
     pub pxe: bool,
@@ -193,8 +193,9 @@ impl Machine {
             .collect()
     }
 
-    /// Powers the machine on inside the namespace. `scratch` is a folder for its firmware's variables
-    /// and its disk, and outlives the machine. The disk is the `disk.img` there, else an empty one.
+    /// Powers the machine on inside the namespace. `scratch` is a folder for its firmware's
+    /// variables and its disk, and outlives the machine. The disk is the `disk.img` there, else an
+    /// empty one.
     ///
     /// # Errors
     ///

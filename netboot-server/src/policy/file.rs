@@ -32,8 +32,8 @@ pub fn served_to(asker: IpAddr, programs: &Programs, path: &str) -> Option<Serve
 }
 
 /// What DHCP, or the boot server on port 4011, tells a machine to load in this stage of its boot: a
-/// name for TFTP or a URL. iPXE is never told a program, so that it does not load itself again; for one
-/// that lacks what scripts need, `firmware` is that of a PXE client.
+/// name for TFTP or a URL. iPXE is never told a program, so that it does not load itself again; for
+/// one that lacks what scripts need, `firmware` is that of a PXE client.
 #[must_use]
 pub fn boot_file(
     decision: &Decision,

@@ -173,7 +173,8 @@ impl fmt::Display for Reason {
             Self::ProgramFor(arch, name) => write!(f, "{name} is for {arch}"),
             Self::NoProgramFor(arch) => write!(f, "no boot program is known for {arch}"),
             Self::NoIpxeForUBoot => f.write_str(
-                "iPXE would hang in U-Boot, which boots by pxelinux.cfg/ or a program that is named",
+                "iPXE would hang in U-Boot, which boots by pxelinux.cfg/ or a program that is \
+                 named",
             ),
             Self::ProgramNotAtHand(names) => {
                 write!(f, "no {} is at hand", names.join(" and no "))
@@ -183,8 +184,8 @@ impl fmt::Display for Reason {
             }
             Self::GrubWithoutHttp(name) => write!(
                 f,
-                "the {name} at hand was built without HTTP, and stays at its prompt after UEFI HTTP \
-                 boot: let the machine start by PXE, or put one with HTTP into tftp/"
+                "the {name} at hand was built without HTTP, and stays at its prompt after UEFI \
+                 HTTP boot: let the machine start by PXE, or put one with HTTP into tftp/"
             ),
         }
     }

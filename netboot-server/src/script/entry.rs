@@ -112,7 +112,8 @@ pub(super) fn too_long(name: &ImageName, length: usize, limit: u32) -> Option<[S
     cut.then(|| {
         [
             format!(
-                "The command line for image {name} has {length} bytes, and its kernel takes {limit}."
+                "The command line for image {name} has {length} bytes, and its kernel takes \
+                 {limit}."
             ),
             "On the server: shorten cmdline of the image, the group or the target".to_owned(),
         ]

@@ -1,10 +1,10 @@
 //! From a decision to GRUB's configuration, for machines whose Secure Boot trusts a distribution's
 //! shim and GRUB and no iPXE.
 //!
-//! Kernels and initial RAM disks come over HTTP where GRUB can: Debian 13's signed one by the firmware's
-//! HTTP after HTTP boot and by its own after PXE, and any other that has the module `http`. A signed one
-//! loads no modules, and that of Debian 12 was built without it. There they come by TFTP, under the
-//! same paths.
+//! Kernels and initial RAM disks come over HTTP where GRUB can: Debian 13's signed one by the
+//! firmware's HTTP after HTTP boot and by its own after PXE, and any other that has the module
+//! `http`. A signed one loads no modules, and that of Debian 12 was built without it. There they
+//! come by TFTP, under the same paths.
 //!
 //! GRUB's shell has two quotes. Between `'` nothing means anything but the next `'`, so every text
 //! that comes from outside is written so, and a `'` in it as `'\''`.
@@ -123,8 +123,8 @@ impl Grub {
         ]);
     }
 
-    /// The first boot loader that a disk has, unless the firmware is to go on by itself: GRUB of 2.06
-    /// hands it the status 0, with which it opens its setup instead.
+    /// The first boot loader that a disk has, unless the firmware is to go on by itself: GRUB of
+    /// 2.06 hands it the status 0, with which it opens its setup instead.
     fn local(&mut self, disk: LocalDisk) {
         if disk != LocalDisk::Efi {
             self.0.push_str(&format!(

@@ -216,7 +216,8 @@ mod tests {
 
     fn manifest(name: &str, cmdline: &[&str]) -> Manifest {
         let digest = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
-        let file = |file: &str| serde_json::json!({ "file": file, "size": 5, "digest": format!("sha256:{digest}") });
+        let digest = format!("sha256:{digest}");
+        let file = |file: &str| serde_json::json!({ "file": file, "size": 5, "digest": digest });
         let mut kernel = file("bzImage");
         kernel["cmdline_limit"] = 255.into();
         let manifest = serde_json::json!({

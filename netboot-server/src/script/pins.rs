@@ -1,4 +1,5 @@
-//! Telling the store which generations boot scripts name, so that `netboot image prune` spares them for a day.
+//! Telling the store which generations boot scripts name, so that `netboot image prune` spares them
+//! for a day.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -1,9 +1,9 @@
-//! From a decision to a PXELINUX configuration, for machines that boot without iPXE: by U-Boot, which
-//! reads this language too, and by PXELINUX.
+//! From a decision to a PXELINUX configuration, for machines that boot without iPXE: by U-Boot,
+//! which reads this language too, and by PXELINUX.
 //!
 //! A line is a keyword and what is behind it, as it is: there are no quotes. U-Boot
-//! (`boot/pxe_utils.c`) shows titles and labels, PXELINUX without a menu module what is behind `SAY`;
-//! each passes over what it does not know.
+//! (`boot/pxe_utils.c`) shows titles and labels, PXELINUX without a menu module what is behind
+//! `SAY`; each passes over what it does not know.
 //!
 //! Files are named relative to the boot program, whose folder both put before every name, one that
 //! begins with a slash too. So they are served below any folder.
@@ -135,8 +135,8 @@ fn missing(world: &World, name: &ImageName) -> Entry {
     )
 }
 
-/// PXELINUX ends as the ROM that started it expects, so that the firmware goes on in its boot order,
-/// or as one that failed; U-Boot runs its own `localcmd`, where it has one, or goes on.
+/// PXELINUX ends as the ROM that started it expects, so that the firmware goes on in its boot
+/// order, or as one that failed; U-Boot runs its own `localcmd`, where it has one, or goes on.
 fn local(disk: LocalDisk) -> Entry {
     Entry {
         text: "Boot from the local disk".to_owned(),
@@ -212,7 +212,8 @@ fn linux_entry(
     if length > limit as usize {
         return Entry::notice(
             format!(
-                "The command line for image {name} has {length} bytes, and its kernel takes {limit}."
+                "The command line for image {name} has {length} bytes, and its kernel takes \
+                 {limit}."
             ),
             "shorten cmdline of the image, the group or the target",
         );

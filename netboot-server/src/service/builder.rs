@@ -78,9 +78,9 @@ impl ServiceBuilder {
         self
     }
 
-    /// Answers HTTP at and below this path by a route of the embedder's, in place of what this server
-    /// has there. Of several the one of the longest path is asked. It is on the boot network, where
-    /// any machine may ask it; the transport's limits hold for it.
+    /// Answers HTTP at and below this path by a route of the embedder's, in place of what this
+    /// server has there. Of several the one of the longest path is asked. It is on the boot
+    /// network, where any machine may ask it; the transport's limits hold for it.
     pub fn route(mut self, path: &str, route: impl Route) -> Self {
         self.routes.add(path, route);
         self

@@ -52,7 +52,8 @@ impl Inherited {
         Ok(())
     }
 
-    /// The socket for DHCP on an interface: one that is bound to it, else one that is bound to none.
+    /// The socket for DHCP on an interface: one that is bound to it, else one that is bound to
+    /// none.
     pub(super) fn on_interface(&self, interface: &str, port: u16) -> Option<io::Result<UdpSocket>> {
         let device = |socket| SockRef::from(socket).device().ok().flatten();
         let of_port = || {

@@ -64,7 +64,8 @@ impl Default for Metrics {
         Self {
             dhcp_messages: counters(
                 "netboot_dhcp_messages_total",
-                "DHCP messages by type, and whether they were received, sent or ignored for a reason worth telling.",
+                "DHCP messages by type, and whether they were received, sent or ignored for a \
+                 reason worth telling.",
                 &["type", "outcome"],
             ),
             dhcp_reply: seconds(

@@ -15,7 +15,8 @@ use crate::world::programs::{self, Programs};
 /// How long what a look has found is taken for what is there.
 const MOMENT: Duration = Duration::from_millis(1);
 
-/// The current world, made anew whenever the store, the programs or the install states have changed.
+/// The current world, made anew whenever the store, the programs or the install states have
+/// changed.
 #[derive(Debug)]
 pub struct Worlds {
     store: Store,

@@ -147,8 +147,8 @@ impl World {
             problems.warning(
                 folder.display(),
                 "no iPXE program is at hand, here or in the distribution's folders",
-                "install iPXE (the package ipxe of Debian and of nixpkgs), or put undionly.kpxe and \
-                 ipxe.efi there",
+                "install iPXE (the package ipxe of Debian and of nixpkgs), or put undionly.kpxe \
+                 and ipxe.efi there",
             );
         } else if !lacking.is_empty() {
             let lacking: Vec<_> = lacking.into_iter().map(Platform::name).collect();

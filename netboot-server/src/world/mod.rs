@@ -1,5 +1,5 @@
-//! The world that decisions are made in: configuration, images, boot programs, install states and the
-//! policy of a program that embeds the server, as they were at one moment.
+//! The world that decisions are made in: configuration, images, boot programs, install states and
+//! the policy of a program that embeds the server, as they were at one moment.
 //!
 //! A [`World`] never changes; what changes is which one is [`Worlds::current`]. It is numbered, so
 //! that what was made from it can be known to be stale.

@@ -11,8 +11,8 @@ use super::{Machine, World};
 ///
 /// It has to be pure: for the same machine it answers the same until
 /// [`Service::policy_changed`](crate::Service::policy_changed) says otherwise, since DHCP, TFTP and
-/// HTTP ask it one after the other in one boot, and scripts are kept. It is asked for each message of
-/// DHCP, so it waits for nothing. `policy::decide` asks it, and is not for it to call.
+/// HTTP ask it one after the other in one boot, and scripts are kept. It is asked for each message
+/// of DHCP, so it waits for nothing. `policy::decide` asks it, and is not for it to call.
 ///
 /// A closure is one:
 ///

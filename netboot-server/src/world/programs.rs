@@ -1,8 +1,8 @@
 //! The boot programs at hand: iPXE's builds for each kind of firmware.
 //!
-//! They are looked for in the state folder's `tftp/`, which the operator fills, in the folders there,
-//! and then in the configuration's `program_dirs`, by default where the distribution's packages put
-//! them.
+//! They are looked for in the state folder's `tftp/`, which the operator fills, in the folders
+//! there, and then in the configuration's `program_dirs`, by default where the distribution's
+//! packages put them.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,7 +17,8 @@ use netboot_image::{Digest, Pe};
 use crate::config::platform::Platform;
 
 /// What Debian's packages besides iPXE's bring (shim-signed, grub-efi-amd64-signed,
-/// grub-efi-arm64-signed, pxelinux, syslinux-common), under the names that a shim and PXELINUX ask for.
+/// grub-efi-arm64-signed, pxelinux, syslinux-common), under the names that a shim and PXELINUX ask
+/// for.
 const OF_DEBIAN: [(&str, &str); 9] = [
     ("shimx64.efi", "/usr/lib/shim/shimx64.efi.signed"),
     (
@@ -69,9 +70,9 @@ struct Program {
 pub struct Stamp(Vec<Mark>);
 
 impl Programs {
-    /// The files in the operator's folder, in the first 64 of its folders and in a `pxelinux.cfg/` of
-    /// these, and those in the other folders that the operator did not put there. A folder that is not
-    /// there holds none.
+    /// The files in the operator's folder, in the first 64 of its folders and in a `pxelinux.cfg/`
+    /// of these, and those in the other folders that the operator did not put there. A folder that
+    /// is not there holds none.
     #[must_use]
     pub fn scan(folder: &Path, others: &[PathBuf]) -> Self {
         let mut programs = Self::default();
@@ -79,7 +80,8 @@ impl Programs {
         below.sort();
         below.truncate(MOST_FOLDERS);
         for (name, path) in below {
-            // Where PXELINUX or what U-Boot starts is in a folder, its configurations are below that.
+            // Where PXELINUX or what U-Boot starts is in a folder, its configurations are below
+            // that.
             let below = programs.look_into(folder, &path, &format!("{name}/"));
             let is_config = |(name, _): &(String, _)| name.ends_with("/pxelinux.cfg");
             if let Some((name, path)) = below.into_iter().find(is_config) {
@@ -200,8 +202,8 @@ impl Programs {
         self.found.get(name)?.built_for
     }
 
-    /// The GRUB that this program is or, where it is a shim, goes on with, if that was built without
-    /// HTTP: behind UEFI's HTTP boot it finds no configuration.
+    /// The GRUB that this program is or, where it is a shim, goes on with, if that was built
+    /// without HTTP: behind UEFI's HTTP boot it finds no configuration.
     #[must_use]
     pub fn grub_without_http(&self, name: &str) -> Option<&str> {
         let (folder, file) = match name.rsplit_once('/') {
@@ -243,8 +245,8 @@ fn all_names() -> impl Iterator<Item = &'static str> {
     names.flatten().copied()
 }
 
-/// What the header of an EFI program says that it is for. Files that are not called so are not read:
-/// the folder may hold a whole tree of others.
+/// What the header of an EFI program says that it is for. Files that are not called so are not
+/// read: the folder may hold a whole tree of others.
 fn built_for(path: &Path) -> Option<Platform> {
     if !is_efi(path) {
         return None;
@@ -269,8 +271,8 @@ fn is_grub(name: &str) -> bool {
     file.starts_with("grub") && file.ends_with(".efi")
 }
 
-/// Whether a GRUB has what it asks by HTTP with: its own client, or Red Hat's by the firmware's. One
-/// that cannot be read is left to whoever serves it.
+/// Whether a GRUB has what it asks by HTTP with: its own client, or Red Hat's by the firmware's.
+/// One that cannot be read is left to whoever serves it.
 fn knows_http(path: &Path) -> bool {
     const LARGEST: u64 = 16 << 20;
     let mut bytes = Vec::new();
@@ -345,8 +347,8 @@ impl Digests {
     }
 }
 
-/// Whether a symbolic link leads out of its folder: what the operator's folder shows is only what is
-/// in it. The distribution links its own files.
+/// Whether a symbolic link leads out of its folder: what the operator's folder shows is only what
+/// is in it. The distribution links its own files.
 fn leads_out(folder: &Path, path: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().ok();
     match (real(folder), real(path)) {

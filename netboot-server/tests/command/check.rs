@@ -129,7 +129,8 @@ fn an_image_that_is_missing_is_a_warning() {
     assert_eq!(done.code, Some(0));
     assert!(
         done.err.contains(
-            "netboot.targets[0].config: image debian is not in the store; node-01 gets a script that says so"
+            "netboot.targets[0].config: image debian is not in the store; node-01 gets a script \
+             that says so"
         ),
         "{}",
         done.err

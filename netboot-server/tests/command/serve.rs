@@ -154,8 +154,10 @@ fn a_second_server_on_one_state_folder_says_so() {
         .into();
     assert_eq!(done.code, Some(1));
     assert!(
-        done.err
-            .contains("another netboot runs on this state folder; stop it, or name another folder with --state-dir"),
+        done.err.contains(
+            "another netboot runs on this state folder; stop it, or name another folder with \
+             --state-dir"
+        ),
         "{}",
         done.err
     );

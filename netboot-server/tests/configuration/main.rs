@@ -1,5 +1,5 @@
-//! Configurations as people write them and as programs make them: right, wrong in every way that the
-//! schema knows, and nonsense.
+//! Configurations as people write them and as programs make them: right, wrong in every way that
+//! the schema knows, and nonsense.
 
 mod code;
 mod missing;

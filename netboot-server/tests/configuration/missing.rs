@@ -71,7 +71,8 @@ fn programs() -> Programs {
 fn words_that_an_image_does_not_take_are_warned_of_wherever_they_are_configured() {
     let words = json!({ "cmdline": ["quiet"] });
     let configured = json!({
-        "images": { "debian": words, "cloud": words, "live": words, "uki": words, "bare-uki": words },
+        "images": { "debian": words, "cloud": words, "live": words, "uki": words,
+                    "bare-uki": words },
         "groups": { "rack": { "config": "live", "cmdline": ["rack=7"] },
                     "once": { "install": { "image": "cloud" } } },
         "targets": [

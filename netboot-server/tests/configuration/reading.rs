@@ -189,7 +189,8 @@ fn several_files_make_one_configuration() {
     let machines = write(
         "machines.json",
         r#"{ "netboot": { "targets": [
-            { "name": "a", "mac": "02:00:00:00:00:01", "group": "rack", "cmdline": "x={name}" } ] } }"#,
+            { "name": "a", "mac": "02:00:00:00:00:01", "group": "rack",
+              "cmdline": "x={name}" } ] } }"#,
     );
     let more = write(
         "more.json",

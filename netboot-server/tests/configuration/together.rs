@@ -12,10 +12,12 @@ fn what_two_targets_cannot_share_is_named_with_the_first_owner() {
         errors(&guide_with("targets/1", same)),
         [
             format!(
-                "netboot.targets[1].name | proxmox-node-01 {owner} | give each target name of its own"
+                "netboot.targets[1].name | proxmox-node-01 {owner} | give each target name of its \
+                 own"
             ),
             format!(
-                "netboot.targets[1].mac | 52:54:00:12:34:56 {owner} | give each target mac of its own"
+                "netboot.targets[1].mac | 52:54:00:12:34:56 {owner} | give each target mac of its \
+                 own"
             ),
             format!(
                 "netboot.targets[1].ip | 192.168.100.101 {owner} | give each target ip of its own"
@@ -36,14 +38,15 @@ fn what_a_machine_is_known_by_and_boots_is_checked() {
         (
             "targets/0/circuit",
             json!("0x0"),
-            "netboot.targets[0].circuit | \"0x0\" cannot be read: it is neither a text nor `0x` and \
-             pairs of hex digits | write the circuit as the relay agent says it, a text or its bytes \
-             such as \"0x000401f40003\"",
+            "netboot.targets[0].circuit | \"0x0\" cannot be read: it is neither a text nor `0x` \
+             and pairs of hex digits | write the circuit as the relay agent says it, a text or its \
+             bytes such as \"0x000401f40003\"",
         ),
         (
             "targets/0/install",
             json!({}),
-            "netboot.targets[0].install.image | is missing | write the image that installs the machine",
+            "netboot.targets[0].install.image | is missing | write the image that installs the \
+             machine",
         ),
         (
             "targets/0/install",
@@ -60,40 +63,41 @@ fn what_a_machine_is_known_by_and_boots_is_checked() {
         (
             "targets/0/program",
             json!("../secret"),
-            "netboot.targets[0].program | \"../secret\" is no file name | write the name of a file in \
-             the folder tftp/, such as snponly.efi",
+            "netboot.targets[0].program | \"../secret\" is no file name | write the name of a file \
+             in the folder tftp/, such as snponly.efi",
         ),
         (
             "targets/0/program",
             json!({ "amiga": "x" }),
-            "netboot.targets[0].program | {\"amiga\":\"x\"} cannot be read: it is neither a text nor \
-             a table of platforms (bios, x86, x64, arm32, arm64, riscv64, loongarch64, raspberry-pi) \
-             and texts | write the name of a file in the folder tftp/, such as \"snponly.efi\", or \
-             one a platform, such as { bios = \"undionly.kpxe\", x64 = \"snponly.efi\" }",
+            "netboot.targets[0].program | {\"amiga\":\"x\"} cannot be read: it is neither a text \
+             nor a table of platforms (bios, x86, x64, arm32, arm64, riscv64, loongarch64, \
+             raspberry-pi) and texts | write the name of a file in the folder tftp/, such as \
+             \"snponly.efi\", or one a platform, such as { bios = \"undionly.kpxe\", x64 = \
+             \"snponly.efi\" }",
         ),
         (
             "targets/0/options",
             json!({ "mtu": "big" }),
-            "netboot.targets[0].options.mtu | \"big\" is not a number from 0 to 65535 | write that, or \
-             its bytes as { hex = \"…\" }",
+            "netboot.targets[0].options.mtu | \"big\" is not a number from 0 to 65535 | write \
+             that, or its bytes as { hex = \"…\" }",
         ),
         (
             "server/options",
             json!({ "nonsense": 1 }),
-            "netboot.server.options.nonsense | is no DHCP option | write its number from 1 to 254, or \
-             dnsmasq's name for it",
+            "netboot.server.options.nonsense | is no DHCP option | write its number from 1 to 254, \
+             or dnsmasq's name for it",
         ),
         (
             "server/options",
             json!({ "67": "x" }),
-            "netboot.server.options.67 | is said by what the machine boots | leave it out; `program` \
-             and `config` say what is booted",
+            "netboot.server.options.67 | is said by what the machine boots | leave it out; \
+             `program` and `config` say what is booted",
         ),
         (
             "server/options",
             json!({ "26": 1500, "mtu": 1500 }),
-            "netboot.server.options.mtu | is option 26, which stands here already | write each option \
-             once",
+            "netboot.server.options.mtu | is option 26, which stands here already | write each \
+             option once",
         ),
         (
             "server/options",
@@ -108,15 +112,16 @@ fn what_a_machine_is_known_by_and_boots_is_checked() {
         ),
         (
             "targets/1",
-            json!({ "name": "a", "uuid": "4c4c4544-0042-3510-8052-b4c04f4d3232", "ip": "192.168.100.9" }),
-            "netboot.targets[1].ip | is kept for a MAC address, and the target has none | write the \
-             target's `mac` too, or leave `ip` out",
+            json!({ "name": "a", "uuid": "4c4c4544-0042-3510-8052-b4c04f4d3232",
+                    "ip": "192.168.100.9" }),
+            "netboot.targets[1].ip | is kept for a MAC address, and the target has none | write \
+             the target's `mac` too, or leave `ip` out",
         ),
         (
             "targets/1",
             json!({ "name": "a" }),
-            "netboot.targets[1].mac | is missing | write a MAC address such as 52:54:00:12:34:56, or \
-             the machine's `uuid` or `circuit`",
+            "netboot.targets[1].mac | is missing | write a MAC address such as 52:54:00:12:34:56, \
+             or the machine's `uuid` or `circuit`",
         ),
     ] {
         assert_eq!(error_with(pointer, value), expected, "{pointer}");
@@ -145,7 +150,8 @@ fn networks_that_collide_are_refused() {
     assert_eq!(
         errors(&netboot),
         [
-            "netboot.networks[1] | is the second network called a | give one of them another `name`",
+            "netboot.networks[1] | is the second network called a | give one of them another \
+             `name`",
             "netboot.networks[2].subnet | 10.1.2.0/24 overlaps 10.1.0.0/16 of network a \
              | give each network addresses of its own",
             "netboot.networks[3].interface | eth1 belongs to network a already \
@@ -182,8 +188,8 @@ fn ranges_are_checked_against_each_other_and_may_hold_what_is_excluded() {
              | leave it out; only addresses of the ranges are lent",
             "netboot.networks[0].exclude[1] | \"x\" cannot be read: invalid IPv4 address syntax \
              | write an IPv4 address such as 192.168.100.1",
-            "netboot.networks[0].ranges[1] | 10.0.0.20 to 10.0.0.30 overlaps 10.0.0.10 to 10.0.0.20 \
-             | make one range of them",
+            "netboot.networks[0].ranges[1] | 10.0.0.20 to 10.0.0.30 overlaps 10.0.0.10 to \
+             10.0.0.20 | make one range of them",
             "netboot.networks[0].ranges[2].end | is missing | write an IPv4 address",
         ]
     );

@@ -153,7 +153,8 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "targets/0/cmdline",
             json!("quiet x={host}"),
             "netboot.targets[0].cmdline | \"x={host}\" holds the placeholder {host}, which is not \
-             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report} or {state-digest}",
+             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report} or \
+             {state-digest}",
         ),
         (
             "targets/0/cmdline",
@@ -264,8 +265,8 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
         (
             "admin_listen",
             json!("localhost:9069"),
-            "netboot.admin_listen | \"localhost:9069\" cannot be read: invalid socket address syntax | \
-             write an address and port such as \"127.0.0.1:9069\", or \"off\"",
+            "netboot.admin_listen | \"localhost:9069\" cannot be read: invalid socket address \
+             syntax | write an address and port such as \"127.0.0.1:9069\", or \"off\"",
         ),
         (
             "admin_listen",

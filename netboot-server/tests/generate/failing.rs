@@ -119,8 +119,9 @@ fn a_disk_that_is_full_leaves_the_image_in_service() {
     fs::create_dir(builder.path("state/http")).expect("a folder");
     // The mount is in a namespace of its own, and goes with it.
     let script = "mount -t tmpfs -o size=256k none state/http && \"$@\" && \
-        head -c 1000000 /dev/urandom > initrd.gz && { \"$@\"; echo \"code $?\"; \
-        \"$1\" image list --generations --state-dir state; \"$1\" image verify --state-dir state; }";
+                  head -c 1000000 /dev/urandom > initrd.gz && { \"$@\"; echo \"code $?\"; \
+                  \"$1\" image list --generations --state-dir state; \
+                  \"$1\" image verify --state-dir state; }";
     let ours = builder.command("image generate a");
     let mut command = Command::new("unshare");
     command

@@ -1,4 +1,5 @@
-//! `netboot image generate` with real Nix, offline, on an expression tree that stands in for nixpkgs; and with none.
+//! `netboot image generate` with real Nix, offline, on an expression tree that stands in for
+//! nixpkgs; and with none.
 
 mod built;
 mod failing;
@@ -121,7 +122,8 @@ impl Builder {
         names
     }
 
-    /// Asserts that image `a` stands as its only generation, whole, and that only its roots are there.
+    /// Asserts that image `a` stands as its only generation, whole, and that only its roots are
+    /// there.
     #[track_caller]
     pub(crate) fn assert_untouched(&self) {
         let listed = self.list();

@@ -12,7 +12,8 @@ fn each_kind_is_added_listed_and_removed() {
     });
     place.write("seed", b"#cloud-config\n");
     let added = place.says(
-        "add linux --kernel build/bzImage --initrd build/initrd --cmdline console=ttyS0 --file user-data=seed",
+        "add linux --kernel build/bzImage --initrd build/initrd --cmdline console=ttyS0 --file \
+         user-data=seed",
     );
     assert!(
         added.starts_with("linux @1 is in the store:\n  bzImage  1040 bytes  sha256:"),
@@ -60,7 +61,8 @@ fn what_a_build_left_is_added_from_its_folder() {
     let place = Place::new();
     place.write(
         "build/netboot.ipxe",
-        b"#!ipxe\nkernel bzImage init=/nix/store/0c5w-nixos/init initrd=initrd ${cmdline}\ninitrd initrd\nboot\n",
+        b"#!ipxe\nkernel bzImage init=/nix/store/0c5w-nixos/init initrd=initrd ${cmdline}\ninitrd \
+          initrd\nboot\n",
     );
     place.says("add nix --from build --cmdline quiet");
     let (listed, _) = place.json("list --json");

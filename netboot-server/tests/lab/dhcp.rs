@@ -1,5 +1,5 @@
-//! DHCP between hosts: proxy mode, relays, several interfaces, clients without an address, addresses
-//! in use, other servers, and interfaces that come and go.
+//! DHCP between hosts: proxy mode, relays, several interfaces, clients without an address,
+//! addresses in use, other servers, and interfaces that come and go.
 
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
@@ -342,7 +342,8 @@ fn boots_beside_dnsmasq(
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, dnsmasq-base and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, dnsmasq-base \
+            and debian-installer-12-netboot-amd64"]
 fn bios_boots_in_proxy_mode_beside_dnsmasq() {
     boots_beside_dnsmasq(
         Firmware::BIOS,
@@ -357,7 +358,8 @@ fn bios_boots_in_proxy_mode_beside_dnsmasq() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, dnsmasq-base and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, dnsmasq-base and \
+            debian-installer-12-netboot-amd64"]
 fn uefi_boots_in_proxy_mode_beside_dnsmasq() {
     boots_beside_dnsmasq(
         Firmware::UEFI,
@@ -373,7 +375,8 @@ fn uefi_boots_in_proxy_mode_beside_dnsmasq() {
 
 /// Before it has an address this iPXE runs `autoexec.ipxe`.
 #[test]
-#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, ovmf, dnsmasq-base and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, ovmf, dnsmasq-base \
+            and debian-installer-12-netboot-amd64"]
 fn uefi_boots_with_ipxe_of_2025_in_proxy_mode_beside_dnsmasq() {
     boots_beside_dnsmasq(
         Firmware::UEFI,
@@ -388,7 +391,8 @@ fn uefi_boots_with_ipxe_of_2025_in_proxy_mode_beside_dnsmasq() {
 
 /// Over HTTP GRUB of 2.12 takes its server from the URL that the firmware was offered.
 #[test]
-#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, ovmf, dnsmasq-base and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, ovmf, dnsmasq-base \
+            and debian-installer-12-netboot-amd64"]
 fn in_proxy_mode_secure_boot_loads_shim_and_grub_by_http() {
     boots_beside_dnsmasq(
         Firmware::UEFI_SECURE_BOOT.by_http(),
@@ -426,10 +430,12 @@ fn by_shim_beside_dnsmasq(
     )
 }
 
-/// GRUB takes its server from the DHCP server's ACK alone (`grub_efi_net_config_real` of 2.06 and 2.12
-/// gives `dhcp_ack` of UEFI's PXE to `grub_net_configure_by_dhcp_ack`, and never `proxy_offer`).
+/// GRUB takes its server from the DHCP server's ACK alone (`grub_efi_net_config_real` of 2.06 and
+/// 2.12 gives `dhcp_ack` of UEFI's PXE to `grub_net_configure_by_dhcp_ack`, and never
+/// `proxy_offer`).
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, dnsmasq-base and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, \
+            grub-efi-amd64-signed, dnsmasq-base and debian-installer-12-netboot-amd64"]
 fn in_proxy_mode_grub_finds_no_configuration_and_the_log_says_so() {
     // So that GRUB hears at once that what it asks for is not there.
     let without_files = "--enable-tftp --tftp-root=/srv";
@@ -444,7 +450,8 @@ fn in_proxy_mode_grub_finds_no_configuration_and_the_log_says_so() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, dnsmasq-base and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, \
+            grub-efi-amd64-signed, dnsmasq-base and debian-installer-12-netboot-amd64"]
 fn in_proxy_mode_grub_boots_where_the_other_server_names_this_one() {
     let token = "proxy-grub-58fe";
     let siaddr = "--dhcp-boot=shimx64.efi,,192.168.100.1";

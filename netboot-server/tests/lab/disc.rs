@@ -22,8 +22,8 @@ const CONFIG: &str = r#"
 /// What has `grub-mkrescue` make a disc for BIOS only.
 const FOR_BIOS: &[&str] = &["--directory=/usr/lib/grub/i386-pc"];
 
-/// Makes a disc whose GRUB boots the Debian installer's kernel to a shell, under BIOS and UEFI where
-/// no option says otherwise.
+/// Makes a disc whose GRUB boots the Debian installer's kernel to a shell, under BIOS and UEFI
+/// where no option says otherwise.
 fn make_disc(folder: &Path, token: &str, options: &[&str]) -> String {
     let tree = folder.join("tree");
     let grub = tree.join("boot/grub");
@@ -68,19 +68,22 @@ fn boots_its_disc(firmware: Firmware, token: &str) {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, grub-common, grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe-qemu, grub-common, \
+            grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
 fn a_disc_image_boots_over_http_under_bios() {
     boots_its_disc(Firmware::BIOS, "disc-3f6b");
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, grub-common, grub-efi-amd64-bin, mtools, xorriso and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, grub-common, \
+            grub-efi-amd64-bin, mtools, xorriso and debian-installer-12-netboot-amd64"]
 fn a_disc_image_boots_over_http_under_uefi() {
     boots_its_disc(Firmware::UEFI, "disc-8e24");
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, grub-common, grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, grub-common, \
+            grub-pc-bin, xorriso and debian-installer-12-netboot-amd64"]
 fn a_disc_that_is_for_bios_only_tells_what_to_look_at_under_uefi() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let disc = make_disc(scratch.path(), "disc-b105", FOR_BIOS);

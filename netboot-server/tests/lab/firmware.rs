@@ -1,7 +1,7 @@
 //! Real firmware boots a real Linux over this server, in network namespaces.
 //!
-//! Each test powers on a virtual machine with an empty disk and ends at a shell in it. It asserts on
-//! what the booted Linux printed, on what was served, and on the lease on disk.
+//! Each test powers on a virtual machine with an empty disk and ends at a shell in it. It asserts
+//! on what the booted Linux printed, on what was served, and on the lease on disk.
 
 use std::net::Ipv4Addr;
 
@@ -293,13 +293,15 @@ const RELAYED_TARGET: &str = r#"
 "#;
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe, ipxe-qemu and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, seabios, ipxe, ipxe-qemu and \
+            debian-installer-12-netboot-amd64"]
 fn bios_pxe_behind_a_relay_loads_undionly_of_2019() {
     loads_undionly("bios-relay-e83a", "/usr/lib/ipxe/undionly.kpxe");
 }
 
 #[test]
-#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, seabios, ipxe-qemu and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, seabios, ipxe-qemu \
+            and debian-installer-12-netboot-amd64"]
 fn bios_pxe_behind_a_relay_loads_undionly_of_2025() {
     let undionly = debian13!("all/usr/lib/ipxe/undionly.kpxe");
     loads_undionly("bios-relay-05c9", undionly);
@@ -316,8 +318,8 @@ fn loads_undionly(token: &str, undionly: &'static str) {
     });
 }
 
-/// Boots a BIOS PXE ROM, which is QEMU's iPXE behind a relay that takes its options out, through the
-/// first of these programs.
+/// Boots a BIOS PXE ROM, which is QEMU's iPXE behind a relay that takes its options out, through
+/// the first of these programs.
 pub(crate) fn boots_behind_a_relay(
     token: &str,
     programs: &[(&str, Program)],

@@ -22,13 +22,15 @@ const CONFIG: &str = r#"
 "#;
 
 #[test]
-#[ignore = "needs root, and the Debian packages nix-bin, qemu-system-x86, seabios, ipxe-qemu and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages nix-bin, qemu-system-x86, seabios, ipxe-qemu and \
+            debian-installer-12-netboot-amd64"]
 fn a_generated_image_boots_and_prints_the_init_that_it_was_given() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
     std::fs::create_dir(&state).expect("a folder");
     let configuration = format!(
-        "{{ hostName = \"workstation\"; kernel = {INSTALLER}/linux; initrd = {INSTALLER}/initrd.gz; \
+        "{{ hostName = \"workstation\"; kernel = {INSTALLER}/linux; \
+         initrd = {INSTALLER}/initrd.gz; \
          params = \"console=ttyS0 rdinit=/bin/sh netboot-token=nix-40e1\"; }}"
     );
     std::fs::write(state.join("workstation.nix"), configuration).expect("written");

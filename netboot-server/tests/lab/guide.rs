@@ -1,5 +1,6 @@
-//! The guide, run as it is written: every command of `examples/guide.md`, on a server and on a machine
-//! beside it, in namespaces of their own with an empty `/etc/netboot` and `/var/lib/netboot`.
+//! The guide, run as it is written: every command of `examples/guide.md`, on a server and on a
+//! machine beside it, in namespaces of their own with an empty `/etc/netboot` and
+//! `/var/lib/netboot`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -138,7 +139,8 @@ trap 'cat "$scratch/serve.log" || true' ERR
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages iproute2, nix-bin, curl, tftp-hpa and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages iproute2, nix-bin, curl, tftp-hpa and \
+            debian-installer-12-netboot-amd64"]
 fn the_guide_runs_as_it_is_written() {
     let scratch = tempfile::tempdir().expect("a folder");
     let steps = steps(GUIDE);

@@ -153,7 +153,8 @@ fn udhcpc_gets_its_reservation_and_releases_it() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages isc-dhcp-client and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages isc-dhcp-client and \
+            debian-installer-12-netboot-amd64"]
 fn dhclient_binds_and_asks_again_for_the_same_address() {
     let cable = Cable::new(Address::None);
     let dhclient = "dhclient -4 -1 -v -d -sf /bin/true -lf ./leases -pf ./pid eth0";
@@ -197,7 +198,8 @@ fn nmap_is_offered_an_address_of_the_range() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages tftp-hpa, atftp, curl, busybox, ipxe and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages tftp-hpa, atftp, curl, busybox, ipxe and \
+            debian-installer-12-netboot-amd64"]
 fn tftp_clients_fetch_a_boot_program_whole() {
     let cable = Cable::new(Address::Static);
     let expected = distribution("ipxe.efi");
@@ -207,7 +209,8 @@ fn tftp_clients_fetch_a_boot_program_whole() {
         "tftp -m binary 192.168.100.1 -c get ipxe.efi out",
         "atftp --get -r ipxe.efi -l out 192.168.100.1",
         "atftp --option 'blksize 1428' --option 'tsize 0' --get -r ipxe.efi -l out 192.168.100.1",
-        "atftp --option 'blksize 1428' --option 'windowsize 16' --get -r ipxe.efi -l out 192.168.100.1",
+        "atftp --option 'blksize 1428' --option 'windowsize 16' --get -r ipxe.efi -l out \
+         192.168.100.1",
         "atftp --option 'blksize 512' --option 'timeout 3' --get -r /ipxe.efi -l out 192.168.100.1",
         "curl -sS -o out tftp://192.168.100.1/ipxe.efi",
         "curl -sS --tftp-blksize 1024 -o out tftp://192.168.100.1/ipxe.efi",
@@ -231,7 +234,8 @@ fn tftp_clients_fetch_a_boot_program_whole() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages tftp-hpa, curl and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages tftp-hpa, curl and \
+            debian-installer-12-netboot-amd64"]
 fn names_that_lead_out_are_refused_by_tftp_and_http() {
     let cable = Cable::new(Address::Static);
     let state = cable.scratch.path().join("state");
@@ -270,7 +274,8 @@ fn names_that_lead_out_are_refused_by_tftp_and_http() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages tftp-hpa, curl, ipxe and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages tftp-hpa, curl, ipxe and \
+            debian-installer-12-netboot-amd64"]
 fn the_guides_check_commands_work_word_for_word() {
     let cable = Cable::new(Address::Static);
     cable.succeed("tftp 192.168.100.1 -c get ipxe.efi FILE");

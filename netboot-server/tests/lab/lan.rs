@@ -67,8 +67,8 @@ impl Ends {
         Self(child.expect("the program starts"))
     }
 
-    /// dnsmasq as the network's DHCP server, with addresses from .100 on and nothing to boot but what
-    /// `more` says.
+    /// dnsmasq as the network's DHCP server, with addresses from .100 on and nothing to boot but
+    /// what `more` says.
     pub(crate) fn dnsmasq(
         namespace: &Namespace,
         interface: &str,

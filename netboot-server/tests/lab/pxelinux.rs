@@ -24,7 +24,8 @@ fn boots(token: &str, program: &'static str, ldlinux: &'static str) {
 }
 
 #[test]
-#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, seabios, ipxe-qemu and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-x86, seabios, ipxe-qemu \
+            and debian-installer-12-netboot-amd64"]
 fn pxelinux_of_debian_13_boots_its_image() {
     let program = debian13!("all/usr/lib/PXELINUX/pxelinux.0");
     let ldlinux = debian13!("all/usr/lib/syslinux/modules/bios/ldlinux.c32");
@@ -36,7 +37,8 @@ mod rare {
     use super::*;
 
     #[test]
-    #[ignore = "needs root, and the Debian packages pxelinux, syslinux-common, qemu-system-x86, seabios, ipxe-qemu and debian-installer-12-netboot-amd64"]
+    #[ignore = "needs root, and the Debian packages pxelinux, syslinux-common, qemu-system-x86, \
+                seabios, ipxe-qemu and debian-installer-12-netboot-amd64"]
     fn pxelinux_of_debian_12_boots_its_image() {
         let ldlinux = "/usr/lib/syslinux/modules/bios/ldlinux.c32";
         boots("pxelinux-12", "/usr/lib/PXELINUX/pxelinux.0", ldlinux);

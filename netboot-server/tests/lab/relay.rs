@@ -12,8 +12,8 @@ use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::{Message, MessageView, OptionCode};
 use netboot_server::lab::Namespace;
 
-/// Two networks: the server's own, and the machines' behind a relay agent, whose host also routes. More may
-/// be said of the latter behind.
+/// Two networks: the server's own, and the machines' behind a relay agent, whose host also routes.
+/// More may be said of the latter behind.
 pub(crate) const NETWORKS: &str = r#"
     [[netboot.networks]]
     interface = "up0"

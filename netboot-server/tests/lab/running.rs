@@ -221,13 +221,17 @@ fn doctor_names_what_stands_in_the_way_and_its_cure() {
         ),
         (
             "ip address del 192.168.100.1/24 dev eth1",
-            "FAULT    interface eth1: does not have 192.168.100.1; a server waits for it\n           cure: `ip address add 192.168.100.1/24 dev eth1`",
+            "FAULT    interface eth1: does not have 192.168.100.1; a server waits for it\n\
+             \x20          cure: `ip address add 192.168.100.1/24 dev eth1`",
             "ip address add 192.168.100.1/24 dev eth1",
         ),
         (
-            "nft add table inet f && nft 'add chain inet f in { type filter hook input priority 0; policy drop; }' && nft add rule inet f in tcp dport 80 accept",
-            "FAULT    firewall on eth1, DHCP: inet f in drops udp port 67\n           cure: `nft insert rule inet f in iifname eth1 udp dport 67 accept`",
-            "nft insert rule inet f in iifname eth1 udp dport 67 accept && nft insert rule inet f in iifname eth1 udp dport 69 accept",
+            "nft add table inet f && nft 'add chain inet f in { type filter hook input priority 0; \
+             policy drop; }' && nft add rule inet f in tcp dport 80 accept",
+            "FAULT    firewall on eth1, DHCP: inet f in drops udp port 67\n\
+             \x20          cure: `nft insert rule inet f in iifname eth1 udp dport 67 accept`",
+            "nft insert rule inet f in iifname eth1 udp dport 67 accept && nft insert rule inet f \
+             in iifname eth1 udp dport 69 accept",
         ),
     ] {
         assert_eq!(lab.run(&lab.host, fault).0, Some(0), "{fault}");

@@ -1,4 +1,5 @@
-//! A machine that enforces Secure Boot with Microsoft's keys, and what it starts and what it refuses.
+//! A machine that enforces Secure Boot with Microsoft's keys, and what it starts and what it
+//! refuses.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +21,8 @@ fn assert_printed(console: &Console, wanted: &str) {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, curl and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, \
+            grub-efi-amd64-signed, curl and debian-installer-12-netboot-amd64"]
 fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
     let token = "shim-grub-40ce";
     let scratch = tempfile::tempdir().expect("a temporary folder");
@@ -62,7 +64,8 @@ fn secure_boot_loads_shim_and_grub_whose_configuration_boots_its_image() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe and \
+            debian-installer-12-netboot-amd64"]
 fn secure_boot_refuses_a_program_that_is_not_signed() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
@@ -80,7 +83,8 @@ fn secure_boot_refuses_a_program_that_is_not_signed() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, shim-signed and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, shim-signed and \
+            debian-installer-12-netboot-amd64"]
 fn shim_refuses_what_is_not_signed_and_gets_the_program_that_enrols_keys() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
@@ -105,7 +109,8 @@ fn shim_refuses_what_is_not_signed_and_gets_the_program_that_enrols_keys() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, \
+            grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
 fn secure_boot_refuses_a_kernel_that_was_changed_and_says_so() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
@@ -134,7 +139,8 @@ fn secure_boot_refuses_a_kernel_that_was_changed_and_says_so() {
 
 /// Why a machine that is to load this GRUB has to start by PXE.
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, \
+            grub-efi-amd64-signed and debian-installer-12-netboot-amd64"]
 fn a_grub_without_http_finds_no_configuration_after_http_boot() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
@@ -185,7 +191,8 @@ fn make_disk(folder: &Path, word: &str) {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, grub-efi-amd64-signed, fdisk, dosfstools and mtools"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, shim-signed, \
+            grub-efi-amd64-signed, fdisk, dosfstools and mtools"]
 fn secure_boot_goes_on_by_shim_and_grub_to_the_local_disk() {
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");

@@ -1,6 +1,7 @@
 //! U-Boot on QEMU's board of 64-bit ARM boots a real Linux, by each of the ways that it has.
 //!
-//! Its default is to load an EFI program, where it is told one. What else it can is typed at its prompt.
+//! Its default is to load an EFI program, where it is told one. What else it can is typed at its
+//! prompt.
 
 use netboot_server::lab::{Code, Firmware, Machine, Part};
 
@@ -100,32 +101,37 @@ fn boots(firmware: Firmware, token: &str, program: Option<(&str, Program)>, type
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-arm, u-boot-qemu and debian-installer-12-netboot-arm64"]
+#[ignore = "needs root, and the Debian packages qemu-system-arm, u-boot-qemu and \
+            debian-installer-12-netboot-arm64"]
 fn u_boot_of_2023_boots_by_pxe() {
     boots(OF_2023, "u-boot-2023-pxe", None, Some(PXE));
 }
 
 #[test]
-#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-arm and debian-installer-12-netboot-arm64"]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-arm and \
+            debian-installer-12-netboot-arm64"]
 fn u_boot_of_2025_boots_by_pxe() {
     boots(OF_2025, "u-boot-2025-pxe", None, Some(PXE));
 }
 
 #[test]
-#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-arm and debian-installer-12-netboot-arm64"]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-arm and \
+            debian-installer-12-netboot-arm64"]
 fn u_boot_of_2025_boots_by_pxe_beside_its_program() {
     let beside = ("arm64/grubaa64.efi", GRUB.1);
     boots(OF_2025, "u-boot-2025-beside", Some(beside), Some(PXE));
 }
 
 #[test]
-#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-arm, u-boot-qemu and debian-installer-12-netboot-arm64"]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-arm, u-boot-qemu and \
+            debian-installer-12-netboot-arm64"]
 fn u_boot_of_2023_boots_an_efi_program_by_itself() {
     boots(OF_2023, "u-boot-2023-efi", Some(GRUB), None);
 }
 
 #[test]
-#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-arm and debian-installer-12-netboot-arm64"]
+#[ignore = "needs root, .ci/debian13, and the Debian packages qemu-system-arm and \
+            debian-installer-12-netboot-arm64"]
 fn u_boot_of_2025_boots_an_efi_program_by_bootefi() {
     let bootefi = "dhcp ${kernel_addr_r}; bootefi ${kernel_addr_r} ${fdtcontroladdr}";
     boots(OF_2025, "u-boot-2025-efi", Some(GRUB), Some(bootefi));

@@ -1,5 +1,5 @@
-//! A unified kernel (UKI), put together from systemd's stub and Debian's installer: as an image by iPXE and by GRUB, and
-//! as the program that firmware loads first.
+//! A unified kernel (UKI), put together from systemd's stub and Debian's installer: as an image by
+//! iPXE and by GRUB, and as the program that firmware loads first.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -21,7 +21,8 @@ const NETWORK: &str = r#"
     mac = "52:54:00:12:34:56"
 "#;
 
-/// A unified kernel that boots to a shell, with the token on the command line in its section `.cmdline`.
+/// A unified kernel that boots to a shell, with the token on the command line in its section
+/// `.cmdline`.
 fn unified(folder: &Path, token: &str) -> PathBuf {
     let (cmdline, uki) = (folder.join("cmdline"), folder.join("uki.efi"));
     let line = format!("console=ttyS0 rdinit=/bin/sh netboot-token={token}\n");
@@ -82,7 +83,8 @@ fn ipxe_boots_it(programs: &[(&str, Program)], token: &str) {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, systemd-boot-efi, binutils and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, ipxe, systemd-boot-efi, \
+            binutils and debian-installer-12-netboot-amd64"]
 fn ipxe_of_2019_boots_a_unified_kernel_with_its_own_words_and_those_configured() {
     ipxe_boots_it(program::IPXE_2019, "uki-ipxe-6c0f");
 }
@@ -94,14 +96,16 @@ fn ipxe_of_2025_boots_a_unified_kernel_with_its_own_words_and_those_configured()
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, grub-efi-amd64-signed, systemd-boot-efi, binutils and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, grub-efi-amd64-signed, \
+            systemd-boot-efi, binutils and debian-installer-12-netboot-amd64"]
 fn grub_boots_a_unified_kernel_with_its_own_words_and_those_configured() {
     let token = "uki-grub-1d52";
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
     add(&state, &unified(scratch.path(), token));
     let namespace = namespace_with_tap("192.168.100.1/24");
-    let target = "    config = \"uki\"\n    program = \"grubx64.efi\"\n    cmdline = [\"own={mac-dash}\", \"dollar=$root\"]\n";
+    let target = "    config = \"uki\"\n    program = \"grubx64.efi\"\n    cmdline = \
+                  [\"own={mac-dash}\", \"dollar=$root\"]\n";
     let server = Server::start(&namespace, &state, &[NETWORK, target].concat(), 3);
     let console = power_on(&namespace, Firmware::UEFI, scratch.path());
     assert_shell_with(&console, token);
@@ -120,7 +124,8 @@ fn grub_boots_a_unified_kernel_with_its_own_words_and_those_configured() {
 }
 
 #[test]
-#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, systemd-boot-efi, binutils and debian-installer-12-netboot-amd64"]
+#[ignore = "needs root, and the Debian packages qemu-system-x86, ovmf, systemd-boot-efi, binutils \
+            and debian-installer-12-netboot-amd64"]
 fn firmware_loads_a_unified_kernel_as_its_program_which_has_its_own_words() {
     let token = "uki-program-88e3";
     let scratch = tempfile::tempdir().expect("a temporary folder");

@@ -28,7 +28,8 @@ fn an_example_image_without_an_ssh_key_is_not_built() {
                 }
             );
             let host = format!(
-                "import ./images.nix {{ module = ../../../examples/nixos/{name}.nix; set = {set}; }}"
+                "import ./images.nix {{ module = ../../../examples/nixos/{name}.nix; set = {set}; \
+                 }}"
             );
             // All of the image is looked at, not only what is asserted.
             let host = nix.value(&host);

@@ -62,7 +62,8 @@ impl Installer {
         installer.program("nixos-install", nixos_install);
         installer.program(
             "mount",
-            "case $1 in *p2) exec /usr/bin/mount -t tmpfs esp \"$2\" ;; *) exec /usr/bin/mount \"$@\" ;; esac",
+            "case $1 in *p2) exec /usr/bin/mount -t tmpfs esp \"$2\" ;; *) exec /usr/bin/mount \
+             \"$@\" ;; esac",
         );
         installer
     }

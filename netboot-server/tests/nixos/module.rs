@@ -41,11 +41,10 @@ fn what_the_guide_says_of_nixos_is_accepted() {
     let nix = Nix::new();
     let (package, block) = (nix.folder().join("package"), block_of_the_guide());
     let output = nix.build(&format!(
-        "let flake = {block}; \
-         host = (flake.outputs {{ nixpkgs.lib.nixosSystem = host: host; \
-             netboot.nixosModules.netboot-server = {{ }}; }}).nixosConfigurations.bootserver; \
-         in (import ./evaluate.nix {{ package = \"{}\"; set = {{ }}; \
-             host.imports = host.modules; }}).config.environment.etc.\"netboot/netboot.json\".source",
+        "let flake = {block}; host = (flake.outputs {{ nixpkgs.lib.nixosSystem = host: host; \
+         netboot.nixosModules.netboot-server = {{ }}; }}).nixosConfigurations.bootserver; in \
+         (import ./evaluate.nix {{ package = \"{}\"; set = {{ }}; host.imports = host.modules; \
+         }}).config.environment.etc.\"netboot/netboot.json\".source",
         package.display()
     ));
     let said = said(&output);
@@ -298,9 +297,9 @@ fn the_firewall_is_opened_where_that_is_wanted_on_each_network_for_what_is_serve
     let open = json!({ "allowedUDPPorts": [67, 69, 4011], "allowedTCPPorts": [80] });
     assert_eq!(interfaces("openFirewall = true;"), json!({ "eth1": open }));
     // What is reached through a relay has no interface of its own.
-    let several = "openFirewall = true; settings.networks = [ network \
-        { interface = \"eth2\"; server = \"10.0.1.1\"; subnet = \"10.0.1.0/24\"; mode = \"proxy\"; } \
-        { server = \"10.0.0.1\"; subnet = \"10.2.0.0/24\"; } ];";
+    let several = "openFirewall = true; settings.networks = [ network { interface = \"eth2\"; \
+                   server = \"10.0.1.1\"; subnet = \"10.0.1.0/24\"; mode = \"proxy\"; } { server = \
+                   \"10.0.0.1\"; subnet = \"10.2.0.0/24\"; } ];";
     assert_eq!(interfaces(several), json!({ "eth1": open, "eth2": open }));
     let moved = "openFirewall = true; settings.ports.http = 8080; \
         settings.tls = { cert = \"/cert.pem\"; key = \"/key.pem\"; port = 8443; };";

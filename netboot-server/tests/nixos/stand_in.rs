@@ -73,15 +73,13 @@ fn its_types_take_and_refuse_what_those_of_nixpkgs_do() {
         }
     }
     let got = nix.value(&format!(
-        "let system = import ./module_system.nix; inherit (system) lib; \
-           ofStore = \"${{builtins.storeDir}}/abc-ipxe\"; \
-           built = {{ type = \"derivation\"; outPath = \"/built\"; }}; \
-           json = with lib.types; nullOr (oneOf [ bool int float str (attrsOf json) (listOf json) ]) \
-             // {{ description = \"JSON\"; }}; \
-           holds = type: value: (builtins.tryEval (builtins.deepSeq (system.evaluate {{ \
-             place = \"it\"; modules = [ {{ options.it = lib.mkOption {{ inherit type; }}; config.it = value; }} ]; \
-           }}).config true)).success; \
-         in with lib.types; [ {cases} ]"
+        "let system = import ./module_system.nix; inherit (system) lib; ofStore = \
+         \"${{builtins.storeDir}}/abc-ipxe\"; built = {{ type = \"derivation\"; outPath = \
+         \"/built\"; }}; json = with lib.types; nullOr (oneOf [ bool int float str (attrsOf json) \
+         (listOf json) ]) // {{ description = \"JSON\"; }}; holds = type: value: (builtins.tryEval \
+         (builtins.deepSeq (system.evaluate {{ place = \"it\"; modules = [ {{ options.it = \
+         lib.mkOption {{ inherit type; }}; config.it = value; }} ]; }}).config true)).success; in \
+         with lib.types; [ {cases} ]"
     ));
     let got = got.as_array().expect("a list");
     assert_eq!(got.len(), expected.len());
@@ -137,10 +135,10 @@ fn what_several_modules_say_is_put_together_as_nixpkgs_does() {
         ),
     ] {
         let got = nix.value(&format!(
-            "let system = import ./module_system.nix; result = builtins.tryEval (builtins.deepSeq it it); \
-               it = with system.lib; with types; (system.evaluate {{ place = \"it\"; \
-                 modules = [ {{ options.it = mkOption {{ {option} }}; }} {modules} ]; }}).config.it; \
-             in if result.success then result.value else null"
+            "let system = import ./module_system.nix; result = builtins.tryEval (builtins.deepSeq \
+             it it); it = with system.lib; with types; (system.evaluate {{ place = \"it\"; modules \
+             = [ {{ options.it = mkOption {{ {option} }}; }} {modules} ]; }}).config.it; in if \
+             result.success then result.value else null"
         ));
         assert_eq!(got, value, "{option} {modules}");
     }

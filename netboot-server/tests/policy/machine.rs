@@ -72,7 +72,10 @@ fn only_targets_are_served_where_only_known_ones_are_allowed() {
     // One that is none asks in vain, and the log says so.
     let stranger = support::client::discover(&site, Profile::pxe_uefi(mac(9)));
     assert_eq!(stranger, None);
-    serving.line("02:00:00:00:00:09 is left out: nothing: no target has its MAC address; network lo serves targets only");
+    serving.line(
+        "02:00:00:00:00:09 is left out: nothing: no target has its MAC address; network \
+         lo serves targets only",
+    );
 }
 
 #[test]

@@ -71,7 +71,8 @@ fn installing() -> Site {
     let cmdline = "report={report}";
     let site = site(
         json!([
-            { "name": "node-01", "mac": mac(1), "ip": NODE, "install": install, "cmdline": cmdline },
+            { "name": "node-01", "mac": mac(1), "ip": NODE, "install": install,
+              "cmdline": cmdline },
             { "name": "node-02", "mac": mac(2), "install": install, "cmdline": cmdline },
         ]),
         json!({}),

@@ -111,7 +111,10 @@ fn each_platform_gets_its_program_and_what_is_not_at_hand_is_said() {
         profile.options.put(key::CLIENT_ARCH, &vec![Arch::X86_UEFI]);
         profile
     });
-    serving.line("gets no boot program: the menu: no target has its MAC address; machines that are no target get the menu (menu.unknown); no ipxe-i386.efi");
+    serving.line(
+        "gets no boot program: the menu: no target has its MAC address; machines that are \
+         no target get the menu (menu.unknown); no ipxe-i386.efi",
+    );
 }
 
 #[test]
@@ -284,9 +287,11 @@ fn grub_gets_a_configuration_for_each_machine_wherever_it_looks() {
     lease(&site, 1);
     let port = site.ports.http;
     let head = format!(
-        "set from='(tftp,127.0.0.1)'\nif [ -s '(http,127.0.0.1:{port})/healthz' ]\nthen\nset from='(http,127.0.0.1:{port})'\nfi\n"
+        "set from='(tftp,127.0.0.1)'\nif [ -s '(http,127.0.0.1:{port})/healthz' ]\nthen\nset \
+         from='(http,127.0.0.1:{port})'\nfi\n"
     );
-    let linux = "if linux \"$from\"/images/debian/@1/bzImage console=ttyS0 quiet 'a=$b' 'c;d' name=node-01\n";
+    let linux = "if linux \"$from\"/images/debian/@1/bzImage console=ttyS0 quiet 'a=$b' 'c;d' \
+                 name=node-01\n";
     let initrd = "if initrd \"$from\"/images/debian/@1/initrd\n";
     for text in [
         script(&site, NODE, "/grub.cfg"),
@@ -346,8 +351,9 @@ fn u_boot_and_pxelinux_get_a_configuration_beside_their_program() {
     put(&site, "boot/pxelinux.cfg/7F0000", "of the folder");
     let _serving = Running::serve(&site);
     lease(&site, 1);
-    // In the grammar of U-Boot's boot/pxe_utils.c and PXELINUX's readconfig.c: the rest of a line is
-    // the value as it is, times are tenths of seconds, names are relative to the program's folder.
+    // In the grammar of U-Boot's boot/pxe_utils.c and PXELINUX's readconfig.c: the rest of a line
+    // is the value as it is, times are tenths of seconds, names are relative to the program's
+    // folder.
     let own = "DEFAULT 1\nTIMEOUT 600\nSAY debian (debian @1)\nLABEL 1\n\
                MENU LABEL debian (debian @1)\nLINUX images/debian/@1/bzImage\n\
                INITRD images/debian/@1/initrd\n\

@@ -161,21 +161,23 @@ fn each_step_of_a_boot_is_one_line_with_the_machine() {
             dhcp("DHCPOFFER", " boots undionly.kpxe"),
             dhcp("DHCPREQUEST", " node-01"),
             dhcp("DHCPACK", " node-01 boots undionly.kpxe"),
-            "TFTP 02:00:00:00:00:01 127.0.0.50 sent undionly.kpxe: 1400 bytes in N ms, blksize 512, \
-             windowsize 1, N retransmitted"
+            "TFTP 02:00:00:00:00:01 127.0.0.50 sent undionly.kpxe: 1400 bytes in N ms, blksize \
+             512, windowsize 1, N retransmitted"
                 .into(),
             "DHCPDISCOVER(lo) 127.0.0.50 02:00:00:00:00:01".into(),
             dhcp("DHCPOFFER", &format!(" boots {script}")),
             dhcp("DHCPREQUEST", " node-01"),
             dhcp("DHCPACK", &format!(" node-01 boots {script}")),
             format!(
-                "HTTP 02:00:00:00:00:01 127.0.0.50 /boot.ipxe: image debian @1: it is target node-01 \
-                 ({}: netboot.targets[0]); its target names image debian",
+                "HTTP 02:00:00:00:00:01 127.0.0.50 /boot.ipxe: image debian @1: it is target \
+                 node-01 ({}: netboot.targets[0]); its target names image debian",
                 site.config().display()
             ),
             "HTTP 02:00:00:00:00:01 127.0.0.50 /boot.ipxe: 200, N bytes in N ms".into(),
-            "HTTP 02:00:00:00:00:01 127.0.0.50 /images/debian/@1/bzImage: 200, 1088 bytes in N ms".into(),
-            "HTTP 02:00:00:00:00:01 127.0.0.50 /images/debian/@1/initrd: 200, 10 bytes in N ms".into(),
+            "HTTP 02:00:00:00:00:01 127.0.0.50 /images/debian/@1/bzImage: 200, 1088 bytes in N ms"
+                .into(),
+            "HTTP 02:00:00:00:00:01 127.0.0.50 /images/debian/@1/initrd: 200, 10 bytes in N ms"
+                .into(),
         ],
         "{:#?}",
         serving.seen

@@ -52,10 +52,10 @@ fn http_gives_an_image_whole_in_part_or_not_again() {
 }
 
 /// What a client in firmware reads of an answer's length. GRUB 2.06 and 2.12 (`parse_line` in
-/// `grub-core/net/http.c`) compare lines with `Content-Length: ` as bytes, and of a refusal they take
-/// the second line for another status. lwIP (`http_wait_headers` in `http_client.c`), and with it
-/// U-Boot since 2024.10, looks for the same bytes; U-Boot's own client (`net/wget.c`) looks for the
-/// name without its colon.
+/// `grub-core/net/http.c`) compare lines with `Content-Length: ` as bytes, and of a refusal they
+/// take the second line for another status. lwIP (`http_wait_headers` in `http_client.c`), and with
+/// it U-Boot since 2024.10, looks for the same bytes; U-Boot's own client (`net/wget.c`) looks for
+/// the name without its colon.
 fn literal_length(head: &str) -> Option<usize> {
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?;

@@ -43,8 +43,8 @@ fn site() -> Site {
     site
 }
 
-/// A DHCPDISCOVER by hand, RFC 2131 figure 1: BOOTREQUEST, Ethernet, machine 7, the cookie, option 53
-/// and these options.
+/// A DHCPDISCOVER by hand, RFC 2131 figure 1: BOOTREQUEST, Ethernet, machine 7, the cookie, option
+/// 53 and these options.
 fn discover(options: &[u8]) -> Vec<u8> {
     let mut message = vec![1, 1, 6, 0, 1, 2, 3, 4];
     message.resize(28, 0);

@@ -301,8 +301,8 @@ pub(crate) fn discover(site: &Site, profile: Profile) -> Option<Vec<u8>> {
     (message.xid() == 1).then_some(bytes)
 }
 
-/// What an `autoexec.ipxe` goes on with on a machine with these network cards, of which each gets an
-/// address. iPXE runs it before any has: what is fetched before that is not reached.
+/// What an `autoexec.ipxe` goes on with on a machine with these network cards, of which each gets
+/// an address. iPXE runs it before any has: what is fetched before that is not reached.
 pub(crate) fn goes_on_with(autoexec: &str, cards: &[&str]) -> String {
     let mut run = Run::new(autoexec).expect("a script");
     for (number, mac) in cards.iter().enumerate() {

@@ -32,7 +32,8 @@ pub(crate) fn netboot(arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Comma
     command
 }
 
-/// The same on a terminal of its own, by `script` of util-linux, once the shell that becomes it did `first`.
+/// The same on a terminal of its own, by `script` of util-linux, once the shell that becomes it did
+/// `first`.
 pub(crate) fn on_a_terminal(first: &str, arguments: Vec<OsString>) -> Command {
     let words: Vec<_> = arguments
         .into_iter()

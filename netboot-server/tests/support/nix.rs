@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-/// Has a command use the Nix of a folder: everything that Nix keeps is in there, and nothing is fetched.
+/// Has a command use the Nix of a folder: everything that Nix keeps is in there, and nothing is
+/// fetched.
 pub(crate) fn use_nix(command: &mut Command, folder: &Path) {
     let conf = folder.join("conf");
     std::fs::create_dir_all(&conf).expect("a folder");

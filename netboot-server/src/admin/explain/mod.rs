@@ -297,7 +297,8 @@ impl fmt::Display for Explanation {
         if self.ipxe.is_some() && self.firmware.iter().any(|stage| stage.file.is_some()) {
             writeln!(
                 f,
-                "                (one that lacks HTTP, or bzImage and EFI: its firmware's program first)"
+                "                (one that lacks HTTP, or bzImage and EFI: its firmware's program \
+                 first)"
             )?;
         }
         steps(

@@ -152,7 +152,8 @@ impl Control {
         Failure::new(
             self.tried(),
             "no server runs on this state folder",
-            "start it with `systemctl start netboot` or `netboot serve`, or name its folder with --state-dir or --config",
+            "start it with `systemctl start netboot` or `netboot serve`, or name its folder with \
+             --state-dir or --config",
         )
     }
 

@@ -11,7 +11,7 @@ pub(super) const NETBOOT: &str = "Examples:
 pub(super) const SERVE: &str = "Examples:
   netboot serve --config netboot.toml
   netboot serve --config targets.json --config server.toml --log-format json
-  kill -HUP PID                                      # takes the configuration anew, as `netboot reload`";
+  kill -HUP PID                                      # as `netboot reload`";
 
 pub(super) const CHECK: &str = "Examples:
   netboot check --config netboot.toml
@@ -94,7 +94,7 @@ pub(super) const EVENTS: &str = "Examples:
 
 pub(super) const DOCTOR: &str = "Examples:
   netboot doctor
-  netboot doctor --probe eth1                        # asks whether another DHCP server answers there";
+  netboot doctor --probe eth1                        # asks whether another DHCP server answers";
 
 pub(super) const COMPLETIONS: &str = "Examples:
   netboot completions bash > /etc/bash_completion.d/netboot

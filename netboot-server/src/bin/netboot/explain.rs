@@ -16,7 +16,9 @@ use netboot_server::world::{Machine, World};
 
 /// The machine that is asked about; what is not said of it is not known.
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("known").args(["mac", "uuid", "circuit"]).required(true).multiple(true))]
+#[command(
+    group = ArgGroup::new("known").args(["mac", "uuid", "circuit"]).required(true).multiple(true)
+)]
 pub(super) struct Arguments {
     /// Its MAC address
     #[arg(long)]

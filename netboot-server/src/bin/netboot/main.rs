@@ -268,7 +268,8 @@ pub(crate) fn told_to_end() -> impl Future<Output = ()> {
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
-        // What becomes ready at once fits a worker's own queue; the rest would go by the shared one.
+        // What becomes ready at once fits a worker's own queue; the rest would go by the shared
+        // one.
         .max_io_events_per_tick(128)
         .build()
         .map_err(|error| Failure::new("starting threads", error, "raise the process limits"))

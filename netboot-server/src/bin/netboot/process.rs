@@ -45,7 +45,10 @@ pub(crate) fn become_user(name: &str, state_dir: &Path) -> Result<(), Failure> {
             Failure::new(
                 tried(),
                 "there is no such user",
-                format!("make it with `useradd --system --no-create-home --shell /usr/sbin/nologin {name}`"),
+                format!(
+                    "make it with `useradd --system --no-create-home --shell /usr/sbin/nologin \
+                     {name}`"
+                ),
             )
         })?;
     fs::create_dir_all(state_dir)

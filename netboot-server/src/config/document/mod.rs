@@ -1,4 +1,5 @@
-//! The configuration as it is written: in JSON, in TOML or in code, one schema, nothing checked yet.
+//! The configuration as it is written: in JSON, in TOML or in code, one schema, nothing checked
+//! yet.
 //!
 //! Every key that may stand under `netboot` is a field here and nowhere else; the nearest known
 //! name of a misspelled key is looked up in these types. In code a [`Document`] is put together by
@@ -71,7 +72,8 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
     }
 }
 
-/// What stands under `netboot`. [`Config`](super::Config) has an example of one that is made in code.
+/// What stands under `netboot`. [`Config`](super::Config) has an example of one that is made in
+/// code.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Document {

@@ -101,7 +101,9 @@ impl Wanted for LocalBoot {
 }
 
 impl Wanted for ProgramChoice {
-    const WANTED: &'static str = "the name of a file in the folder tftp/, such as \"snponly.efi\", or one a platform, such as { bios = \"undionly.kpxe\", x64 = \"snponly.efi\" }";
+    const WANTED: &'static str = "the name of a file in the folder tftp/, such as \"snponly.efi\", \
+                                  or one a platform, such as { bios = \"undionly.kpxe\", x64 = \
+                                  \"snponly.efi\" }";
 }
 
 impl Wanted for Uuid {

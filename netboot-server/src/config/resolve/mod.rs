@@ -88,7 +88,8 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
         problems.error(
             &place,
             "says nothing of a server or a network",
-            "add `server` with ip, interface and dhcp_range, or `networks`, or name a second file with --config that has it",
+            "add `server` with ip, interface and dhcp_range, or `networks`, or name a second file \
+             with --config that has it",
         );
     }
     let count = written.len();
@@ -235,8 +236,14 @@ fn resolve_program(
     if let Some((_, name)) = choice.named().find(is_deaf) {
         problems.warning(
             &place,
-            format!("{name} leads to GRUB, which in proxy mode hears the other DHCP server only and finds no configuration"),
-            format!("have that server name {name} and this server (siaddr; dnsmasq: dhcp-boot={name},,ADDRESS), or leave the program to iPXE"),
+            format!(
+                "{name} leads to GRUB, which in proxy mode hears the other DHCP server only \
+                 and finds no configuration"
+            ),
+            format!(
+                "have that server name {name} and this server (siaddr; dnsmasq: \
+                 dhcp-boot={name},,ADDRESS), or leave the program to iPXE"
+            ),
         );
     }
     for name in choice

@@ -61,7 +61,8 @@ pub(super) fn resolve_network(
         problems.error(
             place,
             "names neither an interface nor a subnet",
-            "write the interface that the machines are on; for a network behind a DHCP relay, its subnet",
+            "write the interface that the machines are on; for a network behind a DHCP relay, its \
+             subnet",
         );
     }
     if let Some(interface) = &written.interface {
@@ -107,18 +108,19 @@ pub(super) fn resolve_network(
     let subnet = match (subnet, &written.interface) {
         (Some(subnet), _) => subnet,
         (None, _) if given_subnet => return None,
-        (None, Some(interface)) => {
-            match host.subnet(interface, server) {
-                Some(subnet) => subnet,
-                None => {
-                    problems.note(
+        (None, Some(interface)) => match host.subnet(interface, server) {
+            Some(subnet) => subnet,
+            None => {
+                problems.note(
                     place.key("subnet"),
-                    format!("is taken to be a /24, since {interface} has no {server} on this host now"),
+                    format!(
+                        "is taken to be a /24, since {interface} has no {server} on this host \
+                         now"
+                    ),
                 );
-                    Subnet::new(server, 24)?
-                }
+                Subnet::new(server, 24)?
             }
-        }
+        },
         (None, None) => return None,
     };
     if written.interface.is_some() && !subnet.is_host(server) {

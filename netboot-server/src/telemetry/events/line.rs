@@ -57,7 +57,8 @@ impl fmt::Display for Event {
                 let how = if taken < size { "nearly full" } else { "full" };
                 write!(
                     f,
-                    "DHCP network {network}: its ranges are {how}, {taken} of {size} addresses are taken"
+                    "DHCP network {network}: its ranges are {how}, {taken} of {size} addresses are \
+                     taken"
                 )
             }
             Kind::LeasesSetAside { aside, why } => write!(
@@ -90,14 +91,14 @@ impl fmt::Display for Event {
                 again: true,
             } => write!(
                 f,
-                "DHCP {}: its iPXE still lacks {missing} behind {program}, and gets the script, which \
-                 may fail: put an iPXE that has them in the place of {program}",
+                "DHCP {}: its iPXE still lacks {missing} behind {program}, and gets the script, \
+                 which may fail: put an iPXE that has them in the place of {program}",
                 machine()
             ),
             Kind::GrubByProxy { program } => write!(
                 f,
-                "DHCP {}: {program} leads to GRUB, which hears the other server only: it ends at its \
-                 prompt unless that one names this server (siaddr)",
+                "DHCP {}: {program} leads to GRUB, which hears the other server only: it ends at \
+                 its prompt unless that one names this server (siaddr)",
                 machine()
             ),
             Kind::LeftOut { why } => write!(f, "DHCP {} is left out: {why}", machine()),

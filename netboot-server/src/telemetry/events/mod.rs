@@ -116,7 +116,8 @@ pub enum Kind {
         /// Whether the program was told it several times in a row, so that it gets the script.
         again: bool,
     },
-    /// A machine is told a program in proxy mode that leads to GRUB, which hears the other server only.
+    /// A machine is told a program in proxy mode that leads to GRUB, which hears the other server
+    /// only.
     GrubByProxy {
         /// The program.
         program: String,

@@ -53,8 +53,8 @@ pub(super) enum Client {
     Address(IpAddr),
 }
 
-/// A bucket for each client. At most twice [`Clients::MOST`] are remembered, of which those not heard
-/// of for longest are forgotten; whoever is forgotten starts with a full bucket.
+/// A bucket for each client. At most twice [`Clients::MOST`] are remembered, of which those not
+/// heard of for longest are forgotten; whoever is forgotten starts with a full bucket.
 #[derive(Debug)]
 pub(super) struct Clients {
     rate: Rate,

@@ -36,7 +36,8 @@ pub enum Format {
     /// For people: the time, how grave it is, and a sentence
     #[default]
     Text,
-    /// For programs: one JSON object a line, with the event's `seq`, `kind`, `machine` and `boot_id`
+    /// For programs: one JSON object a line, with the event's `seq`, `kind`, `machine` and
+    /// `boot_id`
     Json,
 }
 

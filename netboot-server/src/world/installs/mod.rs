@@ -151,8 +151,8 @@ impl InstallStore {
             Failure::new(
                 format!("reading the install states {}", self.file.display()),
                 why,
-                "restore the file from a copy; without it, machines that are installed would install \
-                 themselves again",
+                "restore the file from a copy; without it, machines that are installed would \
+                 install themselves again",
             )
         };
         match std::fs::read(&self.file) {
@@ -162,7 +162,8 @@ impl InstallStore {
         }
     }
 
-    /// Changes a machine's state on disk, and gives the state it has then and whether it is another.
+    /// Changes a machine's state on disk, and gives the state it has then and whether it is
+    /// another.
     ///
     /// # Errors
     ///

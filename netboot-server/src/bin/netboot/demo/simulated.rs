@@ -55,7 +55,8 @@ async fn demo() -> Result<(), Failure> {
 
 async fn walk(config: &Config) -> Result<u64, Failure> {
     out(format_args!(
-        "netboot demo: DHCP, TFTP and HTTP on {SERVER}, ports {}, {} and {}; a simulated machine {MAC} is powered on\n",
+        "netboot demo: DHCP, TFTP and HTTP on {SERVER}, ports {}, {} and {}; a simulated machine \
+         {MAC} is powered on\n",
         config.ports.dhcp, config.ports.tftp, config.ports.http
     ))?;
     let machine = Machine {

@@ -1,5 +1,6 @@
 //! What the host's packet filter does with a first packet from a machine: nftables' rules, as
-//! `nft -j list ruleset` tells them (and `iptables-nft`'s among them), gone through as the kernel does.
+//! `nft -j list ruleset` tells them (and `iptables-nft`'s among them), gone through as the kernel
+//! does.
 //!
 //! A match that is not known here is taken not to match, and said.
 
@@ -232,7 +233,8 @@ mod tests {
                                "type": "filter", "hook": "input", "prio": 0, "policy": policy } }),
         ];
         entries.extend(rules.iter().map(|rule| {
-            json!({ "rule": { "family": "inet", "table": "filter", "chain": "input", "expr": rule } })
+            json!({ "rule": { "family": "inet", "table": "filter", "chain": "input",
+                              "expr": rule } })
         }));
         json!({ "nftables": entries })
     }
@@ -307,7 +309,10 @@ mod tests {
     #[test]
     fn a_jump_comes_back_and_one_in_a_circle_ends() {
         let mut rules = ruleset("drop", &[json!([{ "jump": { "target": "boot" } }])]);
-        let jumped = |expr: Value| json!({ "rule": { "family": "inet", "table": "filter", "chain": "boot", "expr": expr } });
+        let jumped = |expr: Value| {
+            json!({ "rule": { "family": "inet", "table": "filter", "chain": "boot",
+                              "expr": expr } })
+        };
         let entries = rules["nftables"].as_array_mut().expect("a list");
         entries.push(jumped(json!([{ "jump": { "target": "boot" } }])));
         entries.push(jumped(
@@ -318,7 +323,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_said() {
-        let strange = json!([{ "match": { "op": "==", "left": { "meta": { "key": "mark" } }, "right": 1 } },
+        let mark = json!({ "meta": { "key": "mark" } });
+        let strange = json!([{ "match": { "op": "==", "left": mark, "right": 1 } },
                              { "accept": null }]);
         let packet = Packet {
             interface: "eth1",

@@ -1,4 +1,5 @@
-//! The state folder: who may write there, how much fits, what is in it, and whether the clock agrees.
+//! The state folder: who may write there, how much fits, what is in it, and whether the clock
+//! agrees.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

@@ -16,7 +16,9 @@ use netboot_server::config::cmdline;
 use netboot_server::{Chain, Failure};
 
 #[derive(Debug, Args)]
-#[command(group = ArgGroup::new("what").required(true).args(["kernel", "from", "efi", "chain", "iso"]))]
+#[command(
+    group = ArgGroup::new("what").required(true).args(["kernel", "from", "efi", "chain", "iso"])
+)]
 pub(crate) struct Arguments {
     /// The image's name: letters, digits, `-`, `_` and `.`
     name: ImageName,
@@ -26,8 +28,8 @@ pub(crate) struct Arguments {
     /// An initial RAM disk of the kernel; may be given several times, in order
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "efi", "chain", "iso"])]
     initrd: Vec<PathBuf>,
-    /// What a build left: nix-build's results, a kexec tree, a netboot.ipxe, a Debian or Ubuntu netboot folder;
-    /// the parts may be in several places
+    /// What a build left: nix-build's results, a kexec tree, a netboot.ipxe, a Debian or Ubuntu
+    /// netboot folder; the parts may be in several places
     #[arg(long, value_name = "DIR", num_args = 1..)]
     from: Vec<PathBuf>,
     /// An EFI program
@@ -39,11 +41,12 @@ pub(crate) struct Arguments {
     /// A disc image
     #[arg(long, value_name = "FILE")]
     iso: Option<PathBuf>,
-    /// A file to be served beside the others, such as a seed or a squashfs; may be given several times
+    /// A file to be served beside the others, such as a seed or a squashfs; may be given several
+    /// times
     #[arg(long, value_name = "NAME=FILE", value_parser = named_file)]
     file: Vec<(FileName, PathBuf)>,
-    /// The kernel's command line or the EFI program's arguments, split at spaces outside of double quotes; behind
-    /// what --from finds, and behind a unified kernel's own
+    /// The kernel's command line or the EFI program's arguments, split at spaces outside of double
+    /// quotes; behind what --from finds, and behind a unified kernel's own
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     cmdline: String,
     /// What the menu calls it

@@ -22,15 +22,16 @@ use netboot_server::{Chain, Failure};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// The images: those of the configuration's `images` that say `nix` or `flake`, and configs/NAME.nix in the state
-    /// folder
+    /// The images: those of the configuration's `images` that say `nix` or `flake`, and
+    /// configs/NAME.nix in the state folder
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     name: Vec<ImageName>,
     /// Every image of the configuration that says `nix` or `flake`
     #[arg(long)]
     all: bool,
     /// How many are built at a time; Nix needs some GiB of memory for each
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
     /// Let Nix show where an error comes from
     #[arg(long)]
@@ -234,7 +235,8 @@ impl Generator {
                 }
             };
             let generation = this.publish(&task_name, &root, label, from, progress)?;
-            // Without its root the image boots all the same; only the next build is slower once Nix collected garbage.
+            // Without its root the image boots all the same; only the next build is slower once Nix
+            // collected garbage.
             if let Err(error) = root.keep(generation) {
                 say(format_args!(
                     "netboot: {task_name}: no root: {}\n",

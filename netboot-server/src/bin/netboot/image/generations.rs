@@ -24,8 +24,9 @@ pub(crate) struct Rollback {
 pub(crate) struct Prune {
     /// Only these images
     name: Vec<ImageName>,
-    /// How many of the newest generations stay, the current one counted where it is among them. The current one stays
-    /// in any case, and so does what was published, current or in a boot script within a day
+    /// How many of the newest generations stay, the current one counted where it is among them. The
+    /// current one stays in any case, and so does what was published, current or in a boot script
+    /// within a day
     #[arg(long, value_name = "N", default_value_t = Keep::default().newest)]
     keep: usize,
     /// Say what would be removed, and remove nothing

@@ -38,7 +38,8 @@ impl Order {
         }
     }
 
-    /// The oldest version that can: before 2.3 builders' output was not told apart, and flakes came with 2.4.
+    /// The oldest version that can: before 2.3 builders' output was not told apart, and flakes came
+    /// with 2.4.
     fn oldest(&self) -> (u32, u32) {
         match self {
             Self::File(_) => (2, 3),
@@ -75,8 +76,8 @@ impl Order {
     }
 }
 
-/// Builds the outputs and links them to `out_link` and beside it; `tell` hears each new stage. Where `stop` is cancelled
-/// Nix is told to end, and is waited for.
+/// Builds the outputs and links them to `out_link` and beside it; `tell` hears each new stage.
+/// Where `stop` is cancelled Nix is told to end, and is waited for.
 pub(crate) async fn build(
     order: &Order,
     show_trace: bool,

@@ -1,7 +1,9 @@
-//! Running Nix: what `netboot image generate` builds, how far it is, and the roots that keep what was built.
+//! Running Nix: what `netboot image generate` builds, how far it is, and the roots that keep what
+//! was built.
 //!
-//! All three of nixpkgs' netboot outputs are built in one call, so that kernel, initial RAM disk and script are of one
-//! evaluation. Nothing is linked against Nix: its programs are found on `PATH`.
+//! All three of nixpkgs' netboot outputs are built in one call, so that kernel, initial RAM disk
+//! and script are of one evaluation. Nothing is linked against Nix: its programs are found on
+//! `PATH`.
 
 mod build;
 mod error;

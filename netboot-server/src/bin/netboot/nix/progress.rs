@@ -56,11 +56,13 @@ mod tests {
         // As nix-build 2.8 wrote them.
         for (line, stage) in [
             (
-                "building '/nix/store/gz1jgawr9nska4ncc2sriz0id0dhwc5v-nixos-system-a-23.11.drv'...",
+                "building \
+                 '/nix/store/gz1jgawr9nska4ncc2sriz0id0dhwc5v-nixos-system-a-23.11.drv'...",
                 Some("building nixos-system-a-23.11"),
             ),
             (
-                "copying path '/nix/store/3mdqcmwah2fr9dcpbd63ba703zk56jmm-linux-6.1' from 'https://cache'...",
+                "copying path '/nix/store/3mdqcmwah2fr9dcpbd63ba703zk56jmm-linux-6.1' from \
+                 'https://cache'...",
                 Some("fetching linux-6.1"),
             ),
             ("building 'x'", Some("building x")),

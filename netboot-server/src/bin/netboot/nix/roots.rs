@@ -1,9 +1,10 @@
-//! Garbage collection roots: what Nix must not collect, since an image that is in the store was built from it.
+//! Garbage collection roots: what Nix must not collect, since an image that is in the store was
+//! built from it.
 //!
 //! ```text
-//! <state>/nix-roots/NAME/lock              held (flock) while the image is being built
-//! <state>/nix-roots/NAME/3/result…         Nix's own out-links, which are roots while they are there
-//! <state>/nix-roots/NAME/3/generation      the generation that was published from them
+//! <state>/nix-roots/NAME/lock          held (flock) while the image is being built
+//! <state>/nix-roots/NAME/3/result…     Nix's own out-links, which are roots while they are there
+//! <state>/nix-roots/NAME/3/generation  the generation that was published from them
 //! ```
 //!
 //! A folder without `generation` is of a build that came to nothing.
@@ -116,8 +117,9 @@ impl Drop for Root {
     }
 }
 
-/// Removes the roots of an image's generations that are no longer in the store, which is in `http/images` of the state
-/// folder. What cannot be removed only keeps room taken, and is tried again the next time.
+/// Removes the roots of an image's generations that are no longer in the store, which is in
+/// `http/images` of the state folder. What cannot be removed only keeps room taken, and is tried
+/// again the next time.
 pub(crate) fn let_go(store: &Store, name: &ImageName) {
     let Some(state) = store.root().ancestors().nth(2) else {
         return;

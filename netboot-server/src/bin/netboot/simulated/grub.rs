@@ -1,5 +1,5 @@
-//! GRUB, by itself or behind shim: it asks for `grub.cfg` by the protocol that it was loaded by, and
-//! carries out the one that this server writes. Its HTTP client is literal, as its
+//! GRUB, by itself or behind shim: it asks for `grub.cfg` by the protocol that it was loaded by,
+//! and carries out the one that this server writes. Its HTTP client is literal, as its
 //! `grub-core/net/http.c` is: a file whose length does not stand behind `Content-Length: ` is none.
 
 use netboot_dhcp::client::Bound;
@@ -139,8 +139,8 @@ fn chosen(text: &str, choice: Option<&str>) -> Vec<String> {
     lines
 }
 
-/// The words of a line of GRUB's shell: between `'` all is plain, a backslash makes the next so, and
-/// `"` only joins.
+/// The words of a line of GRUB's shell: between `'` all is plain, a backslash makes the next so,
+/// and `"` only joins.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut word, mut begun) = (Vec::new(), String::new(), false);
     let mut chars = line.chars();

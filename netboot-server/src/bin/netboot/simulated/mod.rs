@@ -3,8 +3,9 @@
 //! server of its own, `netboot probe` to one that runs already.
 //!
 //! It runs no program: one whose name says iPXE is taken for iPXE as it is today, which under UEFI
-//! looks for `autoexec.ipxe` beside itself and runs that before it has an address. It asks the servers that DHCP
-//! named and no other, keeps a MiB of each file, and gives up where a script does not end.
+//! looks for `autoexec.ipxe` beside itself and runs that before it has an address. It asks the
+//! servers that DHCP named and no other, keeps a MiB of each file, and gives up where a script does
+//! not end.
 
 mod fetch;
 mod grub;

@@ -1,5 +1,5 @@
-//! Scripts: run by the interpreter, with files really fetched and nobody at the keyboard. Nothing is
-//! fetched while the network card has no address.
+//! Scripts: run by the interpreter, with files really fetched and nobody at the keyboard. Nothing
+//! is fetched while the network card has no address.
 
 use netboot_ipxe::run::{Answer, Effect, End, Image, MenuItem, Run, Settings};
 

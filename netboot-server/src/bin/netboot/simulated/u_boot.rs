@@ -133,8 +133,8 @@ struct Label {
 }
 
 impl Config {
-    /// Reads it. What U-Boot does not know it passes over; a keyword with nothing behind it makes it
-    /// refuse the whole file.
+    /// Reads it. What U-Boot does not know it passes over; a keyword with nothing behind it makes
+    /// it refuse the whole file.
     fn parse(text: &str) -> Result<Self, String> {
         let mut config = Self::default();
         let mut in_label = false;

@@ -28,8 +28,8 @@ impl Screen {
     }
 }
 
-/// What of a page fits so many rows and columns, the cursor being in a row of its own behind it; all
-/// of it where the terminal does not say.
+/// What of a page fits so many rows and columns, the cursor being in a row of its own behind it;
+/// all of it where the terminal does not say.
 fn fitted(page: &str, rows: u16, columns: u16) -> String {
     let (rows, columns) = (usize::from(rows), usize::from(columns));
     let lines: Vec<_> = page.lines().collect();
