@@ -82,7 +82,7 @@ fn what_cannot_be_added_is_told_and_the_store_stays_as_it_was() {
     for (kernel, initrd, expected) in [
         (&text, &kernel, "kernel"),
         (&kernel, &empty, "empty"),
-        (&directory, &kernel, "directory"),
+        (&directory, &kernel, "it is no regular file"),
         (&"/nonexistent".to_owned(), &kernel, "/nonexistent"),
     ] {
         let add = [
