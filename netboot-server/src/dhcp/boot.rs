@@ -78,7 +78,10 @@ fn decide(identity: &Identity, world: &World, requester: &Requester<'_>) -> (Boo
     if !decision.allowed {
         let why = decision.to_string();
         events.push(Kind::LeftOut { why });
-    } else if asks_for_program && boot.file.is_none() && decision.boot != policy::Boot::Nothing {
+    } else if asks_for_program
+        && boot.file.is_none()
+        && decision.boot != policy::BootAction::Nothing
+    {
         let why = decision.to_string();
         events.push(Kind::NoProgram { why });
     } else if requester.firmware == Firmware::PxeClient
@@ -121,7 +124,7 @@ fn answer(
     });
     // Without a program U-Boot boots too: it looks for pxelinux.cfg/ on the server that it is told.
     let boots_by_itself =
-        requester.firmware == Firmware::UBoot && decision.boot != policy::Boot::Nothing;
+        requester.firmware == Firmware::UBoot && decision.boot != policy::BootAction::Nothing;
     let mut boot = Boot::default().with_options(options);
     boot.file = boot_file(decision, machine, stage, &origin);
     boot.next_server = boots_by_itself.then_some(requester.server);

@@ -65,7 +65,7 @@ pub struct Part {
 
 /// A machine as it is to be powered on.
 #[derive(Debug, Clone)]
-pub struct Machine {
+pub struct VirtualMachine {
     /// Its firmware.
     pub firmware: Firmware,
     /// The MAC address of the network card that it boots from, as `52:54:00:12:34:56`.
@@ -184,7 +184,7 @@ impl Firmware {
     }
 }
 
-impl Machine {
+impl VirtualMachine {
     /// What this machine lacks for the firmware, all of it.
     pub fn missing(firmware: Firmware) -> Vec<Part> {
         let parts = firmware.parts();

@@ -7,5 +7,5 @@
 mod machine;
 mod namespace;
 
-pub use machine::{Code, Console, Firmware, Machine, Part};
+pub use machine::{Code, Console, Firmware, Part, VirtualMachine};
 pub use namespace::Namespace;

@@ -21,7 +21,7 @@ pub struct Decision {
     /// What its firmware loads.
     pub program: Program,
     /// What its boot script does.
-    pub boot: Boot,
+    pub boot: BootAction,
     /// The number of the install that it is to report when it is done, where it boots one.
     pub install: Option<u64>,
     /// How it boots its local disk.
@@ -76,7 +76,7 @@ pub enum Program {
 
 /// What a boot script does.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Boot {
+pub enum BootAction {
     /// Shows the menu.
     Menu,
     /// Boots an image.
@@ -89,7 +89,7 @@ pub enum Boot {
     Nothing,
 }
 
-impl fmt::Display for Boot {
+impl fmt::Display for BootAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Menu => f.write_str("the menu"),

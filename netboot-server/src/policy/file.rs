@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use netboot_dhcp::server::Firmware;
 
-use super::{Boot, Decision, Origin, Program};
+use super::{BootAction, Decision, Origin, Program};
 use crate::paths::{NamedFor, SCRIPT, Served, named_for, served};
 use crate::world::programs::Programs;
 use crate::world::{KnownBy, Machine};
@@ -42,7 +42,7 @@ pub fn boot_file(
     origin: &Origin,
 ) -> Option<String> {
     match (firmware, &decision.boot, &decision.program) {
-        (_, Boot::Nothing, _) => None,
+        (_, BootAction::Nothing, _) => None,
         (Firmware::Ipxe, ..) => Some(origin.url(&script_path(decision, machine))),
         (Firmware::HttpClient, _, Program::File(name)) => Some(origin.url(&format!("/{name}"))),
         (Firmware::PxeClient | Firmware::UBoot, _, Program::File(name)) => Some(name.clone()),
@@ -99,7 +99,7 @@ mod tests {
             known_by: None,
             allowed: true,
             program: Program::File(program.into()),
-            boot: Boot::Menu,
+            boot: BootAction::Menu,
             install: None,
             local: LocalDisk::ByPlatform,
             options: Vec::new(),

@@ -4,10 +4,10 @@ use netboot_dhcp::value::Arch;
 use netboot_image::ImageName;
 use netboot_ipxe::LocalDisk;
 
-use super::decision::{Boot, Program};
+use super::decision::{BootAction, Program};
 use super::reason::{Layer, Reason};
 use crate::config::{Allow, DhcpOption, Group, LocalBoot, Network, Target, Then, Unknown};
-use crate::world::{Boots, Choice, Machine, World};
+use crate::world::{Choice, Chosen, Machine, World};
 
 /// What has a say about a machine, the first before the second.
 pub(super) struct Layers<'w> {
@@ -60,14 +60,18 @@ impl<'w> Layers<'w> {
     }
 
     /// What the script does, and the number of the install that it is to report.
-    pub(super) fn boot(&self, world: &World, reasons: &mut Vec<Reason>) -> (Boot, Option<u64>) {
+    pub(super) fn boot(
+        &self,
+        world: &World,
+        reasons: &mut Vec<Reason>,
+    ) -> (BootAction, Option<u64>) {
         let Some(target) = self.target else {
             let unknown = world.config().menu.unknown;
             reasons.push(Reason::UnknownMachine(unknown));
             let boot = match unknown {
-                Unknown::Menu => Boot::Menu,
-                Unknown::Local => Boot::Local,
-                Unknown::Silent => Boot::Nothing,
+                Unknown::Menu => BootAction::Menu,
+                Unknown::Local => BootAction::Local,
+                Unknown::Silent => BootAction::Nothing,
             };
             return (boot, None);
         };
@@ -80,7 +84,7 @@ impl<'w> Layers<'w> {
             let Some(installs) = world.installs() else {
                 // Whoever is installed already must not be installed again.
                 reasons.push(Reason::InstallsUnread);
-                return (Boot::Local, None);
+                return (BootAction::Local, None);
             };
             let state = installs.of(target);
             if !state.installed {
@@ -90,7 +94,7 @@ impl<'w> Layers<'w> {
                     number: state.number,
                 });
                 let boot = image(world, &install.image, reasons);
-                let report = matches!(boot, Boot::Image(..)).then_some(state.number);
+                let report = matches!(boot, BootAction::Image(..)).then_some(state.number);
                 return (boot, report);
             }
             reasons.push(Reason::Installed {
@@ -98,7 +102,7 @@ impl<'w> Layers<'w> {
                 then: install.then,
             });
             if install.then == Then::Local {
-                return (Boot::Local, None);
+                return (BootAction::Local, None);
             }
         }
         let named = self.first(
@@ -108,7 +112,7 @@ impl<'w> Layers<'w> {
         );
         let Some((layer, name)) = named else {
             reasons.push(Reason::TargetWithoutImage);
-            return (Boot::Menu, None);
+            return (BootAction::Menu, None);
         };
         reasons.push(Reason::NamesImage {
             layer,
@@ -214,22 +218,22 @@ impl<'w> Layers<'w> {
 }
 
 /// What a policy in code chose.
-pub(super) fn chosen(world: &World, choice: Choice, reasons: &mut Vec<Reason>) -> Boot {
-    reasons.push(Reason::Chosen(choice.why));
-    match choice.boots {
-        Boots::Image(name) => image(world, &name, reasons),
-        Boots::Menu => Boot::Menu,
-        Boots::Local => Boot::Local,
-        Boots::Nothing => Boot::Nothing,
+pub(super) fn chosen(world: &World, choice: Choice, reasons: &mut Vec<Reason>) -> BootAction {
+    reasons.push(Reason::PolicyInCode(choice.why));
+    match choice.chosen {
+        Chosen::Image(name) => image(world, &name, reasons),
+        Chosen::Menu => BootAction::Menu,
+        Chosen::Local => BootAction::Local,
+        Chosen::Nothing => BootAction::Nothing,
     }
 }
 
-fn image(world: &World, name: &ImageName, reasons: &mut Vec<Reason>) -> Boot {
+fn image(world: &World, name: &ImageName, reasons: &mut Vec<Reason>) -> BootAction {
     match world.image(name) {
-        Some(manifest) => Boot::Image(name.clone(), manifest.generation()),
+        Some(manifest) => BootAction::Image(name.clone(), manifest.generation()),
         None => {
             reasons.push(Reason::ImageNotInStore(name.clone()));
-            Boot::MissingImage(name.clone())
+            BootAction::MissingImage(name.clone())
         }
     }
 }
@@ -391,7 +395,7 @@ mod tests {
             };
             let decision = decide(&world, &machine);
             assert_eq!(decision.allowed, allowed, "{name}");
-            assert_eq!(decision.boot == Boot::Nothing, !allowed, "{name}");
+            assert_eq!(decision.boot == BootAction::Nothing, !allowed, "{name}");
             let left_out = Reason::OnlyKnown("lab".into());
             assert_eq!(decision.reasons.contains(&left_out), !allowed, "{name}");
         }

@@ -14,7 +14,7 @@ mod reason;
 use crate::world::{Machine, World};
 use layers::{Layers, chosen};
 
-pub use decision::{Boot, Decision, Program};
+pub use decision::{BootAction, Decision, Program};
 pub(crate) use file::identity;
 pub use file::{boot_file, second_stage, served_to};
 pub use origin::Origin;
@@ -39,14 +39,14 @@ pub fn decide(world: &World, machine: &Machine) -> Decision {
     let layers = Layers::of(world, machine, found.map(|(_, target, _)| target));
     let allowed = layers.allows(&mut reasons);
     let (boot, install) = if !allowed {
-        (Boot::Nothing, None)
+        (BootAction::Nothing, None)
     } else if let Some(choice) = world.choice(machine) {
         (chosen(world, choice, &mut reasons), None)
     } else {
         layers.boot(world, &mut reasons)
     };
     let program = match boot {
-        Boot::Nothing => Program::None,
+        BootAction::Nothing => Program::None,
         _ => layers.program(world, machine, &mut reasons),
     };
     Decision {
@@ -124,7 +124,7 @@ mod tests {
         let decision = decide(&world, &machine(NODE, Arch::X86_BIOS));
         let image: ImageName = "debian".parse().expect("a name");
         let generation = Generation::new(3).expect("above zero");
-        assert_eq!(decision.boot, Boot::Image(image, generation));
+        assert_eq!(decision.boot, BootAction::Image(image, generation));
         assert_eq!(decision.program, Program::File("undionly.kpxe".into()));
         assert_eq!(
             decision.to_string(),
@@ -138,23 +138,26 @@ mod tests {
         let world = world("", Vec::new(), Programs::from(["undionly.kpxe"]));
         let decision = decide(&world, &machine(NODE, Arch::X86_BIOS));
         let image: ImageName = "debian".parse().expect("a name");
-        assert_eq!(decision.boot, Boot::MissingImage(image.clone()));
+        assert_eq!(decision.boot, BootAction::MissingImage(image.clone()));
         assert!(decision.reasons.contains(&Reason::ImageNotInStore(image)));
     }
 
     #[test]
     fn a_machine_that_is_no_target_gets_what_the_menu_says() {
         for (more, boot) in [
-            ("", Boot::Menu),
-            ("[netboot.menu]\nunknown = \"local\"", Boot::Local),
-            ("[netboot.menu]\nunknown = \"silent\"", Boot::Nothing),
+            ("", BootAction::Menu),
+            ("[netboot.menu]\nunknown = \"local\"", BootAction::Local),
+            ("[netboot.menu]\nunknown = \"silent\"", BootAction::Nothing),
         ] {
             let world = world(more, vec![debian()], Programs::from(["undionly.kpxe"]));
             let decision = decide(&world, &machine(STRANGER, Arch::X86_BIOS));
             assert_eq!(decision.boot, boot, "{more}");
             assert_eq!(decision.target, None);
             // One that is to be left alone is told no program either.
-            assert_eq!(decision.program == Program::None, boot == Boot::Nothing);
+            assert_eq!(
+                decision.program == Program::None,
+                boot == BootAction::Nothing
+            );
         }
     }
 
@@ -213,10 +216,13 @@ mod tests {
             &world,
             &machine(MacAddr([2, 0, 0, 0, 0, 9]), Arch::X64_UEFI),
         );
-        assert_eq!((other.boot, other.program), (Boot::Nothing, Program::None));
+        assert_eq!(
+            (other.boot, other.program),
+            (BootAction::Nothing, Program::None)
+        );
         // What it leaves to the configuration is as it was.
         let target = decide(&world, &machine(PLAIN, Arch::X64_UEFI));
-        assert_eq!(target.boot, Boot::Menu);
+        assert_eq!(target.boot, BootAction::Menu);
     }
 
     #[test]
@@ -224,6 +230,6 @@ mod tests {
         let world = world("", Vec::new(), Programs::from(["ipxe.efi", "snponly.efi"]));
         let decision = decide(&world, &machine(PLAIN, Arch::X64_UEFI));
         assert_eq!(decision.program, Program::File("snponly.efi".into()));
-        assert_eq!(decision.boot, Boot::Menu);
+        assert_eq!(decision.boot, BootAction::Menu);
     }
 }

@@ -29,7 +29,7 @@ pub enum Reason {
     /// The network serves targets only.
     OnlyKnown(String),
     /// A policy in code says so, for this reason.
-    Chosen(String),
+    PolicyInCode(String),
     /// What `menu.unknown` says.
     UnknownMachine(Unknown),
     /// An image is to be installed, and the machine has not reported that it is.
@@ -140,7 +140,7 @@ impl fmt::Display for Reason {
                     "network {network} serves targets only (allow = \"known\")"
                 )
             }
-            Self::Chosen(why) => write!(f, "the policy in code has it so: {why}"),
+            Self::PolicyInCode(why) => write!(f, "the policy in code has it so: {why}"),
             Self::UnknownMachine(unknown) => {
                 let what = match unknown {
                     Unknown::Menu => "the menu",

@@ -6,7 +6,7 @@ use netboot_ipxe::{Arg, Chain, Dhcp, Ending, RenderError, Setting, SettingType};
 
 use super::{Asker, ipv4};
 use crate::paths::SCRIPT;
-use crate::policy::{Boot, Decision, identity};
+use crate::policy::{BootAction, Decision, identity};
 use crate::world::{Machine, World};
 
 /// How long a machine that got no address shows why, before its firmware goes on.
@@ -24,7 +24,7 @@ pub fn write(
     machine: &Machine,
     asker: &Asker<'_>,
 ) -> Result<String, RenderError> {
-    if decision.boot == Boot::Nothing {
+    if decision.boot == BootAction::Nothing {
         return super::write(world, decision, asker);
     }
     let origin = &asker.origin;

@@ -1,4 +1,4 @@
-//! From a decision to GRUB's configuration, for machines whose Secure Boot trusts a distribution's
+//! From a decision to GRUB's configuration, for machines whose Secure BootAction trusts a distribution's
 //! shim and GRUB and no iPXE.
 //!
 //! Kernels and initial RAM disks come over HTTP where GRUB can: Debian 13's signed one by the
@@ -9,14 +9,14 @@
 //! GRUB's shell has two quotes. Between `'` nothing means anything but the next `'`, so every text
 //! that comes from outside is written so, and a `'` in it as `'\''`.
 
-use netboot_image::{Boot as ManifestBoot, ImageFile, ImageName, LinuxBoot, Manifest};
+use netboot_image::{Boot, ImageFile, ImageName, LinuxBoot, Manifest};
 use netboot_ipxe::LocalDisk;
 
 use super::entry::{image_label, line_length, program_too_long, too_long, words};
 use super::menu::all_items;
 use super::{Asker, NOTICE_MS, Report};
 use crate::config::{MenuAction, Target};
-use crate::policy::{Boot, Decision};
+use crate::policy::{BootAction, Decision};
 use crate::world::World;
 
 /// Where systems keep their boot loaders on a disk, below its `/EFI` and without `.efi`; last what
@@ -31,7 +31,7 @@ const LOADERS: [&str; 12] = [
     "almalinux/shim$arch",
     "opensuse/shim",
     "sles/shim",
-    "Microsoft/Boot/bootmgfw",
+    "Microsoft/BootAction/bootmgfw",
     "systemd/systemd-boot$arch",
     "BOOT/BOOT$arch",
 ];
@@ -41,12 +41,12 @@ const LOADERS: [&str; 12] = [
 pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
     let target = decision.target_in(world);
     let mut grub = Grub::default();
-    if matches!(decision.boot, Boot::Menu | Boot::Image(..)) {
+    if matches!(decision.boot, BootAction::Menu | BootAction::Image(..)) {
         grub.choose_protocol(asker);
     }
     match &decision.boot {
-        Boot::Menu => menu(&mut grub, world, decision, asker),
-        Boot::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
+        BootAction::Menu => menu(&mut grub, world, decision, asker),
+        BootAction::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
             (Some(_), Report::Withheld) => grub.notice(&[
                 &format!("The script that installs image {name} is only for its machine."),
                 "On the server: netboot leases",
@@ -56,9 +56,9 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
             }
             (None, _) => grub.missing(world, name),
         },
-        Boot::MissingImage(name) => grub.missing(world, name),
-        Boot::Local => grub.local(decision.local),
-        Boot::Nothing => grub.exit(),
+        BootAction::MissingImage(name) => grub.missing(world, name),
+        BootAction::Local => grub.local(decision.local),
+        BootAction::Nothing => grub.exit(),
     }
     grub.0
 }
@@ -169,11 +169,11 @@ fn image(
         image_label(world, manifest)
     ));
     match manifest.boot() {
-        ManifestBoot::Linux(linux) => {
+        Boot::Linux(linux) => {
             let words = words(world, manifest, linux.cmdline(), target, asker, report);
             boot_linux(grub, name, linux, &words, path);
         }
-        ManifestBoot::Efi(efi) => {
+        Boot::Efi(efi) => {
             let words = words(world, manifest, efi.arguments(), target, asker, report);
             if let Some([what, cure]) = program_too_long(name, efi, &words) {
                 return grub.notice(&[&what, &cure]);
@@ -268,7 +268,7 @@ fn menu(grub: &mut Grub, world: &World, decision: &Decision, asker: &Asker<'_>) 
             }
             MenuAction::Local => {
                 section.local(decision.local);
-                label("Boot from the local disk")
+                label("BootAction from the local disk")
             }
             MenuAction::Shell => {
                 section.echo("Escape leads to the menu; there, c opens the shell.");

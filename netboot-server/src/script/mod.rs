@@ -17,7 +17,7 @@ use netboot_image::{ImageName, Manifest};
 use netboot_ipxe::{Ending, Notice, RenderError};
 
 use crate::config::MenuAction;
-use crate::policy::{Boot, Decision, Origin};
+use crate::policy::{BootAction, Decision, Origin};
 use crate::world::World;
 use crate::world::installs::Secret;
 use entry::entry;
@@ -118,8 +118,8 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<St
     let target = decision.target_in(world);
     let again = Ending::Reboot { wait_ms: NOTICE_MS };
     let script = match &decision.boot {
-        Boot::Menu => menu::menu(world, decision, asker).script()?,
-        Boot::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
+        BootAction::Menu => menu::menu(world, decision, asker).script()?,
+        BootAction::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
             (Some(_), Report::Withheld) => for_itself(name).script(again)?,
             (Some(manifest), report) => {
                 let entry = entry(world, manifest, target, asker, report.url());
@@ -134,9 +134,9 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<St
             }
             (None, _) => missing(world, name).script(again)?,
         },
-        Boot::MissingImage(name) => missing(world, name).script(again)?,
-        Boot::Local => decision.local.script(again)?,
-        Boot::Nothing => return nothing(decision),
+        BootAction::MissingImage(name) => missing(world, name).script(again)?,
+        BootAction::Local => decision.local.script(again)?,
+        BootAction::Nothing => return nothing(decision),
     };
     script.render()
 }
@@ -144,9 +144,9 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<St
 /// The images that the script of a decision names.
 pub(crate) fn named<'w>(world: &'w World, decision: &Decision) -> Vec<&'w Manifest> {
     match (&decision.boot, &world.config().menu.items) {
-        (Boot::Image(name, _), _) => world.image(name).into_iter().collect(),
-        (Boot::Menu, None) => world.images().collect(),
-        (Boot::Menu, Some(items)) => items
+        (BootAction::Image(name, _), _) => world.image(name).into_iter().collect(),
+        (BootAction::Menu, None) => world.images().collect(),
+        (BootAction::Menu, Some(items)) => items
             .iter()
             .filter_map(|item| match &item.action {
                 MenuAction::Image(image) => world.image(image),

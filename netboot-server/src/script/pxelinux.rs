@@ -1,21 +1,21 @@
-//! From a decision to a PXELINUX configuration, for machines that boot without iPXE: by U-Boot,
+//! From a decision to a PXELINUX configuration, for machines that boot without iPXE: by U-BootAction,
 //! which reads this language too, and by PXELINUX.
 //!
-//! A line is a keyword and what is behind it, as it is: there are no quotes. U-Boot
+//! A line is a keyword and what is behind it, as it is: there are no quotes. U-BootAction
 //! (`boot/pxe_utils.c`) shows titles and labels, PXELINUX without a menu module what is behind
 //! `SAY`; each passes over what it does not know.
 //!
 //! Files are named relative to the boot program, whose folder both put before every name, one that
 //! begins with a slash too. So they are served below any folder.
 
-use netboot_image::{Boot as ManifestBoot, ImageFile, ImageName, LinuxBoot, Manifest};
+use netboot_image::{Boot, ImageFile, ImageName, LinuxBoot, Manifest};
 use netboot_ipxe::LocalDisk;
 
 use super::entry::{image_label, words};
 use super::menu::all_items;
 use super::{Asker, NOTICE_MS, Report};
 use crate::config::{MenuAction, Target};
-use crate::policy::{Boot, Decision};
+use crate::policy::{BootAction, Decision};
 use crate::world::World;
 
 /// Writes PXELINUX's configuration.
@@ -23,8 +23,8 @@ use crate::world::World;
 pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
     let target = decision.target_in(world);
     let entry = match &decision.boot {
-        Boot::Menu => return menu(world, decision, asker),
-        Boot::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
+        BootAction::Menu => return menu(world, decision, asker),
+        BootAction::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
             (Some(_), Report::Withheld) => Entry::notice(
                 format!("The script that installs image {name} is only for its machine."),
                 "netboot leases",
@@ -32,9 +32,9 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
             (Some(manifest), report) => image(world, manifest, target, asker, report.url()),
             (None, _) => missing(world, name),
         },
-        Boot::MissingImage(name) => missing(world, name),
-        Boot::Local => local(decision.local),
-        Boot::Nothing => local(LocalDisk::Efi),
+        BootAction::MissingImage(name) => missing(world, name),
+        BootAction::Local => local(decision.local),
+        BootAction::Nothing => local(LocalDisk::Efi),
     };
     let mut text = Pxelinux::default();
     text.line("DEFAULT", "1");
@@ -88,7 +88,7 @@ impl Pxelinux {
     fn line(&mut self, keyword: &str, rest: &str) {
         let rest = rest.replace(char::is_control, " ");
         let rest = rest.trim();
-        // U-Boot takes what begins with # for a comment, up to the end of the line behind it.
+        // U-BootAction takes what begins with # for a comment, up to the end of the line behind it.
         let before = if rest.starts_with('#') { "- " } else { "" };
         self.0.push_str(&format!("{keyword} {before}{rest}\n"));
     }
@@ -103,18 +103,18 @@ impl Pxelinux {
                 line,
             } => {
                 self.line("LINUX", kernel);
-                // Before the command line, in which U-Boot would look for one.
+                // Before the command line, in which U-BootAction would look for one.
                 if let Some(initrd) = initrd {
                     self.line("INITRD", initrd);
                 }
-                // U-Boot refuses the whole file for a keyword with nothing behind it.
+                // U-BootAction refuses the whole file for a keyword with nothing behind it.
                 if !line.is_empty() {
                     self.line("APPEND", line);
                 }
             }
             Boots::Local(status) => self.line("LOCALBOOT", status),
             Boots::Notice(_) => {
-                // U-Boot goes on with its other ways to boot; PXELINUX takes the last that is said,
+                // U-BootAction goes on with its other ways to boot; PXELINUX takes the last that is said,
                 // and starts over.
                 self.line("LOCALBOOT", "-1");
                 self.line("CONFIG", "pxelinux.cfg/default");
@@ -136,10 +136,10 @@ fn missing(world: &World, name: &ImageName) -> Entry {
 }
 
 /// PXELINUX ends as the ROM that started it expects, so that the firmware goes on in its boot
-/// order, or as one that failed; U-Boot runs its own `localcmd`, where it has one, or goes on.
+/// order, or as one that failed; U-BootAction runs its own `localcmd`, where it has one, or goes on.
 fn local(disk: LocalDisk) -> Entry {
     Entry {
-        text: "Boot from the local disk".to_owned(),
+        text: "BootAction from the local disk".to_owned(),
         boots: Boots::Local(match disk {
             LocalDisk::Efi => "-1",
             _ => "0",
@@ -156,7 +156,7 @@ fn image(
 ) -> Entry {
     let (name, generation) = (manifest.name(), manifest.generation());
     match manifest.boot() {
-        ManifestBoot::Linux(linux) => {
+        Boot::Linux(linux) => {
             let words = words(world, manifest, linux.cmdline(), target, asker, report);
             let path = |file: &ImageFile| format!("images/{name}/{generation}/{}", file.name());
             let text = format!("{} ({name} {generation})", image_label(world, manifest));
@@ -183,14 +183,14 @@ fn linux_entry(
     if initrds.len() > 1 {
         return Entry::notice(
             format!(
-                "The image {name} has {} initial RAM disks, and U-Boot takes one.",
+                "The image {name} has {} initial RAM disks, and U-BootAction takes one.",
                 initrds.len()
             ),
             "add the image with one that holds them all",
         );
     }
-    // U-Boot replaces $ and takes ' and \ off, and PXELINUX does not; either takes initrd= for its
-    // own, and U-Boot a line that begins with # for a comment.
+    // U-BootAction replaces $ and takes ' and \ off, and PXELINUX does not; either takes initrd= for its
+    // own, and U-BootAction a line that begins with # for a comment.
     let changed = |word: &&String| word.contains(['$', '\'', '\\']) || word.contains("initrd=");
     let comment = words.first().filter(|word| word.starts_with('#'));
     if let Some(word) = words.iter().find(changed).or(comment) {

@@ -27,8 +27,8 @@ use crate::world::programs::Programs;
 
 pub use current::Worlds;
 pub use machine::{KnownBy, Machine};
-pub(crate) use own_policy::{Boots, OwnPolicy};
 pub use own_policy::{Choice, Policy};
+pub(crate) use own_policy::{Chosen, OwnPolicy};
 
 /// Configuration, images, boot programs and install states at one moment.
 #[derive(Debug)]

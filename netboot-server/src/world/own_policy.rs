@@ -42,14 +42,14 @@ impl<F: Fn(&World, &Machine) -> Option<Choice> + Send + Sync + 'static> Policy f
 /// What a [`Policy`] has a machine boot, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
-    pub(crate) boots: Boots,
+    pub(crate) chosen: Chosen,
     /// Why, as a sentence without its end; it is in the log and what `explain` shows.
     pub(crate) why: String,
 }
 
 /// What a machine boots.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Boots {
+pub(crate) enum Chosen {
     Image(ImageName),
     Menu,
     Local,
@@ -60,30 +60,30 @@ impl Choice {
     /// It boots the current generation of an image; a notice where that is not in the store.
     #[must_use]
     pub fn image(name: ImageName, why: impl Into<String>) -> Self {
-        Self::new(Boots::Image(name), why)
+        Self::new(Chosen::Image(name), why)
     }
 
     /// It gets the menu.
     #[must_use]
     pub fn menu(why: impl Into<String>) -> Self {
-        Self::new(Boots::Menu, why)
+        Self::new(Chosen::Menu, why)
     }
 
     /// It boots its local disk.
     #[must_use]
     pub fn local(why: impl Into<String>) -> Self {
-        Self::new(Boots::Local, why)
+        Self::new(Chosen::Local, why)
     }
 
     /// It gets an address, and nothing to boot.
     #[must_use]
     pub fn nothing(why: impl Into<String>) -> Self {
-        Self::new(Boots::Nothing, why)
+        Self::new(Chosen::Nothing, why)
     }
 
-    fn new(boots: Boots, why: impl Into<String>) -> Self {
+    fn new(chosen: Chosen, why: impl Into<String>) -> Self {
         let why = why.into();
-        Self { boots, why }
+        Self { chosen, why }
     }
 }
 

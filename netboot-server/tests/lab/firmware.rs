@@ -6,7 +6,7 @@
 use std::net::Ipv4Addr;
 
 use netboot_server::config::platform::Platform;
-use netboot_server::lab::{Code, Console, Firmware, Machine, Namespace, Part};
+use netboot_server::lab::{Code, Console, Firmware, Namespace, Part, VirtualMachine};
 
 use crate::program::{self, Program, debian13};
 use crate::relay;
@@ -33,8 +33,8 @@ pub(crate) fn power_on(
     firmware: Firmware,
     scratch: &std::path::Path,
 ) -> Console {
-    assert_eq!(Machine::missing(firmware), []);
-    let machine = Machine {
+    assert_eq!(VirtualMachine::missing(firmware), []);
+    let machine = VirtualMachine {
         firmware,
         mac: MAC.into(),
         tap: TAP.into(),
@@ -145,7 +145,7 @@ impl Way {
     }
 
     fn boots(&self, token: &str) {
-        assert_eq!(Machine::missing(self.firmware), []);
+        assert_eq!(VirtualMachine::missing(self.firmware), []);
         let scratch = tempfile::tempdir().expect("a temporary folder");
         let state = scratch.path().join("state");
         add_debian_for(&self.firmware, &state, token);
@@ -167,7 +167,7 @@ impl Way {
         let program = program.map(|(name, _)| format!("    program = \"{name}\"\n"));
         let config = [CONFIG, &program.unwrap_or_default()].concat();
         let server = Server::start(&namespace, &state, &config, 3);
-        let machine = Machine {
+        let machine = VirtualMachine {
             firmware: self.firmware,
             mac: MAC.into(),
             tap: TAP.into(),

@@ -3,7 +3,7 @@
 //! Its default is to load an EFI program, where it is told one. What else it can is typed at its
 //! prompt.
 
-use netboot_server::lab::{Code, Firmware, Machine, Part};
+use netboot_server::lab::{Code, Firmware, Part, VirtualMachine};
 
 use crate::firmware::{CONFIG, assert_shell_with, power_on, print_steps};
 use crate::program::{Program, debian13};
@@ -49,7 +49,7 @@ const PXE: &str = "dhcp; pxe get; pxe boot";
 
 /// The files by TFTP, beside the program where there is one.
 fn boots(firmware: Firmware, token: &str, program: Option<(&str, Program)>, typed: Option<&str>) {
-    assert_eq!(Machine::missing(firmware), []);
+    assert_eq!(VirtualMachine::missing(firmware), []);
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let state = scratch.path().join("state");
     add_debian_for(&firmware, &state, token);

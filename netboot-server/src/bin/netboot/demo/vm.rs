@@ -8,7 +8,7 @@ use super::{Arguments, image, interrupted, scratch};
 use netboot_server::Failure;
 use netboot_server::Service;
 use netboot_server::config::{self, Flags, Host};
-use netboot_server::lab::{Console, Firmware, Machine, Namespace};
+use netboot_server::lab::{Console, Firmware, Namespace, VirtualMachine};
 use netboot_server::telemetry::events::Read as EventRead;
 
 const INSTALLER: &str = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
@@ -71,7 +71,7 @@ pub(super) fn run(firmware: Firmware, arguments: &Arguments) -> Result<(), Failu
             }
         }
     });
-    let machine = Machine {
+    let machine = VirtualMachine {
         firmware,
         mac: MAC.into(),
         tap: TAP.into(),
@@ -135,7 +135,7 @@ fn choose_image(arguments: &Arguments) -> Result<Image, Failure> {
 
 /// Says all that is missing at once.
 fn check_host(firmware: Firmware) -> Result<(), Failure> {
-    let mut missing: Vec<String> = Machine::missing(firmware)
+    let mut missing: Vec<String> = VirtualMachine::missing(firmware)
         .iter()
         .map(ToString::to_string)
         .collect();
