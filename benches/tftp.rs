@@ -20,12 +20,10 @@ fn packets(c: &mut Criterion) {
     c.bench_function("tftp/decode an ack", |b| {
         b.iter(|| Packet::decode(black_box(&[0, 4, 1, 2])));
     });
-    let asked = Options {
-        blksize: Some(1468),
-        tsize: Some(0),
-        windowsize: Some(16),
-        timeout: None,
-    };
+    let asked = Options::new()
+        .with_blksize(1468)
+        .with_tsize(0)
+        .with_windowsize(16);
     let agreed = Agreed::by_server(&asked, &Limits::default(), Some(1 << 20));
     let mut buf = [0; 128];
     c.bench_function("tftp/encode an oack", |b| {
@@ -44,11 +42,9 @@ fn packets(c: &mut Criterion) {
 
 fn sender(c: &mut Criterion) {
     for windowsize in [1_u16, 16] {
-        let asked = Options {
-            blksize: Some(1428),
-            windowsize: Some(windowsize),
-            ..Options::default()
-        };
+        let asked = Options::default()
+            .with_blksize(1428)
+            .with_windowsize(windowsize);
         let limits = Limits::default();
         let mut group = c.benchmark_group("tftp/sender step");
         group.throughput(Throughput::Bytes(1428 * u64::from(windowsize)));

@@ -9,12 +9,11 @@ use netboot_tftp::{
     Agreed, Limits, Options, Receiver, Sender, SenderOutput, TransferMode::Octet, TransferSettings,
 };
 
-const ASKED: Options = Options {
-    blksize: Some(16),
-    windowsize: Some(4),
-    timeout: Some(1),
-    tsize: Some(0),
-};
+const ASKED: Options = Options::new()
+    .with_blksize(16)
+    .with_windowsize(4)
+    .with_timeout(1)
+    .with_tsize(0);
 
 fuzz_target!(|data: &[u8]| {
     let (settings, mut now, mut buf) = (TransferSettings::default(), Duration::ZERO, [0; 2048]);

@@ -25,6 +25,7 @@ pub struct MacAddr(pub [u8; 6]);
 /// A text that is not a MAC address.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{text:?} is not a MAC address; write it as 52:54:00:12:34:56")]
+#[non_exhaustive]
 pub struct ParseMacError {
     /// The text as it was given.
     pub text: String,
@@ -202,6 +203,7 @@ impl fmt::Debug for HardwareAddr {
 #[error(
     "{text:?} is not a hardware address; write 52:54:00:12:34:56, or 32-80:00:02 with its type"
 )]
+#[non_exhaustive]
 pub struct ParseHardwareAddrError {
     /// The text as it was given.
     pub text: String,

@@ -159,6 +159,7 @@ impl Command {
 
 /// Which of the image commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ImageVerb {
     /// Fetches.
     Imgfetch,

@@ -140,6 +140,7 @@ impl fmt::Display for Setting {
 
 /// How a setting's bytes are read and written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SettingType {
     /// Text.
     String,

@@ -71,7 +71,7 @@ impl Agreed {
     /// ```
     /// use netboot_tftp::{Agreed, Limits, Options};
     ///
-    /// let asked = Options { blksize: Some(8192), tsize: Some(0), ..Options::default() };
+    /// let asked = Options::new().with_blksize(8192).with_tsize(0);
     /// let agreed = Agreed::by_server(&asked, &Limits::default(), Some(70_000));
     /// assert_eq!(agreed.blksize(), 1468);
     /// assert_eq!(agreed.options().tsize, Some(70_000));
@@ -256,7 +256,7 @@ mod tests {
             blksize: Some(1024),
             windowsize: Some(4),
             timeout: Some(3),
-            ..Options::default()
+            ..Options::new()
         };
         assert_eq!(
             client(&asked, b"blksize\x00512\0windowsize\x004\0timeout\x003\0")

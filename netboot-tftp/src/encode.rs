@@ -88,6 +88,7 @@ pub fn encode_request(
 /// The caller's buffer cannot hold what was to be written; the caller's fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("buffer of {have} bytes where {needed} are needed")]
+#[non_exhaustive]
 pub struct BufferTooSmall {
     /// Bytes needed.
     pub needed: usize,

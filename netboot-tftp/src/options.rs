@@ -18,6 +18,7 @@ pub const BLKSIZE_RANGE: core::ops::RangeInclusive<u16> = 8..=65464;
 /// left out of the answer and never fatal. Options with other names stay visible in the
 /// [`OptionsView`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Options {
     /// Bytes in a block, 8 to 65464 (RFC 2348).
     pub blksize: Option<u16>,
@@ -30,6 +31,52 @@ pub struct Options {
 }
 
 impl Options {
+    /// No options.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            blksize: None,
+            timeout: None,
+            tsize: None,
+            windowsize: None,
+        }
+    }
+
+    /// The same, with this block size.
+    ///
+    /// ```
+    /// use netboot_tftp::Options;
+    ///
+    /// let options = Options::new().with_blksize(1428).with_windowsize(8);
+    /// assert_eq!((options.blksize, options.windowsize), (Some(1428), Some(8)));
+    /// ```
+    #[must_use]
+    pub const fn with_blksize(mut self, bytes: u16) -> Self {
+        self.blksize = Some(bytes);
+        self
+    }
+
+    /// The same, with this time before a packet is sent again.
+    #[must_use]
+    pub const fn with_timeout(mut self, seconds: u8) -> Self {
+        self.timeout = Some(seconds);
+        self
+    }
+
+    /// The same, with this size of the file; 0 in a read request asks for it.
+    #[must_use]
+    pub const fn with_tsize(mut self, bytes: u64) -> Self {
+        self.tsize = Some(bytes);
+        self
+    }
+
+    /// The same, with this many blocks in flight before an ACK.
+    #[must_use]
+    pub const fn with_windowsize(mut self, blocks: u16) -> Self {
+        self.windowsize = Some(blocks);
+        self
+    }
+
     /// Reads the known options; of a repeated one the first counts.
     ///
     /// ```
@@ -166,12 +213,12 @@ mod tests {
             asked,
             Options {
                 tsize: Some(0),
-                ..Options::default()
+                ..Options::new()
             }
         );
         assert_eq!(
             options(b"tsize\x0018446744073709551616\0blksize\0 512\0"),
-            Options::default()
+            Options::new()
         );
     }
 
@@ -207,7 +254,7 @@ mod tests {
             asked,
             Options {
                 blksize,
-                ..Options::default()
+                ..Options::new()
             }
         );
     }

@@ -8,6 +8,8 @@
 //! list is cut off keeps the options before the cut, and [`OptionsView::rest`] shows what was left
 //! over; an ERROR without its final NUL keeps its text.
 
+use core::fmt;
+
 use nom::bytes::complete::{tag, take_till};
 use nom::error::Error as NomError;
 use nom::sequence::terminated;
@@ -70,7 +72,7 @@ pub enum Packet<'a> {
 }
 
 /// A read or write request, RFC 1350 §5 with the option list of RFC 2347.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestView<'a> {
     /// The file's name as it was sent: untrusted bytes without NUL, possibly empty.
     pub filename: &'a [u8],
@@ -81,7 +83,7 @@ pub struct RequestView<'a> {
 }
 
 /// Transfer mode of a request; its name is compared without regard to case (RFC 1350 §1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mode<'a> {
     /// Bytes as they are.
     Octet,
@@ -92,7 +94,7 @@ pub enum Mode<'a> {
 }
 
 /// The option list of a request or an OACK, raw and in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct OptionsView<'a> {
     bytes: &'a [u8],
 }
@@ -235,6 +237,43 @@ impl<'a> Mode<'a> {
     }
 }
 
+impl fmt::Debug for RequestView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestView")
+            .field("filename", &Quoted(self.filename))
+            .field("mode", &self.mode)
+            .field("options", &self.options)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Mode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Octet => f.write_str("Octet"),
+            Self::Netascii => f.write_str("Netascii"),
+            Self::Other(name) => f.debug_tuple("Other").field(&Quoted(name)).finish(),
+        }
+    }
+}
+
+impl fmt::Debug for OptionsView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = self.iter();
+        let options = options.map(|(name, value)| (Quoted(name), Quoted(value)));
+        f.debug_map().entries(options).finish()
+    }
+}
+
+/// A stranger's bytes as a text.
+struct Quoted<'a>(&'a [u8]);
+
+impl fmt::Debug for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
+
 fn split_u16<'a>(
     bytes: &'a [u8],
     what: &'static str,
@@ -255,7 +294,18 @@ fn c_string(input: &[u8]) -> IResult<&[u8], &[u8], NomError<&[u8]>> {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+
     use super::*;
+
+    #[test]
+    fn debug_of_a_request_has_its_texts() {
+        let wire = b"\x00\x01a\x1b\0octet\0blksize\x001468\0";
+        assert_eq!(
+            format!("{:?}", Packet::decode(wire).unwrap()),
+            "Rrq(RequestView { filename: \"a\\x1b\", mode: Octet, options: {\"blksize\": \"1468\"} })"
+        );
+    }
 
     #[test]
     fn read_request_of_rfc_2348_decodes() {

@@ -171,6 +171,7 @@ impl Wrap {
 
 /// Datagrams to send, laid one after the other in the caller's buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Transmit {
     /// Bytes of the buffer to send.
     pub len: usize,

@@ -135,6 +135,7 @@ impl Claim {
 
 /// How a probe went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ProbeResult {
     /// Nobody answered.
     Free,
@@ -146,6 +147,7 @@ pub enum ProbeResult {
 
 /// How a claim went.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ClaimResult {
     /// The lease is stored, and stays if the machine stops now.
     Stored,

@@ -56,6 +56,7 @@ pub struct Subnet {
 /// A text that is not an address and a prefix length.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{text:?} is not a subnet; write it as 192.168.100.0/24")]
+#[non_exhaustive]
 pub struct ParseSubnetError {
     /// The text as it was given.
     pub text: String,

@@ -25,6 +25,7 @@ pub struct DomainSearch(Vec<String>);
 /// A text that is no domain name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{name:?} is no domain name: labels have 1 to 63 letters, digits, - or _, all of it 253")]
+#[non_exhaustive]
 pub struct DomainNameError {
     /// The text.
     pub name: String,

@@ -23,6 +23,7 @@ use crate::{Generation, ImageName, Manifest};
 /// assert_eq!((keep.newest, keep.handed_out), (3, Duration::from_secs(24 * 60 * 60)));
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Keep {
     /// How many of the newest ones stay, the current one counted where it is among them. 3 by
     /// default: two to roll back to.
@@ -31,6 +32,23 @@ pub struct Keep {
     /// 24 hours by default: a machine that got a boot script has fetched what the script names by
     /// then.
     pub handed_out: Duration,
+}
+
+impl Keep {
+    /// So many of the newest ones, and those that were handed out within the default time.
+    ///
+    /// ```
+    /// use netboot_image::Keep;
+    ///
+    /// assert_eq!(Keep::newest(2).newest, 2);
+    /// ```
+    #[must_use]
+    pub fn newest(newest: usize) -> Self {
+        Self {
+            newest,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Keep {

@@ -186,10 +186,7 @@ fn killing_a_publishing_process_again_and_again_never_breaks_an_image() {
             Store::create(bench.store.root()).expect("opened and cleaned");
             assert_eq!(bench.staged(), 0);
         }
-        let keep = Keep {
-            newest: 2,
-            ..Keep::default()
-        };
+        let keep = Keep::newest(2);
         store
             .prune(now() + Duration::from_secs(1_000_000), &name("a"), keep)
             .expect("pruned");

@@ -88,10 +88,7 @@ fn pruning_keeps_the_newest_and_what_was_current_within_a_day() {
     let bench = Bench::new();
     hourly(&bench, 6);
     let prune = |hours: u32, newest| {
-        let keep = Keep {
-            newest,
-            ..Keep::default()
-        };
+        let keep = Keep::newest(newest);
         let at = now() + HOUR * hours;
         let foretold = bench.store.prunable(at, &name("a"), keep);
         let gone = bench.store.prune(at, &name("a"), keep).expect("pruned");
@@ -137,10 +134,7 @@ fn pruning_spares_what_was_handed_out_within_a_day_and_what_is_current() {
         .mark_handed_out(now(), &name("a"), generation(2))
         .expect("an earlier time is no news");
     let prune = |hours: u32| {
-        let keep = Keep {
-            newest: 0,
-            ..Keep::default()
-        };
+        let keep = Keep::newest(0);
         bench
             .store
             .prune(now() + HOUR * hours, &name("a"), keep)

@@ -59,6 +59,7 @@ impl Default for Retry {
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "snake_case")
 )]
+#[non_exhaustive]
 pub enum Ending {
     /// Starts the iPXE shell. When the shell is left, the firmware goes on in its boot order.
     Shell,
@@ -164,6 +165,7 @@ impl Chain {
     derive(serde::Serialize, serde::Deserialize),
     serde(rename_all = "snake_case")
 )]
+#[non_exhaustive]
 pub enum LocalDisk {
     /// Decided when the script runs, by `${platform}`: for when the caller does not know.
     ByPlatform,

@@ -360,6 +360,7 @@ pub(super) fn scheme_of(uri: &str) -> Option<&'static str> {
 
 /// What a script will run on, for findings that depend on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Platform {
     /// Any: it must work on all. The default.
     #[default]

@@ -129,6 +129,7 @@ pub enum End {
 
 /// What the caller says to an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Answer {
     /// It was done.
     Done,
@@ -142,6 +143,7 @@ pub enum Answer {
 
 /// An image that was fetched.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Image {
     /// Its name.
     pub name: String,
@@ -153,6 +155,7 @@ pub struct Image {
 
 /// A line of a menu.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MenuItem {
     /// What choosing it gives; `None` for a line that cannot be chosen.
     pub name: Option<String>,
@@ -164,6 +167,7 @@ pub struct MenuItem {
 
 /// A line of a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FormField {
     /// The setting that it shows and writes; `None` for a line of text.
     pub setting: Option<String>,

@@ -117,7 +117,7 @@ impl Client {
             options: Options {
                 blksize: Some(1468),
                 tsize: Some(0),
-                ..Options::default()
+                ..Options::new()
             },
             settings: TransferSettings::default(),
         }

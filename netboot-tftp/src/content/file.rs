@@ -138,11 +138,9 @@ mod tests {
         blksize: u16,
         windowsize: u16,
     ) -> io::Result<Vec<u8>> {
-        let asked = Options {
-            blksize: Some(blksize),
-            windowsize: Some(windowsize),
-            ..Options::default()
-        };
+        let asked = Options::new()
+            .with_blksize(blksize)
+            .with_windowsize(windowsize);
         let agreed = Agreed::by_server(&asked, &Limits::default(), None);
         let settings = TransferSettings::default();
         let mut sender = Sender::reply(Duration::ZERO, agreed, len, &settings);

@@ -35,7 +35,7 @@ use crate::transfer::{Stats, TransferError, TransferSettings, Wrap};
 /// use netboot_tftp::{Options, Received, Receiver, ReceiverOutput, TransferMode, TransferSettings};
 ///
 /// let mut now = Duration::ZERO;
-/// let asked = Options { tsize: Some(0), ..Options::default() };
+/// let asked = Options::new().with_tsize(0);
 /// let settings = TransferSettings::default();
 /// let mut receiver = Receiver::request(now, b"hello", TransferMode::Octet, asked, u64::MAX, &settings)?;
 /// let mut buf = [0; 512];

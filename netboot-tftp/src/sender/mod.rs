@@ -150,7 +150,7 @@ impl Sender {
     /// use netboot_tftp::{Options, Sender, SenderOutput, TransferMode, TransferSettings};
     ///
     /// let (now, settings) = (Duration::ZERO, TransferSettings::default());
-    /// let asked = Options { tsize: Some(5), ..Options::default() };
+    /// let asked = Options::new().with_tsize(5);
     /// let mut sender = Sender::request(now, b"log", TransferMode::Octet, asked, 5, &settings)?;
     /// let mut buf = [0; 600];
     /// let SenderOutput::Transmit(t) = sender.poll_output(now, &mut buf)? else { panic!("the request comes first") };

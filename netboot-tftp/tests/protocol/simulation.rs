@@ -214,12 +214,10 @@ fn content(len: usize) -> Vec<u8> {
 }
 
 fn options(blksize: u16, windowsize: u16) -> Options {
-    Options {
-        blksize: Some(blksize),
-        windowsize: Some(windowsize),
-        tsize: Some(0),
-        ..Options::default()
-    }
+    Options::new()
+        .with_blksize(blksize)
+        .with_windowsize(windowsize)
+        .with_tsize(0)
 }
 
 fn both<T: Copy>(shapes: &[T]) -> Vec<(T, Direction)> {

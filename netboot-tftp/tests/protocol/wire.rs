@@ -423,11 +423,7 @@ fn poll(receiver: &mut Receiver, now: Duration) -> Vec<Vec<u8>> {
 }
 
 fn window_4() -> Options {
-    Options {
-        blksize: Some(8),
-        windowsize: Some(4),
-        ..Options::default()
-    }
+    Options::new().with_blksize(8).with_windowsize(4)
 }
 
 fn data(block: u8) -> Vec<u8> {
@@ -504,10 +500,7 @@ fn an_oack_that_was_not_asked_for_is_refused_by_error_8() {
 
 #[test]
 fn a_file_over_the_limit_is_refused_by_error_3_before_its_first_block() {
-    let asked = Options {
-        tsize: Some(0),
-        ..Options::default()
-    };
+    let asked = Options::new().with_tsize(0);
     let mut receiver = ask(asked, 1000);
     receiver.handle_input(ms(1), b"\x00\x06tsize\x001001\0");
     let sent = poll(&mut receiver, ms(1));
@@ -606,10 +599,7 @@ fn give(options: Options, size: u64) -> Sender {
 
 #[test]
 fn a_client_that_writes_takes_an_oack_or_ack_0_for_an_answer() {
-    let asked = Options {
-        blksize: Some(8),
-        ..Options::default()
-    };
+    let asked = Options::new().with_blksize(8);
     let request = b"\x00\x02f\0octet\0blksize\x008\0".to_vec();
     for (answer, first) in [
         (&b"\x00\x06blksize\x008\0"[..], 12),
@@ -636,10 +626,7 @@ fn a_client_that_writes_takes_an_oack_or_ack_0_for_an_answer() {
 
 #[test]
 fn a_refused_write_ends_with_the_servers_reason_and_never_as_a_size_probe() {
-    let asked = Options {
-        tsize: Some(20),
-        ..Options::default()
-    };
+    let asked = Options::new().with_tsize(20);
     for opened in [false, true] {
         let mut sender = give(asked, 20);
         drain(&mut sender, ms(0), &[1; 20]);
@@ -664,10 +651,7 @@ fn a_refused_write_ends_with_the_servers_reason_and_never_as_a_size_probe() {
 
 #[test]
 fn netascii_neither_asks_for_the_size_nor_tells_it() {
-    let asked = Options {
-        tsize: Some(0),
-        ..Options::default()
-    };
+    let asked = Options::new().with_tsize(0);
     let (mode, settings) = (TransferMode::Netascii, TransferSettings::default());
     let mut receiver = Receiver::request(ms(0), b"f", mode, asked, 10, &settings).unwrap();
     assert_eq!(
@@ -698,11 +682,7 @@ fn drain_until(sender: &mut Sender, now: Duration, size: u64) -> Vec<(u64, usize
 
 #[test]
 fn a_file_of_unknown_size_ends_where_its_reader_says_so() {
-    let asked = Options {
-        blksize: Some(8),
-        windowsize: Some(4),
-        ..Options::default()
-    };
+    let asked = Options::new().with_blksize(8).with_windowsize(4);
     let agreed = Agreed::by_server(&asked, &Limits::default(), None);
     // A buffer of 40 bytes takes runs of three blocks of 8.
     for (size, runs, last) in [

@@ -26,19 +26,25 @@ fn a_form_shows_its_settings_and_writes_them() {
     let mut run = run(FORM);
     run.settings_mut().set("username", "root");
     let fields = form(&mut run, Answer::Done);
-    let of = |setting: Option<&str>, text: &str, value: &str, secret| FormField {
-        setting: setting.map(Into::into),
-        text: text.into(),
-        value: value.into(),
-        secret,
-    };
+    let shown: Vec<_> = fields
+        .iter()
+        .map(|field| {
+            let setting = field.setting.as_deref();
+            (
+                setting,
+                field.text.as_str(),
+                field.value.as_str(),
+                field.secret,
+            )
+        })
+        .collect();
     assert_eq!(
-        fields,
+        shown,
         [
-            of(None, "Who", "", false),
-            of(Some("username"), "Name", "root", false),
-            of(Some("password"), "Password", "", true),
-            of(Some("slot:uint8"), "Slot", "", false),
+            (None, "Who", "", false),
+            (Some("username"), "Name", "root", false),
+            (Some("password"), "Password", "", true),
+            (Some("slot:uint8"), "Slot", "", false),
         ]
     );
     let answer = Answer::Texts(vec!["eve".into(), "x".into(), "7".into()]);

@@ -81,10 +81,7 @@ pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
         } else {
             arguments.name.clone()
         };
-        let keep = Keep {
-            newest: arguments.keep,
-            ..Keep::default()
-        };
+        let keep = Keep::newest(arguments.keep);
         for name in &names {
             let (gone, done) = if arguments.dry_run {
                 (store.prunable(now(), name, keep), "would be removed")

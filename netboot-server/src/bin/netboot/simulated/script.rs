@@ -72,10 +72,8 @@ pub(super) async fn run(
 impl Boot<'_> {
     async fn run(&mut self, first: File, settings: Settings) -> Result<Ended, Failure> {
         if !is_script(&first) {
-            let image = Image {
-                uri: first.url.clone(),
-                ..Image::default()
-            };
+            let mut image = Image::default();
+            image.uri.clone_from(&first.url);
             self.files.push(first);
             return Ok(match self.boot(&image, &[], settings, false).await? {
                 Next::End(ended) => ended,
