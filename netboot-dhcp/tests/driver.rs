@@ -1,6 +1,7 @@
 //! The driver on the loopback interface: what waits for what, and what does not.
 #![cfg(target_os = "linux")]
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::driver::{BootPolicy, Driver, Event, LeaseStore, MemoryStore, SharedServer};
 use netboot_dhcp::server::{
-    AddressRange, Boot, Claim, ClaimResult, Link, Network, NetworkId, Requester, Server, Settings,
-    SilenceReason,
+    AddressRange, Boot, Claim, ClaimResult, Lease, Link, Network, NetworkId, Requester, Server,
+    Settings, SilenceReason,
 };
 use netboot_dhcp::value::{MessageType, key};
 use netboot_dhcp::wire::{Message, MessageView};
@@ -161,6 +162,10 @@ impl LeaseStore for Gated {
         let _ = self.0.acquire().await;
         self.1.claim(claims).await
     }
+
+    async fn load(&self) -> io::Result<Vec<Lease>> {
+        self.1.load().await
+    }
 }
 
 #[tokio::test]
@@ -175,14 +180,31 @@ async fn an_ack_leaves_when_its_lease_is_stored_and_others_are_served_meanwhile(
     site.send(QUICK, MessageType::DISCOVER, None).await;
     let offer = (MessageType::OFFER, QUICK, address(50));
     assert_eq!(site.reply().await, offer);
-    assert_eq!(store.1.leases(), []);
+    assert_eq!(stored(&store).await, []);
 
     gate.add_permits(1);
     let ack = (MessageType::ACK, SLOW, address(55));
     assert_eq!(site.reply().await, ack);
-    let stored = store.1.leases();
-    assert_eq!(stored.len(), 1);
-    assert_eq!(stored[0].address, address(55));
+    let [lease] = &*stored(&store).await else {
+        panic!("one lease");
+    };
+    assert_eq!(lease.address, address(55));
+
+    // Another server on the same store knows of it; one without its network leaves it be.
+    let again = server([1067, 1068, 1011]);
+    let driver = Driver::new(again.clone(), policy, store.clone());
+    assert_eq!(driver.restore().await.expect("a store"), []);
+    assert_eq!(again.lock().lease(address(55)), Some(lease));
+    let nothing = SharedServer::new(Server::new(Settings::default()).expect("right settings"));
+    let driver = Driver::new(nothing, policy, store.clone());
+    assert_eq!(
+        driver.restore().await.expect("a store"),
+        std::slice::from_ref(lease)
+    );
+}
+
+async fn stored(store: &impl LeaseStore) -> Vec<Lease> {
+    store.load().await.expect("a store that works")
 }
 
 struct Broken;
@@ -191,6 +213,10 @@ impl LeaseStore for Broken {
     /// No result is one, too.
     async fn claim(&self, _: Vec<Claim>) -> Vec<ClaimResult> {
         Vec::new()
+    }
+
+    async fn load(&self) -> io::Result<Vec<Lease>> {
+        Err(io::Error::other("no database"))
     }
 }
 

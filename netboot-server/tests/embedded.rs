@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use netboot_dhcp::client::Profile;
+use netboot_dhcp::driver::{LeaseStore, MemoryStore};
 use netboot_server::Service;
 use netboot_server::config::Host;
 use netboot_server::config::document::{Document, Network, Ports, Target};
@@ -151,4 +152,41 @@ async fn a_route_of_its_own_knows_who_asks_and_is_asked_before_the_servers() {
     })
     .await;
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leases_are_kept_in_a_store_of_its_own_which_the_next_service_goes_on_with() {
+    let site = Arc::new(Site::new(&json!([])));
+    let store = MemoryStore::default();
+    let start = async || {
+        let (config, problems) = document(&site).check(&Host::default());
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        let service = Service::builder(config).leases(store.clone()).start();
+        service.await.expect("it starts")
+    };
+    let take = async |last: u8| {
+        let site = Arc::clone(&site);
+        meanwhile(move || lease(&site, last).address).await
+    };
+    let service = start().await;
+    let first = take(7).await;
+    let stored = store.load().await.expect("a store");
+    let stored: Vec<Ipv4Addr> = stored.iter().map(|lease| lease.address).collect();
+    assert_eq!(stored, [first]);
+    service.stop().await;
+
+    let service = start().await;
+    assert_ne!(take(8).await, first, "it is another's");
+    assert_eq!(take(7).await, first);
+    service.stop().await;
+    let in_the_state = std::fs::read_dir(site.state()).expect("the state folder");
+    let names: Vec<_> = in_the_state
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert!(
+        names
+            .iter()
+            .all(|name| !name.to_string_lossy().contains("lease")),
+        "{names:?}"
+    );
 }

@@ -61,6 +61,7 @@ pub use policy::BootPolicy;
 pub use shared::SharedServer;
 pub use store::{LeaseStore, MemoryStore};
 
+use crate::server::Lease;
 use serving::Serving;
 
 /// A function that sees each [`Event`] and the name of its interface. It is called from the driver's
@@ -98,10 +99,8 @@ impl<P, S> std::fmt::Debug for Driver<P, S> {
 }
 
 impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
-    /// A driver for this server, which asks this policy and stores leases here.
-    ///
-    /// The leases that the store has are the caller's to put into the server at the start
-    /// ([`Server::restore`](crate::server::Server::restore)).
+    /// A driver for this server, which asks this policy and stores leases here. Those that are
+    /// stored already come to the server by [`Driver::restore`].
     pub fn new(server: SharedServer, policy: P, store: S) -> Self {
         Self {
             server,
@@ -140,6 +139,21 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     #[must_use]
     pub fn server(&self) -> &SharedServer {
         &self.server
+    }
+
+    /// Puts the leases that the store has into the server, and gives those of networks that it does
+    /// not have. To be called before anything is served.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub async fn restore(&self) -> io::Result<Vec<Lease>> {
+        let stored = self.store.load().await?;
+        let mut server = self.server.lock();
+        let homeless = stored.into_iter();
+        Ok(homeless
+            .filter(|lease| server.restore(lease.clone()).is_err())
+            .collect())
     }
 
     /// Opens the sockets of an interface; `number` is the one that

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::Timestamp;
 use crate::server::{Claim, ClaimResult, Lease, NetworkId};
 
 /// Keeps leases: one for each address of a network.
@@ -18,11 +20,33 @@ pub trait LeaseStore: Send + Sync + 'static {
     /// Several batches may be under way at a time. Where an interface stops being served, the future
     /// is dropped; what was claimed may then be stored or not.
     fn claim(&self, claims: Vec<Claim>) -> impl Future<Output = Vec<ClaimResult>> + Send;
+
+    /// Every lease that is stored, for a server that begins.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    fn load(&self) -> impl Future<Output = io::Result<Vec<Lease>>> + Send;
+
+    /// When this store was begun: leases from before that are not in it, see
+    /// [`Settings::adopt_until`](crate::server::Settings::adopt_until). The default says that it has
+    /// every lease that ever was.
+    fn begun(&self) -> Timestamp {
+        Timestamp::default()
+    }
 }
 
 impl<S: LeaseStore> LeaseStore for Arc<S> {
     fn claim(&self, claims: Vec<Claim>) -> impl Future<Output = Vec<ClaimResult>> + Send {
         S::claim(self, claims)
+    }
+
+    fn load(&self) -> impl Future<Output = io::Result<Vec<Lease>>> + Send {
+        S::load(self)
+    }
+
+    fn begun(&self) -> Timestamp {
+        S::begun(self)
     }
 }
 
@@ -31,25 +55,17 @@ impl<S: LeaseStore> LeaseStore for Arc<S> {
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
+/// # async fn main() -> std::io::Result<()> {
 /// use netboot_dhcp::driver::{LeaseStore, MemoryStore};
 ///
 /// let store = MemoryStore::default();
 /// assert_eq!(store.claim(Vec::new()).await, []);
-/// assert_eq!(store.leases(), []);
+/// assert_eq!(store.load().await?, []);
+/// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<BTreeMap<(NetworkId, Ipv4Addr), Lease>>>);
-
-impl MemoryStore {
-    /// Every lease that is stored, by network and address.
-    #[must_use]
-    pub fn leases(&self) -> Vec<Lease> {
-        let leases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        leases.values().cloned().collect()
-    }
-}
 
 impl LeaseStore for MemoryStore {
     async fn claim(&self, claims: Vec<Claim>) -> Vec<ClaimResult> {
@@ -65,5 +81,10 @@ impl LeaseStore for MemoryStore {
             ClaimResult::Stored
         };
         claims.into_iter().map(store).collect()
+    }
+
+    async fn load(&self) -> io::Result<Vec<Lease>> {
+        let leases = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(leases.values().cloned().collect())
     }
 }

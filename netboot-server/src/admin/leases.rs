@@ -48,7 +48,7 @@ pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, Refusal> {
     let networks: Vec<_> = networks
         .map(|network| (network.id(), network.subnet))
         .collect();
-    let known = of.store.load().map_err(internal)?;
+    let known = of.store.read_now().map_err(internal)?;
     let plan = Plan::new(text, &networks, of.leases.clock(), &known);
     let results = store(of, plan.claims());
     if results.contains(&ClaimResult::Down) {

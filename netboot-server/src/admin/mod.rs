@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Problems;
 use crate::http::{self, Body, Downloads};
-use crate::leases::{LeaseStore, LeaseTable};
+use crate::leases::{AnyStore, LeaseTable};
 use crate::telemetry::events::InstallWord;
 use crate::telemetry::{Telemetry, host_time, metrics};
 use crate::world::Worlds;
@@ -61,7 +61,7 @@ pub(crate) struct Operations {
     pub(crate) worlds: Arc<Worlds>,
     pub(crate) telemetry: Telemetry,
     pub(crate) leases: LeaseTable,
-    pub(crate) store: Arc<LeaseStore>,
+    pub(crate) store: AnyStore,
     pub(crate) downloads: Arc<Downloads>,
     pub(crate) installs: InstallReports,
     /// When the service started, by the host's clock.

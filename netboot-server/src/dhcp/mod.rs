@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::identity::Identity;
-use crate::leases::{LeaseStore, LeaseTable};
+use crate::leases::{AnyStore, LeaseTable};
 use crate::telemetry::Telemetry;
 use crate::world::Worlds;
 use boot::Policy;
@@ -29,9 +29,9 @@ pub(crate) use settings::{Interfaces, new_server};
 /// The DHCP of every interface. Its clones are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Dhcp {
-    driver: Driver<Policy, Arc<LeaseStore>>,
+    driver: Driver<Policy, AnyStore>,
     leases: LeaseTable,
-    store: Arc<LeaseStore>,
+    store: AnyStore,
     interfaces: Arc<Interfaces>,
 }
 
@@ -39,7 +39,7 @@ impl Dhcp {
     /// `leases` were made for the interfaces as they are numbered in `interfaces`.
     pub(crate) fn new(
         leases: LeaseTable,
-        store: Arc<LeaseStore>,
+        store: AnyStore,
         worlds: Arc<Worlds>,
         identity: Identity,
         telemetry: Telemetry,
@@ -53,7 +53,7 @@ impl Dhcp {
             interfaces: Arc::clone(&interfaces),
         };
         let reporter = Reporter::new(leases.clone(), worlds, identity, telemetry);
-        let driver = Driver::new(leases.shared().clone(), policy, Arc::clone(&store))
+        let driver = Driver::new(leases.shared().clone(), policy, store.clone())
             .announce_no_ipv6_router(true)
             .observe(move |interface, event| reporter.report(interface, event));
         Self {

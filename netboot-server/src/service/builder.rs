@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
+use netboot_dhcp::driver::LeaseStore;
+use netboot_dhcp::server::Lease;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,7 +20,8 @@ use crate::dhcp::{self, Dhcp};
 use crate::failure::Failure;
 use crate::http::Downloads;
 use crate::identity::Identity;
-use crate::leases::{Beginning, LeaseFile, LeaseStore, LeaseTable};
+use crate::leases::clock::Clock;
+use crate::leases::{AnyStore, Beginning, EmbeddedLeases, LeaseFile, LeaseTable};
 use crate::script::cache::Scripts;
 use crate::telemetry::events::Kind;
 use crate::telemetry::{Telemetry, host_time};
@@ -34,6 +37,7 @@ pub struct ServiceBuilder {
     inherited: Inherited,
     reread: Option<Reread>,
     policy: Option<OwnPolicy>,
+    store: Option<AnyStore>,
     routes: Routes,
 }
 
@@ -53,6 +57,7 @@ impl ServiceBuilder {
             inherited: Inherited::default(),
             reread: None,
             policy: None,
+            store: None,
             routes: Routes::default(),
         }
     }
@@ -78,6 +83,13 @@ impl ServiceBuilder {
         self
     }
 
+    /// Keeps leases in this store, in place of a database in the state folder. Servers may share
+    /// one, where their clocks agree.
+    pub fn leases(mut self, store: impl LeaseStore) -> Self {
+        self.store = Some(AnyStore::new(store));
+        self
+    }
+
     /// Answers HTTP at and below this path by a route of the embedder's, in place of what this
     /// server has there. Of several the one of the longest path is asked. It is on the boot
     /// network, where any machine may ask it; the transport's limits hold for it.
@@ -99,18 +111,23 @@ impl ServiceBuilder {
             inherited,
             reread,
             policy,
+            store,
             routes,
         } = self;
         let config = Arc::new(config);
         let worlds = Arc::new(Worlds::new(Arc::clone(&config), policy)?);
         let telemetry = Telemetry::default();
-        let (file, stored, beginning) = LeaseFile::open(&config.leases_file())?;
-        report_beginning(&telemetry, beginning, &config);
-        let clock = file.clock(&stored);
+        let (store, stored, clock) = match store {
+            Some(store) => {
+                let stored = store.read().await?;
+                let newest = stored.iter().map(|lease| lease.updated).max();
+                (store, stored, Clock::begin(newest.unwrap_or_default()))
+            }
+            None => open_leases(&config, &telemetry)?,
+        };
         let interfaces = Arc::new(dhcp::Interfaces::default());
-        let server = dhcp::new_server(&config, &interfaces, file.begun(), stored)?;
+        let server = dhcp::new_server(&config, &interfaces, store.begun(), stored)?;
         let leases = LeaseTable::new(server, clock);
-        let store = Arc::new(LeaseStore::new(file, Arc::clone(telemetry.metrics()))?);
         let identity = Identity::new(leases.clone());
         let certificate = Arc::new(Certificate::default());
         certificate.put(certificate::read(config.tls.as_ref())?);
@@ -133,7 +150,7 @@ impl ServiceBuilder {
         );
         let dhcp = Dhcp::new(
             leases.clone(),
-            Arc::clone(&store),
+            store.clone(),
             Arc::clone(&worlds),
             identity,
             telemetry.clone(),
@@ -188,6 +205,18 @@ impl ServiceBuilder {
             guard: stop.drop_guard(),
         })
     }
+}
+
+/// The lease database in the state folder, what is in it, and its clock.
+fn open_leases(
+    config: &Config,
+    telemetry: &Telemetry,
+) -> Result<(AnyStore, Vec<Lease>, Clock), Failure> {
+    let (file, stored, beginning) = LeaseFile::open(&config.leases_file())?;
+    report_beginning(telemetry, beginning, config);
+    let clock = file.clock(&stored);
+    let leases = EmbeddedLeases::new(file, Arc::clone(telemetry.metrics()))?;
+    Ok((AnyStore::new(leases), stored, clock))
 }
 
 fn report_beginning(telemetry: &Telemetry, beginning: Beginning, config: &Config) {
