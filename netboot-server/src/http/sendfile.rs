@@ -1,6 +1,7 @@
 //! File bytes straight from the page cache to the socket, by `sendfile(2)`, under hyper.
 //!
-//! hyper owns the connection and writes the slices that a body gave it. A body that is a part of a
+//! hyper owns the connection and writes the slices that a body gave it, uncopied where the socket
+//! below takes several at once (read in 1.12.0; Cargo.toml holds the minor version). A body that is a part of a
 //! file gives blanks: slices of a region that stands for file bytes, whose content is never looked
 //! at. The outlet, below hyper, knows them by their address and sends the file in their place. What
 //! is due is kept between the two; should hyper ever copy a blank, the outlet sees that file bytes
