@@ -351,9 +351,13 @@ fn store<'c>(
         for claim in claims {
             let lease = &claim.lease;
             let key = (lease.network.0, lease.address.to_bits());
-            let stored: Option<Lease> = table
-                .get(key)?
-                .and_then(|value| serde_json::from_slice(value.value()).ok());
+            let stored = table.get(key)?;
+            let stored = stored.map(|value| serde_json::from_slice::<Lease>(value.value()));
+            // One that cannot be read is somebody's all the same.
+            let Ok(stored) = stored.transpose() else {
+                results.push(ClaimResult::Down);
+                continue;
+            };
             if stored.as_ref().map_or(0, |stored| stored.version) != claim.expected_version {
                 results.push(ClaimResult::Lost { current: stored });
                 continue;
@@ -368,4 +372,37 @@ fn store<'c>(
     }
     transaction.commit()?;
     Ok(results)
+}
+
+#[cfg(test)]
+mod tests {
+    use netboot_dhcp::MacAddr;
+    use netboot_dhcp::server::{ClientKey, NetworkId};
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    #[test]
+    fn a_stored_lease_that_cannot_be_read_is_not_replaced() {
+        let memory = Database::builder().create_with_backend(InMemoryBackend::new());
+        let database = memory.expect("memory");
+        let address = Ipv4Addr::new(10, 0, 0, 100);
+        let key = (1, address.to_bits());
+        let later = br#"{"format":2}"#;
+        let write = database.begin_write().expect("a transaction");
+        let insert = |mut table: redb::Table<'_, (u32, u32), &[u8]>| {
+            table.insert(key, &later[..]).expect("room");
+        };
+        insert(write.open_table(LEASES).expect("a table"));
+        write.commit().expect("memory");
+        let client = ClientKey::Hardware(MacAddr([2, 0, 0, 0, 0, 1]).into());
+        let (now, expires) = (Timestamp(1_000), Timestamp(2_000));
+        let claim = Claim::new(Lease::new(now, NetworkId(1), address, client, expires));
+        let results = store(&database, std::iter::once(&claim)).expect("memory");
+        assert_eq!(results, [ClaimResult::Down]);
+        let read = database.begin_read().expect("a transaction");
+        let table = read.open_table(LEASES).expect("a table");
+        let kept = table.get(key).expect("memory").expect("an entry");
+        assert_eq!(kept.value(), later);
+    }
 }
