@@ -1,11 +1,18 @@
 //! The `netboot` command as people run it: what it says where, how it ends, and what it leaves.
 
 mod check;
+mod control;
 mod demo;
+mod doctor;
+mod explain;
+mod generate;
 mod image;
+mod probe;
 mod serve;
 #[path = "../support/mod.rs"]
 mod support;
+#[path = "../support/nix.rs"]
+mod use_nix;
 
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt;

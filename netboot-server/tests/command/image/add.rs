@@ -1,0 +1,113 @@
+//! Adding, listing and removing.
+
+use crate::image::Place;
+
+#[test]
+fn each_kind_is_added_listed_and_removed() {
+    let place = Place::new();
+    place.write("live.iso", &{
+        let mut disc = vec![0; 17 * 2048];
+        disc[0x8000..0x8006].copy_from_slice(b"\x01CD001");
+        disc
+    });
+    place.write("seed", b"#cloud-config\n");
+    let added = place.says(
+        "add linux --kernel build/bzImage --initrd build/initrd --cmdline console=ttyS0 --file \
+         user-data=seed",
+    );
+    assert!(
+        added.starts_with("linux @1 is in the store:\n  bzImage  1040 bytes  sha256:"),
+        "{added}"
+    );
+    place.says("add live --iso live.iso --label Live");
+    place.says("add elsewhere --chain http://boot.example/menu.ipxe");
+
+    let (listed, code) = place.json("list --json");
+    assert_eq!(
+        (code, listed["problems"].as_array().map(Vec::len)),
+        (Some(0), Some(0))
+    );
+    let images = listed["images"].as_array().expect("a list");
+    let kinds: Vec<_> = images
+        .iter()
+        .map(|image| (image["name"].as_str(), image["kind"].as_str()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            (Some("elsewhere"), Some("chain")),
+            (Some("linux"), Some("linux")),
+            (Some("live"), Some("iso"))
+        ]
+    );
+    assert_eq!(images[1]["files"][0]["file"], "user-data");
+    assert!(
+        place
+            .says("list")
+            .contains("live @1  iso  any  34816 bytes  Live\n")
+    );
+
+    assert_eq!(place.says("remove live elsewhere").lines().count(), 2);
+    assert_eq!(place.says("list").lines().count(), 1);
+    assert!(
+        place
+            .refuses("remove live")
+            .contains("no image is called live")
+    );
+}
+
+#[test]
+fn what_a_build_left_is_added_from_its_folder() {
+    let place = Place::new();
+    place.write(
+        "build/netboot.ipxe",
+        b"#!ipxe\nkernel bzImage init=/nix/store/0c5w-nixos/init initrd=initrd ${cmdline}\ninitrd \
+          initrd\nboot\n",
+    );
+    place.says("add nix --from build --cmdline quiet");
+    let (listed, _) = place.json("list --json");
+    assert_eq!(
+        listed["images"][0]["cmdline"],
+        serde_json::json!(["init=/nix/store/0c5w-nixos/init", "quiet"])
+    );
+    let refused = place.refuses("add nix --from state");
+    assert!(refused.contains("no kernel in state"), "{refused}");
+}
+
+#[test]
+fn a_device_in_the_place_of_a_file_is_refused() {
+    let place = Place::new();
+    for part in [
+        "--efi /dev/zero",
+        "--iso /dev/zero",
+        "--kernel /dev/zero --initrd build/initrd",
+        "--kernel build/bzImage --initrd /dev/zero",
+        "--chain http://host/a --file seed=/dev/zero",
+        "--from /dev/zero",
+    ] {
+        let refused = place.refuses(&format!("add a {part}"));
+        let why = "cannot read /dev/zero: it is no regular file";
+        assert!(refused.contains(why), "{part}: {refused}");
+    }
+    assert!(!place.images().join("a").exists());
+}
+
+#[test]
+fn an_image_is_one_thing_and_its_parts_go_together() {
+    let place = Place::new();
+    for wrong in [
+        "add a",
+        "add a --iso x --chain http://host/a",
+        "add a --kernel build/bzImage",
+        "add a --chain http://host/a --initrd build/initrd",
+        "add a --chain http://host/a --key k",
+        "add a --chain http://host/a --file seed",
+        "add a --chain http://host/a --cmdline quiet",
+        "add a --chain menu.ipxe",
+        "sign a",
+        "remove",
+    ] {
+        assert!(!place.refuses(wrong).is_empty(), "{wrong}");
+    }
+    assert!(!place.images().join("a").exists());
+}

@@ -1,0 +1,219 @@
+//! Datagrams and log lines that strangers make up.
+
+use super::*;
+
+/// Numbers that are the same in every run (xorshift64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn bytes(&mut self, most: u64) -> Vec<u8> {
+        let length = self.next() % (most + 1);
+        (0..length).map(|_| self.next().to_le_bytes()[0]).collect()
+    }
+}
+
+#[test]
+fn hostile_datagrams_stop_nothing_and_flood_nothing() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    let socket = UdpSocket::bind((STRANGER, 0)).expect("a loopback address");
+    let send = |port: u16, bytes: &[u8]| {
+        socket.send_to(bytes, (SERVER, port)).expect("a datagram");
+    };
+    let good = discover(&[12, 5, b'h', b'e', b'l', b'l', b'o', 93, 2, 0, 7]);
+    let request = b"\0\x01undionly.kpxe\0octet\0blksize\x001428\0tsize\x000\0windowsize\x0016\0";
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    for round in 0..1500_usize {
+        send(site.ports.dhcp, &numbers.bytes(600));
+        send(site.ports.tftp, &numbers.bytes(100));
+        // Cut off, and with one byte wrong.
+        send(site.ports.dhcp, &good[..round % good.len()]);
+        send(site.ports.tftp, &request[..round % request.len()]);
+        let mut wrong = good.clone();
+        let at = round % wrong.len();
+        wrong[at] = numbers.next().to_le_bytes()[0];
+        send(site.ports.dhcp, &wrong);
+        if round % 50 == 0 {
+            // It is still there, and what was sent does not pile up.
+            assert_eq!(get(&site, STRANGER, "/healthz").status, 200);
+        }
+    }
+    let bound = lease_as(&site, Profile::pxe_bios(mac(1)));
+    assert_eq!(bound.address, NODE);
+    let program = tftp(&site, NODE, b"undionly.kpxe").expect("a program");
+    assert_eq!(program.len(), 1400);
+    serving.signal(Signal::SIGTERM);
+    assert_eq!(serving.end().code(), Some(0));
+    let log = serving.seen.join("\n");
+    assert!(!log.contains("panicked"), "{log}");
+    let warnings = serving
+        .seen
+        .iter()
+        .filter(|line| line.contains(" WARN "))
+        .count();
+    assert!(warnings < 200, "{warnings} lines:\n{log}");
+    assert!(
+        log.contains("DHCP") && log.contains("malformed dropped"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_stranger_cannot_forge_lines_of_the_log() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    let socket = UdpSocket::bind((STRANGER, 0)).expect("a loopback address");
+    let evil = b"x\n2026-01-01T00:00:00Z  INFO forged\x1b[31m";
+    let mut options = vec![12, u8::try_from(evil.len()).expect("short")];
+    options.extend(evil);
+    options.extend([60, u8::try_from(evil.len()).expect("short")]);
+    options.extend(evil);
+    socket
+        .send_to(&discover(&options), (SERVER, site.ports.dhcp))
+        .expect("a datagram");
+    let mut name = evil.to_vec();
+    let _ = tftp(&site, STRANGER, &name);
+    name.splice(1..2, "\u{2028}".bytes());
+    let _ = tftp(&site, STRANGER, &name);
+    let _ = tftp(&site, STRANGER, &b"long/".repeat(80));
+    let long = "a".repeat(10_000);
+    for path in [
+        "/x%0aforged",
+        "/x%1b[31mforged",
+        "/x%e2%80%a8forged%e2%80%ae",
+        "/images/x%e2%80%a8forged/y",
+        &format!("/images/{long}/{long}"),
+        &format!("/{long}"),
+        "/states/x%e2%80%a8forged.json",
+    ] {
+        get(&site, STRANGER, path);
+    }
+    let mut request = b"\0\x01".to_vec();
+    request.extend(b"n".repeat(60_000));
+    request.extend(b"\0octet\0");
+    socket
+        .send_to(&request, (SERVER, site.ports.tftp))
+        .expect("a datagram");
+    serving.line("nnnnnnnn");
+    assert!(tftp(&site, STRANGER, b"the-end").is_err());
+    serving.line("the-end");
+    serving.signal(Signal::SIGTERM);
+    serving.end();
+    for line in &serving.seen {
+        let time = line.split(' ').next().unwrap_or_default();
+        assert!(
+            time.len() == 27 && time.ends_with('Z') && !line.starts_with("2026-01-01"),
+            "{line}"
+        );
+        assert!(!line.contains(['\x1b', '\u{2028}', '\u{202e}']), "{line}");
+        assert!(line.len() < 1000, "{} bytes: {line}", line.len());
+    }
+}
+
+#[test]
+fn each_step_of_a_boot_is_one_line_with_the_machine() {
+    let site = site();
+    site.add("debian", "one");
+    let mut serving = Running::serve(&site);
+    serving.seen.clear();
+    let firmware = lease_as(&site, Profile::pxe_bios(mac(1)));
+    // The client is through a step before its line is there: each is waited for.
+    serving.line("DHCPACK");
+    tftp(&site, firmware.address, b"undionly.kpxe").expect("a program");
+    serving.line("sent undionly.kpxe");
+    let ipxe = lease_as(&site, Profile::ipxe(mac(1), Arch::X86_BIOS));
+    serving.line("DHCPACK");
+    let url = ipxe.file.expect("a script's URL");
+    let (_, path) = url.rsplit_once('/').expect("a path");
+    get(&site, ipxe.address, &format!("/{path}"));
+    serving.line("/boot.ipxe: 200");
+    for file in ["bzImage", "initrd"] {
+        get(&site, ipxe.address, &format!("/images/debian/@1/{file}"));
+        serving.line(&format!("@1/{file}: 200"));
+    }
+    let lines: Vec<String> = serving
+        .seen
+        .iter()
+        .filter_map(|line| line.split_once("  INFO "))
+        .map(|(_, line)| without_times(line))
+        .filter(|line| !line.starts_with("netboot."))
+        .filter(|line| !line.ends_with(": listening") && !line.ends_with(": serving"))
+        .filter(|line| !line.contains(": holds no boot program for "))
+        .collect();
+    let script = format!(
+        "http://127.0.0.1:{}/boot.ipxe?mac=02-00-00-00-00-01",
+        site.ports.http
+    );
+    assert_eq!(url, script);
+    let dhcp =
+        |message: &str, tail: &str| format!("{message}(lo) 127.0.0.50 02:00:00:00:00:01{tail}");
+    assert_eq!(
+        lines,
+        [
+            "DHCPDISCOVER(lo) 127.0.0.50 02:00:00:00:00:01".into(),
+            dhcp("DHCPOFFER", " boots undionly.kpxe"),
+            dhcp("DHCPREQUEST", " node-01"),
+            dhcp("DHCPACK", " node-01 boots undionly.kpxe"),
+            "TFTP 02:00:00:00:00:01 127.0.0.50 sent undionly.kpxe: 1400 bytes in N ms, blksize \
+             512, windowsize 1, N retransmitted"
+                .into(),
+            "DHCPDISCOVER(lo) 127.0.0.50 02:00:00:00:00:01".into(),
+            dhcp("DHCPOFFER", &format!(" boots {script}")),
+            dhcp("DHCPREQUEST", " node-01"),
+            dhcp("DHCPACK", &format!(" node-01 boots {script}")),
+            format!(
+                "HTTP 02:00:00:00:00:01 127.0.0.50 /boot.ipxe: image debian @1: it is target \
+                 node-01 ({}: netboot.targets[0]); its target names image debian",
+                site.config().display()
+            ),
+            "HTTP 02:00:00:00:00:01 127.0.0.50 /boot.ipxe: 200, N bytes in N ms".into(),
+            "HTTP 02:00:00:00:00:01 127.0.0.50 /images/debian/@1/bzImage: 200, 1088 bytes in N ms"
+                .into(),
+            "HTTP 02:00:00:00:00:01 127.0.0.50 /images/debian/@1/initrd: 200, 10 bytes in N ms"
+                .into(),
+        ],
+        "{:#?}",
+        serving.seen
+    );
+}
+
+/// A line with its milliseconds, what a busy machine sent again, and the script's length, as N.
+fn without_times(line: &str) -> String {
+    let words: Vec<&str> = line.split(' ').collect();
+    let words = words.iter().enumerate().map(|(index, word)| {
+        let next = words.get(index + 1).copied().unwrap_or_default();
+        let script = line.contains("/boot.ipxe: 200");
+        match next {
+            "ms" | "ms," | "retransmitted" => "N",
+            "bytes" if script => "N",
+            _ => word,
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on() {
+    let site = site();
+    let mut child = netboot(site.arguments(["serve"]))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("the command");
+    drop(child.stderr.take());
+    crate::support::wait_until("it listens", || {
+        std::net::TcpStream::connect((SERVER, site.ports.http)).is_ok()
+    });
+    assert_eq!(lease(&site, 1).address, NODE);
+    assert_eq!(get(&site, NODE, "/states/node-01.json").status, 200);
+    let pid = i32::try_from(child.id()).expect("a process number");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).expect("a process");
+    assert_eq!(child.wait().expect("a child").code(), Some(0));
+}
