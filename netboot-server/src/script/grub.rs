@@ -1,4 +1,4 @@
-//! From a decision to GRUB's configuration, for machines whose Secure BootAction trusts a distribution's
+//! From a decision to GRUB's configuration, for machines whose Secure Boot trusts a distribution's
 //! shim and GRUB and no iPXE.
 //!
 //! Kernels and initial RAM disks come over HTTP where GRUB can: Debian 13's signed one by the
@@ -31,7 +31,7 @@ const LOADERS: [&str; 12] = [
     "almalinux/shim$arch",
     "opensuse/shim",
     "sles/shim",
-    "Microsoft/BootAction/bootmgfw",
+    "Microsoft/Boot/bootmgfw",
     "systemd/systemd-boot$arch",
     "BOOT/BOOT$arch",
 ];
@@ -268,7 +268,7 @@ fn menu(grub: &mut Grub, world: &World, decision: &Decision, asker: &Asker<'_>) 
             }
             MenuAction::Local => {
                 section.local(decision.local);
-                label("BootAction from the local disk")
+                label("Boot from the local disk")
             }
             MenuAction::Shell => {
                 section.echo("Escape leads to the menu; there, c opens the shell.");

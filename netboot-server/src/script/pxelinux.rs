@@ -1,7 +1,7 @@
-//! From a decision to a PXELINUX configuration, for machines that boot without iPXE: by U-BootAction,
+//! From a decision to a PXELINUX configuration, for machines that boot without iPXE: by U-Boot,
 //! which reads this language too, and by PXELINUX.
 //!
-//! A line is a keyword and what is behind it, as it is: there are no quotes. U-BootAction
+//! A line is a keyword and what is behind it, as it is: there are no quotes. U-Boot
 //! (`boot/pxe_utils.c`) shows titles and labels, PXELINUX without a menu module what is behind
 //! `SAY`; each passes over what it does not know.
 //!
@@ -88,7 +88,7 @@ impl Pxelinux {
     fn line(&mut self, keyword: &str, rest: &str) {
         let rest = rest.replace(char::is_control, " ");
         let rest = rest.trim();
-        // U-BootAction takes what begins with # for a comment, up to the end of the line behind it.
+        // U-Boot takes what begins with # for a comment, up to the end of the line behind it.
         let before = if rest.starts_with('#') { "- " } else { "" };
         self.0.push_str(&format!("{keyword} {before}{rest}\n"));
     }
@@ -103,18 +103,18 @@ impl Pxelinux {
                 line,
             } => {
                 self.line("LINUX", kernel);
-                // Before the command line, in which U-BootAction would look for one.
+                // Before the command line, in which U-Boot would look for one.
                 if let Some(initrd) = initrd {
                     self.line("INITRD", initrd);
                 }
-                // U-BootAction refuses the whole file for a keyword with nothing behind it.
+                // U-Boot refuses the whole file for a keyword with nothing behind it.
                 if !line.is_empty() {
                     self.line("APPEND", line);
                 }
             }
             Boots::Local(status) => self.line("LOCALBOOT", status),
             Boots::Notice(_) => {
-                // U-BootAction goes on with its other ways to boot; PXELINUX takes the last that is said,
+                // U-Boot goes on with its other ways to boot; PXELINUX takes the last that is said,
                 // and starts over.
                 self.line("LOCALBOOT", "-1");
                 self.line("CONFIG", "pxelinux.cfg/default");
@@ -136,10 +136,10 @@ fn missing(world: &World, name: &ImageName) -> Entry {
 }
 
 /// PXELINUX ends as the ROM that started it expects, so that the firmware goes on in its boot
-/// order, or as one that failed; U-BootAction runs its own `localcmd`, where it has one, or goes on.
+/// order, or as one that failed; U-Boot runs its own `localcmd`, where it has one, or goes on.
 fn local(disk: LocalDisk) -> Entry {
     Entry {
-        text: "BootAction from the local disk".to_owned(),
+        text: "Boot from the local disk".to_owned(),
         boots: Boots::Local(match disk {
             LocalDisk::Efi => "-1",
             _ => "0",
@@ -183,14 +183,14 @@ fn linux_entry(
     if initrds.len() > 1 {
         return Entry::notice(
             format!(
-                "The image {name} has {} initial RAM disks, and U-BootAction takes one.",
+                "The image {name} has {} initial RAM disks, and U-Boot takes one.",
                 initrds.len()
             ),
             "add the image with one that holds them all",
         );
     }
-    // U-BootAction replaces $ and takes ' and \ off, and PXELINUX does not; either takes initrd= for its
-    // own, and U-BootAction a line that begins with # for a comment.
+    // U-Boot replaces $ and takes ' and \ off, and PXELINUX does not; either takes initrd= for its
+    // own, and U-Boot a line that begins with # for a comment.
     let changed = |word: &&String| word.contains(['$', '\'', '\\']) || word.contains("initrd=");
     let comment = words.first().filter(|word| word.starts_with('#'));
     if let Some(word) = words.iter().find(changed).or(comment) {
