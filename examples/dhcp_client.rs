@@ -1,5 +1,5 @@
-//! A machine's DHCP, as its firmware does it: prints the address and what is to be booted, and leaves
-//! the interface as it is.
+//! A machine's DHCP, as its firmware does it: prints the address and what is to be booted, and
+//! leaves the interface as it is.
 //!
 //! `cargo run -p netboot-examples --bin dhcp_client -- --interface eth0 --as pxe-uefi`
 

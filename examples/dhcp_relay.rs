@@ -1,5 +1,5 @@
-//! A DHCP relay agent (RFC 1542 section 4, RFC 3046) between a network of machines and a server that
-//! is elsewhere.
+//! A DHCP relay agent (RFC 1542 section 4, RFC 3046) between a network of machines and a server
+//! that is elsewhere.
 //!
 //! `cargo run -p netboot-examples --bin dhcp_relay -- --clients eth1 --address 10.1.0.1
 //! --upstream eth0 --server 10.0.0.1 --circuit rack-7`

@@ -1,9 +1,9 @@
 //! iPXE that lacks what boot scripts need: small builds, as in the ROMs of VirtualBox and of old
 //! network cards. They run scripts, load by TFTP, and fail at the first line that needs more.
 //!
-//! Such a one is told the boot program first, as by the dhcpd configuration of iPXE's documentation,
-//! and what the program starts asks again. If that lacks the same, it would load itself for ever; so
-//! after a few times in a row it gets the script all the same.
+//! Such a one is told the boot program first, as by the dhcpd configuration of iPXE's
+//! documentation, and what the program starts asks again. If that lacks the same, it would load
+//! itself for ever; so after a few times in a row it gets the script all the same.
 
 use netboot_dhcp::server::{Firmware, Requester};
 use netboot_dhcp::value::MessageType;

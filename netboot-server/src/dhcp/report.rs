@@ -122,7 +122,8 @@ impl Reporter {
         }
     }
 
-    /// A message that the boot policy has no part in; the others it reports by their machines' names.
+    /// A message that the boot policy has no part in; the others it reports by their machines'
+    /// names.
     fn received(&self, interface: &str, of: &Transaction) {
         let received = Kind::Dhcp {
             message: of.request,
@@ -145,7 +146,8 @@ impl Reporter {
         self.emit(of.hardware.mac(), ignored);
     }
 
-    /// Learns who has which address from what a machine says to another server, or to a boot server.
+    /// Learns who has which address from what a machine says to another server, or to a boot
+    /// server.
     fn snoop(&self, of: &Transaction) {
         let Some(machine) = of.hardware.mac() else {
             return;

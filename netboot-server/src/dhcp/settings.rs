@@ -198,7 +198,8 @@ mod tests {
             reserved in proptest::collection::vec(near(0), 0..3),
         ) {
             let targets = reserved.iter().enumerate().map(|(index, ip)| {
-                json!({ "name": format!("t{index}"), "mac": format!("02:00:00:00:00:0{index}"), "ip": ip })
+                let mac = format!("02:00:00:00:00:0{index}");
+                json!({ "name": format!("t{index}"), "mac": mac, "ip": ip })
             });
             let document = json!({ "netboot": {
                 "networks": std::iter::once(first).chain(second).collect::<Vec<_>>(),
@@ -212,7 +213,8 @@ mod tests {
                 &Host::default(),
             );
             if let Some(config) = config {
-                prop_assert_eq!(settings(&config, &Interfaces::default(), Timestamp(0)).check(), Ok(()), "{}", document);
+                let settings = settings(&config, &Interfaces::default(), Timestamp(0));
+                prop_assert_eq!(settings.check(), Ok(()), "{}", document);
             }
         }
     }

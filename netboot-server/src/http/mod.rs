@@ -151,9 +151,9 @@ impl<H: Handler> Connection<H> {
                 if let Some(certificate) = self.certificate.clone() {
                     return self.shake_hands(stream, &certificate).await;
                 }
-                let outlet = SendfileStream::new(stream);
-                let due = outlet.due();
-                self.run(outlet, Some(due)).await;
+                let stream = SendfileStream::new(stream);
+                let due = stream.due();
+                self.run(stream, Some(due)).await;
             }
             Accepted::Unix(stream) => self.run(stream, None).await,
         }

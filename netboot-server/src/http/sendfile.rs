@@ -1,11 +1,11 @@
 //! File bytes straight from the page cache to the socket, by `sendfile(2)`, under hyper.
 //!
 //! hyper owns the connection and writes the slices that a body gave it, uncopied where the socket
-//! below takes several at once (read in 1.12.0; Cargo.toml holds the minor version). A body that is a part of a
-//! file gives blanks: slices of a region that stands for file bytes, whose content is never looked
-//! at. The outlet, below hyper, knows them by their address and sends the file in their place. What
-//! is due is kept between the two; should hyper ever copy a blank, the outlet sees that file bytes
-//! are still due when it is told to flush, and cuts the connection.
+//! below takes several at once (read in 1.12.0; Cargo.toml holds the minor version). A body that is
+//! a part of a file gives blanks: slices of a region that stands for file bytes, whose content is
+//! never looked at. The stream below hyper knows them by their address and sends the file in
+//! their place. What is due is kept between the two; should hyper ever copy a blank, that stream
+//! sees that file bytes are still due when it is told to flush, and cuts the connection.
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -207,26 +207,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_blank_goes_out_as_the_part_of_the_file_that_it_stands_for() {
-        let (mut outlet, mut client) = pair().await;
+        let (mut stream, mut client) = pair().await;
         let file = file(b"0123456789");
         let sent = Arc::new(Mutex::new(None));
         let told = Arc::clone(&sent);
         let mut transfer = Transfer::new(5);
         transfer.on_end(move |sent| *told.lock().expect("no panic") = Some(sent));
-        let blank = outlet.due().give(&file, 2, 5, &Arc::new(transfer));
+        let blank = stream.due().give(&file, 2, 5, &Arc::new(transfer));
         assert_eq!(blank.len(), 5);
         // Written in two pieces, with bytes before and behind it.
         let (first, second) = blank.split_at(3);
         let slices = [&b"<"[..], first, second, b">"].map(IoSlice::new);
         let mut rest = &slices[..];
         while let Some(slice) = rest.first() {
-            let written = outlet.write_vectored(rest).await.expect("a reader");
+            let written = stream.write_vectored(rest).await.expect("a reader");
             assert_eq!(written, slice.len());
             rest = &rest[1..];
         }
         let sent = sent.lock().expect("no panic").take().expect("an end");
         assert_eq!((sent.bytes, sent.complete), (5, true));
-        outlet.shutdown().await.expect("a reader");
+        stream.shutdown().await.expect("a reader");
         let mut got = String::new();
         client.read_to_string(&mut got).await.expect("bytes");
         assert_eq!(got, "<23456>");
@@ -234,20 +234,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_blank_that_was_copied_cuts_the_connection() {
-        let (mut outlet, _client) = pair().await;
-        let due = outlet.due();
+        let (mut stream, _client) = pair().await;
+        let due = stream.due();
         due.give(&file(b"0123456789"), 0, 10, &Arc::default());
-        outlet.write_all(&[0; 10]).await.expect("a reader");
-        assert!(outlet.flush().await.is_err());
+        stream.write_all(&[0; 10]).await.expect("a reader");
+        assert!(stream.flush().await.is_err());
     }
 
     #[tokio::test]
     async fn a_file_that_became_shorter_is_an_error() {
-        let (mut outlet, _client) = pair().await;
-        let blank = outlet
+        let (mut stream, _client) = pair().await;
+        let blank = stream
             .due()
             .give(&file(b"0123456789"), 8, 4, &Arc::default());
-        let error = outlet.write_all(&blank).await.expect_err("two bytes only");
+        let error = stream.write_all(&blank).await.expect_err("two bytes only");
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

@@ -1,6 +1,6 @@
-//! The time that leases are counted in: the host's clock when they were first counted since the host
-//! was started, and from then on what has passed. So a clock that is set neither ends a lease nor
-//! lengthens it, whether a server runs meanwhile or not.
+//! The time that leases are counted in: the host's clock when they were first counted since the
+//! host was started, and from then on what has passed. So a clock that is set neither ends a lease
+//! nor lengthens it, whether a server runs meanwhile or not.
 
 use netboot_dhcp::{Timestamp, driver};
 use nix::time::{ClockId, clock_gettime};
@@ -19,7 +19,8 @@ impl Clock {
         let (clock, behind_ms) = Self::at(wall(), newest, uptime_ms());
         if behind_ms > 0 {
             tracing::warn!(
-                "the host's clock is {} s behind the newest lease: leases are counted from that one on",
+                "the host's clock is {} s behind the newest lease: leases are counted from that \
+                 one on",
                 behind_ms.div_ceil(1000)
             );
         }

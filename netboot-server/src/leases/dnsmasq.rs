@@ -17,8 +17,8 @@ pub struct LeftOut {
     pub why: String,
 }
 
-/// Reads leases of these networks; `now` and their times are of the host's clock, and their version is
-/// still 0.
+/// Reads leases of these networks; `now` and their times are of the host's clock, and their version
+/// is still 0.
 pub(super) fn read(
     text: &str,
     networks: &[(NetworkId, Subnet)],

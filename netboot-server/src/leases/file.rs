@@ -5,8 +5,8 @@
 //!
 //! A database that is damaged is set aside under another name and a new one is begun. What the new
 //! one does not know is learned from clients that ask for what they had; it remembers when it was
-//! begun, so that this ends when every older lease has. One that a later version wrote in a format of
-//! its own is not damaged, and is left as it is.
+//! begun, so that this ends when every older lease has. One that a later version wrote in a format
+//! of its own is not damaged, and is left as it is.
 
 use std::fs::File;
 use std::io::ErrorKind;
@@ -162,7 +162,8 @@ impl LeaseFile {
         Failure::new(
             format!("{doing} the lease database {}", self.path.display()),
             why,
-            "see that the disk is neither full nor failing; until it can be written, nobody gets a new address",
+            "see that the disk is neither full nor failing; until it can be written, nobody gets a \
+             new address",
         )
     }
 }
@@ -285,7 +286,8 @@ fn begin(path: &Path) -> Result<Whole, Failure> {
         Failure::new(
             format!("beginning the lease database {}", path.display()),
             why,
-            "let this user write there and see that the disk is not full, or name another folder with --state-dir",
+            "let this user write there and see that the disk is not full, or name another folder \
+             with --state-dir",
         )
     })
 }

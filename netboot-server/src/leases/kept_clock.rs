@@ -1,12 +1,13 @@
-//! The clock that a database's leases are counted by, kept beside them for as long as the host is up.
+//! The clock that a database's leases are counted by, kept beside them for as long as the host is
+//! up.
 
 use netboot_dhcp::Timestamp;
 use redb::{Database, ReadableDatabase, TableDefinition};
 
 use crate::leases::clock::{Clock, boot_of_the_host};
 
-/// The host's boot, to the clock's zero in it, in milliseconds since the Unix epoch. There is one at
-/// most.
+/// The host's boot, to the clock's zero in it, in milliseconds since the Unix epoch. There is one
+/// at most.
 const CLOCK: TableDefinition<'_, &str, u64> = TableDefinition::new("clock");
 
 /// That of the runs before since the host was started; else one that begins now, and is kept for

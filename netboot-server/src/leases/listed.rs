@@ -22,7 +22,8 @@ pub struct Listed {
     host_name: Option<String>,
     /// `bound`, `expired`, `released` or `declined`.
     state: Cow<'static, str>,
-    /// By the host's clock; `None` for a time that no calendar has, as of a lease that does not end.
+    /// By the host's clock; `None` for a time that no calendar has, as of a lease that does not
+    /// end.
     expires: Option<jiff::Timestamp>,
     updated: Option<jiff::Timestamp>,
 }

@@ -2,8 +2,8 @@
 //!
 //! A file that is merely made longer has holes. To fill one, a file system changes its own records,
 //! and a flush then waits for its journal; with ext4 that is half of the time that a flush takes.
-//! So the file grows by zeros that are written, and each flush behind that is of data only. That the
-//! disk is full is then also seen where the file grows, and not by a claim between two others.
+//! So the file grows by zeros that are written, and each flush behind that is of data only. That
+//! the disk is full is then also seen where the file grows, and not by a claim between two others.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -85,7 +85,8 @@ impl Listeners {
         .collect()
     }
 
-    /// Ends those that are wanted no more, and lets those that were prepared serve. Needs a runtime.
+    /// Ends those that are wanted no more, and lets those that were prepared serve. Needs a
+    /// runtime.
     pub(super) fn switch(
         &mut self,
         wanted: &BTreeSet<Endpoint>,

@@ -1,5 +1,5 @@
-//! The library, and the server that runs: what is configured, what machines get over its sockets, what
-//! it keeps, and what it says of that.
+//! The library, and the server that runs: what is configured, what machines get over its sockets,
+//! what it keeps, and what it says of that.
 
 mod agreement;
 mod api;

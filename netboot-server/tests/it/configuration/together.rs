@@ -138,9 +138,12 @@ fn what_a_machine_is_known_by_and_boots_is_checked() {
     );
 }
 
+fn network(name: &str, interface: &str, subnet: &str, server: &str) -> Value {
+    json!({ "name": name, "interface": interface, "subnet": subnet, "server": server })
+}
+
 #[test]
 fn networks_that_collide_are_refused() {
-    let network = |name: &str, interface: &str, subnet: &str, server: &str| json!({ "name": name, "interface": interface, "subnet": subnet, "server": server });
     let netboot = json!({ "networks": [
         network("a", "eth1", "10.0.0.0/16", "10.0.0.1"),
         network("a", "eth2", "10.1.0.0/16", "10.1.0.1"),

@@ -14,7 +14,7 @@ use netboot_dhcp::{HardwareAddr, MacAddr};
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Connection, get, goes_on_with, lease, lease_as, mac, tftp};
-use crate::support::{Running, Site, run};
+use crate::support::{Running, Site, run, wait_until};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);

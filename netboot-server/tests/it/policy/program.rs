@@ -399,6 +399,10 @@ fn u_boot_and_pxelinux_get_a_configuration_beside_their_program() {
     // Files of the operator's come first, those that are asked for later too.
     put(&site, "pxelinux.cfg/7F0000", "mine");
     assert_eq!(by_tftp(&site, NODE, "pxelinux.cfg/7F0000"), "mine");
+    // This process may write and ask within the moment for which what was found is taken for now.
+    wait_until("the operator's folder is seen", || {
+        tftp(&site, NODE, by_mac.as_bytes()).is_err()
+    });
     is_refused(by_mac);
     is_refused("pxelinux.cfg/7F000032");
     is_refused("pxelinux.cfg/default-arm");
