@@ -7,16 +7,16 @@ use hyper::StatusCode;
 use netboot_dhcp::server::{Claim, ClaimResult};
 use serde_json::Value;
 
-use super::{Operations, Refusal, internal};
+use super::{ApiError, Operations, internal};
 use crate::leases::Listed;
 use crate::leases::offline::{Plan, ended};
 
 /// Ends the lease of an address, and gives it as it was. Blocks.
-pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, Refusal> {
+pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, ApiError> {
     let address: Ipv4Addr = address
         .parse()
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("{address}: {error}")))?;
-    let nothing = || Refusal::new(StatusCode::NOT_FOUND, format!("{address} has no lease"));
+        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, format!("{address}: {error}")))?;
+    let nothing = || ApiError::new(StatusCode::NOT_FOUND, format!("{address} has no lease"));
     let lease = of
         .leases
         .lock()
@@ -31,7 +31,7 @@ pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, Refusal> 
             let world = of.worlds.current();
             Ok(Listed::of(&lease, Some(world.config()), of.leases.clock()))
         }
-        Some(ClaimResult::Lost { .. }) => Err(Refusal::new(
+        Some(ClaimResult::Lost { .. }) => Err(ApiError::new(
             StatusCode::CONFLICT,
             format!("the lease of {address} changed at the same moment: see it and try again"),
         )),
@@ -40,9 +40,9 @@ pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, Refusal> 
 }
 
 /// Takes the leases of a dnsmasq lease file. Blocks.
-pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, ApiError> {
     let text = std::str::from_utf8(file)
-        .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("the file: {error}")))?;
+        .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, format!("the file: {error}")))?;
     let world = of.worlds.current();
     let networks = world.config().networks.iter();
     let networks: Vec<_> = networks

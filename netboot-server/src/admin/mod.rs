@@ -44,12 +44,12 @@ pub(crate) enum Access {
 
 /// Why a request is answered with no document.
 #[derive(Debug)]
-struct Refusal {
+struct ApiError {
     status: StatusCode,
     why: String,
 }
 
-impl Refusal {
+impl ApiError {
     fn new(status: StatusCode, why: impl Into<String>) -> Self {
         let why = why.into();
         Self { status, why }
@@ -113,12 +113,12 @@ impl http::Handler for Api {
         } else if self.access == Access::Write {
             write(&self.operations, &request.method, path, body).await
         } else {
-            Err(Refusal::new(
+            Err(ApiError::new(
                 StatusCode::FORBIDDEN,
                 "here the API only tells; changes are made over the control socket, by `netboot`",
             ))
         };
-        let response = answered.unwrap_or_else(|refusal| refused(&refusal));
+        let response = answered.unwrap_or_else(|error| refused(&error));
         let mut response = http::compress(response, &request.headers).await;
         if request.method == Method::HEAD {
             *response.body_mut() = Body::bytes(Bytes::new());
@@ -132,7 +132,7 @@ async fn read(
     path: &str,
     query: Query<'_>,
     stop: &CancellationToken,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<Body>, ApiError> {
     match path {
         "/metrics" => blocking(of, |of| Ok(metrics(of))).await,
         "/api/v1/status" => document(of, documents::status).await,
@@ -157,13 +157,13 @@ async fn write(
     method: &Method,
     path: &str,
     body: Incoming,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<Body>, ApiError> {
     match (method, path) {
         (&Method::POST, "/api/v1/leases") => {
             let body = Limited::new(body, MAX_BODY).collect().await;
             let file = body.map_err(|_| {
                 let why = format!("the body is cut off, or longer than {MAX_BODY} bytes");
-                Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, why)
+                ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, why)
             })?;
             let file = file.to_bytes();
             changed(of, move |of| leases::import(of, &file)).await
@@ -185,8 +185,8 @@ async fn write(
 /// Changes something where waiting for the disk holds nobody up, and says what came of it.
 async fn changed<T: Serialize + Send + 'static>(
     of: &Arc<Operations>,
-    change: impl FnOnce(&Arc<Operations>) -> Result<T, Refusal> + Send + 'static,
-) -> Result<Response<Body>, Refusal> {
+    change: impl FnOnce(&Arc<Operations>) -> Result<T, ApiError> + Send + 'static,
+) -> Result<Response<Body>, ApiError> {
     let document = blocking(of, change).await?;
     let text = serde_json::to_vec(&document).map_err(internal)?;
     Ok(respond(StatusCode::OK, "application/json", text))
@@ -208,7 +208,7 @@ fn change_install(
     of: &Arc<Operations>,
     name: &str,
     change: Change,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<Body>, ApiError> {
     let done = of
         .installs
         .change(host_time(), name, change, InstallWord::Operator);
@@ -218,7 +218,7 @@ fn change_install(
             ReportError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::CONFLICT,
         };
-        Refusal::new(status, error.to_string())
+        ApiError::new(status, error.to_string())
     })?;
     let document = json!({
         "name": name, "number": state.number, "installed": state.installed, "changed": changed,
@@ -231,7 +231,7 @@ fn change_install(
 }
 
 /// Takes the configuration anew; what is wrong with it is in the answer, whole.
-fn reload(of: &Arc<Operations>) -> Result<Response<Body>, Refusal> {
+fn reload(of: &Arc<Operations>) -> Result<Response<Body>, ApiError> {
     let reloaded = (of.reload)();
     let (status, error) = match reloaded {
         Ok(_) => (StatusCode::OK, None),
@@ -246,8 +246,8 @@ fn reload(of: &Arc<Operations>) -> Result<Response<Body>, Refusal> {
     Ok(respond(status, "application/json", text.to_string()))
 }
 
-fn nothing() -> Refusal {
-    Refusal::new(StatusCode::NOT_FOUND, "the API has nothing of that name")
+fn nothing() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "the API has nothing of that name")
 }
 
 /// The query of a URL.
@@ -268,26 +268,26 @@ impl Query<'_> {
     fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
         &self,
         key: &str,
-    ) -> Result<Option<T>, Refusal> {
+    ) -> Result<Option<T>, ApiError> {
         let parsed = self.value(key).map(|value| value.parse()).transpose();
-        parsed.map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, format!("{key}: {error}")))
+        parsed.map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, format!("{key}: {error}")))
     }
 
     /// The number of the last event that the client has.
-    fn since(&self) -> Result<u64, Refusal> {
+    fn since(&self) -> Result<u64, ApiError> {
         Ok(self.parsed("since")?.unwrap_or_default())
     }
 
-    fn arch(&self) -> Result<Option<netboot_dhcp::value::Arch>, Refusal> {
+    fn arch(&self) -> Result<Option<netboot_dhcp::value::Arch>, ApiError> {
         let Some(text) = self.value("arch") else {
             return Ok(None);
         };
         let arch = crate::config::platform::arch_of(&text);
-        let wrong = || Refusal::new(StatusCode::BAD_REQUEST, "arch: no platform, and no number");
+        let wrong = || ApiError::new(StatusCode::BAD_REQUEST, "arch: no platform, and no number");
         arch.ok_or_else(wrong).map(Some)
     }
 
-    fn machine(&self) -> Result<crate::world::Machine, Refusal> {
+    fn machine(&self) -> Result<crate::world::Machine, ApiError> {
         Ok(crate::world::Machine {
             mac: self.parsed("mac")?,
             uuid: self.parsed("uuid")?,
@@ -302,7 +302,7 @@ impl Query<'_> {
 async fn document<T: Serialize>(
     of: &Arc<Operations>,
     make: impl FnOnce(&Operations) -> T + Send + 'static,
-) -> Result<Response<Body>, Refusal> {
+) -> Result<Response<Body>, ApiError> {
     blocking(of, move |of| {
         serde_json::to_vec(&make(of)).map_err(internal)
     })
@@ -312,15 +312,15 @@ async fn document<T: Serialize>(
 
 async fn blocking<T: Send + 'static>(
     of: &Arc<Operations>,
-    work: impl FnOnce(&Arc<Operations>) -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
+    work: impl FnOnce(&Arc<Operations>) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
     let of = Arc::clone(of);
     let done = tokio::task::spawn_blocking(move || work(&of)).await;
     done.map_err(internal).flatten()
 }
 
-fn internal(error: impl std::fmt::Display) -> Refusal {
-    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
+fn internal(error: impl std::fmt::Display) -> ApiError {
+    ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string())
 }
 
 fn metrics(of: &Operations) -> Response<Body> {
@@ -328,9 +328,9 @@ fn metrics(of: &Operations) -> Response<Body> {
     respond(StatusCode::OK, metrics::MEDIA_TYPE, text)
 }
 
-fn refused(refusal: &Refusal) -> Response<Body> {
-    let text = format!("{}\n", json!({ "error": refusal.why }));
-    respond(refusal.status, "application/json", text)
+fn refused(error: &ApiError) -> Response<Body> {
+    let text = format!("{}\n", json!({ "error": error.why }));
+    respond(error.status, "application/json", text)
 }
 
 fn respond(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
