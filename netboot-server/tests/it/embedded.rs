@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use netboot_dhcp::client::Profile;
 use netboot_dhcp::driver::{LeaseStore, MemoryStore};
 use netboot_server::Service;
+use netboot_server::admin::explain::explain;
 use netboot_server::config::Host;
 use netboot_server::config::document::{Document, Network, Ports, Target};
 use netboot_server::policy::Choice;
 use netboot_server::route::{Body, Request, Response, StatusCode};
+use netboot_server::world::programs::Programs;
 use netboot_server::world::{Machine, World};
 use serde_json::json;
 
@@ -96,6 +98,24 @@ async fn a_policy_in_code_is_asked_by_dhcp_tftp_and_http_until_it_has_changed() 
     assert_eq!(file.as_deref(), Some("undionly.kpxe"));
     assert!(by_http.contains("choose "), "{by_http}");
     service.stop().await;
+}
+
+#[test]
+fn explain_says_what_a_policy_in_code_has_a_machine_do() {
+    let network = Network::on("lo", SERVER);
+    let (config, problems) = Document::new().network(network).check(&Host::default());
+    let config = config.unwrap_or_else(|| panic!("{problems}"));
+    let world = World::new(Arc::new(config), Vec::new(), Programs::from(["ipxe.efi"]))
+        .with_policy(|_: &World, _: &Machine| Some(Choice::nothing("it is retired")));
+    let explained = explain(&world, &Machine::with_mac(mac(2)));
+    let because = "the policy in code has it so: it is retired";
+    assert_eq!(explained.reasons.last().map(String::as_str), Some(because));
+    assert!(
+        explained.decision.starts_with("nothing: "),
+        "{}",
+        explained.decision
+    );
+    assert!(explained.firmware.iter().all(|stage| stage.file.is_none()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
