@@ -110,6 +110,9 @@ pub struct Requester<'a> {
     /// What the message is about: the address that it asks for or will be offered, and the name that
     /// the machine says it has, for a log line.
     pub transaction: &'a Transaction,
+    /// Whether what a relay agent says in option 82 is believed, see
+    /// [`Network::relays`](super::Network::relays).
+    pub trusts_agent: bool,
     /// The message.
     pub message: MessageView<'a>,
 }
@@ -164,9 +167,13 @@ impl Requester<'_> {
         Some(name)
     }
 
-    /// The relay agent's circuit (option 82, sub-option 1; RFC 3046 section 3.1).
+    /// The relay agent's circuit (option 82, sub-option 1; RFC 3046 section 3.1), where the agent is
+    /// trusted.
     #[must_use]
     pub fn circuit_id(&self) -> Option<Bytes> {
+        if !self.trusts_agent {
+            return None;
+        }
         let agent = self.message.read(key::RELAY_AGENT).ok()??;
         agent.raw(1).map(Bytes::copy_from_slice)
     }

@@ -299,14 +299,16 @@ impl Server {
             Ok(request) => request,
             Err(reason) => return silent(reason, transaction).into(),
         };
-        let Some(at) = self.network_of(now, &request, incoming) else {
-            return silent(SilenceReason::NoNetwork, transaction).into();
+        let at = match self.network_of(now, &request, incoming) {
+            Ok(at) => at,
+            Err(reason) => return silent(reason, transaction).into(),
         };
         let Some(mut turn) = self.turn_at(now, at) else {
             return silent(SilenceReason::NoNetwork, transaction).into();
         };
         transaction.network = Some(turn.network.id);
         request.rapid &= turn.network.rapid_commit;
+        request.trust_in(turn.network);
         match (port, turn.network.mode) {
             (Port::BootServer, _) => turn.boot_server(request, transaction, incoming),
             (Port::Server, Mode::Proxy) => turn.proxy(request, transaction),

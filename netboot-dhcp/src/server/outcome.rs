@@ -360,6 +360,10 @@ pub enum SilenceReason {
     /// No network is configured for where it came from.
     #[error("no network configured for it")]
     NoNetwork,
+    /// The relay agent is none of those that may bring clients into the network that it names
+    /// ([`Network::relays`](super::Network::relays)).
+    #[error("relay agent not listed for its network")]
+    UnlistedRelay,
     /// Only known machines get an address, and this is none.
     #[error("not a known machine")]
     Unknown,

@@ -1,13 +1,13 @@
 //! Which network a client is in.
 
 use super::request::Request;
-use super::{Incoming, Link, Mode, Network, Server};
+use super::{Incoming, Link, Mode, Network, Server, SilenceReason};
 use crate::Timestamp;
 use crate::value::MessageType;
 use core::net::Ipv4Addr;
 
 impl Server {
-    /// The network that the client is in: of the link that its relay agent names (RFC 3527), else of
+    /// The network that the client is in, or why there is none for it: of the link that its relay agent names (RFC 3527), else of
     /// the agent's address, else of the interface. A client with an address whose message came by
     /// unicast may be behind a router. Where an interface has several networks, a client stays in
     /// the one that it asks for or is known in, and else comes to the first with an address for it.
@@ -16,7 +16,7 @@ impl Server {
         now: Timestamp,
         request: &Request,
         incoming: &Incoming<'_>,
-    ) -> Option<usize> {
+    ) -> Result<usize, SilenceReason> {
         let networks = &self.settings.networks;
         let holds = |address: Ipv4Addr| {
             networks
@@ -25,13 +25,26 @@ impl Server {
         };
         let path = &request.path;
         if !path.giaddr.is_unspecified() {
-            return holds(request.link.unwrap_or(path.giaddr));
+            let client = request.link.unwrap_or(path.giaddr);
+            let at = holds(client).ok_or(SilenceReason::NoNetwork)?;
+            let is_open = networks
+                .get(at)
+                .is_some_and(|network| is_open(network, path.giaddr, incoming.interface));
+            return is_open.then_some(at).ok_or(SilenceReason::UnlistedRelay);
         }
         let link = Link::Interface(incoming.interface);
         let here = networks
             .iter()
             .enumerate()
             .filter(|(_, network)| network.link == link);
+        // Its answer goes to the address that it says it has, which has to be one of ours.
+        if request.kind == MessageType::INFORM {
+            let informed = holds(request.ciaddr).filter(|at| {
+                let network = networks.get(*at);
+                network.is_some_and(|network| network.link == link || network.link == Link::Relay)
+            });
+            return informed.ok_or(SilenceReason::NoNetwork);
+        }
         let own = [request.ciaddr, *incoming.source.ip()];
         if let Some(own) = own.into_iter().find(|address| !address.is_unspecified()) {
             let local = here
@@ -41,8 +54,8 @@ impl Server {
             let by_unicast = incoming.destination.is_none_or(is_server);
             let known = local.map(|(at, _)| at);
             let known = known.or_else(|| if by_unicast { holds(own) } else { None });
-            if known.is_some() {
-                return known;
+            if let Some(known) = known {
+                return Ok(known);
             }
         }
         let wants = |network: &Network| {
@@ -51,9 +64,9 @@ impl Server {
                 .is_some_and(|one| network.subnet.contains(one));
             wanted || request.reservation(network).is_some()
         };
-        let first = here.clone().next()?.0;
+        let first = here.clone().next().ok_or(SilenceReason::NoNetwork)?.0;
         if here.clone().nth(1).is_none() {
-            return Some(first);
+            return Ok(first);
         }
         let knows = |at: usize| {
             let pool = self.pools.get(at);
@@ -64,7 +77,7 @@ impl Server {
         let known = || open.clone().find(|(at, _)| knows(*at));
         let any = || open.clone().next();
         let chosen = asked.or_else(known).or_else(any);
-        Some(chosen.map_or(first, |(at, _)| at))
+        Ok(chosen.map_or(first, |(at, _)| at))
     }
 
     /// Whether a client that looks for an address can have one in this network.
@@ -78,4 +91,15 @@ impl Server {
             pool.and_then(|pool| pool.propose(&request.client, reserved, request.wanted, now));
         proposed.is_some() && request.is_allowed(network)
     }
+}
+
+/// Whether a relay agent may bring clients into a network: one that is trusted there, or that is in it
+/// itself, and not at another interface than the network's own. So a client on one network takes no
+/// address of another by writing a `giaddr`.
+fn is_open(network: &Network, giaddr: Ipv4Addr, interface: u32) -> bool {
+    let is_beside = match network.link {
+        Link::Interface(own) => own == interface,
+        Link::Relay => true,
+    };
+    network.trusts_relay(giaddr) || (is_beside && network.subnet.contains(giaddr))
 }

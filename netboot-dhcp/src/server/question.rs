@@ -52,6 +52,7 @@ impl Question {
             hardware: self.hardware(),
             relay: transaction.relay,
             transaction,
+            trusts_agent: request.trusts_agent,
             message,
         }
     }

@@ -34,6 +34,8 @@ pub(super) struct Request {
     parameters: Option<CodeSet>,
     pub(super) machine_id: Option<MachineId>,
     pub(super) relay_agent: Option<Bytes>,
+    /// Whether option 82 is there and believed; set where the network is known.
+    pub(super) trusts_agent: bool,
     /// The client's link, where the relay agent's own address does not say it (RFC 3527).
     pub(super) link: Option<Ipv4Addr>,
     /// The address that the relay agent wants this server to go by (RFC 5107).
@@ -118,12 +120,26 @@ impl Request {
                 .map(|codes| CodeSet::of(&codes)),
             machine_id: machine_id.filter(|id| *id != MachineId::Empty),
             relay_agent: relay_agent.map(|data| Bytes::from(data.into_owned())),
+            trusts_agent: false,
             link: agent.and_then(|agent| address(agent, agent::LINK_SELECTION)),
             server_override: agent.and_then(|agent| address(agent, agent::SERVER_ID_OVERRIDE)),
             rapid: kind == MessageType::DISCOVER && found.rapid_commit.is_some(),
             other_class: is_other.then(|| Bytes::from(class.into_owned())),
             max_size: max_size.max(LEAST_MAX_SIZE),
         })
+    }
+
+    /// Takes what the relay agent says as far as it is believed in this network.
+    pub(super) fn trust_in(&mut self, network: &Network) {
+        let giaddr = self.path.giaddr;
+        let trusted = match giaddr.is_unspecified() {
+            true => network.trust_option_82,
+            false => network.trusts_relay(giaddr),
+        };
+        self.trusts_agent = trusted && self.relay_agent.is_some();
+        if !trusted {
+            self.server_override = None;
+        }
     }
 
     /// The server's address as this client knows it (option 54).

@@ -116,6 +116,19 @@ pub struct Network {
     /// Addresses inside the ranges that are not given.
     #[cfg_attr(feature = "serde", serde(default))]
     pub exclude: Vec<AddressRange>,
+    /// Relay agents that are believed (their `giaddr`): in what they say of a client's circuit and link
+    /// (option 82), and where this network is on another interface than the one that they are heard
+    /// on. Empty, as by default, it means the gateways of a network that is reached through relay
+    /// agents, and nobody where it has an interface.
+    ///
+    /// A `giaddr` proves nothing by itself: who can send to this server can write any. What it costs a
+    /// stranger is the reply, which goes to the relay agent.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub relays: Vec<Ipv4Addr>,
+    /// Whether option 82 is believed in a message that no relay agent has marked, as switches send
+    /// it that snoop and keep clients' own from passing. Default no: any client can write one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub trust_option_82: bool,
     /// Gateways in order of preference (option 3).
     #[cfg_attr(feature = "serde", serde(default))]
     pub gateways: Vec<Ipv4Addr>,
@@ -179,6 +192,8 @@ impl Network {
             authoritative: false,
             ranges: Vec::new(),
             exclude: Vec::new(),
+            relays: Vec::new(),
+            trust_option_82: false,
             gateways: Vec::new(),
             dns: Vec::new(),
             domain: None,
@@ -191,6 +206,16 @@ impl Network {
             options: Vec::new(),
             reservations: Vec::new(),
         }
+    }
+
+    /// Whether a relay agent with this `giaddr` is believed.
+    #[must_use]
+    pub fn trusts_relay(&self, giaddr: Ipv4Addr) -> bool {
+        let trusted = match self.link {
+            Link::Relay if self.relays.is_empty() => &self.gateways,
+            _ => &self.relays,
+        };
+        trusted.contains(&giaddr)
     }
 
     /// The reservation of this MAC address. Only for a network whose reservations are sorted, as

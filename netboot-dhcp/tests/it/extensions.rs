@@ -85,6 +85,7 @@ fn behind_relays() -> Server {
     let far = |id, subnet: &str, server, last: Ipv4Addr| {
         let mut network = Network::new(NetworkId(id), Link::Relay, subnet.parse().unwrap(), server);
         network.ranges = vec![AddressRange::new(last, last)];
+        network.relays = vec![RELAY];
         network
     };
     let relays = far(8, "10.9.0.0/24", SERVER, Ipv4Addr::new(10, 9, 0, 50));

@@ -20,6 +20,7 @@ mod site;
 #[cfg(feature = "serde")]
 mod stored;
 mod text;
+mod trust;
 mod tshark;
 mod values;
 mod wire;
