@@ -107,6 +107,14 @@ let
       Whether no other server gives addresses there, so that a machine is refused what this server
       has no record of. `mode = "authoritative"` says so, too.
     '';
+    relays = optional (types.listOf types.str) ''
+      The relay agents that are believed: in the circuit that they say a machine is on, and where they
+      bring machines to a network that has an interface. Where it has none, its gateway is one unless
+      it is said here.
+    '';
+    trust_option_82 = optional types.bool ''
+      Whether a circuit is believed that no relay agent brings but a switch that snoops.
+    '';
     probe = optional types.bool "Whether an address is pinged before a newcomer is offered it.";
     reply_delay = optional (types.either types.ints.unsigned types.str) ''
       How long an offer to firmware is held back, for boot ROMs that are deaf right after they

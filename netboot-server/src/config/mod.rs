@@ -190,6 +190,13 @@ pub struct Network {
     /// Whether no other server gives addresses there, so that this one refuses what it has no
     /// record of.
     pub authoritative: bool,
+    /// The relay agents that are believed: in the circuit that they say a machine is on, and where
+    /// they bring machines to this network though it has an interface. Where it has none, empty
+    /// means its gateway.
+    pub relays: Vec<Ipv4Addr>,
+    /// Whether a circuit is believed in a message that no relay agent has marked: from switches that
+    /// snoop, and keep machines' own from passing.
+    pub trust_option_82: bool,
     /// Whether an address is asked for by ICMP before it is offered to a machine that has none.
     pub probe: bool,
     /// How long an OFFER to firmware is held back, for boot ROMs that are deaf right after they

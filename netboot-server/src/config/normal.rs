@@ -134,6 +134,8 @@ fn network(network: &super::Network) -> document::Network {
         options: options(&network.options),
         mode: Some(Field::Right(network.mode)),
         authoritative: Some(Field::Right(network.authoritative)),
+        relays: Some(Field::Right(network.relays.clone())),
+        trust_option_82: Some(Field::Right(network.trust_option_82)),
         probe: Some(Field::Right(network.probe)),
         reply_delay: Some(Field::Right(ReplyDelay(network.reply_delay))),
         ..document::Network::default()

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use netboot_dhcp::driver::BootPolicy;
 use netboot_dhcp::server::{Boot, ExtraOption, Firmware, NetworkId, Requester};
 use netboot_dhcp::value::{Arch, MessageType};
+use netboot_dhcp::wire::OptionCode;
 use uuid::Uuid;
 
 use super::ipxe;
 use super::settings::Interfaces;
+use super::unlisted::UnlistedRelays;
 use super::world::LastWorld;
 use crate::config::platform::Platform;
 use crate::config::{Circuit, Config, Mode, is_grub};
@@ -27,6 +29,7 @@ pub(super) struct Policy {
     pub(super) identity: Identity,
     pub(super) telemetry: Telemetry,
     pub(super) interfaces: Arc<Interfaces>,
+    pub(super) unlisted: UnlistedRelays,
 }
 
 impl BootPolicy for Policy {
@@ -35,6 +38,9 @@ impl BootPolicy for Policy {
         let (boot, events) = decide(&self.identity, &world, requester);
         self.telemetry
             .emit(requester.mac(), self.received(requester, &boot));
+        if let Some(unlisted) = self.unlisted(&world, requester) {
+            self.telemetry.emit(requester.mac(), unlisted);
+        }
         for event in events {
             self.telemetry.emit(requester.mac(), event);
         }
@@ -43,6 +49,25 @@ impl BootPolicy for Policy {
 }
 
 impl Policy {
+    /// Where a circuit is named that is not believed, though the configuration knows circuits.
+    fn unlisted(&self, world: &World, requester: &Requester<'_>) -> Option<Kind> {
+        let names_it = requester.message.raw(OptionCode::RELAY_AGENT).is_some();
+        let config = world.config();
+        let matters = || config.targets.iter().any(|target| target.circuit.is_some());
+        if requester.trusts_agent || !names_it || !matters() {
+            return None;
+        }
+        let network = config.networks.get(network(config, requester.network)?)?;
+        let (interface, relay) = (requester.interface, requester.relay);
+        self.unlisted
+            .is_news(interface, relay)
+            .then(|| Kind::RelayNotListed {
+                interface: self.interfaces.name(interface),
+                relay,
+                network: Some(network.name.clone()),
+            })
+    }
+
     /// The message, reported by the name that the machine has here.
     fn received(&self, requester: &Requester<'_>, boot: &Boot) -> Kind {
         let of = requester.transaction;

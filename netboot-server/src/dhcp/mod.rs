@@ -5,6 +5,7 @@ mod ipxe;
 mod pools;
 mod report;
 mod settings;
+mod unlisted;
 mod world;
 
 use std::io;
@@ -22,6 +23,7 @@ use crate::telemetry::Telemetry;
 use crate::world::Worlds;
 use boot::Policy;
 use report::Reporter;
+use unlisted::UnlistedRelays;
 use world::LastWorld;
 
 pub(crate) use settings::{Interfaces, new_server};
@@ -45,14 +47,16 @@ impl Dhcp {
         telemetry: Telemetry,
         interfaces: Arc<Interfaces>,
     ) -> Self {
+        let unlisted = UnlistedRelays::default();
         let policy = Policy {
             worlds: LastWorld::new(Arc::clone(&worlds)),
             leases: leases.clone(),
             identity: identity.clone(),
             telemetry: telemetry.clone(),
             interfaces: Arc::clone(&interfaces),
+            unlisted: unlisted.clone(),
         };
-        let reporter = Reporter::new(leases.clone(), worlds, identity, telemetry);
+        let reporter = Reporter::new(leases.clone(), worlds, identity, telemetry, unlisted);
         let driver = Driver::new(leases.shared().clone(), policy, store.clone())
             .announce_no_ipv6_router(true)
             .observe(move |interface, event| reporter.report(interface, event));

@@ -8,6 +8,7 @@ use netboot_dhcp::server::{SilenceReason, Transaction};
 use netboot_dhcp::value::MessageType;
 
 use super::pools::Pools;
+use super::unlisted::UnlistedRelays;
 use crate::identity::Identity;
 use crate::leases::LeaseTable;
 use crate::telemetry::Telemetry;
@@ -22,6 +23,7 @@ pub(super) struct Reporter {
     identity: Identity,
     telemetry: Telemetry,
     pools: Pools,
+    unlisted: UnlistedRelays,
 }
 
 impl Reporter {
@@ -30,6 +32,7 @@ impl Reporter {
         worlds: Arc<Worlds>,
         identity: Identity,
         telemetry: Telemetry,
+        unlisted: UnlistedRelays,
     ) -> Self {
         Self {
             leases,
@@ -37,6 +40,7 @@ impl Reporter {
             identity,
             telemetry,
             pools: Pools::default(),
+            unlisted,
         }
     }
 
@@ -62,6 +66,9 @@ impl Reporter {
                 let of = &silence.transaction;
                 if silence.reason == SilenceReason::Proxy {
                     self.snoop(of);
+                }
+                if silence.reason == SilenceReason::UnlistedRelay {
+                    self.unlisted(interface, of);
                 }
                 if silence.reason.is_fault() {
                     self.ignored(interface, of, of.request, silence.reason.to_string());
@@ -135,6 +142,17 @@ impl Reporter {
             stage: Stage::System,
         };
         self.emit(of.hardware.mac(), received);
+    }
+
+    fn unlisted(&self, interface: &str, of: &Transaction) {
+        if self.unlisted.is_news(of.interface, of.relay) {
+            let unlisted = Kind::RelayNotListed {
+                interface: interface.to_owned(),
+                relay: of.relay,
+                network: None,
+            };
+            self.emit(of.hardware.mac(), unlisted);
+        }
     }
 
     fn ignored(&self, interface: &str, of: &Transaction, message: MessageType, why: String) {

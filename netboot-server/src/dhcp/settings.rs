@@ -132,6 +132,8 @@ fn new_network(config: &Config, interfaces: &Interfaces, from: &config::Network)
     };
     network.authoritative = from.authoritative;
     network.probe = from.probe;
+    network.relays.clone_from(&from.relays);
+    network.trust_option_82 = from.trust_option_82;
     network.offer_delay_ms = u32::try_from(from.reply_delay.as_millis()).unwrap_or(u32::MAX);
     // Who is known is for the boot policy to say: machines are, too, by UUID and circuit.
     network.allow = Allow::Any;

@@ -137,6 +137,8 @@ pub(super) struct Server {
     pub(super) options: Options,
     pub(super) mode: Option<Field<Mode>>,
     pub(super) authoritative: Option<Field<bool>>,
+    pub(super) relays: Option<Field<Vec<Ipv4Addr>>>,
+    pub(super) trust_option_82: Option<Field<bool>>,
     pub(super) probe: Option<Field<bool>>,
     pub(super) reply_delay: Option<Field<ReplyDelay>>,
 }
@@ -166,6 +168,8 @@ pub struct Network {
     pub(super) options: Options,
     pub(super) mode: Option<Field<Mode>>,
     pub(super) authoritative: Option<Field<bool>>,
+    pub(super) relays: Option<Field<Vec<Ipv4Addr>>>,
+    pub(super) trust_option_82: Option<Field<bool>>,
     pub(super) probe: Option<Field<bool>>,
     pub(super) reply_delay: Option<Field<ReplyDelay>>,
 }

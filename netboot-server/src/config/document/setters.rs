@@ -198,6 +198,11 @@ setters! { Network {
     mode(mode: Mode) => Field::written(mode);
     /// Whether no other server gives addresses there.
     authoritative(is: bool) => Field::written(is);
+    /// The relay agents that are believed.
+    relays(addresses: impl IntoIterator<Item = Ipv4Addr>)
+        => Field::written(addresses.into_iter().collect::<Vec<_>>());
+    /// Whether a circuit is believed that no relay agent brings, but a switch that snoops.
+    trust_option_82(trust: bool) => Field::written(trust);
     /// Whether an address is asked for before it is offered.
     probe(probe: bool) => Field::written(probe);
     /// How long an OFFER to firmware is held back, in whole milliseconds.

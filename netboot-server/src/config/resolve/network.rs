@@ -31,6 +31,8 @@ impl From<document::Server> for document::Network {
             options: server.options,
             mode: server.mode,
             authoritative: server.authoritative,
+            relays: server.relays,
+            trust_option_82: server.trust_option_82,
             probe: server.probe,
             reply_delay: server.reply_delay,
         }
@@ -86,6 +88,12 @@ pub(super) fn resolve_network(
     let authoritative = right(written.authoritative, place.key("authoritative"), problems)
         .unwrap_or(written_mode == Some(Mode::Authoritative));
     let program = resolve_program(written.program, place, mode == Mode::Proxy, problems);
+    let relays = right(written.relays, place.key("relays"), problems).unwrap_or_default();
+    let trust_option_82 = right(
+        written.trust_option_82,
+        place.key("trust_option_82"),
+        problems,
+    );
     let probe = right(written.probe, place.key("probe"), problems).unwrap_or(true);
     let reply_delay = right(written.reply_delay, place.key("reply_delay"), problems);
     if mode == Mode::Proxy && !written.ranges.is_empty() {
@@ -207,6 +215,8 @@ pub(super) fn resolve_network(
         options,
         mode,
         authoritative,
+        relays,
+        trust_option_82: trust_option_82.unwrap_or_default(),
         probe,
         reply_delay: reply_delay.map_or(Duration::ZERO, |delay| delay.0),
     })

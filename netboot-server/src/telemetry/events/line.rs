@@ -45,6 +45,34 @@ impl fmt::Display for Event {
                 "DHCP on {interface}: another server, {server}, answered {}",
                 machine()
             ),
+            Kind::RelayNotListed {
+                interface,
+                relay: Some(relay),
+                network: None,
+            } => write!(
+                f,
+                "DHCP on {interface}: relay agent {relay} gets no answer for a network of another \
+                 interface, or a link that it selects: if it is yours, write relays = [\"{relay}\"] \
+                 in that network"
+            ),
+            Kind::RelayNotListed {
+                interface,
+                relay: Some(relay),
+                network: Some(network),
+            } => write!(
+                f,
+                "DHCP on {interface}: the circuits that relay agent {relay} names are not believed: \
+                 if it is yours, write relays = [\"{relay}\"] in network {network}"
+            ),
+            Kind::RelayNotListed {
+                interface, network, ..
+            } => write!(
+                f,
+                "DHCP on {interface}: circuits that no relay agent names are not believed: if a \
+                 switch writes them and keeps machines' own from passing, write trust_option_82 = \
+                 true in network {}",
+                network.as_deref().unwrap_or_default()
+            ),
             Kind::AddressInUse { interface, address } => write!(
                 f,
                 "DHCP on {interface}: {address} is in use though nobody has its lease"

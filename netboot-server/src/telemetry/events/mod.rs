@@ -74,6 +74,15 @@ pub enum Kind {
         /// The other server, as it calls itself.
         server: Ipv4Addr,
     },
+    /// A message named a circuit, or a network, and who brought it is not believed there.
+    RelayNotListed {
+        /// The interface.
+        interface: String,
+        /// The relay agent, by its `giaddr`; `None` where the message came without one.
+        relay: Option<Ipv4Addr>,
+        /// The network, where one was found for the machine.
+        network: Option<String>,
+    },
     /// An address of a range answered a probe, and so is kept back for a while.
     AddressInUse {
         /// The interface.

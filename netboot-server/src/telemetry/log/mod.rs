@@ -110,6 +110,7 @@ impl Log {
             }
             Kind::Malformed { .. }
             | Kind::OtherServer { .. }
+            | Kind::RelayNotListed { .. }
             | Kind::PoolFillsUp { .. }
             | Kind::LeasesSetAside { .. } => return tracing::warn!("{event}"),
             _ => false,
