@@ -1,5 +1,6 @@
 //! Kernel command lines: placeholders, and what a configuration may not say.
 
+use std::fmt;
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::MacAddr;
@@ -22,9 +23,31 @@ pub(crate) struct Values<'a> {
     /// `{report}`, the URL that a machine POSTs to when it is installed; empty where no install is
     /// due.
     pub report: Option<&'a str>,
-    /// `{state-digest}`, of the document at the machine's `/states/` URL, as `sha256:HEX`; `none`
-    /// where it has none.
-    pub state_digest: Option<Digest>,
+    /// `{state-digest}`, of the document at the machine's `/states/` URL.
+    pub state_digest: StateDigest,
+}
+
+/// What `{state-digest}` stands for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum StateDigest {
+    /// The machine has no document: `none`.
+    #[default]
+    None,
+    /// It has one, and who asks is not known to be the machine: `withheld`. What is secret in a
+    /// document can be guessed from its digest.
+    Withheld,
+    /// The document's, as `sha256:HEX`.
+    Of(Digest),
+}
+
+impl fmt::Display for StateDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Withheld => f.write_str("withheld"),
+            Self::Of(digest) => digest.fmt(f),
+        }
+    }
 }
 
 /// Why a word may not stand in a configuration's command line.
@@ -142,11 +165,7 @@ fn value(name: &str, values: &Values<'_>) -> Result<String, WordError> {
         "name" => values.name.map(String::from),
         "arch" => values.arch.map(String::from),
         "report" => values.report.map(String::from),
-        "state-digest" => Some(
-            values
-                .state_digest
-                .map_or_else(|| "none".to_owned(), |digest| digest.to_string()),
-        ),
+        "state-digest" => Some(values.state_digest.to_string()),
         _ => return Err(WordError::UnknownPlaceholder(name.into())),
     }
     .unwrap_or_default())
@@ -166,7 +185,7 @@ mod tests {
             name: Some("node-01"),
             arch: Some("x86_64"),
             report: Some("http://192.168.100.1/machines/node-01/installed"),
-            state_digest: None,
+            state_digest: StateDigest::None,
         }
     }
 

@@ -239,6 +239,18 @@ pub enum Identify {
     Neighbour,
 }
 
+/// To whom a target's `state` is given, and the token by which it reports an install.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Secrets {
+    /// To the holder of its MAC address's lease; to nobody where it has no MAC address.
+    #[default]
+    Proven,
+    /// Where it has no MAC address, to any machine that says its UUID, or is said to be on its
+    /// circuit.
+    Claimable,
+}
+
 /// What a machine gets that is no target.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -390,6 +402,8 @@ pub struct Target {
     pub cmdline: Vec<String>,
     /// Further DHCP options.
     pub options: Vec<DhcpOption>,
+    /// Who is taken for it where something is for it alone.
+    pub secrets: Secrets,
     /// What operation-dbus on the machine asks for, served at `/states/`.
     pub state: Option<serde_json::Value>,
     /// Where it stands in the configuration.
@@ -402,6 +416,13 @@ impl Network {
     #[must_use]
     pub fn id(&self) -> NetworkId {
         NetworkId(self.subnet.network().to_bits())
+    }
+
+    /// Whether there is anybody whose word on a machine's circuit is taken.
+    #[must_use]
+    pub fn believes_circuits(&self) -> bool {
+        let by_gateway = self.interface.is_none() && self.gateway.is_some();
+        self.trust_option_82 || !self.relays.is_empty() || by_gateway
     }
 }
 

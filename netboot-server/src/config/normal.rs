@@ -206,6 +206,7 @@ fn target(target: &super::Target) -> document::Target {
         local: target.local.map(Field::Right),
         cmdline: words(&target.cmdline),
         options: options(&target.options),
+        secrets: Some(Field::Right(target.secrets)),
         state: target.state.clone(),
         ..document::Target::default()
     }

@@ -217,7 +217,8 @@ mod tests {
         let config = config.unwrap_or_else(|| panic!("{problems}"));
         let subnet = config.networks[1].subnet;
         let id = NetworkId(subnet.network().to_bits());
-        let network = Network::new(id, Link::Relay, subnet, Ipv4Addr::new(10, 0, 0, 1));
+        let mut network = Network::new(id, Link::Relay, subnet, Ipv4Addr::new(10, 0, 0, 1));
+        network.relays = vec![Ipv4Addr::new(10, 0, 1, 2)];
         let mut server = Server::new(Settings::new(vec![network])).expect("right settings");
 
         let mac = MacAddr([2, 0, 0, 0, 0, 1]);

@@ -11,10 +11,10 @@ use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::MessageType;
 use uuid::Uuid;
 
-use crate::config::{Circuit, Identify};
+use crate::config::{Circuit, Identify, Secrets};
 use crate::leases::LeaseTable;
 use crate::paths::{self, NamedFor};
-use crate::world::{KnownBy, Machine, World};
+use crate::world::{Machine, World};
 use seen::{Attempt, SeenMachines};
 use snooped::Snooped;
 
@@ -91,12 +91,17 @@ impl Identity {
         let proven = machine.clone();
         machine.uuid = machine.uuid.or(claim.uuid);
         machine.circuit = machine.circuit.or_else(|| claim.circuit.clone());
-        // Who holds the one address may claim any UUID.
-        let same_target = |by: KnownBy| by == KnownBy::Mac || proven == machine;
-        let found = world.find(&machine);
         let itself = trusted.is_some()
             && trusted == machine.mac
-            && found.is_none_or(|(.., by)| same_target(by));
+            && match world.find(&machine) {
+                Some((_, target, _)) => match (target.mac, target.secrets) {
+                    (Some(mac), _) => trusted == Some(mac),
+                    (None, Secrets::Proven) => false,
+                    // By what DHCP saw, which any machine can say; not by a URL.
+                    (None, Secrets::Claimable) => proven == machine,
+                },
+                None => true,
+            };
         Asking { machine, itself }
     }
 

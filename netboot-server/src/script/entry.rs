@@ -1,7 +1,7 @@
 //! What boots an image: a kernel and its initial RAM disks, a program, a disc, or a notice.
 
 use netboot_image::{
-    Boot as ManifestBoot, Digest, EfiBoot, ImageFile, ImageName, LinuxBoot as LinuxImage, Manifest,
+    Boot as ManifestBoot, EfiBoot, ImageFile, ImageName, LinuxBoot as LinuxImage, Manifest,
 };
 use netboot_ipxe::{
     Action, Arg, Chain, Disc, Ending, LinuxBoot, Notice, RenderError, Script, Setting,
@@ -9,7 +9,7 @@ use netboot_ipxe::{
 
 use super::{Asker, ipv4};
 use crate::config::Target;
-use crate::config::cmdline::{self, Values};
+use crate::config::cmdline::{self, StateDigest, Values};
 use crate::world::World;
 
 pub(super) fn image_label<'w>(world: &'w World, manifest: &'w Manifest) -> &'w str {
@@ -158,9 +158,10 @@ pub(super) fn words<'m>(
         name: target.map(|target| target.name.as_str()),
         arch: manifest.architecture().map(|it| it.as_str()),
         report,
-        state_digest: target
-            .and_then(Target::state_document)
-            .map(|document| Digest::of(document.as_bytes())),
+        state_digest: match target.and_then(Target::state_document) {
+            Some(document) => asker.state_digest(&document),
+            None => StateDigest::None,
+        },
     };
     let image = world.config().images.get(manifest.name());
     let of_image = image.into_iter().flat_map(|image| &image.cmdline);

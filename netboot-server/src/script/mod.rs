@@ -13,10 +13,11 @@ mod pxelinux;
 use std::net::{IpAddr, Ipv4Addr};
 
 use netboot_dhcp::MacAddr;
-use netboot_image::{ImageName, Manifest};
+use netboot_image::{Digest, ImageName, Manifest};
 use netboot_ipxe::{Ending, Notice, RenderError};
 
-use crate::config::MenuAction;
+use crate::config::cmdline::StateDigest;
+use crate::config::{MenuAction, Target};
 use crate::policy::{BootAction, Decision, Origin};
 use crate::world::World;
 use crate::world::installs::Secret;
@@ -43,7 +44,7 @@ pub struct Asker<'a> {
 }
 
 /// What a script may hold that only its machine may know: the token by which it reports that it is
-/// installed.
+/// installed, and the digest of its state.
 #[derive(Debug, Clone, Copy)]
 pub struct Trust<'a>(Trusted<'a>);
 
@@ -76,6 +77,14 @@ impl Asker<'_> {
         };
         let path = format!("/machines/{machine}/installed?number={number}&token={token}");
         Some(self.origin.url(&path))
+    }
+
+    /// What is said of the machine's state: its digest for the machine only.
+    fn state_digest(&self, document: &str) -> StateDigest {
+        match self.trust.0 {
+            Trusted::Itself(_) => StateDigest::Of(Digest::of(document.as_bytes())),
+            Trusted::No | Trusted::Shown => StateDigest::Withheld,
+        }
     }
 
     fn report_of(&self, world: &World, decision: &Decision) -> Report {
@@ -120,7 +129,7 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<St
     let script = match &decision.boot {
         BootAction::Menu => menu::menu(world, decision, asker).script()?,
         BootAction::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
-            (Some(_), Report::Withheld) => for_itself(name).script(again)?,
+            (Some(_), Report::Withheld) => for_itself(name, target).script(again)?,
             (Some(manifest), report) => {
                 let entry = entry(world, manifest, target, asker, report.url());
                 match entry.script(again).and_then(|script| script.render()) {
@@ -170,11 +179,16 @@ fn missing(world: &World, name: &ImageName) -> Notice {
 
 /// What others get who ask for the script of a machine that is to be installed. With it they could
 /// report in the machine's place.
-fn for_itself(name: &ImageName) -> Notice {
+fn for_itself(name: &ImageName, target: Option<&Target>) -> Notice {
     Notice::new(format!(
         "The script that installs image {name} is only for the machine that holds its own lease."
     ))
-    .line("On the server: netboot leases; beside another DHCP server, identify = \"neighbour\"")
+    .line(match target.and_then(|target| target.mac) {
+        Some(_) => {
+            "On the server: netboot leases; beside another DHCP server, identify = \"neighbour\""
+        }
+        None => "On the server: write the target's mac, or secrets = \"claimable\"",
+    })
 }
 
 fn nothing(decision: &Decision) -> Result<String, RenderError> {

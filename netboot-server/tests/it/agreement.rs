@@ -74,6 +74,7 @@ fn target(last: u8) -> impl Strategy<Value = Option<Value>> {
                     "name": format!("node-{last}"),
                     "mac": by_mac.then(|| mac(last).to_string()),
                     "uuid": by_uuid.then(|| uuid_text(last)),
+                    "secrets": (!by_mac).then_some("claimable"),
                     "config": image, "install": install, "program": program, "local": local,
                     "group": grouped.then_some("rack"),
                     "cmdline": "mac={mac} name={name} server={server}",

@@ -26,7 +26,7 @@ use uuid::Uuid;
 
 use super::field::Field;
 use super::listen::AdminListen;
-use super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Then, Unknown};
+use super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Secrets, Then, Unknown};
 pub(super) use values::{CommandLine, LeaseTime, MenuTimeout, ReplyDelay};
 
 /// Where in which file a table stands.
@@ -250,6 +250,7 @@ pub struct Target {
     pub(super) mac: Option<Field<MacAddr>>,
     pub(super) uuid: Option<Field<Uuid>>,
     pub(super) circuit: Option<Field<Circuit>>,
+    pub(super) secrets: Option<Field<Secrets>>,
     pub(super) ip: Option<Field<Ipv4Addr>>,
     pub(super) group: Option<String>,
     pub(super) config: Option<Field<ImageName>>,

@@ -13,7 +13,9 @@ use uuid::Uuid;
 
 use super::super::field::Field;
 use super::super::listen::AdminListen;
-use super::super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Then, Unknown};
+use super::super::{
+    Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Secrets, Then, Unknown,
+};
 use super::{
     CommandLine, Document, Group, Image, Install, LeaseTime, Menu, MenuItem, Network, Ports, Range,
     ReplyDelay, Table, Target, Tls,
@@ -372,6 +374,8 @@ setters! { Target {
     uuid(uuid: Uuid) => Field::written(uuid);
     /// The circuit of the relay agent's option 82 that it is on.
     circuit(circuit: Circuit) => Field::written(circuit);
+    /// To whom what is for it alone is given.
+    secrets(secrets: Secrets) => Field::written(secrets);
     /// The address that is kept for it.
     ip(address: Ipv4Addr) => Field::written(address);
     /// The group that it is in.

@@ -11,7 +11,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::super::field::Wanted;
-use super::super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Then, Unknown};
+use super::super::{
+    Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Secrets, Then, Unknown,
+};
 
 /// How long an address is lent: seconds, or text such as `12h`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,10 @@ impl Wanted for bool {
 
 impl Wanted for Mode {
     const WANTED: &'static str = "\"authoritative\" or \"proxy\"";
+}
+
+impl Wanted for Secrets {
+    const WANTED: &'static str = "\"proven\" or \"claimable\"";
 }
 
 impl Wanted for MenuTimeout {

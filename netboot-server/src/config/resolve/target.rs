@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::document::{self, Place, Table};
 use super::super::field::Wanted;
 use super::super::problem::Problems;
-use super::super::{Circuit, Group, Install, Mode, Network, Target, swapped};
+use super::super::{Circuit, Group, Install, Mode, Network, Secrets, Target, swapped};
 use super::text::is_host_name;
 use super::{command_line, hosts, resolve_options, resolve_program, right};
 
@@ -145,6 +145,14 @@ pub(super) fn resolve_target(
         once(&mut seen.uuids, uuid, place, "uuid", problems);
     }
     let circuit = right(written.circuit, place.key("circuit"), problems);
+    if circuit.is_some() && !networks.iter().any(Network::believes_circuits) {
+        problems.warning(
+            place.key("circuit"),
+            "is believed from nobody, so that no machine is on it",
+            "write the relay agents into their network's `relays`; where switches without an \
+             address write option 82, trust_option_82 = true",
+        );
+    }
     if let Some(circuit) = circuit.clone() {
         once(&mut seen.circuits, circuit, place, "circuit", problems);
     }
@@ -180,6 +188,29 @@ pub(super) fn resolve_target(
     let local = right(written.local, place.key("local"), problems);
     let cmdline = command_line(written.cmdline, place, problems);
     let options = resolve_options(written.options, place, problems);
+    let secrets = right(written.secrets, place.key("secrets"), problems).unwrap_or_default();
+    let has_secrets = written.state.is_some() || install.is_some();
+    if has_secrets && !has_mac && secrets == Secrets::Proven {
+        problems.warning(
+            place.key("secrets"),
+            "its state and the token of its install are given to nobody, since it has no `mac`",
+            "write its `mac`; or secrets = \"claimable\", if whoever says its UUID or circuit may \
+             have them",
+        );
+    }
+    if secrets == Secrets::Claimable {
+        match has_mac {
+            true => problems.warning(
+                place.key("secrets"),
+                "says nothing here: the target has a `mac`, whose lease proves who it is",
+                "leave it out",
+            ),
+            false => problems.note(
+                place.key("secrets"),
+                "any machine that says its UUID, or is said to be on its circuit, gets its state",
+            ),
+        }
+    }
     Some(Target {
         name: written.name?,
         mac,
@@ -193,6 +224,7 @@ pub(super) fn resolve_target(
         local,
         cmdline,
         options,
+        secrets,
         state: written.state,
         place: written.place.0,
     })

@@ -6,7 +6,9 @@ use netboot_server::config::document::{
     Document, Group, Image, Install, Menu, MenuItem, Network, Ports, Target, Tls,
 };
 use netboot_server::config::platform::Platform;
-use netboot_server::config::{Allow, Circuit, Identify, LocalBoot, ProgramChoice, Then, Unknown};
+use netboot_server::config::{
+    Allow, Circuit, Identify, LocalBoot, ProgramChoice, Secrets, Then, Unknown,
+};
 
 use super::*;
 
@@ -68,6 +70,8 @@ const WRITTEN: &str = r#"
     options = { ntp-server = ["192.168.100.4"] }
     mode = "authoritative"
     authoritative = false
+    relays = ["192.168.100.7"]
+    trust_option_82 = true
     probe = false
     reply_delay = "1s"
     [[netboot.networks]]
@@ -78,6 +82,7 @@ const WRITTEN: &str = r#"
     mac = "52:54:00:12:34:56"
     uuid = "4c4c4544-0042-3510-8052-b4c04f4d3232"
     circuit = "eth0/1:100"
+    secrets = "proven"
     ip = "192.168.100.101"
     group = "rack"
     config = "other"
@@ -131,6 +136,8 @@ fn made() -> Document {
         .option("ntp-server", vec!["192.168.100.4"])
         .mode(Mode::Authoritative)
         .authoritative(false)
+        .relays([address("192.168.100.7")])
+        .trust_option_82(true)
         .probe(false)
         .reply_delay(Duration::from_secs(1));
     let subnet = "10.0.0.0/24".parse().expect("a subnet");
@@ -140,6 +147,7 @@ fn made() -> Document {
         .mac("52:54:00:12:34:56".parse().expect("an address"))
         .uuid(uuid.parse().expect("a UUID"))
         .circuit(circuit)
+        .secrets(Secrets::Proven)
         .ip(address("192.168.100.101"))
         .group("rack")
         .config(image("other"))
@@ -185,6 +193,22 @@ fn a_configuration_in_code_is_the_one_that_is_written_with_the_same_keys() {
     let (config, problems) = made().check(&host());
     assert_eq!(problems.to_string(), "");
     assert_eq!(config, Some(written));
+}
+
+#[test]
+fn who_may_have_a_targets_secrets_is_written_in_code() {
+    let uuid = "4c4c4544-0042-3510-8052-b4c04f4d3232";
+    let claimable = Target::new("node")
+        .uuid(uuid.parse().expect("a UUID"))
+        .secrets(Secrets::Claimable);
+    let far = Network::relayed(
+        "10.0.0.0/24".parse().expect("a subnet"),
+        address("10.0.0.1"),
+    );
+    let document = Document::new().network(far).target(claimable);
+    let (config, problems) = document.check(&host());
+    let config = config.unwrap_or_else(|| panic!("{problems}"));
+    assert_eq!(config.targets[0].secrets, Secrets::Claimable);
 }
 
 #[test]

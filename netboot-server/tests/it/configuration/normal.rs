@@ -140,6 +140,7 @@ fn any_config() -> impl Strategy<Value = Value> {
                     "exclude": ["10.0.0.150"], "dns": ["10.0.0.1", "9.9.9.9"],
                     "lease_time": 3600, "allow": "known", "domain": "example.org",
                     "probe": false, "reply_delay": "1s", "identify": "neighbour",
+                    "relays": ["10.0.0.2", "10.0.0.3"], "trust_option_82": true,
                     "program": network["program"], "options": network["options"],
                 }],
                 "groups": { "rack": group },

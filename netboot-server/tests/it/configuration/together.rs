@@ -278,3 +278,46 @@ fn grub_in_proxy_mode_is_a_warning_wherever_it_is_named() {
     // iPXE's shim goes on with iPXE.
     assert_eq!(warned("proxy", "snponly-shim.efi"), [""; 0]);
 }
+
+#[test]
+fn a_circuit_that_nobody_is_believed_to_name_and_secrets_for_nobody_are_warned_of() {
+    let check = |network: Value, target: Value| {
+        let mut network = network;
+        network["server"] = json!("10.0.0.1");
+        network["subnet"] = json!("10.0.0.0/24");
+        let mut target = target;
+        target["name"] = json!("node");
+        target["state"] = json!({ "pin": 1234 });
+        let (config, problems) = read_json(&json!({ "networks": [network], "targets": [target] }));
+        assert!(config.is_some(), "{problems}");
+        let said = problems.iter().map(|problem| {
+            let place = problem.place.rsplit('.').next().unwrap_or_default();
+            format!("{:?} {place}", problem.severity)
+        });
+        said.collect::<Vec<_>>()
+    };
+    let (here, far) = (json!({ "interface": "eth1" }), json!({}));
+    let circuit = json!({ "circuit": "p7", "mac": "02:00:00:00:00:01" });
+    let believed = |network: Value| {
+        let said = check(network, circuit.clone());
+        !said.contains(&"Warning circuit".to_owned())
+    };
+    assert!(!believed(here.clone()));
+    assert!(believed(far));
+    assert!(believed(
+        json!({ "interface": "eth1", "relays": ["10.0.0.2"] })
+    ));
+    assert!(believed(
+        json!({ "interface": "eth1", "trust_option_82": true })
+    ));
+
+    let uuid = "4c4c4544-0042-3510-8052-b4c04f4d3232";
+    let secrets = |target: Value| check(here.clone(), target).join(",");
+    assert_eq!(secrets(json!({ "uuid": uuid })), "Warning secrets");
+    let claimable = json!({ "uuid": uuid, "secrets": "claimable" });
+    assert_eq!(secrets(claimable), "Note secrets");
+    let mac = json!({ "mac": "02:00:00:00:00:01", "uuid": uuid });
+    assert_eq!(secrets(mac), "");
+    let idle = json!({ "mac": "02:00:00:00:00:01", "secrets": "claimable" });
+    assert_eq!(secrets(idle), "Warning secrets");
+}

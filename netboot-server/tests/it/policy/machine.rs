@@ -1,6 +1,10 @@
 //! What a machine is known by, and the DHCP options that are its own.
 
+use netboot_dhcp::value::MessageType;
+use netboot_dhcp::wire::Message;
+
 use super::*;
+use crate::support::SERVER;
 
 const UUID: [u8; 16] = [
     0x4c, 0x4c, 0x45, 0x44, 0x00, 0x42, 0x35, 0x10, 0x80, 0x52, 0xb4, 0xc0, 0x4f, 0x4d, 0x32, 0x32,
@@ -17,7 +21,7 @@ fn a_machine_is_known_by_its_uuid_through_every_stage() {
             json!([{
                 "name": "by-uuid", "uuid": "4c4c4544-0042-3510-8052-b4c04f4d3232",
                 "install": { "image": "installer" }, "cmdline": "report={report}",
-                "program": "snponly.efi", "state": { "mine": true },
+                "program": "snponly.efi", "state": { "mine": true }, "secrets": "claimable",
             }]),
             json!({}),
         );
@@ -51,6 +55,70 @@ fn a_machine_is_known_by_its_uuid_through_every_stage() {
         );
         assert!(!said.contains("token="), "{said}");
     }
+}
+
+#[test]
+fn a_uuid_that_dhcp_saw_gives_nothing_that_is_only_another_machines() {
+    let uuid = "4c4c4544-0042-3510-8052-b4c04f4d3232";
+    let words = "report={report} state={state-digest}";
+    for target in [
+        json!({ "name": "node-01", "mac": mac(1), "uuid": uuid }),
+        // Whoever says it is taken for it, but for what is only its own.
+        json!({ "name": "node-01", "uuid": uuid }),
+    ] {
+        let mut target = target;
+        target["install"] = json!({ "image": "installer" });
+        target["state"] = json!({ "pin": 1234 });
+        target["cmdline"] = json!(words);
+        let site = site(json!([target]), json!({}));
+        site.add("installer", "installer");
+        let _serving = Running::serve(&site);
+        let stranger = Profile::ipxe(mac(8), Arch::X64_UEFI).with_uuid(UUID);
+        let address = boot(&site, stranger).address;
+        for path in [
+            "/states/node-01.json",
+            "/states/02-00-00-00-00-01.json",
+            "/states/02-00-00-00-00-08.json",
+        ] {
+            assert_eq!(get(&site, address, path).status, 404, "{path}");
+        }
+        let digest = netboot_image::Digest::of(b"{\n  \"pin\": 1234\n}\n").to_string();
+        for path in [
+            "/boot.ipxe",
+            "/boot.ipxe?mac=02-00-00-00-00-01",
+            "/grub.cfg",
+        ] {
+            let said = script(&site, address, path);
+            assert!(!said.contains("token="), "{said}");
+            assert!(!said.contains(&digest), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_digest_of_a_state_is_for_its_machine_only() {
+    let site = site(
+        json!([{
+            "name": "node-01", "mac": mac(1), "config": "debian", "state": { "pin": 1234 },
+            "cmdline": "state={state-digest}",
+        }]),
+        json!({}),
+    );
+    site.add("debian", "Debian");
+    let _serving = Running::serve(&site);
+    let (node, other) = (lease(&site, 1).address, lease(&site, 2).address);
+    let state = get(&site, node, "/states/node-01.json").body;
+    let digest = format!("state={}", netboot_image::Digest::of(&state));
+    assert!(script(&site, node, "/boot.ipxe").contains(&digest));
+    for path in [
+        "/boot.ipxe?mac=02-00-00-00-00-01",
+        "/grub.cfg?mac=02-00-00-00-00-01",
+    ] {
+        let said = script(&site, other, path);
+        assert!(said.contains("state=withheld"), "{said}");
+    }
+    let shown = site.run(["explain", "--script", "--mac", "02:00:00:00:00:01"]);
+    assert!(shown.out.contains("state=withheld"), "{}", shown.out);
 }
 
 #[test]
@@ -110,4 +178,63 @@ fn options_are_the_networks_the_groups_and_the_targets_own() {
     // Who says what it wants gets no more of the network's.
     let firmware = boot(&site, Profile::pxe_bios(mac(3)));
     assert_eq!(option(&firmware, 42), None);
+}
+
+/// A DISCOVER of UEFI's PXE that names circuit `p7`, with this `giaddr`.
+fn on_circuit(last: u8, giaddr: Ipv4Addr) -> Vec<u8> {
+    let mut message = Message::request(u32::from(last), mac(last).into());
+    message.giaddr = giaddr;
+    let options = &mut message.options;
+    options.put(key::MESSAGE_TYPE, &MessageType::DISCOVER);
+    options.put_raw(
+        OptionCode::VENDOR_CLASS,
+        b"PXEClient:Arch:00007:UNDI:003001",
+    );
+    options.put_raw(OptionCode::CLIENT_ARCH, &[0, 7]);
+    options.put_raw(OptionCode::RELAY_AGENT, b"\x01\x02p7");
+    message.to_bytes().expect("a message").to_vec()
+}
+
+#[test]
+fn a_circuit_is_a_targets_only_where_the_relay_agent_is_listed_and_others_are_told_once() {
+    const RELAY: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 77);
+    let start = |relays: Value| {
+        let site = site(
+            json!([{ "name": "by-circuit", "circuit": "p7", "program": "snponly.efi" }]),
+            json!({}),
+        );
+        let document = std::fs::read_to_string(site.config()).expect("the configuration");
+        let mut document: Value = serde_json::from_str(&document).expect("JSON");
+        document["netboot"]["server"]["relays"] = relays;
+        std::fs::write(site.config(), document.to_string()).expect("a file");
+        let serving = Running::serve(&site);
+        (site, serving)
+    };
+    let send = |site: &Site, last, giaddr| {
+        let socket = std::net::UdpSocket::bind((SERVER, 0)).expect("a port");
+        let sent = socket.send_to(&on_circuit(last, giaddr), (SERVER, site.ports.dhcp));
+        sent.expect("the loopback interface");
+    };
+    let (site, mut serving) = start(json!([]));
+    for last in [21, 22] {
+        send(&site, last, RELAY);
+        serving.line(&format!("02:00:00:00:00:{last:02x} boots ipxe.efi"));
+    }
+    // A client that writes option 82 itself.
+    send(&site, 23, Ipv4Addr::UNSPECIFIED);
+    serving.line("02:00:00:00:00:17 boots ipxe.efi");
+    let said = |what: &str| {
+        serving
+            .seen
+            .iter()
+            .filter(|line| line.contains(what))
+            .count()
+    };
+    assert_eq!(said("relay agent 127.0.0.77 names are not believed"), 1);
+    assert_eq!(said("write relays = [\"127.0.0.77\"] in network lo"), 1);
+    assert_eq!(said("write trust_option_82 = true in network lo"), 1);
+
+    let (site, mut serving) = start(json!([RELAY]));
+    send(&site, 21, RELAY);
+    serving.line("02:00:00:00:00:15 boots snponly.efi");
 }
