@@ -1,7 +1,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use netboot_image::{Boot, Manifest};
+use netboot_image::{BootMethod, Manifest};
 
 fuzz_target!(|data: &[u8]| {
     let Ok(manifest) = Manifest::decode(data) else {
@@ -16,18 +16,18 @@ fuzz_target!(|data: &[u8]| {
         manifest.architecture(),
     );
     match manifest.boot() {
-        Boot::Linux(linux) => {
+        BootMethod::Linux(linux) => {
             let line = linux.cmdline().join(" ");
             assert!(line.len() <= usize::try_from(linux.cmdline_limit()).expect("32 bits fit"));
             let _ = (linux.kernel_version(), linux.initrds().len());
         }
-        Boot::Chain(chain) => assert!(chain.url().contains("://")),
-        Boot::Efi(efi) => {
+        BootMethod::Chain(chain) => assert!(chain.url().contains("://")),
+        BootMethod::Efi(efi) => {
             assert!(manifest.file(efi.program().name().as_str()).is_some());
             assert!(manifest.architecture().is_some());
             assert!(efi.arguments().all(|argument| !argument.is_empty()));
         }
-        Boot::Iso(iso) => assert!(manifest.file(iso.disc().name().as_str()).is_some()),
+        BootMethod::Iso(iso) => assert!(manifest.file(iso.disc().name().as_str()).is_some()),
         _ => {}
     }
     assert!(manifest.beside().len() <= Manifest::MAX_FILES);

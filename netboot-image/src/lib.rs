@@ -23,9 +23,9 @@ pub use digest::{Digest, DigestError};
 pub use import::{Import, ImportError};
 pub use kernel::{Kernel, KernelError, KernelFormat, Looks};
 pub use manifest::{
-    Architecture, Boot, ChainBoot, EfiBoot, Generation, GenerationError, ImageFile, IsoBoot,
-    LinuxBoot, Manifest, ManifestError, ManifestVersion, Signature, SignatureForm, Source,
-    UnifiedKernel,
+    Architecture, BootMethod, ChainImage, EfiImage, Generation, GenerationError, ImageFile,
+    IsoImage, LinuxImage, Manifest, ManifestError, ManifestVersion, Signature, SignatureForm,
+    Source, UnifiedKernel,
 };
 pub use name::{FileName, ImageName, NameError};
 pub use pe::{Pe, PeMachine, PeSection};
@@ -33,7 +33,8 @@ pub use pe::{Pe, PeMachine, PeSection};
 pub use signature::{SignatureError, Signer, Trust};
 #[cfg(all(unix, feature = "store"))]
 pub use store::{
-    Content, Damage, FileRef, FileRefError, Input, Keep, Listing, NewImage, OpenFile, Problem,
-    Progress, Published, Report, Revision, SignatureReport, Step, Store, StoreError, Verifying,
+    Damage, FileRef, FileRefError, FileRole, Input, Keep, Listing, NewImage, OpenFile, Progress,
+    Published, Report, Revision, SignatureReport, Step, Store, StoreError, UnusableImage,
+    Verifying,
 };
 pub use sums::{Sha256Sums, SumsEntry, SumsError, SumsErrorReason, SumsForm};

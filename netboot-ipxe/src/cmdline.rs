@@ -8,7 +8,7 @@ use core::str::FromStr;
 
 use crate::{
     arg::{Arg, Part},
-    error::Problem,
+    error::RenderProblem,
     render::is_blank,
 };
 
@@ -23,7 +23,7 @@ pub(crate) const MAX_BYTES: usize = 2047;
 ///
 /// let line = CommandLine::parse(r#"console=ttyS0 dyndbg="file a.c +p""#)?;
 /// assert_eq!(line.args().len(), 2);
-/// # Ok::<(), netboot_ipxe::Problem>(())
+/// # Ok::<(), netboot_ipxe::RenderProblem>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[cfg_attr(
@@ -47,8 +47,8 @@ impl CommandLine {
     ///
     /// # Errors
     ///
-    /// [`Problem::Quotes`] where a quote has no partner.
-    pub fn parse(line: &str) -> Result<Self, Problem> {
+    /// [`RenderProblem::Quotes`] where a quote has no partner.
+    pub fn parse(line: &str) -> Result<Self, RenderProblem> {
         Self::try_from(&Arg::from(line))
     }
 
@@ -68,7 +68,7 @@ impl CommandLine {
     /// line.set("root", "/dev/vda1");
     /// line.remove("quiet");
     /// assert_eq!(Arg::try_from(&line)?.to_string(), "root=/dev/vda1");
-    /// # Ok::<(), netboot_ipxe::Problem>(())
+    /// # Ok::<(), netboot_ipxe::RenderProblem>(())
     /// ```
     pub fn set(&mut self, key: &str, value: impl Into<Arg>) {
         let arg = Arg::from(key).text("=").append(value.into());
@@ -90,9 +90,9 @@ impl CommandLine {
 }
 
 impl FromStr for CommandLine {
-    type Err = Problem;
+    type Err = RenderProblem;
 
-    fn from_str(line: &str) -> Result<Self, Problem> {
+    fn from_str(line: &str) -> Result<Self, RenderProblem> {
         Self::parse(line)
     }
 }
@@ -100,9 +100,9 @@ impl FromStr for CommandLine {
 /// Splits as [`CommandLine::parse`] does. What a setting will hold is taken for no blank and no
 /// quote.
 impl TryFrom<&Arg> for CommandLine {
-    type Error = Problem;
+    type Error = RenderProblem;
 
-    fn try_from(line: &Arg) -> Result<Self, Problem> {
+    fn try_from(line: &Arg) -> Result<Self, RenderProblem> {
         let (mut args, mut arg, mut quoted) = (Vec::new(), Arg::new(), false);
         for part in line.parts() {
             let Part::Text(text) = part else {
@@ -119,7 +119,7 @@ impl TryFrom<&Arg> for CommandLine {
             }
         }
         if quoted {
-            return Err(Problem::Quotes);
+            return Err(RenderProblem::Quotes);
         }
         args.extend(Some(arg).filter(|arg| !arg.is_empty()));
         Ok(Self { args })
@@ -132,9 +132,9 @@ impl TryFrom<&Arg> for CommandLine {
 ///
 /// Where an argument cannot be written so that the kernel sees it whole.
 impl TryFrom<&CommandLine> for Arg {
-    type Error = Problem;
+    type Error = RenderProblem;
 
-    fn try_from(line: &CommandLine) -> Result<Self, Problem> {
+    fn try_from(line: &CommandLine) -> Result<Self, RenderProblem> {
         line.args.iter().try_fold(Arg::new(), |line, arg| {
             let gap = if line.is_empty() { "" } else { " " };
             Ok(line.text(gap).append(quote(arg)?))
@@ -172,16 +172,16 @@ impl<A: Into<Arg>> Extend<A> for CommandLine {
 }
 
 /// The argument as it must stand in the line for the kernel to see it whole.
-pub(crate) fn quote(arg: &Arg) -> Result<Arg, Problem> {
+pub(crate) fn quote(arg: &Arg) -> Result<Arg, RenderProblem> {
     if arg.is_empty() {
-        return Err(Problem::Empty);
+        return Err(RenderProblem::Empty);
     }
     let mut quoted = false;
     let mut any_quote = false;
     let mut open_blank = false;
     for text in texts(arg) {
         if let Some(c) = text.chars().find(|c| c.is_control()) {
-            return Err(Problem::Control(c));
+            return Err(RenderProblem::Control(c));
         }
         for b in text.bytes() {
             match b {
@@ -194,9 +194,9 @@ pub(crate) fn quote(arg: &Arg) -> Result<Arg, Problem> {
         }
     }
     match (open_blank, any_quote) {
-        _ if quoted => Err(Problem::Quotes),
+        _ if quoted => Err(RenderProblem::Quotes),
         (false, _) => Ok(arg.clone()),
-        (true, true) => Err(Problem::Quotes),
+        (true, true) => Err(RenderProblem::Quotes),
         (true, false) => Ok(quote_value(arg)),
     }
 }
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
     use crate::setting::Setting;
 
-    fn quoted(text: &str) -> Result<alloc::string::String, Problem> {
+    fn quoted(text: &str) -> Result<alloc::string::String, RenderProblem> {
         quote(&text.into()).map(|arg| arg.to_string())
     }
 
@@ -267,10 +267,10 @@ mod tests {
     #[test]
     fn quotes_that_the_kernel_would_read_otherwise_are_refused() {
         for bad in ["a=\"b", "a=\"b\" c", "say \"x", "\""] {
-            assert_eq!(quoted(bad), Err(Problem::Quotes), "{bad}");
+            assert_eq!(quoted(bad), Err(RenderProblem::Quotes), "{bad}");
         }
-        assert_eq!(quoted(""), Err(Problem::Empty));
-        assert_eq!(quoted("a\nb"), Err(Problem::Control('\n')));
+        assert_eq!(quoted(""), Err(RenderProblem::Empty));
+        assert_eq!(quoted("a\nb"), Err(RenderProblem::Control('\n')));
     }
 
     #[test]
@@ -294,7 +294,7 @@ mod tests {
             line.as_deref().ok(),
             Some(&["a".into(), "b=\"c d\"".into(), "e".into()][..])
         );
-        assert_eq!(CommandLine::parse("a=\"b"), Err(Problem::Quotes));
+        assert_eq!(CommandLine::parse("a=\"b"), Err(RenderProblem::Quotes));
         assert_eq!(CommandLine::parse(""), Ok(CommandLine::new()));
     }
 
@@ -309,7 +309,7 @@ mod tests {
         let whole = Arg::try_from(&line).map(|line| line.to_string());
         assert_eq!(whole.as_deref(), Ok("a=\"${ip} b\" ${ip} c${ip}d e"));
         let open = Arg::from("a=\"b ").setting(ip());
-        assert_eq!(CommandLine::try_from(&open), Err(Problem::Quotes));
+        assert_eq!(CommandLine::try_from(&open), Err(RenderProblem::Quotes));
     }
 
     #[test]

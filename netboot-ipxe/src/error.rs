@@ -10,11 +10,11 @@ use alloc::string::String;
 #[error("{place}: {problem}")]
 pub struct RenderError {
     place: String,
-    problem: Problem,
+    problem: RenderProblem,
 }
 
 impl RenderError {
-    pub(crate) fn new(place: impl Into<String>, problem: Problem) -> Self {
+    pub(crate) fn new(place: impl Into<String>, problem: RenderProblem) -> Self {
         Self {
             place: place.into(),
             problem,
@@ -29,7 +29,7 @@ impl RenderError {
 
     /// What is wrong with it.
     #[must_use]
-    pub fn problem(&self) -> &Problem {
+    pub fn problem(&self) -> &RenderProblem {
         &self.problem
     }
 }
@@ -37,7 +37,7 @@ impl RenderError {
 /// What iPXE's script format, or the thing that is booted, cannot represent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Problem {
+pub enum RenderProblem {
     /// A NUL byte: iPXE's lines are C strings.
     #[error("holds a NUL byte")]
     Nul,

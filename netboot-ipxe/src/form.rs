@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use crate::{
     arg::{Arg, Part},
     entry::Notice,
-    error::Problem,
+    error::RenderProblem,
     script::Script,
     setting::Setting,
 };
@@ -109,11 +109,11 @@ impl From<Notice> for Vec<Arg> {
 }
 
 impl TryFrom<Vec<Arg>> for Notice {
-    type Error = Problem;
+    type Error = RenderProblem;
 
-    fn try_from(lines: Vec<Arg>) -> Result<Self, Problem> {
+    fn try_from(lines: Vec<Arg>) -> Result<Self, RenderProblem> {
         if lines.is_empty() {
-            return Err(Problem::Empty);
+            return Err(RenderProblem::Empty);
         }
         Ok(Self { lines })
     }

@@ -29,7 +29,7 @@ pub use crate::{
     cmdline::CommandLine,
     command::{ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand},
     entry::{Action, Chain, Dhcp, Disc, Ending, LinuxBoot, LocalDisk, Notice, Retry},
-    error::{Problem, RenderError},
+    error::{RenderError, RenderProblem},
     menu::{Cancel, Item, Menu},
     other::{CommandBuilder, OtherCommand},
     parse::{ParseError, ParseProblem},

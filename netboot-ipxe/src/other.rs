@@ -5,7 +5,7 @@ use alloc::{format, string::String, vec::Vec};
 use crate::{
     arg::{Arg, Part},
     command::Command,
-    error::{Problem, RenderError, brief},
+    error::{RenderError, RenderProblem, brief},
     getopt::Invocation,
     spec,
 };
@@ -123,7 +123,7 @@ impl CommandBuilder {
         let name = brief(&self.name);
         let fail = |what: &str, problem| Err(RenderError::new(format!("`{name}`{what}"), problem));
         let Some(spec) = spec::find(&self.name) else {
-            return fail("", Problem::Unknown);
+            return fail("", RenderProblem::Unknown);
         };
         let mut words = Vec::from([Arg::from(self.name.as_str())]);
         for (long, value) in self.options {
@@ -136,17 +136,17 @@ impl CommandBuilder {
                 (Some(option), Some(value)) if option.value => {
                     words.push(Arg::from(format!("--{long}=")).join(&value));
                 }
-                (Some(option), None) if option.value => return fail(&what, Problem::Empty),
-                _ => return fail(&what, Problem::Unknown),
+                (Some(option), None) if option.value => return fail(&what, RenderProblem::Empty),
+                _ => return fail(&what, RenderProblem::Unknown),
             }
         }
         let (least, most) = spec.words;
         let count = self.operands.len();
         if count < least {
-            return fail(&format!(", argument {}", count + 1), Problem::Empty);
+            return fail(&format!(", argument {}", count + 1), RenderProblem::Empty);
         }
         if count > most {
-            return fail("", Problem::TooManyWords { count, max: most });
+            return fail("", RenderProblem::TooManyWords { count, max: most });
         }
         // A setting may turn out to start with a dash.
         let first = self

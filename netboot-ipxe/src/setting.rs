@@ -6,7 +6,7 @@
 use alloc::string::String;
 use core::{fmt, str::FromStr};
 
-use crate::error::Problem;
+use crate::error::RenderProblem;
 
 /// A reference to a setting, such as `net0/mac:hexhyp`.
 ///
@@ -75,7 +75,7 @@ impl Setting {
     /// # Errors
     ///
     /// Where a part of it is empty or holds a character that cannot stand in it.
-    pub fn parse(text: &str) -> Result<Self, Problem> {
+    pub fn parse(text: &str) -> Result<Self, RenderProblem> {
         let (scope, rest) = match text.split_once('/') {
             Some((scope, rest)) => (Some(scope), rest),
             None => (None, text),
@@ -93,7 +93,7 @@ impl Setting {
         Ok(setting)
     }
 
-    pub(crate) fn check(&self) -> Result<(), Problem> {
+    pub(crate) fn check(&self) -> Result<(), RenderProblem> {
         let kind = match &self.typed {
             Some(SettingType::Other(name)) => Some(name.as_str()),
             _ => None,
@@ -103,10 +103,10 @@ impl Setting {
             .flatten()
         {
             if part.is_empty() {
-                return Err(Problem::Empty);
+                return Err(RenderProblem::Empty);
             }
             if let Some(c) = part.chars().find(|&c| !is_name_char(c)) {
-                return Err(Problem::Character(c));
+                return Err(RenderProblem::Character(c));
             }
         }
         Ok(())
@@ -114,9 +114,9 @@ impl Setting {
 }
 
 impl FromStr for Setting {
-    type Err = Problem;
+    type Err = RenderProblem;
 
-    fn from_str(text: &str) -> Result<Self, Problem> {
+    fn from_str(text: &str) -> Result<Self, RenderProblem> {
         Self::parse(text)
     }
 }
@@ -254,15 +254,15 @@ mod tests {
     fn a_name_that_would_end_the_expansion_is_refused() {
         for bad in ["a}", "a${", "a b", "a/b", "a:b", "a\n"] {
             assert!(
-                matches!(Setting::new(bad).check(), Err(Problem::Character(_))),
+                matches!(Setting::new(bad).check(), Err(RenderProblem::Character(_))),
                 "{bad:?}"
             );
             assert!(matches!(
                 Setting::new("x").scope(bad).check(),
-                Err(Problem::Character(_))
+                Err(RenderProblem::Character(_))
             ));
         }
-        assert_eq!(Setting::new("").check(), Err(Problem::Empty));
+        assert_eq!(Setting::new("").check(), Err(RenderProblem::Empty));
         assert_eq!(Setting::new("mac").scope("net0.dhcp").check(), Ok(()));
     }
 

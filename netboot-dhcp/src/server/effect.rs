@@ -6,10 +6,10 @@
 //! section 4.3.2 has it for what cannot be granted, and its next DISCOVER the next address.
 
 use super::request::Request;
-use super::rules::{Turn, silent};
+use super::rules::{Responder, silent};
 use super::{
-    Boot, Claim, ClaimResult, Effect, EffectResult, Lease, LeaseState, Outcome, Pending,
-    ProbeResult, Refusal, Reply, SilenceReason, Transaction,
+    Boot, Claim, ClaimResult, Effect, EffectResult, Lease, LeaseState, NakReason, Outcome, Pending,
+    ProbeResult, Reply, SilenceReason, Transaction,
 };
 use alloc::boxed::Box;
 use core::net::Ipv4Addr;
@@ -53,7 +53,7 @@ impl Work {
     }
 }
 
-impl Turn<'_> {
+impl Responder<'_> {
     pub(super) fn resume(&mut self, work: Work, result: EffectResult) -> Outcome {
         let Work {
             request,
@@ -148,7 +148,7 @@ impl Turn<'_> {
                     // It knows of no address yet that could be refused; its next DISCOVER gets another.
                     return silent(SilenceReason::Lost, transaction);
                 }
-                self.refuse(&request, transaction, Refusal::NotAvailable)
+                self.refuse(&request, transaction, NakReason::NotAvailable)
             }
             ClaimResult::Down => silent(SilenceReason::StoreDown, transaction),
         }

@@ -31,8 +31,8 @@ pub use boot::{Boot, Firmware, Requester};
 pub use check::{SettingsError, SettingsErrors};
 pub use lease::{ClientKey, Lease, LeaseState, NetworkId};
 pub use outcome::{
-    Claim, ClaimResult, Effect, EffectResult, Handled, Incoming, Outcome, Pending, ProbeResult,
-    Refusal, Reply, Silence, SilenceReason, Transaction,
+    Claim, ClaimResult, Effect, EffectResult, Handled, Incoming, NakReason, Outcome, Pending,
+    ProbeResult, Reply, Silence, SilenceReason, Transaction,
 };
 pub use question::Question;
 pub use settings::{Allow, ExtraOption, Link, Mode, Network, Reservation, Settings};
@@ -47,7 +47,7 @@ use core::net::Ipv4Addr;
 use found::Found;
 use pool::Pool;
 use request::Request;
-use rules::{Turn, silent};
+use rules::{Responder, silent};
 use thiserror::Error;
 
 /// A DHCP server for any number of networks.
@@ -262,8 +262,8 @@ impl Server {
     /// Goes on with a message whose sender boots this.
     pub fn answer(&mut self, now: Timestamp, question: Question, boot: Boot) -> Outcome {
         let asked = question.0;
-        match self.turn(now, asked.transaction.network) {
-            Some(mut turn) => turn.answer_to(asked, boot),
+        match self.responder(now, asked.transaction.network) {
+            Some(mut responder) => responder.answer_to(asked, boot),
             None => gone(asked.transaction),
         }
     }
@@ -303,16 +303,16 @@ impl Server {
             Ok(at) => at,
             Err(reason) => return silent(reason, transaction).into(),
         };
-        let Some(mut turn) = self.turn_at(now, at) else {
+        let Some(mut responder) = self.responder_at(now, at) else {
             return silent(SilenceReason::NoNetwork, transaction).into();
         };
-        transaction.network = Some(turn.network.id);
-        request.rapid &= turn.network.rapid_commit;
-        request.trust_in(turn.network);
-        match (port, turn.network.mode) {
-            (Port::BootServer, _) => turn.boot_server(request, transaction, incoming),
-            (Port::Server, Mode::Proxy) => turn.proxy(request, transaction),
-            (Port::Server, Mode::Server) => turn.handle(request, transaction),
+        transaction.network = Some(responder.network.id);
+        request.rapid &= responder.network.rapid_commit;
+        request.trust_in(responder.network);
+        match (port, responder.network.mode) {
+            (Port::BootServer, _) => responder.boot_server(request, transaction, incoming),
+            (Port::Server, Mode::Proxy) => responder.proxy(request, transaction),
+            (Port::Server, Mode::Server) => responder.handle(request, transaction),
         }
     }
 
@@ -324,19 +324,19 @@ impl Server {
         result: impl Into<EffectResult>,
     ) -> Outcome {
         let work = *pending.0;
-        match self.turn(now, work.transaction().network) {
-            Some(mut turn) => turn.resume(work, result.into()),
+        match self.responder(now, work.transaction().network) {
+            Some(mut responder) => responder.resume(work, result.into()),
             None => gone(work.into_transaction()),
         }
     }
 
-    fn turn(&mut self, now: Timestamp, network: Option<NetworkId>) -> Option<Turn<'_>> {
+    fn responder(&mut self, now: Timestamp, network: Option<NetworkId>) -> Option<Responder<'_>> {
         let at = *self.by_id.get(&network?)?;
-        self.turn_at(now, at)
+        self.responder_at(now, at)
     }
 
-    fn turn_at(&mut self, now: Timestamp, at: usize) -> Option<Turn<'_>> {
-        Some(Turn {
+    fn responder_at(&mut self, now: Timestamp, at: usize) -> Option<Responder<'_>> {
+        Some(Responder {
             now,
             settings: &self.settings,
             network: self.settings.networks.get(at)?,

@@ -218,13 +218,13 @@ pub struct Reply {
     /// The lease that an ACK confirms.
     pub lease: Option<Lease>,
     /// Why a NAK says no.
-    pub refusal: Option<Refusal>,
+    pub nak_reason: Option<NakReason>,
     /// What it answers.
     pub transaction: Transaction,
 }
 
 impl Reply {
-    /// A message to send at once, without a lease or a refusal. A server makes its own; this is for
+    /// A message to send at once, without a lease, and no NAK. A server makes its own; this is for
     /// whoever tests what sends them.
     ///
     /// ```
@@ -260,7 +260,7 @@ impl Reply {
             bytes,
             kind,
             lease: None,
-            refusal: None,
+            nak_reason: None,
             transaction,
         }
     }
@@ -272,7 +272,7 @@ impl Reply {
             kind: self.kind,
             interface,
             transaction: &self.transaction,
-            note: self.refusal.as_ref().map(|refusal| refusal as _),
+            note: self.nak_reason.as_ref().map(|reason| reason as _),
         }
     }
 }
@@ -280,7 +280,7 @@ impl Reply {
 /// Why a request is refused with a NAK.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum NakReason {
     /// The address is not one of the client's network.
     #[error("wrong network")]
     WrongNetwork,

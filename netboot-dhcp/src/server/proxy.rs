@@ -10,12 +10,12 @@
 
 use super::question::Role;
 use super::request::Request;
-use super::rules::{Turn, silent};
+use super::rules::{Responder, silent};
 use super::{Boot, Destination, Firmware, Handled, Incoming, Outcome, SilenceReason, Transaction};
 use crate::value::MessageType;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-impl Turn<'_> {
+impl Responder<'_> {
     /// A message on port 67 of a network with a DHCP server of its own.
     pub(super) fn proxy(&self, request: Request, mut transaction: Transaction) -> Handled {
         if request.kind != MessageType::DISCOVER {

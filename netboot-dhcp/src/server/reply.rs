@@ -2,16 +2,16 @@
 
 use super::answer::Answer;
 use super::request::Request;
-use super::rules::{Turn, silent};
+use super::rules::{Responder, silent};
 use super::{
-    Boot, Destination, Firmware, Outcome, Refusal, Reply, Silence, SilenceReason, Transaction,
+    Boot, Destination, Firmware, NakReason, Outcome, Reply, Silence, SilenceReason, Transaction,
 };
 use crate::Seconds;
 use crate::value::MessageType;
 use bytes::Bytes;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-impl Turn<'_> {
+impl Responder<'_> {
     pub(super) const fn answer<'a>(&'a self, request: &'a Request, boot: &'a Boot) -> Answer<'a> {
         Answer {
             settings: self.settings,
@@ -45,14 +45,14 @@ impl Turn<'_> {
         &self,
         request: &Request,
         transaction: Transaction,
-        refusal: Refusal,
+        reason: NakReason,
     ) -> Outcome {
         let boot = Boot::default();
         let answer = self.answer(request, &boot);
-        let text = match refusal {
-            Refusal::WrongNetwork => "wrong network",
-            Refusal::WrongAddress => "wrong address",
-            Refusal::NotAvailable => "address not available",
+        let text = match reason {
+            NakReason::WrongNetwork => "wrong network",
+            NakReason::WrongAddress => "wrong address",
+            NakReason::NotAvailable => "address not available",
         };
         let Ok(bytes) = answer.refuse(text) else {
             return silent(SilenceReason::TooLong, transaction);
@@ -60,7 +60,7 @@ impl Turn<'_> {
         let kind = MessageType::NAK;
         let destination = answer.destination(kind, Ipv4Addr::UNSPECIFIED);
         let mut nak = self.reply(kind, bytes, destination, transaction);
-        nak.refusal = Some(refusal);
+        nak.nak_reason = Some(reason);
         Outcome::Reply(nak)
     }
 

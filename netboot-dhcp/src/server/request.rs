@@ -2,7 +2,8 @@
 
 use super::found::Found;
 use super::{
-    Allow, ClientKey, Firmware, Incoming, Network, Refusal, Reservation, ReturnPath, SilenceReason,
+    Allow, ClientKey, Firmware, Incoming, NakReason, Network, Reservation, ReturnPath,
+    SilenceReason,
 };
 use crate::value::{
     Arch, ClientId, MachineId, MessageType, SubOptions, VendorClass, VendorClassKind, agent, key,
@@ -231,7 +232,7 @@ impl RequestState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     Grant,
-    Refuse(Refusal),
+    Refuse(NakReason),
     Silent(SilenceReason),
 }
 

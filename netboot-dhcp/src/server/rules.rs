@@ -5,7 +5,7 @@ use super::pool::Pool;
 use super::question::{Asked, Question, Role};
 use super::request::{Request, RequestState, Verdict};
 use super::{
-    Boot, ClientKey, Effect, Handled, Lease, LeaseState, Network, Outcome, Refusal, Settings,
+    Boot, ClientKey, Effect, Handled, Lease, LeaseState, NakReason, Network, Outcome, Settings,
     Silence, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
@@ -16,15 +16,15 @@ use core::net::Ipv4Addr;
 /// Addresses that are probed for one DISCOVER before the client is left to ask again.
 const MAX_PROBES: u8 = 4;
 
-/// One network while a message of it is dealt with.
-pub(super) struct Turn<'a> {
+/// Answers a message of one network.
+pub(super) struct Responder<'a> {
     pub(super) now: Timestamp,
     pub(super) settings: &'a Settings,
     pub(super) network: &'a Network,
     pub(super) pool: &'a mut Pool,
 }
 
-impl Turn<'_> {
+impl Responder<'_> {
     /// A message to the DHCP server, as far as it goes without the boot policy.
     pub(super) fn handle(&mut self, request: Request, mut transaction: Transaction) -> Handled {
         match request.kind {
@@ -154,7 +154,7 @@ impl Turn<'_> {
         transaction.address = Some(address);
         match self.judge(&request, state) {
             Verdict::Grant => self.grant(request, transaction, &boot, address),
-            Verdict::Refuse(refusal) => self.refuse(&request, transaction, refusal),
+            Verdict::Refuse(reason) => self.refuse(&request, transaction, reason),
             Verdict::Silent(reason) => silent(reason, transaction),
         }
     }
@@ -173,17 +173,17 @@ impl Turn<'_> {
         let known = has.is_some() || reserved.is_some() || self.had(client, address);
         let decides =
             known || self.network.authoritative || matches!(state, RequestState::Selecting(_));
-        let refuse = |refusal| {
+        let refuse = |reason| {
             if decides {
-                Verdict::Refuse(refusal)
+                Verdict::Refuse(reason)
             } else {
                 Verdict::Silent(SilenceReason::NoRecord)
             }
         };
         if !self.network.subnet.contains(address) {
             return match state {
-                RequestState::InitReboot(_) => Verdict::Refuse(Refusal::WrongNetwork),
-                _ => refuse(Refusal::WrongNetwork),
+                RequestState::InitReboot(_) => Verdict::Refuse(NakReason::WrongNetwork),
+                _ => refuse(NakReason::WrongNetwork),
             };
         }
         if !decides && self.now >= self.settings.adopt_until {
@@ -193,19 +193,19 @@ impl Turn<'_> {
             && reserved != address
             && self.pool.is_free_for(reserved, client, self.now)
         {
-            return refuse(Refusal::WrongAddress);
+            return refuse(NakReason::WrongAddress);
         }
         if has.is_some_and(|has| has != address)
             && reserved != Some(address)
             && !self.pool.is_held_for(address, client, self.now)
         {
-            return refuse(Refusal::WrongAddress);
+            return refuse(NakReason::WrongAddress);
         }
         let given = reserved == Some(address) || self.pool.is_dynamic(address);
         if given && self.pool.is_free_for(address, client, self.now) {
             Verdict::Grant
         } else {
-            refuse(Refusal::NotAvailable)
+            refuse(NakReason::NotAvailable)
         }
     }
 

@@ -4,7 +4,7 @@
 use crate::packet::*;
 use netboot_dhcp::Seconds;
 use netboot_dhcp::server::{
-    Claim, ClaimResult, Effect, Outcome, ProbeResult, Refusal, Server, Settings, SilenceReason,
+    Claim, ClaimResult, Effect, NakReason, Outcome, ProbeResult, Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 
@@ -66,7 +66,7 @@ fn lost_claim_is_refused_and_the_next_offer_is_another_address() {
     };
     let current = Some(theirs.clone());
     let outcome = first.resume(NOW, pending, ClaimResult::Lost { current });
-    assert_eq!(refusal(outcome), Refusal::NotAvailable);
+    assert_eq!(nak_reason(outcome), NakReason::NotAvailable);
     assert_eq!(first.lease(ip(100)), Some(&theirs), "the winner is learned");
     let outcome = run(&mut first, NOW, Packet::discover(MAC));
     assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
@@ -149,8 +149,8 @@ fn probe_is_asked_for_if_wanted_and_an_answer_moves_on_to_the_next_address() {
     assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
     let request = Packet::selecting(OTHER_MAC, ip(100), SERVER);
     assert_eq!(
-        refusal(run(&mut server, NOW, request)),
-        Refusal::NotAvailable,
+        nak_reason(run(&mut server, NOW, request)),
+        NakReason::NotAvailable,
         "the address that answered is in quarantine"
     );
 }

@@ -3,7 +3,7 @@
 use crate::packet::*;
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{
-    AddressRange, Allow, Boot, Destination, Incoming, Link, Network, NetworkId, Refusal,
+    AddressRange, Allow, Boot, Destination, Incoming, Link, NakReason, Network, NetworkId,
     Reservation, Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
@@ -47,7 +47,7 @@ fn relayed_nak_asks_the_relay_agent_for_broadcast() {
     let mut server = Server::new(Settings::new(vec![network(), relayed()])).unwrap();
     let request = Packet::selecting(MAC, ip(100), SERVER).giaddr(Ipv4Addr::new(10, 2, 0, 1));
     let nak = reply(run(&mut server, NOW, request));
-    assert_eq!(nak.refusal, Some(Refusal::WrongNetwork));
+    assert_eq!(nak.nak_reason, Some(NakReason::WrongNetwork));
     assert_eq!(nak.bytes[10..12], [0x80, 0]);
 }
 
@@ -83,8 +83,8 @@ fn reserved_address_is_for_its_machine_only() {
     }
     let stranger = Packet::selecting(OTHER_MAC, ip(101), SERVER);
     assert_eq!(
-        refusal(run(&mut server, NOW, stranger)),
-        Refusal::NotAvailable
+        nak_reason(run(&mut server, NOW, stranger)),
+        NakReason::NotAvailable
     );
     let lease = bind(&mut server, NOW, MAC);
     assert_eq!(lease.address, ip(101));
@@ -102,8 +102,8 @@ fn machine_with_a_new_reservation_moves_to_it() {
     assert_eq!(server.lease(lease.address), Some(&lease), "leases are kept");
     let renewal = Packet::new(3, MAC).ciaddr(lease.address);
     assert_eq!(
-        refusal(run(&mut server, NOW, renewal)),
-        Refusal::WrongAddress
+        nak_reason(run(&mut server, NOW, renewal)),
+        NakReason::WrongAddress
     );
     assert_eq!(bind(&mut server, NOW, MAC).address, ip(50));
 }

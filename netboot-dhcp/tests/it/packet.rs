@@ -1,8 +1,8 @@
 //! Packets written by hand, and a server with one network to send them to.
 
 use netboot_dhcp::server::{
-    AddressRange, Boot, ClaimResult, Effect, EffectResult, Incoming, Lease, Link, Network,
-    NetworkId, Outcome, ProbeResult, Refusal, Reply, Server, Settings, Silence, SilenceReason,
+    AddressRange, Boot, ClaimResult, Effect, EffectResult, Incoming, Lease, Link, NakReason,
+    Network, NetworkId, Outcome, ProbeResult, Reply, Server, Settings, Silence, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::MessageView;
@@ -168,11 +168,11 @@ pub(crate) fn yiaddr(outcome: Outcome, kind: MessageType) -> Ipv4Addr {
 }
 
 #[track_caller]
-pub(crate) fn refusal(outcome: Outcome) -> Refusal {
+pub(crate) fn nak_reason(outcome: Outcome) -> NakReason {
     let nak = reply(outcome);
     assert_eq!(nak.kind, MessageType::NAK);
     assert_eq!(nak.bytes[16..24], [0; 8], "a NAK gives no address");
-    nak.refusal.unwrap()
+    nak.nak_reason.unwrap()
 }
 
 /// The address that a DISCOVER is offered.

@@ -2,7 +2,7 @@
 
 use crate::packet::*;
 use netboot_dhcp::server::{
-    Boot, Claim, Destination, Effect, LeaseState, NetworkId, Outcome, Refusal, Server, Settings,
+    Boot, Claim, Destination, Effect, LeaseState, NakReason, NetworkId, Outcome, Server, Settings,
     SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
@@ -54,13 +54,13 @@ fn address_that_is_not_the_clients_to_have_is_refused() {
     let lease = bind(&mut server, NOW, OTHER_MAC);
     let mut ask = |address| {
         let request = Packet::selecting(MAC, address, SERVER);
-        refusal(run(&mut server, NOW, request))
+        nak_reason(run(&mut server, NOW, request))
     };
-    assert_eq!(ask(lease.address), Refusal::NotAvailable);
-    assert_eq!(ask(ip(50)), Refusal::NotAvailable, "not in the ranges");
-    assert_eq!(ask(SERVER), Refusal::NotAvailable);
-    assert_eq!(ask(ip(255)), Refusal::NotAvailable);
-    assert_eq!(ask(Ipv4Addr::new(10, 0, 1, 5)), Refusal::WrongNetwork);
+    assert_eq!(ask(lease.address), NakReason::NotAvailable);
+    assert_eq!(ask(ip(50)), NakReason::NotAvailable, "not in the ranges");
+    assert_eq!(ask(SERVER), NakReason::NotAvailable);
+    assert_eq!(ask(ip(255)), NakReason::NotAvailable);
+    assert_eq!(ask(Ipv4Addr::new(10, 0, 1, 5)), NakReason::WrongNetwork);
 }
 
 /// RFC 2131 section 4.3.2: silence where there is no record of the client; a NAK where the client is on
@@ -76,7 +76,7 @@ fn init_reboot_is_confirmed_corrected_or_left_to_another_server() {
     );
     let elsewhere = Ipv4Addr::new(10, 9, 0, 1);
     let nak = reply(run(&mut server, NOW, reboot(elsewhere)));
-    assert_eq!(nak.refusal, Some(Refusal::WrongNetwork));
+    assert_eq!(nak.nak_reason, Some(NakReason::WrongNetwork));
     let to_all = Destination::Broadcast("255.255.255.255:68".parse().unwrap());
     assert_eq!(nak.destination, to_all);
     let lease = bind(&mut server, NOW, MAC);
@@ -88,8 +88,8 @@ fn init_reboot_is_confirmed_corrected_or_left_to_another_server() {
         lease.address
     );
     assert_eq!(
-        refusal(run(&mut server, NOW, reboot(ip(102)))),
-        Refusal::WrongAddress
+        nak_reason(run(&mut server, NOW, reboot(ip(102)))),
+        NakReason::WrongAddress
     );
 }
 
@@ -118,8 +118,8 @@ fn client_that_no_record_is_of_is_left_to_another_server_in_every_state() {
     // What it asks this server for by its name is this server's to refuse.
     let selecting = Packet::selecting(MAC, ip(50), SERVER);
     assert_eq!(
-        refusal(run(&mut server, NOW, selecting)),
-        Refusal::NotAvailable
+        nak_reason(run(&mut server, NOW, selecting)),
+        NakReason::NotAvailable
     );
 }
 
@@ -129,8 +129,8 @@ fn record_that_is_over_says_nothing_of_another_servers_lease() {
     let lease = bind(&mut server, NOW, MAC);
     let renewal = |address| Packet::new(3, MAC).ciaddr(address);
     assert_eq!(
-        refusal(run(&mut server, NOW, renewal(ip(50)))),
-        Refusal::WrongAddress
+        nak_reason(run(&mut server, NOW, renewal(ip(50)))),
+        NakReason::WrongAddress
     );
     let later = NOW.after(Seconds(7200));
     assert_eq!(
@@ -155,14 +155,18 @@ fn authoritative_server_decides_on_what_it_has_no_record_of() {
     let ask = |packet| {
         let mut server = authoritative();
         bind(&mut server, NOW, OTHER_MAC);
-        reply(run(&mut server, NOW, packet)).refusal
+        reply(run(&mut server, NOW, packet)).nak_reason
     };
     for asks in [reboot, renewal] {
         assert_eq!(ask(asks(ip(101))), None);
-        assert_eq!(ask(asks(ip(100))), Some(Refusal::NotAvailable), "another's");
-        assert_eq!(ask(asks(ip(50))), Some(Refusal::NotAvailable));
+        assert_eq!(
+            ask(asks(ip(100))),
+            Some(NakReason::NotAvailable),
+            "another's"
+        );
+        assert_eq!(ask(asks(ip(50))), Some(NakReason::NotAvailable));
         let elsewhere = Ipv4Addr::new(10, 9, 0, 1);
-        assert_eq!(ask(asks(elsewhere)), Some(Refusal::WrongNetwork));
+        assert_eq!(ask(asks(elsewhere)), Some(NakReason::WrongNetwork));
     }
 }
 
@@ -204,7 +208,7 @@ fn server_without_its_old_records_adopts_what_a_client_had_while_it_is_free() {
         (reboot(OTHER_MAC, ip(50)), "no range's"),
     ] {
         let outcome = run(&mut server, NOW, asks);
-        assert_eq!(refusal(outcome), Refusal::NotAvailable, "{why}");
+        assert_eq!(nak_reason(outcome), NakReason::NotAvailable, "{why}");
     }
 }
 
@@ -278,7 +282,7 @@ fn renewal_of_anothers_address_is_refused_by_broadcast() {
     let lease = bind(&mut server, NOW, OTHER_MAC);
     let renewal = Packet::new(3, MAC).ciaddr(lease.address);
     let nak = reply(run(&mut server, NOW, renewal));
-    assert_eq!(nak.refusal, Some(Refusal::NotAvailable));
+    assert_eq!(nak.nak_reason, Some(NakReason::NotAvailable));
     assert_eq!(
         nak.destination,
         Destination::Broadcast("255.255.255.255:68".parse().unwrap())
@@ -354,8 +358,8 @@ fn declined_address_is_in_quarantine_for_everybody() {
     );
     let request = Packet::selecting(MAC, lease.address, SERVER);
     assert_eq!(
-        refusal(run(&mut server, NOW, request)),
-        Refusal::NotAvailable
+        nak_reason(run(&mut server, NOW, request)),
+        NakReason::NotAvailable
     );
     let over = NOW.after(Seconds(600));
     let outcome = run(&mut server, over, Packet::discover(MAC));

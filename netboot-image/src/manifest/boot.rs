@@ -7,33 +7,33 @@ use super::{Extra, ImageFile};
 /// A manifest of a kind that a later version knows is [`ManifestError::Kind`](crate::ManifestError::Kind) for this one.
 ///
 /// ```
-/// use netboot_image::{Boot, Manifest};
+/// use netboot_image::{BootMethod, Manifest};
 ///
 /// let manifest = Manifest::decode(br#"{
 ///     "version": "1.0", "name": "elsewhere", "generation": 1, "created": "2026-11-23T05:26:58Z",
 ///     "kind": "chain", "url": "http://boot.example/menu.ipxe"
 /// }"#)?;
-/// let Boot::Chain(chain) = manifest.boot() else { unreachable!() };
+/// let BootMethod::Chain(chain) = manifest.boot() else { unreachable!() };
 /// assert_eq!(chain.url(), "http://boot.example/menu.ipxe");
 /// assert_eq!((manifest.files().count(), manifest.architecture()), (0, None));
 /// # Ok::<(), netboot_image::ManifestError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub enum Boot {
+pub enum BootMethod {
     /// Loads a Linux kernel and its initial RAM disks. In JSON: `"kind": "linux"`.
-    Linux(LinuxBoot),
+    Linux(LinuxImage),
     /// Starts an EFI program, such as a boot loader, a memory test or a unified kernel. `"kind": "efi"`.
-    Efi(EfiBoot),
+    Efi(EfiImage),
     /// Goes on with what is at another address. `"kind": "chain"`.
-    Chain(ChainBoot),
+    Chain(ChainImage),
     /// Boots from a disc image, as from a drive. `"kind": "iso"`.
-    Iso(IsoBoot),
+    Iso(IsoImage),
 }
 
 /// A Linux kernel, its initial RAM disks and its command line.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LinuxBoot {
+pub struct LinuxImage {
     pub(crate) kernel: ImageFile,
     pub(crate) kernel_version: Option<String>,
     pub(crate) cmdline_limit: u32,
@@ -43,7 +43,7 @@ pub struct LinuxBoot {
 
 /// An EFI program, and what it is told.
 #[derive(Debug, Clone, PartialEq)]
-pub struct EfiBoot {
+pub struct EfiImage {
     pub(crate) program: ImageFile,
     pub(crate) unified: Option<UnifiedKernel>,
     pub(crate) cmdline: Vec<String>,
@@ -63,17 +63,17 @@ pub struct UnifiedKernel {
 
 /// The address of a boot script or boot program that is not in the store.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ChainBoot {
+pub struct ChainImage {
     pub(crate) url: String,
 }
 
 /// A disc image.
 #[derive(Debug, Clone, PartialEq)]
-pub struct IsoBoot {
+pub struct IsoImage {
     pub(crate) disc: ImageFile,
 }
 
-impl Boot {
+impl BootMethod {
     /// The word for it in a manifest: `linux`, `efi`, `chain` or `iso`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
@@ -97,7 +97,7 @@ impl Boot {
     }
 }
 
-impl LinuxBoot {
+impl LinuxImage {
     /// The most initial RAM disks of one image.
     pub const MAX_INITRDS: usize = 32;
 
@@ -134,7 +134,7 @@ impl LinuxBoot {
     }
 }
 
-impl EfiBoot {
+impl EfiImage {
     /// The program.
     #[must_use]
     pub fn program(&self) -> &ImageFile {
@@ -175,7 +175,7 @@ impl UnifiedKernel {
     }
 }
 
-impl ChainBoot {
+impl ChainImage {
     /// The longest address, in bytes.
     pub const MAX_URL: usize = 2048;
 
@@ -210,7 +210,7 @@ impl ChainBoot {
     }
 }
 
-impl IsoBoot {
+impl IsoImage {
     /// The disc image.
     #[must_use]
     pub fn disc(&self) -> &ImageFile {

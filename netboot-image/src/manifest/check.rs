@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Boot, ChainBoot, LinuxBoot, Manifest, ManifestError};
+use super::{BootMethod, ChainImage, LinuxImage, Manifest, ManifestError};
 
 /// Files that every image has and no manifest may list.
 const RESERVED: [&str; 2] = ["SHA256SUMS", "manifest.json"];
@@ -79,17 +79,17 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), ManifestError> {
         ));
     }
     match &manifest.boot {
-        Boot::Linux(linux) => check_linux(linux)?,
-        Boot::Chain(chain) => {
-            if let Some(fault) = ChainBoot::fault(&chain.url) {
+        BootMethod::Linux(linux) => check_linux(linux)?,
+        BootMethod::Chain(chain) => {
+            if let Some(fault) = ChainImage::fault(&chain.url) {
                 return Err(value("url", &chain.url, fault));
             }
         }
-        Boot::Efi(efi) => {
+        BootMethod::Efi(efi) => {
             let limit = efi.unified.as_ref().map(|unified| unified.cmdline_limit);
             check_cmdline(efi.arguments(), limit)?;
         }
-        Boot::Iso(_) => {}
+        BootMethod::Iso(_) => {}
     }
     if let Some(source) = &manifest.source {
         for text in source.tool.iter().chain(&source.from) {
@@ -116,8 +116,8 @@ fn check_annotations(manifest: &Manifest) -> Result<(), ManifestError> {
     Ok(())
 }
 
-fn check_linux(linux: &LinuxBoot) -> Result<(), ManifestError> {
-    if linux.initrds.len() > LinuxBoot::MAX_INITRDS {
+fn check_linux(linux: &LinuxImage) -> Result<(), ManifestError> {
+    if linux.initrds.len() > LinuxImage::MAX_INITRDS {
         return Err(value(
             "initrds",
             &linux.initrds.len().to_string(),

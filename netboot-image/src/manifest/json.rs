@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::check::{check, cut, value};
 use super::time::{read_time, write_time};
 use super::{
-    Architecture, Boot, ChainBoot, EfiBoot, Generation, ImageFile, IsoBoot, LinuxBoot, Manifest,
-    ManifestError, ManifestVersion, Signature, SignatureForm, Source, UnifiedKernel,
+    Architecture, BootMethod, ChainImage, EfiImage, Generation, ImageFile, IsoImage, LinuxImage,
+    Manifest, ManifestError, ManifestVersion, Signature, SignatureForm, Source, UnifiedKernel,
 };
 use crate::{FileName, ImageName};
 
@@ -166,13 +166,13 @@ pub(super) fn read(text: &[u8]) -> Result<Manifest, ManifestError> {
 }
 
 /// What the fields of a kind say; fields of another kind are refused rather than dropped.
-fn read_boot(kind: &'static str, raw: &mut RawManifest) -> Result<Boot, ManifestError> {
+fn read_boot(kind: &'static str, raw: &mut RawManifest) -> Result<BootMethod, ManifestError> {
     let missing = |field| ManifestError::Missing { kind, field };
     let boot = match kind {
         "efi" => {
             let program = raw.program.take().ok_or_else(|| missing("program"))?;
             raw.architecture.ok_or_else(|| missing("architecture"))?;
-            Boot::Efi(EfiBoot {
+            BootMethod::Efi(EfiImage {
                 unified: program.unified.map(|raw| UnifiedKernel {
                     cmdline_limit: raw.cmdline_limit,
                     cmdline: raw.cmdline,
@@ -190,10 +190,10 @@ fn read_boot(kind: &'static str, raw: &mut RawManifest) -> Result<Boot, Manifest
                 )?,
             })
         }
-        "chain" => Boot::Chain(ChainBoot {
+        "chain" => BootMethod::Chain(ChainImage {
             url: raw.url.take().ok_or_else(|| missing("url"))?,
         }),
-        "iso" => Boot::Iso(IsoBoot {
+        "iso" => BootMethod::Iso(IsoImage {
             disc: read_file("disc", raw.disc.take().ok_or_else(|| missing("disc"))?)?,
         }),
         _ => {
@@ -201,7 +201,7 @@ fn read_boot(kind: &'static str, raw: &mut RawManifest) -> Result<Boot, Manifest
             let initrds = raw.initrds.take().ok_or_else(|| missing("initrds"))?;
             let cmdline = raw.cmdline.take().ok_or_else(|| missing("cmdline"))?;
             raw.architecture.ok_or_else(|| missing("architecture"))?;
-            Boot::Linux(LinuxBoot {
+            BootMethod::Linux(LinuxImage {
                 kernel_version: kernel.version,
                 cmdline_limit: kernel.cmdline_limit,
                 kernel: read_file(
@@ -257,7 +257,7 @@ pub(super) fn write(manifest: &Manifest) -> String {
     let (mut kernel, mut initrds, mut cmdline) = (None, None, None);
     let (mut program, mut url, mut disc) = (None, None, None);
     match &manifest.boot {
-        Boot::Linux(linux) => {
+        BootMethod::Linux(linux) => {
             kernel = Some(RawKernel {
                 file: linux.kernel.name.to_string(),
                 size: linux.kernel.size,
@@ -269,7 +269,7 @@ pub(super) fn write(manifest: &Manifest) -> String {
             initrds = Some(linux.initrds.iter().map(write_file).collect());
             cmdline = Some(linux.cmdline.clone());
         }
-        Boot::Efi(efi) => {
+        BootMethod::Efi(efi) => {
             program = Some(RawProgram {
                 file: efi.program.name.to_string(),
                 size: efi.program.size,
@@ -283,8 +283,8 @@ pub(super) fn write(manifest: &Manifest) -> String {
                 extra: efi.program.extra.clone(),
             });
         }
-        Boot::Chain(chain) => url = Some(chain.url.clone()),
-        Boot::Iso(iso) => disc = Some(write_file(&iso.disc)),
+        BootMethod::Chain(chain) => url = Some(chain.url.clone()),
+        BootMethod::Iso(iso) => disc = Some(write_file(&iso.disc)),
     }
     let raw = RawManifest {
         version: manifest.version.to_string(),

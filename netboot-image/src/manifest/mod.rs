@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Digest, FileName, ImageName};
 
-pub use boot::{Boot, ChainBoot, EfiBoot, IsoBoot, LinuxBoot, UnifiedKernel};
+pub use boot::{BootMethod, ChainImage, EfiImage, IsoImage, LinuxImage, UnifiedKernel};
 #[cfg(all(unix, feature = "store"))]
 pub(crate) use check::check;
 pub use generation::{Generation, GenerationError};
@@ -32,7 +32,7 @@ pub(crate) use time::created;
 /// An image's description: what it boots, from which files, with which digests.
 ///
 /// ```
-/// use netboot_image::{Boot, Manifest};
+/// use netboot_image::{BootMethod, Manifest};
 ///
 /// let manifest = Manifest::decode(br#"{
 ///     "version": "1.0", "name": "rescue", "generation": 3, "created": "2026-11-23T05:26:58Z",
@@ -44,7 +44,7 @@ pub(crate) use time::created;
 ///     "signed_by": "a field of a later version"
 /// }"#)?;
 /// assert_eq!(manifest.label(), "rescue");
-/// let Boot::Linux(linux) = manifest.boot() else { unreachable!() };
+/// let BootMethod::Linux(linux) = manifest.boot() else { unreachable!() };
 /// assert_eq!(linux.cmdline().join(" "), "console=ttyS0 quiet");
 /// assert!(manifest.to_json().contains("signed_by"));
 /// # Ok::<(), netboot_image::ManifestError>(())
@@ -58,7 +58,7 @@ pub struct Manifest {
     pub(crate) label: Option<String>,
     pub(crate) description: Option<String>,
     pub(crate) architecture: Option<Architecture>,
-    pub(crate) boot: Boot,
+    pub(crate) boot: BootMethod,
     pub(crate) files: Vec<ImageFile>,
     pub(crate) signatures: Vec<Signature>,
     pub(crate) source: Option<Source>,
@@ -241,7 +241,7 @@ impl Manifest {
 
     /// What a machine does with it.
     #[must_use]
-    pub fn boot(&self) -> &Boot {
+    pub fn boot(&self) -> &BootMethod {
         &self.boot
     }
 

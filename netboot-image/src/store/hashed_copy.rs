@@ -29,7 +29,7 @@ const PIECES: usize = 4;
 const FLUSHED: u64 = 2 << 20;
 
 /// Where the content comes from.
-pub(super) enum Content {
+pub(super) enum CopySource {
     /// A file at its beginning.
     File(File),
     Reader(Box<dyn Read + Send>),
@@ -43,14 +43,14 @@ type Piece = (Vec<u8>, usize);
 ///
 /// `progress` is told the bytes so far after each piece and stops it by breaking.
 pub(super) fn hashed_copy(
-    from: Content,
+    from: CopySource,
     to: &File,
     mut progress: impl FnMut(u64) -> ControlFlow<()>,
 ) -> Result<(Digest, u64), CopyError> {
     let from: Box<dyn Read> = match from {
-        Content::File(file) if cloned(&file, to) => return copy(to, io::sink(), progress),
-        Content::File(file) => Box::new(file),
-        Content::Reader(reader) => reader,
+        CopySource::File(file) if cloned(&file, to) => return copy(to, io::sink(), progress),
+        CopySource::File(file) => Box::new(file),
+        CopySource::Reader(reader) => reader,
     };
     let (filled, written) = channel();
     let (hashed, free) = channel();
@@ -172,8 +172,8 @@ mod tests {
         for content in [content(), Vec::new(), b"abc".to_vec(), vec![7; PIECE]] {
             let len = u64::try_from(content.len()).expect("small");
             for from in [
-                Content::File(on_disk(&content)),
-                Content::Reader(Box::new(io::Cursor::new(content.clone()))),
+                CopySource::File(on_disk(&content)),
+                CopySource::Reader(Box::new(io::Cursor::new(content.clone()))),
             ] {
                 let to = tempfile::tempfile().expect("a temporary file");
                 let mut last = 0;
@@ -240,7 +240,7 @@ mod tests {
                 .to_owned()
         };
         let to = options().open(at("copy")).expect("created");
-        let from = Content::File(File::open(at("source")).expect("opened"));
+        let from = CopySource::File(File::open(at("source")).expect("opened"));
         let copied = hashed_copy(from, &to, |_| ControlFlow::Continue(()));
         assert_eq!(copied.expect("copied").0, Digest::of(&content()));
         let source = options().open(at("source")).expect("opened");
@@ -251,8 +251,8 @@ mod tests {
     #[test]
     fn it_ends_with_the_first_piece_when_told_to() {
         for from in [
-            Content::File(on_disk(&content())),
-            Content::Reader(Box::new(io::Cursor::new(content()))),
+            CopySource::File(on_disk(&content())),
+            CopySource::Reader(Box::new(io::Cursor::new(content()))),
         ] {
             let to = tempfile::tempfile().expect("a temporary file");
             let mut calls = 0;
@@ -275,7 +275,7 @@ mod tests {
         }
         let go_on = |_| ControlFlow::Continue(());
         let to = tempfile::tempfile().expect("a temporary file");
-        let broken = Content::Reader(Box::new((&b"abc"[..]).chain(Broken)));
+        let broken = CopySource::Reader(Box::new((&b"abc"[..]).chain(Broken)));
         assert!(matches!(
             hashed_copy(broken, &to, go_on),
             Err(CopyError::Read { at: 3, .. })
@@ -284,8 +284,8 @@ mod tests {
         let named = tempfile::NamedTempFile::new().expect("a temporary file");
         let read_only = File::open(named.path()).expect("opened");
         for from in [
-            Content::File(on_disk(b"abc")),
-            Content::Reader(Box::new(&b"abc"[..])),
+            CopySource::File(on_disk(b"abc")),
+            CopySource::Reader(Box::new(&b"abc"[..])),
         ] {
             assert!(matches!(
                 hashed_copy(from, &read_only, go_on),

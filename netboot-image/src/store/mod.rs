@@ -38,7 +38,7 @@ pub(crate) use read::open_source;
 pub use error::StoreError;
 pub use generations::Keep;
 pub use new_image::{Input, NewImage, Progress, Published, Step};
-pub use read::{Content, FileRef, FileRefError, Listing, OpenFile, Problem};
+pub use read::{FileRef, FileRefError, FileRole, Listing, OpenFile, UnusableImage};
 pub use signing::SignatureReport;
 pub use verify::{Damage, Report, Verifying};
 

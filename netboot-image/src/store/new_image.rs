@@ -14,7 +14,7 @@ use crate::{FileName, Generation, ImageName, Manifest, Signer, Source};
 ///
 /// ```
 /// # use std::{fs, time::SystemTime};
-/// use netboot_image::{Boot, NewImage, Store};
+/// use netboot_image::{BootMethod, NewImage, Store};
 ///
 /// # let dir = tempfile::tempdir()?;
 /// # let store = Store::create(dir.path().join("images"))?;
@@ -22,7 +22,7 @@ use crate::{FileName, Generation, ImageName, Manifest, Signer, Source};
 /// # fs::write(&seed, "#cloud-config\n")?;
 /// let image = NewImage::chain("cloud".parse()?, "https://boot.example/cloud.ipxe").file("user-data".parse()?, seed);
 /// let manifest = store.publish(now, image)?.manifest;
-/// assert!(matches!(manifest.boot(), Boot::Chain(_)));
+/// assert!(matches!(manifest.boot(), BootMethod::Chain(_)));
 /// assert_eq!(manifest.beside()[0].name().as_str(), "user-data");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -133,7 +133,7 @@ impl NewImage {
         Self::new(name, Boots::Efi(program.into()))
     }
 
-    /// The address of a boot script or boot program elsewhere; see [`ChainBoot`](crate::ChainBoot) for what it may be.
+    /// The address of a boot script or boot program elsewhere; see [`ChainImage`](crate::ChainImage) for what it may be.
     /// Nothing is fetched.
     pub fn chain(name: ImageName, url: impl Into<String>) -> Self {
         Self::new(name, Boots::Chain(url.into()))

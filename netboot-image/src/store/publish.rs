@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::hashed_copy::{Content, hashed_copy};
+use super::hashed_copy::{CopySource, hashed_copy};
 use super::new_image::{Boots, Origin};
 use super::read::open_source;
 use super::signing::{sign_files, sign_sums};
@@ -17,9 +17,9 @@ use super::{
 };
 use crate::manifest::{self, Extra};
 use crate::{
-    Architecture, Boot, ChainBoot, CopyError, Digest, EfiBoot, FileName, Generation, ImageFile,
-    IsoBoot, Kernel, LinuxBoot, Looks, Manifest, ManifestError, ManifestVersion, Pe, Sha256Sums,
-    Signer,
+    Architecture, BootMethod, ChainImage, CopyError, Digest, EfiImage, FileName, Generation,
+    ImageFile, IsoImage, Kernel, LinuxImage, Looks, Manifest, ManifestError, ManifestVersion, Pe,
+    Sha256Sums, Signer,
 };
 
 type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
@@ -168,7 +168,7 @@ pub(super) struct Copied {
 }
 
 /// What is booted, and on which processor.
-type Taken = (Boot, Option<Architecture>);
+type Taken = (BootMethod, Option<Architecture>);
 
 impl Copies<'_> {
     /// Copies all files and gives the manifest, with a generation that is yet to be settled.
@@ -188,7 +188,7 @@ impl Copies<'_> {
         let (boot, architecture) = match image.boots {
             Boots::Linux(kernel) => self.take_kernel(kernel, image.cmdline)?,
             Boots::Efi(program) => self.take_program(program, image.cmdline)?,
-            Boots::Chain(url) => (Boot::Chain(ChainBoot { url }), None),
+            Boots::Chain(url) => (BootMethod::Chain(ChainImage { url }), None),
             Boots::Iso(disc) => (self.take_disc(disc)?, None),
         };
         let mut manifest = Manifest {
@@ -210,7 +210,7 @@ impl Copies<'_> {
         check(&manifest)?;
         for (initrd, number) in image.initrds.into_iter().zip(1_usize..) {
             let initrd = self.take_initrd(initrd, number)?;
-            if let Boot::Linux(linux) = &mut manifest.boot {
+            if let BootMethod::Linux(linux) = &mut manifest.boot {
                 linux.initrds.push(initrd);
             }
             check(&manifest)?;
@@ -243,7 +243,7 @@ impl Copies<'_> {
         let staged = self.dir.join(file.name.as_str());
         file.name = kernel.file_name();
         rename(&staged, &self.dir.join(file.name.as_str()))?;
-        let boot = Boot::Linux(LinuxBoot {
+        let boot = BootMethod::Linux(LinuxImage {
             kernel: file,
             kernel_version: kernel.version().map(str::to_owned),
             cmdline_limit: kernel.cmdline_limit(),
@@ -291,7 +291,7 @@ impl Copies<'_> {
             path: from.into(),
             source,
         })?;
-        let boot = Boot::Efi(EfiBoot {
+        let boot = BootMethod::Efi(EfiImage {
             program: file,
             unified,
             cmdline,
@@ -299,12 +299,12 @@ impl Copies<'_> {
         Ok((boot, Some(architecture)))
     }
 
-    fn take_disc(&mut self, disc: Input) -> Result<Boot, StoreError> {
+    fn take_disc(&mut self, disc: Input) -> Result<BootMethod, StoreError> {
         let from = disc.label();
         let Copied { file, head } = self.copy(disc, FileName::of_image("disc.iso"))?;
         // A hybrid image begins as a disk does, so `Looks` alone would not tell.
         if Looks::is_iso(&head) {
-            Ok(Boot::Iso(IsoBoot { disc: file }))
+            Ok(BootMethod::Iso(IsoImage { disc: file }))
         } else {
             Err(StoreError::Unsuitable {
                 file: from,
@@ -325,9 +325,9 @@ impl Copies<'_> {
             Origin::Path(path) => {
                 let file = open_source(&path).map_err(unreadable)?;
                 let total = file.metadata().map_err(unreadable)?.len();
-                (Content::File(file), Some(total))
+                (CopySource::File(file), Some(total))
             }
-            Origin::Reader { reader, .. } => (Content::Reader(reader), None),
+            Origin::Reader { reader, .. } => (CopySource::Reader(reader), None),
         };
         let path = self.dir.join(name.as_str());
         let mut staged = create(&path)?;

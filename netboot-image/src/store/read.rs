@@ -20,13 +20,13 @@ pub struct Listing {
     /// The current manifest of each image that is whole, in order of their names.
     pub images: Vec<Manifest>,
     /// What else stands in the store, in order of the names.
-    pub problems: Vec<Problem>,
+    pub unusable: Vec<UnusableImage>,
 }
 
 /// Something in the store's directory that is no usable image.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Problem {
+pub struct UnusableImage {
     /// Its name in the directory, as far as it is text.
     pub name: String,
     /// What is wrong.
@@ -92,13 +92,13 @@ pub struct OpenFile {
     /// Its digest, from the manifest; for an entity tag.
     pub digest: Digest,
     /// What it is for.
-    pub content: Content,
+    pub role: FileRole,
 }
 
 /// What a file of an image is for; a server may choose its media type by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Content {
+pub enum FileRole {
     /// A file that the manifest lists: a kernel, a disc, a file beside them; bytes.
     Boot,
     /// `manifest.json`.
@@ -171,7 +171,7 @@ impl Store {
                 Ok(manifest) => listing.images.push(manifest),
                 // Removed since the directory was read.
                 Err(StoreError::NoSuchImage { .. }) => {}
-                Err(error) => listing.problems.push(Problem {
+                Err(error) => listing.unusable.push(UnusableImage {
                     name: name.into_owned(),
                     error,
                 }),
@@ -234,11 +234,11 @@ impl Store {
         let generation = manifest.generation();
         let dir = self.generation_dir(manifest.name(), generation);
         let path = dir.join(file.as_str());
-        let content = match (file.as_str(), manifest.file(file.as_str())) {
-            ("manifest.json", _) => Content::Manifest,
-            ("SHA256SUMS", _) => Content::Sums,
-            (_, Some(_)) => Content::Boot,
-            (name, None) if manifest.has_unlisted(name) => Content::Signature,
+        let role = match (file.as_str(), manifest.file(file.as_str())) {
+            ("manifest.json", _) => FileRole::Manifest,
+            ("SHA256SUMS", _) => FileRole::Sums,
+            (_, Some(_)) => FileRole::Boot,
+            (name, None) if manifest.has_unlisted(name) => FileRole::Signature,
             _ => {
                 return Err(StoreError::NoSuchFile {
                     name: manifest.name().clone(),
@@ -285,7 +285,7 @@ impl Store {
             generation,
             size,
             digest,
-            content,
+            role,
         })
     }
 

@@ -12,8 +12,8 @@ use super::publish::{Copies, finish};
 use super::{Input, NewImage, Progress, Published, Store, StoreError};
 use crate::manifest::Extra;
 use crate::{
-    Boot, Digest, FileName, Generation, ImageFile, ImageName, Manifest, Signature, SignatureError,
-    SignatureForm, Signer, Trust,
+    BootMethod, Digest, FileName, Generation, ImageFile, ImageName, Manifest, Signature,
+    SignatureError, SignatureForm, Signer, Trust,
 };
 
 const SUMS: &str = "SHA256SUMS";
@@ -63,19 +63,19 @@ impl Store {
         let dir = self.generation_dir(name, manifest.generation());
         let input = |file: &ImageFile| Input::from(dir.join(file.name.as_str()));
         let boots = match &manifest.boot {
-            Boot::Linux(linux) => Boots::Linux(input(&linux.kernel)),
-            Boot::Efi(efi) => Boots::Efi(input(&efi.program)),
-            Boot::Chain(chain) => Boots::Chain(chain.url.clone()),
-            Boot::Iso(iso) => Boots::Iso(input(&iso.disc)),
+            BootMethod::Linux(linux) => Boots::Linux(input(&linux.kernel)),
+            BootMethod::Efi(efi) => Boots::Efi(input(&efi.program)),
+            BootMethod::Chain(chain) => Boots::Chain(chain.url.clone()),
+            BootMethod::Iso(iso) => Boots::Iso(input(&iso.disc)),
         };
         let mut image = NewImage::new(name.clone(), boots);
         match &manifest.boot {
-            Boot::Linux(linux) => {
+            BootMethod::Linux(linux) => {
                 image.initrds = linux.initrds.iter().map(input).collect();
                 image.cmdline.clone_from(&linux.cmdline);
             }
-            Boot::Efi(efi) => image.cmdline.clone_from(&efi.cmdline),
-            Boot::Chain(_) | Boot::Iso(_) => {}
+            BootMethod::Efi(efi) => image.cmdline.clone_from(&efi.cmdline),
+            BootMethod::Chain(_) | BootMethod::Iso(_) => {}
         }
         image.label.clone_from(&manifest.label);
         image.description.clone_from(&manifest.description);

@@ -88,9 +88,9 @@ fn a_process_killed_at_any_step_leaves_the_old_image_or_the_new() {
         let read = Store::open(bench.store.root()).expect("a store");
         let listing = read.list().expect("a listing");
         assert!(
-            listing.problems.is_empty(),
+            listing.unusable.is_empty(),
             "{step:?}: {:?}",
-            listing.problems
+            listing.unusable
         );
         assert_eq!(
             listing.images[0].generation().number(),
@@ -173,7 +173,7 @@ fn killing_a_publishing_process_again_and_again_never_breaks_an_image() {
 
         let store = Store::open(bench.store.root()).expect("a store");
         let listing = store.list().expect("a listing");
-        assert!(listing.problems.is_empty(), "{:?}", listing.problems);
+        assert!(listing.unusable.is_empty(), "{:?}", listing.unusable);
         let generation = listing.images[0].generation().number();
         assert!(generation >= last, "{generation} after {last}");
         last = generation;

@@ -7,7 +7,7 @@ use std::fs;
 use std::io::Cursor;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use netboot_image::{Boot, Digest, Import, Input, NewImage, StoreError};
+use netboot_image::{BootMethod, Digest, Import, Input, NewImage, StoreError};
 
 use crate::common::{Bench, kernel, name, now, tree};
 
@@ -52,8 +52,8 @@ fn defect_4_only_images_that_were_built_are_listed() {
     let listing = bench.store.list().expect("a listing");
     let names: Vec<_> = listing.images.iter().map(|image| image.name()).collect();
     assert_eq!(names, ["built"]);
-    let problems: Vec<_> = listing.problems.iter().map(|it| it.name.as_str()).collect();
-    assert_eq!(problems, ["empty"]);
+    let unusable: Vec<_> = listing.unusable.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(unusable, ["empty"]);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn defect_6_while_an_image_is_replaced_its_files_are_of_one_generation() {
             let mut seen = 0;
             while !done.load(Ordering::Relaxed) || seen == 0 {
                 let manifest = bench.store.image(&name("a"), None).expect("always there");
-                let Boot::Linux(linux) = manifest.boot() else {
+                let BootMethod::Linux(linux) = manifest.boot() else {
                     panic!("a Linux image")
                 };
                 for file in [linux.kernel(), &linux.initrds()[0]] {

@@ -48,9 +48,9 @@ fn whichever_call_fails_the_old_image_stands_or_the_new() {
                 let store = Store::open(bench.store.root()).expect("a store");
                 let listing = store.list().expect("a listing");
                 assert!(
-                    listing.problems.is_empty(),
+                    listing.unusable.is_empty(),
                     "{what}: {:?}",
-                    listing.problems
+                    listing.unusable
                 );
                 let current = listing.images[0].generation().number();
                 assert_eq!(current, succeeded.unwrap_or(1), "{what}");

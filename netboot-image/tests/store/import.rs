@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use netboot_image::{Boot, BootLineError, Import, ImportError};
+use netboot_image::{BootLineError, BootMethod, Import, ImportError};
 
 use crate::common::{Bench, kernel, name};
 
@@ -66,7 +66,7 @@ fn assert_is_the_nix_image(bench: &Bench, import: &Import) {
         .publish(import.image(name("nix")))
         .expect("published")
         .manifest;
-    let Boot::Linux(linux) = manifest.boot() else {
+    let BootMethod::Linux(linux) = manifest.boot() else {
         panic!("a Linux image")
     };
     assert_eq!(linux.cmdline()[0], INIT);
@@ -207,7 +207,7 @@ fn ubuntus_trees_are_read_with_the_arguments_that_they_need() {
         .publish(import.image(name("ubuntu")))
         .expect("published")
         .manifest;
-    let Boot::Linux(linux) = manifest.boot() else {
+    let BootMethod::Linux(linux) = manifest.boot() else {
         panic!("a Linux image")
     };
     assert_eq!(

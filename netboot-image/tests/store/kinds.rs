@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use netboot_image::{Architecture, Boot, Digest, Looks, ManifestError, NewImage, StoreError};
+use netboot_image::{Architecture, BootMethod, Digest, Looks, ManifestError, NewImage, StoreError};
 
 use crate::common::{Bench, kernel, name, tree};
 
@@ -35,7 +35,7 @@ fn each_kind_is_published_verified_and_confirmed_by_sha256sum() {
     let efi = efi.cmdline(["console=ttyS0"]);
     let manifest = bench.publish(efi).expect("published").manifest;
     assert_eq!(manifest.architecture(), Some(Architecture::X86_64));
-    let Boot::Efi(efi) = manifest.boot() else {
+    let BootMethod::Efi(efi) = manifest.boot() else {
         panic!("a program")
     };
     assert_eq!(efi.program().name(), "program.efi");
@@ -49,7 +49,7 @@ fn each_kind_is_published_verified_and_confirmed_by_sha256sum() {
     hybrid[..2].copy_from_slice(b"MZ");
     let iso = NewImage::iso(name("live"), bench.file("live.iso", &hybrid));
     let manifest = bench.publish(iso).expect("published").manifest;
-    assert!(matches!(manifest.boot(), Boot::Iso(iso) if iso.disc().name() == "disc.iso"));
+    assert!(matches!(manifest.boot(), BootMethod::Iso(iso) if iso.disc().name() == "disc.iso"));
 
     let chain = NewImage::chain(name("elsewhere"), "http://boot.example/menu.ipxe");
     bench.publish(chain).expect("published");
@@ -196,9 +196,9 @@ fn an_image_of_a_later_kind_is_its_own_problem_and_can_be_replaced_and_removed()
     let listing = bench.store.list().expect("a listing");
     let names: Vec<_> = listing.images.iter().map(|image| image.name()).collect();
     assert_eq!(names, ["a", "z"]);
-    assert_eq!(listing.problems.len(), 1);
+    assert_eq!(listing.unusable.len(), 1);
     assert_eq!(
-        listing.problems[0].error.to_string(),
+        listing.unusable[0].error.to_string(),
         "image later: images of kind \"floppy\" are not known to this version"
     );
     let reports = bench.store.verify_all().expect("reports");
@@ -208,5 +208,5 @@ fn an_image_of_a_later_kind_is_its_own_problem_and_can_be_replaced_and_removed()
     let next = bench.publish(bench.image("later", "2")).expect("replaced");
     assert_eq!(next.manifest.generation().number(), 2);
     bench.store.remove(&name("later")).expect("removed");
-    assert!(bench.store.list().expect("a listing").problems.is_empty());
+    assert!(bench.store.list().expect("a listing").unusable.is_empty());
 }

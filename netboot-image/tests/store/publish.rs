@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use netboot_image::{
-    Architecture, Boot, Digest, FileRef, Generation, Input, NewImage, Source, StoreError,
+    Architecture, BootMethod, Digest, FileRef, Generation, Input, NewImage, Source, StoreError,
 };
 
 use crate::common::{Bench, go_on, kernel, links, name, now};
@@ -90,7 +90,7 @@ fn an_image_stands_as_a_directory_that_sha256sum_confirms() {
         (manifest.created(), manifest.architecture()),
         (now(), Some(Architecture::X86_64))
     );
-    let Boot::Linux(linux) = manifest.boot() else {
+    let BootMethod::Linux(linux) = manifest.boot() else {
         panic!("a Linux image")
     };
     assert_eq!(
@@ -272,7 +272,7 @@ fn the_debian_installer_is_published_and_verified() {
     let image = NewImage::linux(name("debian-12"), format!("{dir}/linux"))
         .initrd(format!("{dir}/initrd.gz"));
     let published = bench.publish(image).expect("published");
-    let Boot::Linux(linux) = published.manifest.boot() else {
+    let BootMethod::Linux(linux) = published.manifest.boot() else {
         panic!("a Linux image")
     };
     assert!(

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use netboot_image::{Content, NewImage, Store, StoreError};
+use netboot_image::{FileRole, NewImage, Store, StoreError};
 
 use crate::common::{Bench, name};
 
@@ -42,12 +42,12 @@ fn only_what_the_manifest_lists_is_opened() {
     ));
     let sums = open("a/SHA256SUMS").expect("opened");
     assert_eq!(
-        (sums.content, sums.generation),
-        (Content::Sums, manifest.generation())
+        (sums.role, sums.generation),
+        (FileRole::Sums, manifest.generation())
     );
     assert_eq!(
-        open("a/manifest.json").expect("opened").content,
-        Content::Manifest
+        open("a/manifest.json").expect("opened").role,
+        FileRole::Manifest
     );
 
     fs::remove_file(dir.join("initrd")).expect("removed");
@@ -100,13 +100,13 @@ fn a_broken_image_stops_no_other_and_is_named() {
         .map(|image| image.name().as_str())
         .collect();
     assert_eq!(images, ["good"]);
-    let problems: Vec<_> = listing
-        .problems
+    let unusable: Vec<_> = listing
+        .unusable
         .iter()
         .map(|problem| problem.name.as_str())
         .collect();
     assert_eq!(
-        problems,
+        unusable,
         [
             "foreign",
             "later",
@@ -117,7 +117,7 @@ fn a_broken_image_stops_no_other_and_is_named() {
             "unreadable"
         ]
     );
-    let later = &listing.problems[1].error;
+    let later = &listing.unusable[1].error;
     assert_eq!(
         later.to_string(),
         "image later: images of kind \"floppy\" are not known to this version"

@@ -65,7 +65,7 @@ fn a_reader_never_sees_half_an_image() {
             let mut seen = 0;
             while !done.load(std::sync::atomic::Ordering::Relaxed) || seen == 0 {
                 let listing = bench.store.list().expect("a listing");
-                assert!(listing.problems.is_empty(), "{:?}", listing.problems);
+                assert!(listing.unusable.is_empty(), "{:?}", listing.unusable);
                 let [image] = listing.images.as_slice() else {
                     panic!("one image")
                 };

@@ -7,7 +7,7 @@ use crate::{
     arg::Arg,
     command::{Command, ImageCommand, ImageVerb},
     entry::{Chain, Dhcp},
-    error::{Problem, RenderError},
+    error::{RenderError, RenderProblem},
     setting::{Setting, SettingType},
 };
 
@@ -79,7 +79,7 @@ impl Assembly {
         if let Some(mac) = &dhcp.card {
             place.shown("MAC address", mac)?;
             if mac.is_empty() {
-                return Err(place.error("MAC address", Problem::Empty));
+                return Err(place.error("MAC address", RenderProblem::Empty));
             }
             self.script
                 .set(&number(), "0")

@@ -3,20 +3,20 @@
 use crate::{
     arg::{Arg, Part},
     cmdline,
-    error::Problem,
+    error::RenderProblem,
 };
 
 /// The problem, unless a text can be shown to a person and be kept in a setting. `${` with `}` or
 /// a setting anywhere after it is refused even where the line itself could hold it, and so are
 /// `$` right before a setting and `{` right after one: iPXE expands the value again where it is used.
-pub(super) fn check_shown(text: &Arg) -> Result<(), Problem> {
+pub(super) fn check_shown(text: &Arg) -> Result<(), RenderProblem> {
     let mut open = false;
     let mut dollar = false;
     let mut after_setting = false;
     for part in text.parts() {
         let Part::Text(part) = part else {
             if open || dollar {
-                return Err(Problem::Expansion);
+                return Err(RenderProblem::Expansion);
             }
             if let Part::Setting(setting) = part {
                 setting.check()?;
@@ -26,14 +26,14 @@ pub(super) fn check_shown(text: &Arg) -> Result<(), Problem> {
         };
         // The setting's value may end in `$`.
         if after_setting && part.starts_with('{') {
-            return Err(Problem::Expansion);
+            return Err(RenderProblem::Expansion);
         }
         after_setting = false;
         if let Some(c) = part.chars().find(|c| c.is_control()) {
             return Err(if c == '\0' {
-                Problem::Nul
+                RenderProblem::Nul
             } else {
-                Problem::Control(c)
+                RenderProblem::Control(c)
             });
         }
         let opens = part.find("${").unwrap_or(part.len());
@@ -43,7 +43,7 @@ pub(super) fn check_shown(text: &Arg) -> Result<(), Problem> {
             part.get(opens..).unwrap_or_default()
         };
         if after.contains('}') {
-            return Err(Problem::Expansion);
+            return Err(RenderProblem::Expansion);
         }
         open |= opens < part.len();
         dollar = part.ends_with('$');
@@ -51,15 +51,15 @@ pub(super) fn check_shown(text: &Arg) -> Result<(), Problem> {
     Ok(())
 }
 
-pub(super) fn check_url(url: &Arg) -> Result<(), Problem> {
+pub(super) fn check_url(url: &Arg) -> Result<(), RenderProblem> {
     if url.is_empty() {
-        return Err(Problem::Empty);
+        return Err(RenderProblem::Empty);
     }
     let odd = cmdline::texts(url)
         .flat_map(str::chars)
         .find(|c| c.is_whitespace() || c.is_control());
     match odd {
-        Some(c) => Err(Problem::Character(c)),
+        Some(c) => Err(RenderProblem::Character(c)),
         None => check_shown(url),
     }
 }
@@ -84,7 +84,7 @@ mod tests {
             Arg::from(x()).text("{y}"),
             Arg::from("${").setting(x()).text("}"),
         ] {
-            assert_eq!(check_shown(&bad), Err(Problem::Expansion), "{bad}");
+            assert_eq!(check_shown(&bad), Err(RenderProblem::Expansion), "{bad}");
         }
         for good in [
             Arg::from("$ {x} a} ${"),
@@ -98,13 +98,13 @@ mod tests {
     fn a_url_holds_no_blank_and_is_not_empty() {
         assert_eq!(
             check_url(&"http://x/a b".into()),
-            Err(Problem::Character(' '))
+            Err(RenderProblem::Character(' '))
         );
         assert_eq!(
             check_url(&"http://x/\u{a0}".into()),
-            Err(Problem::Character('\u{a0}'))
+            Err(RenderProblem::Character('\u{a0}'))
         );
-        assert_eq!(check_url(&Arg::new()), Err(Problem::Empty));
+        assert_eq!(check_url(&Arg::new()), Err(RenderProblem::Empty));
         assert_eq!(check_url(&"http://x/a?b=${c".into()), Ok(()));
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     cmdline,
     command::Command,
     entry::LinuxBoot,
-    error::{Problem, RenderError, brief},
+    error::{RenderError, RenderProblem, brief},
 };
 
 use super::{
@@ -75,13 +75,13 @@ fn kernel_args(linux: &LinuxBoot, kernel_name: &str, place: &Place) -> Result<Ar
             )
         };
         if initrd.name.is_empty() {
-            return Err(at("name", Problem::Empty));
+            return Err(at("name", RenderProblem::Empty));
         }
         if let Some(c) = initrd.name.chars().find(|c| !is_image_char(*c)) {
-            return Err(at("name", Problem::Character(c)));
+            return Err(at("name", RenderProblem::Character(c)));
         }
         if !taken.insert(initrd.name.to_ascii_lowercase()) {
-            return Err(at("name", Problem::Duplicate));
+            return Err(at("name", RenderProblem::Duplicate));
         }
         check_url(&initrd.url).map_err(|problem| at("URL", problem))?;
         line.word(&Arg::from("initrd=").text(&initrd.name));

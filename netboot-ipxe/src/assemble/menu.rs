@@ -11,7 +11,7 @@ use crate::{
     arg::Arg,
     command::{ChooseCommand, Command, ItemCommand},
     entry::Action,
-    error::{Problem, RenderError, brief},
+    error::{RenderError, RenderProblem, brief},
     menu::{Cancel, Item, Menu, Row},
 };
 
@@ -46,7 +46,10 @@ impl Assembly {
             Some(name) => {
                 let found = items.iter().find(|(item, _)| item.name == *name);
                 let (_, label) = found.ok_or_else(|| {
-                    place.error(&format!("default `{}`", brief(name)), Problem::UnknownItem)
+                    place.error(
+                        &format!("default `{}`", brief(name)),
+                        RenderProblem::UnknownItem,
+                    )
                 })?;
                 Some(label.as_str())
             }
@@ -167,21 +170,21 @@ impl Assembly {
 
 fn check_items(items: &[(&Item, String)], place: &Place) -> Result<(), RenderError> {
     if items.is_empty() {
-        return Err(place.error("items", Problem::NoItem));
+        return Err(place.error("items", RenderProblem::NoItem));
     }
     let mut names = BTreeSet::new();
     let mut keys = BTreeSet::new();
     for (item, _) in items {
         let place = Place::item(&item.name);
         if !names.insert(item.name.as_str()) {
-            return Err(place.error("name", Problem::Duplicate));
+            return Err(place.error("name", RenderProblem::Duplicate));
         }
         let Some(key) = item.key else { continue };
         if !key.is_ascii_graphic() {
-            return Err(place.error("key", Problem::Character(key)));
+            return Err(place.error("key", RenderProblem::Character(key)));
         }
         if !keys.insert(key) {
-            return Err(place.error(&format!("key `{key}`"), Problem::Duplicate));
+            return Err(place.error(&format!("key `{key}`"), RenderProblem::Duplicate));
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ use crate::{
     arg::Arg,
     command::Command,
     entry::{Chain, Disc, Ending, LinuxBoot, LocalDisk, Notice, Retry},
-    error::{Problem, RenderError, brief},
+    error::{RenderError, RenderProblem, brief},
     menu::Menu,
     script::{Line, Operator, Script},
     setting::{Setting, SettingType},
@@ -109,7 +109,7 @@ impl Place {
         Self(format!("item `{}`", brief(name)))
     }
 
-    fn error(&self, what: &str, problem: Problem) -> RenderError {
+    fn error(&self, what: &str, problem: RenderProblem) -> RenderError {
         RenderError::new(format!("{}, {what}", self.0), problem)
     }
 
@@ -165,7 +165,7 @@ impl Assembly {
         for (which, text) in [("title", what), ("hint", hint)] {
             place.shown(which, text)?;
             if text.is_empty() {
-                return Err(place.error(which, Problem::Empty));
+                return Err(place.error(which, RenderProblem::Empty));
             }
         }
         let again = self.labels.unique(&format!("{label}-try"));

@@ -6,7 +6,7 @@ use super::{Place, check::check_shown};
 use crate::{
     arg::Arg,
     cmdline::{self, CommandLine, MAX_BYTES},
-    error::{Problem, RenderError, brief},
+    error::{RenderError, RenderProblem, brief},
 };
 
 /// Words that are put together, with blanks between them.
@@ -58,7 +58,7 @@ impl Words {
     pub(super) fn finish(self, whose: &str, place: &Place) -> Result<Arg, RenderError> {
         let (len, max) = (self.len, MAX_BYTES);
         if len > max {
-            let problem = Problem::TooLong { len, max };
+            let problem = RenderProblem::TooLong { len, max };
             return Err(place.error(&format!("{whose} arguments"), problem));
         }
         Ok(self.line)

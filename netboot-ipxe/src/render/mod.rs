@@ -15,7 +15,7 @@ use self::words::Words;
 use crate::{
     arg::Arg,
     command::{ChooseCommand, Command, ImageCommand, ItemCommand},
-    error::{Problem, RenderError},
+    error::{RenderError, RenderProblem},
     script::{Line, Script},
 };
 
@@ -66,7 +66,7 @@ fn render_line(
     let fail = |what: &str, problem| RenderError::new(format!("line {number}, {what}"), problem);
     if let Some(label) = &line.label {
         if let Some(c) = label.chars().find(|c| *c == '\0' || is_blank(*c)) {
-            return Err(fail("label", Problem::Character(c)));
+            return Err(fail("label", RenderProblem::Character(c)));
         }
         text.push(':');
         text.push_str(label);
@@ -80,13 +80,13 @@ fn render_line(
     if let Some(comment) = &line.comment {
         let end = comment.chars().next_back().filter(|c| *c == '\r');
         if let Some(c) = comment.chars().find(|c| matches!(c, '\0' | '\n')).or(end) {
-            return Err(fail("comment", Problem::Control(c)));
+            return Err(fail("comment", RenderProblem::Control(c)));
         }
         words.raw("#");
         text.push_str(comment);
     }
     if text.get(start..).is_some_and(|line| line.ends_with('\\')) {
-        return Err(fail("label or comment", Problem::Backslash));
+        return Err(fail("label or comment", RenderProblem::Backslash));
     }
     text.push('\n');
     Ok(())
@@ -142,7 +142,7 @@ impl<'a> Words<'a> {
             Command::Set { setting, value } => {
                 self.name("set");
                 if keeps_escape(setting) {
-                    return Err(self.error("argument 1", Problem::Reserved));
+                    return Err(self.error("argument 1", RenderProblem::Reserved));
                 }
                 self.first(setting)?;
                 self.rest(value)?;
@@ -221,7 +221,7 @@ impl<'a> Words<'a> {
             }
         }
         if self.count > MAX_WORDS {
-            let problem = Problem::TooManyWords {
+            let problem = RenderProblem::TooManyWords {
                 count: self.count,
                 max: MAX_WORDS,
             };
@@ -241,12 +241,12 @@ impl<'a> Words<'a> {
         self.flag("--autofree", image.autofree);
         self.flag("--replace", image.replace);
         if image.replace && !image.verb.runs() {
-            return Err(self.error("option --replace", Problem::Unknown));
+            return Err(self.error("option --replace", RenderProblem::Unknown));
         }
         match &image.image {
             Some(uri) => self.first(uri)?,
             None if image.args.is_empty() && image.verb.runs() => {}
-            None => return Err(self.error("image", Problem::Empty)),
+            None => return Err(self.error("image", RenderProblem::Empty)),
         }
         self.rest(&image.args)
     }
@@ -259,14 +259,14 @@ impl<'a> Words<'a> {
         self.flag("--gap", item.gap);
         match &item.name {
             // After `--gap`, iPXE takes the first word for text too.
-            Some(_) if item.gap => Err(self.error("name of a gap", Problem::Unknown)),
+            Some(_) if item.gap => Err(self.error("name of a gap", RenderProblem::Unknown)),
             Some(name) => {
                 self.first(name)?;
                 self.rest(&item.text)
             }
             None if item.gap => self.first_rest(&item.text),
             None if item.text.is_empty() => Ok(()),
-            None => Err(self.error("name", Problem::Empty)),
+            None => Err(self.error("name", RenderProblem::Empty)),
         }
     }
 

@@ -6,7 +6,7 @@ use core::fmt::Write as _;
 use super::{escaped_char, is_blank};
 use crate::{
     arg::{Arg, Part},
-    error::{Problem, RenderError},
+    error::{RenderError, RenderProblem},
     parse::MAX_DEPTH,
 };
 
@@ -122,7 +122,7 @@ impl<'a> Words<'a> {
     pub(super) fn one(&mut self, arg: &Arg) -> Result<(), RenderError> {
         self.count += 1;
         if arg.is_empty() {
-            return Err(self.error(&format!("argument {}", self.count), Problem::Empty));
+            return Err(self.error(&format!("argument {}", self.count), RenderProblem::Empty));
         }
         self.space();
         self.token_of(arg, "")
@@ -147,7 +147,7 @@ impl<'a> Words<'a> {
             .map_err(|problem| self.error_at("", problem))
     }
 
-    fn rest_parts(&mut self, arg: &Arg) -> Result<(), Problem> {
+    fn rest_parts(&mut self, arg: &Arg) -> Result<(), RenderProblem> {
         let mut token = self.token();
         for (index, part) in arg.parts().iter().enumerate() {
             let Part::Text(text) = part else {
@@ -184,17 +184,17 @@ impl<'a> Words<'a> {
         }
     }
 
-    fn parts(&mut self, arg: &Arg, token: &mut Token) -> Result<(), Problem> {
+    fn parts(&mut self, arg: &Arg, token: &mut Token) -> Result<(), RenderProblem> {
         arg.parts()
             .iter()
             .try_for_each(|part| self.part(part, token))
     }
 
-    fn part(&mut self, part: &Part, token: &mut Token) -> Result<(), Problem> {
+    fn part(&mut self, part: &Part, token: &mut Token) -> Result<(), RenderProblem> {
         // A value may hold the `}` that the text before it waits for.
         token.expands |= token.open && !matches!(part, Part::Text(_));
         if self.depth >= MAX_DEPTH && !matches!(part, Part::Text(_)) {
-            return Err(Problem::TooDeep);
+            return Err(RenderProblem::TooDeep);
         }
         match part {
             Part::Text(text) => self.text_part(text, token)?,
@@ -203,7 +203,7 @@ impl<'a> Words<'a> {
                 let name = setting.name();
                 if setting.scope_name().is_none() && escaped_char(name).is_some() {
                     // The name is the renderer's own: read back, it would be a character.
-                    return Err(Problem::Reserved);
+                    return Err(RenderProblem::Reserved);
                 }
                 token.text_last = false;
                 self.text.push_str("${");
@@ -224,7 +224,7 @@ impl<'a> Words<'a> {
                     _ => false,
                 });
                 if own {
-                    return Err(Problem::Expansion);
+                    return Err(RenderProblem::Expansion);
                 }
                 self.text.push('}');
             }
@@ -232,7 +232,7 @@ impl<'a> Words<'a> {
         Ok(())
     }
 
-    fn text_part(&mut self, text: &str, token: &mut Token) -> Result<(), Problem> {
+    fn text_part(&mut self, text: &str, token: &mut Token) -> Result<(), RenderProblem> {
         if text.is_empty() {
             return Ok(());
         }
@@ -248,7 +248,7 @@ impl<'a> Words<'a> {
         }
         for c in text.chars() {
             if c == '\0' {
-                return Err(Problem::Nul);
+                return Err(RenderProblem::Nul);
             }
             if is_blank(c) {
                 self.escape(c, token);
@@ -268,9 +268,9 @@ impl<'a> Words<'a> {
     }
 
     /// Looks at the token as a whole: what would give it a meaning is written otherwise.
-    fn end_token(&mut self, token: &Token) -> Result<(), Problem> {
+    fn end_token(&mut self, token: &Token) -> Result<(), RenderProblem> {
         if token.expands {
-            return Err(Problem::Expansion);
+            return Err(RenderProblem::Expansion);
         }
         if token.text_last && self.text.ends_with('\\') {
             self.text.pop();
@@ -292,7 +292,7 @@ impl<'a> Words<'a> {
         Ok(())
     }
 
-    fn error_at(&self, option: &str, problem: Problem) -> RenderError {
+    fn error_at(&self, option: &str, problem: RenderProblem) -> RenderError {
         if option.is_empty() {
             self.error(&format!("argument {}", self.count), problem)
         } else {
@@ -300,7 +300,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    pub(super) fn error(&self, what: &str, problem: Problem) -> RenderError {
+    pub(super) fn error(&self, what: &str, problem: RenderProblem) -> RenderError {
         RenderError::new(
             format!("line {}, `{}`, {what}", self.number, self.name),
             problem,

@@ -1,7 +1,7 @@
 //! Commands by name: what is written, what is read, and what is refused.
 
 use netboot_ipxe::lint::{Build, Platform, Severity, lint};
-use netboot_ipxe::{Arg, Command, Problem, RenderError, Script, Setting, SettingType};
+use netboot_ipxe::{Arg, Command, RenderError, RenderProblem, Script, Setting, SettingType};
 
 fn written(command: Result<Command, RenderError>) -> String {
     let mut script = Script::new();
@@ -107,31 +107,31 @@ fn a_variant_that_can_hold_it_is_what_is_built() {
 #[test]
 fn what_ipxe_does_not_take_is_refused_by_its_place() {
     let cases = [
-        (Command::named("vcreat"), "`vcreat`", Problem::Unknown),
+        (Command::named("vcreat"), "`vcreat`", RenderProblem::Unknown),
         (
             Command::named("params").flag("delte"),
             "`params`, option --delte",
-            Problem::Unknown,
+            RenderProblem::Unknown,
         ),
         (
             Command::named("params").flag("name"),
             "`params`, option --name",
-            Problem::Empty,
+            RenderProblem::Empty,
         ),
         (
             Command::named("params").option("delete", "1"),
             "`params`, option --delete",
-            Problem::Unknown,
+            RenderProblem::Unknown,
         ),
         (
             Command::named("vcreate"),
             "`vcreate`, argument 1",
-            Problem::Empty,
+            RenderProblem::Empty,
         ),
         (
             Command::named("vdestroy").word("a").word("b"),
             "`vdestroy`",
-            Problem::TooManyWords { count: 2, max: 1 },
+            RenderProblem::TooManyWords { count: 2, max: 1 },
         ),
     ];
     for (command, place, problem) in cases {
@@ -315,7 +315,7 @@ fn more_than_255_arguments_are_refused() {
     };
     assert!(with(255).is_ok());
     let error = with(256).expect_err("one too many");
-    let problem = Problem::TooManyWords {
+    let problem = RenderProblem::TooManyWords {
         count: 256,
         max: 255,
     };

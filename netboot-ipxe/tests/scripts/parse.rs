@@ -2,7 +2,7 @@
 
 use netboot_ipxe::{
     Arg, ChooseCommand, Command, ImageCommand, ImageVerb, ItemCommand, Line, Operator,
-    ParseProblem, Problem, Script, Setting, SettingType,
+    ParseProblem, RenderProblem, Script, Setting, SettingType,
 };
 
 fn only_line(line: &str) -> Line {
@@ -222,7 +222,7 @@ fn no_more_settings_are_nested_than_can_be_read_back() {
     let mut script = Script::new();
     script.echo(nested(17));
     let problem = script.render().map_err(|error| error.problem().clone());
-    assert_eq!(problem, Err(Problem::TooDeep));
+    assert_eq!(problem, Err(RenderProblem::TooDeep));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::boot_files::{BootFiles, ScriptRequest};
 use crate::failure::Chain;
-use crate::http::{self, Body, Content, Downloads, Entity};
+use crate::http::{self, Body, Downloads, Entity, Payload};
 use crate::identity::{Identity, UrlClaim};
 use crate::paths::{self, Served, served};
 use crate::policy::{self, Origin};
@@ -312,7 +312,7 @@ fn installed(site: &BootSite, machine: &str, query: &str) -> Result<Entity, Refu
 fn text(text: String, media_type: &'static str) -> Entity {
     Entity {
         etag: http::etag(&Digest::of(text.as_bytes())),
-        content: Content::Bytes(text.into()),
+        payload: Payload::Bytes(text.into()),
         media_type,
         immutable: false,
     }
@@ -362,7 +362,7 @@ fn script(site: &BootSite, asker: &Asker<'_>, language: Served) -> Result<Entity
         })?;
     Ok(Entity {
         etag: http::etag(&script.digest),
-        content: Content::Bytes(script.text.clone()),
+        payload: Payload::Bytes(script.text.clone()),
         media_type: "text/plain; charset=utf-8",
         immutable: false,
     })
@@ -394,7 +394,7 @@ fn image_file(site: &BootSite, path: &str) -> Result<Entity, Refusal> {
             Refusal::new(status, why)
         })?;
     Ok(Entity {
-        content: Content::File(opened.file, opened.size),
+        payload: Payload::File(opened.file, opened.size),
         media_type: http::media_type(file.file.as_str()),
         etag: http::etag(&opened.digest),
         immutable: file.generation.is_some(),
@@ -411,7 +411,7 @@ fn program(site: &BootSite, name: &str, path: &Path) -> Result<Entity, Refusal> 
     })?;
     Ok(Entity {
         etag: http::etag(&digest),
-        content: Content::File(file, length),
+        payload: Payload::File(file, length),
         media_type: http::media_type(name),
         immutable: false,
     })

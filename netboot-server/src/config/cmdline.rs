@@ -65,7 +65,7 @@ pub enum WordError {
     NotAWord,
     /// What a script cannot carry to the kernel.
     #[error("{0}")]
-    NotForIpxe(netboot_ipxe::Problem),
+    NotForIpxe(netboot_ipxe::RenderProblem),
 }
 
 impl WordError {
@@ -241,7 +241,9 @@ mod tests {
         assert_eq!(check_word("{name}init=/x"), Err(WordError::AltersInit));
         assert!(matches!(
             check_word("BOOTIF=${net0/mac}"),
-            Err(WordError::NotForIpxe(netboot_ipxe::Problem::Expansion))
+            Err(WordError::NotForIpxe(
+                netboot_ipxe::RenderProblem::Expansion
+            ))
         ));
         assert_eq!(check_word("a b"), Err(WordError::NotAWord));
         assert_eq!(

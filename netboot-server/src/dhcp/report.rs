@@ -88,7 +88,7 @@ impl Reporter {
                     address: of.address,
                     host_name: of.host_name.clone(),
                     boot_file: boot_file.map(str::to_owned),
-                    refusal: reply.refusal.map(|refusal| refusal.to_string()),
+                    refusal: reply.nak_reason.map(|reason| reason.to_string()),
                     stage: Stage::Server,
                 };
                 self.emit(of.hardware.mac(), answered);

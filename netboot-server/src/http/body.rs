@@ -29,12 +29,12 @@ pub struct Body {
 
 enum Source {
     Bytes(Bytes),
-    File(Part),
+    File(FilePart),
     Live(mpsc::Receiver<Bytes>),
 }
 
 /// What is left of a part of a file.
-struct Part {
+struct FilePart {
     file: Arc<File>,
     offset: u64,
     /// Where the socket takes it from the file.
@@ -54,7 +54,7 @@ impl Body {
     /// file is shorter, the connection is cut.
     #[must_use]
     pub fn file(file: File, offset: u64, length: u64) -> Self {
-        let part = Part {
+        let part = FilePart {
             file: Arc::new(file),
             offset,
             due: None,
@@ -158,11 +158,11 @@ impl HttpBody for Body {
 
 impl Source {
     fn is_due(&self) -> bool {
-        matches!(self, Self::File(Part { due: Some(_), .. }))
+        matches!(self, Self::File(FilePart { due: Some(_), .. }))
     }
 }
 
-impl Part {
+impl FilePart {
     /// The next piece: a copy, or a blank for what the socket takes from the file. A worker never
     /// waits for a disk here: what is not in memory is read where waiting is allowed.
     fn poll_piece(

@@ -22,7 +22,7 @@ const HEADERS: usize = 8;
 #[derive(Debug)]
 pub(crate) struct Entity {
     /// Its bytes.
-    pub(crate) content: Content,
+    pub(crate) payload: Payload,
     /// Its media type.
     pub(crate) media_type: &'static str,
     /// Its validator.
@@ -33,14 +33,14 @@ pub(crate) struct Entity {
 
 /// The bytes of an entity.
 #[derive(Debug)]
-pub(crate) enum Content {
+pub(crate) enum Payload {
     /// In memory.
     Bytes(Bytes),
     /// An open file of this length.
     File(File, u64),
 }
 
-impl Content {
+impl Payload {
     fn length(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
@@ -117,8 +117,8 @@ pub(crate) fn respond(
         *response.status_mut() = status;
         return Ok(response);
     }
-    let content = entity.content;
-    let length = content.length();
+    let payload = entity.payload;
+    let length = payload.length();
     // A range of a GET only, and only while the client's half is of the same entity.
     let unchanged = conditions
         .typed_get::<IfRange>()
@@ -151,14 +151,14 @@ pub(crate) fn respond(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(wanted));
     if method == Method::GET {
-        *response.body_mut() = content.part(start, wanted)?;
+        *response.body_mut() = payload.part(start, wanted)?;
     }
     Ok(response)
 }
 
 /// The entity, or its text compressed where the client takes that; each has a validator of its own.
 fn in_best_form(entity: Entity, conditions: &HeaderMap, headers: &mut HeaderMap) -> Entity {
-    let Content::Bytes(text) = &entity.content else {
+    let Payload::Bytes(text) = &entity.payload else {
         return entity;
     };
     if !encoding::is_text(entity.media_type) {
@@ -178,7 +178,7 @@ fn in_best_form(entity: Entity, conditions: &HeaderMap, headers: &mut HeaderMap)
     let tag = entity.etag.to_str().unwrap_or_default();
     Entity {
         etag: quoted(format_args!("{}-gzip", tag.trim_matches('"'))),
-        content: Content::Bytes(compressed),
+        payload: Payload::Bytes(compressed),
         ..entity
     }
 }
@@ -258,7 +258,7 @@ mod tests {
             conditions.insert(*name, HeaderValue::from_str(value).expect("a header value"));
         }
         let entity = Entity {
-            content: Content::Bytes(Bytes::from_static(b"0123456789")),
+            payload: Payload::Bytes(Bytes::from_static(b"0123456789")),
             media_type: media_type("bzImage"),
             etag: HeaderValue::try_from(format!("\"{DIGEST}\"")).expect("a header value"),
             immutable: true,

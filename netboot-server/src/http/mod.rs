@@ -41,7 +41,7 @@ use sendfile::{Due, SendfileStream};
 pub use body::Body;
 pub(crate) use downloads::{Download, Downloads};
 pub(crate) use encoding::compress;
-pub(crate) use entity::{Content, Entity, etag, media_type, respond};
+pub(crate) use entity::{Entity, Payload, etag, media_type, respond};
 pub(crate) use listener::Listener;
 pub(crate) use transfer::Sent;
 

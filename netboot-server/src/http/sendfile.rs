@@ -35,10 +35,10 @@ pub(super) struct SendfileStream {
 
 /// The file bytes that a body gave blanks for and that are not sent yet.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Due(Arc<Mutex<Option<Part>>>);
+pub(super) struct Due(Arc<Mutex<Option<DuePart>>>);
 
 #[derive(Debug)]
-struct Part {
+struct DuePart {
     file: Arc<File>,
     offset: u64,
     length: usize,
@@ -60,7 +60,7 @@ impl Due {
         match &mut *due {
             Some(part) => part.length += length,
             None => {
-                *due = Some(Part {
+                *due = Some(DuePart {
                     file: Arc::clone(file),
                     offset,
                     length,
@@ -71,7 +71,7 @@ impl Due {
         Bytes::from_static(&BLANK[..length])
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Part>> {
+    fn lock(&self) -> MutexGuard<'_, Option<DuePart>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

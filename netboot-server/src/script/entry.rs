@@ -1,8 +1,6 @@
 //! What boots an image: a kernel and its initial RAM disks, a program, a disc, or a notice.
 
-use netboot_image::{
-    Boot as ManifestBoot, EfiBoot, ImageFile, ImageName, LinuxBoot as LinuxImage, Manifest,
-};
+use netboot_image::{BootMethod, EfiImage, ImageFile, ImageName, LinuxImage, Manifest};
 use netboot_ipxe::{
     Action, Arg, Chain, Disc, Ending, LinuxBoot, Notice, RenderError, Script, Setting,
 };
@@ -38,7 +36,7 @@ pub(super) fn entry(
     };
     let hint = format!("On the server: netboot image verify {name}; netboot check");
     match manifest.boot() {
-        ManifestBoot::Linux(linux) => {
+        BootMethod::Linux(linux) => {
             let words = words(world, manifest, linux.cmdline(), target, asker, report);
             if let Some(lines) = too_long(name, line_length(linux, &words), linux.cmdline_limit()) {
                 return Entry::Notice(notice(&lines));
@@ -49,7 +47,7 @@ pub(super) fn entry(
             });
             Entry::Linux(words.into_iter().fold(entry, LinuxBoot::arg))
         }
-        ManifestBoot::Efi(efi) => {
+        BootMethod::Efi(efi) => {
             let words = words(world, manifest, efi.arguments(), target, asker, report);
             if let Some(lines) = program_too_long(name, efi, &words) {
                 return Entry::Notice(notice(&lines));
@@ -57,8 +55,8 @@ pub(super) fn entry(
             let chain = Chain::new(shown, url(efi.program())).hint(hint);
             Entry::Chain(words.into_iter().fold(chain, Chain::arg))
         }
-        ManifestBoot::Chain(chain) => Entry::Chain(Chain::new(shown, chain.url())),
-        ManifestBoot::Iso(iso) => {
+        BootMethod::Chain(chain) => Entry::Chain(Chain::new(shown, chain.url())),
+        BootMethod::Iso(iso) => {
             // iPXE has no words for a disc that was made for the other firmware.
             let hint = Arg::from("whether the disc has a boot image for ")
                 .setting(Setting::new("platform"))
@@ -123,7 +121,7 @@ pub(super) fn too_long(name: &ImageName, length: usize, limit: u32) -> Option<[S
 /// The same of a unified kernel, which is given the program's name and the words.
 pub(super) fn program_too_long(
     name: &ImageName,
-    efi: &EfiBoot,
+    efi: &EfiImage,
     words: &[String],
 ) -> Option<[String; 2]> {
     let words = words.iter().map(|word| 1 + word.len());

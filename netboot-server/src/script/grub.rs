@@ -9,7 +9,7 @@
 //! GRUB's shell has two quotes. Between `'` nothing means anything but the next `'`, so every text
 //! that comes from outside is written so, and a `'` in it as `'\''`.
 
-use netboot_image::{Boot, ImageFile, ImageName, LinuxBoot, Manifest};
+use netboot_image::{BootMethod, ImageFile, ImageName, LinuxImage, Manifest};
 use netboot_ipxe::LocalDisk;
 
 use super::entry::{image_label, line_length, program_too_long, too_long, words};
@@ -169,11 +169,11 @@ fn image(
         image_label(world, manifest)
     ));
     match manifest.boot() {
-        Boot::Linux(linux) => {
+        BootMethod::Linux(linux) => {
             let words = words(world, manifest, linux.cmdline(), target, asker, report);
             boot_linux(grub, name, linux, &words, path);
         }
-        Boot::Efi(efi) => {
+        BootMethod::Efi(efi) => {
             let words = words(world, manifest, efi.arguments(), target, asker, report);
             if let Some([what, cure]) = program_too_long(name, efi, &words) {
                 return grub.notice(&[&what, &cure]);
@@ -199,7 +199,7 @@ fn image(
 fn boot_linux(
     grub: &mut Grub,
     name: &ImageName,
-    linux: &LinuxBoot,
+    linux: &LinuxImage,
     words: &[String],
     path: impl Fn(&ImageFile) -> String,
 ) {

@@ -8,7 +8,7 @@
 //! Files are named relative to the boot program, whose folder both put before every name, one that
 //! begins with a slash too. So they are served below any folder.
 
-use netboot_image::{Boot, ImageFile, ImageName, LinuxBoot, Manifest};
+use netboot_image::{BootMethod, ImageFile, ImageName, LinuxImage, Manifest};
 use netboot_ipxe::LocalDisk;
 
 use super::entry::{image_label, words};
@@ -156,7 +156,7 @@ fn image(
 ) -> Entry {
     let (name, generation) = (manifest.name(), manifest.generation());
     match manifest.boot() {
-        Boot::Linux(linux) => {
+        BootMethod::Linux(linux) => {
             let words = words(world, manifest, linux.cmdline(), target, asker, report);
             let path = |file: &ImageFile| format!("images/{name}/{generation}/{}", file.name());
             let text = format!("{} ({name} {generation})", image_label(world, manifest));
@@ -175,7 +175,7 @@ fn image(
 fn linux_entry(
     name: &ImageName,
     text: String,
-    linux: &LinuxBoot,
+    linux: &LinuxImage,
     words: &[String],
     path: impl Fn(&ImageFile) -> String,
 ) -> Entry {

@@ -1,6 +1,6 @@
 //! What the configuration names and the host does not have.
 
-use netboot_image::{Boot, ImageName};
+use netboot_image::{BootMethod, ImageName};
 
 use super::World;
 use crate::config::platform::Platform;
@@ -60,7 +60,7 @@ impl World {
             };
             let place = format!("{place}.cmdline");
             match manifest.boot() {
-                Boot::Chain(_) | Boot::Iso(_) => problems.warning(
+                BootMethod::Chain(_) | BootMethod::Iso(_) => problems.warning(
                     place,
                     format!(
                         "image {image} is of kind {}, which takes no command line",
@@ -68,7 +68,9 @@ impl World {
                     ),
                     "take it out, or boot an image that takes one",
                 ),
-                Boot::Efi(efi) if efi.unified().is_some_and(|own| !own.cmdline().is_empty()) => {
+                BootMethod::Efi(efi)
+                    if efi.unified().is_some_and(|own| !own.cmdline().is_empty()) =>
+                {
                     problems.warning(
                         place,
                         format!(

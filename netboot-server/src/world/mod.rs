@@ -189,13 +189,13 @@ impl World {
             .map(|manifest| (manifest.name().clone(), manifest))
             .collect();
         self.broken = listing
-            .problems
+            .unusable
             .iter()
-            .map(|problem| {
+            .map(|image| {
                 format!(
                     "image {} cannot be used: {}",
-                    problem.name,
-                    Chain(&problem.error)
+                    image.name,
+                    Chain(&image.error)
                 )
             })
             .collect();

@@ -25,7 +25,8 @@ pub(crate) struct Reading {
     decoder: Option<Decoder>,
 }
 
-enum Turn {
+/// Where the receiver is when it has nothing more to send.
+enum Polled {
     Wait(Duration),
     Done,
 }
@@ -63,8 +64,8 @@ impl Reading {
         let mut buf = vec![0; RECEIVE_LEN];
         loop {
             let deadline = match self.poll_output().await? {
-                Turn::Wait(deadline) if !self.receiver.is_complete() => deadline,
-                Turn::Wait(_) | Turn::Done => {
+                Polled::Wait(deadline) if !self.receiver.is_complete() => deadline,
+                Polled::Wait(_) | Polled::Done => {
                     writer.flush().await.map_err(ClientError::Write)?;
                     return Ok(Completed {
                         stats: self.stats(),
@@ -92,7 +93,7 @@ impl Reading {
     pub(crate) async fn dally(mut self) {
         let mut buf = vec![0; RECEIVE_LEN];
         // The file is whole by now: an error here is nobody's concern.
-        while let Ok(Turn::Wait(deadline)) = self.poll_output().await
+        while let Ok(Polled::Wait(deadline)) = self.poll_output().await
             && let Ok(_heard) = self
                 .listen(deadline, &mut buf, &mut tokio::io::sink())
                 .await
@@ -123,7 +124,7 @@ impl Reading {
         Ok(true)
     }
 
-    async fn poll_output(&mut self) -> Result<Turn, ClientError> {
+    async fn poll_output(&mut self) -> Result<Polled, ClientError> {
         let mut buf = [0; 512];
         loop {
             let output = self
@@ -139,8 +140,8 @@ impl Reading {
                         ClientError::Socket { what, error }
                     })?;
                 }
-                ReceiverOutput::Wait(deadline) => return Ok(Turn::Wait(deadline)),
-                ReceiverOutput::Done(_) => return Ok(Turn::Done),
+                ReceiverOutput::Wait(deadline) => return Ok(Polled::Wait(deadline)),
+                ReceiverOutput::Done(_) => return Ok(Polled::Done),
                 ReceiverOutput::Failed(error, _) => return Err(error.into()),
             }
         }

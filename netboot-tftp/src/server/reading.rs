@@ -11,7 +11,7 @@ use crate::packet::DATA_HEADER_LEN;
 use crate::sender::{Sender, SenderOutput};
 use crate::server::line::Line;
 use crate::server::table::Control;
-use crate::server::transfer::{End, Shared};
+use crate::server::transfer::{End, Next, Shared};
 use crate::transfer::{Stats, TransferError};
 
 /// Sends the file to its end.
@@ -40,11 +40,11 @@ pub(crate) async fn run<S>(
         if std::mem::replace(&mut begun, true) {
             driver.take_what_came(now, &mut buffer);
         }
-        let turn = driver.send_what_is_due(now, &mut buffer).await;
+        let next = driver.send_what_is_due(now, &mut buffer).await;
         shared.buffers.take_back(buffer);
-        let deadline = match turn {
-            Turn::Wait(deadline) => driver.clock.at(deadline),
-            Turn::End(end, stats) => return (end, stats),
+        let deadline = match next {
+            Next::Wait(deadline) => driver.clock.at(deadline),
+            Next::End(end, stats) => return (end, stats),
         };
         if std::mem::take(&mut rung) {
             control.repeated.store(false, Ordering::Relaxed);
@@ -86,14 +86,9 @@ struct Driver<'a, 'b, S> {
     unreadable: Option<std::io::Error>,
 }
 
-enum Turn {
-    Wait(Duration),
-    End(End, Stats),
-}
-
 impl<S> Driver<'_, '_, S> {
     /// Turns the sender's crank until it waits.
-    async fn send_what_is_due(&mut self, mut now: Duration, buffer: &mut [u8]) -> Turn {
+    async fn send_what_is_due(&mut self, mut now: Duration, buffer: &mut [u8]) -> Next {
         let segment = usize::from(self.sender.agreed().blksize()) + DATA_HEADER_LEN;
         let room = self
             .shared
@@ -102,14 +97,14 @@ impl<S> Driver<'_, '_, S> {
             .max(128)
             .min(buffer.len());
         let Some(buffer) = buffer.get_mut(..room) else {
-            return Turn::Wait(Duration::ZERO);
+            return Next::Wait(Duration::ZERO);
         };
         loop {
             let output = match self.sender.poll_output(now, buffer) {
                 Ok(output) => output,
                 Err(error) => {
                     let end = End::File(std::io::Error::other(error));
-                    return Turn::End(end, self.sender.stats_at(now));
+                    return Next::End(end, self.sender.stats_at(now));
                 }
             };
             match output {
@@ -127,9 +122,9 @@ impl<S> Driver<'_, '_, S> {
                         Err(error) => self.give_up(error),
                     }
                 }
-                SenderOutput::Wait(deadline) => return Turn::Wait(deadline),
-                SenderOutput::Done(stats) => return Turn::End(End::Done, stats),
-                SenderOutput::Failed(error, stats) => return Turn::End(self.end(error), stats),
+                SenderOutput::Wait(deadline) => return Next::Wait(deadline),
+                SenderOutput::Done(stats) => return Next::End(End::Done, stats),
+                SenderOutput::Failed(error, stats) => return Next::End(self.end(error), stats),
             }
             // A window may be as long as its limits say; the other transfers go on meanwhile.
             tokio::task::consume_budget().await;

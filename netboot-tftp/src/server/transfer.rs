@@ -115,6 +115,13 @@ impl End {
     }
 }
 
+/// What a transfer does when it has sent what is due.
+pub(crate) enum Next {
+    /// It waits for the client, until then.
+    Wait(Duration),
+    End(End, Stats),
+}
+
 /// What a request has opened.
 enum Opened {
     Content(Content),

@@ -10,7 +10,7 @@ use crate::netascii::{Decoder, TransferMode};
 use crate::receiver::{Received, Receiver, ReceiverOutput};
 use crate::server::line::Line;
 use crate::server::table::Control;
-use crate::server::transfer::{End, Shared};
+use crate::server::transfer::{End, Next, Shared};
 use crate::server::upload::{self, Upload};
 use crate::transfer::{Stats, TransferError};
 
@@ -35,8 +35,8 @@ pub(crate) async fn run<S>(
     let mut was_complete = false;
     loop {
         let deadline = match driver.send_what_is_due().await {
-            Turn::Wait(deadline) => driver.clock.at(deadline),
-            Turn::End(end, stats) => return (end, stats),
+            Next::Wait(deadline) => driver.clock.at(deadline),
+            Next::End(end, stats) => return (end, stats),
         };
         let complete = driver.receiver.is_complete();
         if complete && !was_complete {
@@ -63,9 +63,9 @@ pub(crate) async fn run<S>(
             }
         }
         let mut buffer = shared.buffers.lend();
-        let turn = driver.take_what_came(&mut buffer).await;
+        let next = driver.take_what_came(&mut buffer).await;
         shared.buffers.take_back(buffer);
-        if let Some(Turn::End(end, stats)) = turn {
+        if let Some(Next::End(end, stats)) = next {
             return (end, stats);
         }
     }
@@ -83,27 +83,22 @@ struct Driver<'a, 'b, S> {
     unwritable: Option<io::Error>,
 }
 
-enum Turn {
-    Wait(Duration),
-    End(End, Stats),
-}
-
 impl<S> Driver<'_, '_, S> {
     /// Turns the receiver's crank until it waits.
-    async fn send_what_is_due(&mut self) -> Turn {
+    async fn send_what_is_due(&mut self) -> Next {
         let mut buffer = [0; 512];
         loop {
             let now = self.clock.now();
             match self.receiver.poll_output(now, &mut buffer) {
                 Ok(ReceiverOutput::Transmit(transmit)) => self.line.send(transmit, &buffer).await,
-                Ok(ReceiverOutput::Wait(deadline)) => return Turn::Wait(deadline),
-                Ok(ReceiverOutput::Done(stats)) => return Turn::End(End::Done, stats),
+                Ok(ReceiverOutput::Wait(deadline)) => return Next::Wait(deadline),
+                Ok(ReceiverOutput::Done(stats)) => return Next::End(End::Done, stats),
                 Ok(ReceiverOutput::Failed(error, stats)) => {
-                    return Turn::End(self.end(error), stats);
+                    return Next::End(self.end(error), stats);
                 }
                 Err(error) => {
                     let end = End::File(io::Error::other(error));
-                    return Turn::End(end, self.receiver.stats_at(now));
+                    return Next::End(end, self.receiver.stats_at(now));
                 }
             }
         }
@@ -118,7 +113,7 @@ impl<S> Driver<'_, '_, S> {
 
     /// Writes what came, and answers as often as the receiver wants to: the next window may be
     /// among it.
-    async fn take_what_came(&mut self, buffer: &mut [u8]) -> Option<Turn> {
+    async fn take_what_came(&mut self, buffer: &mut [u8]) -> Option<Next> {
         while let Some(bytes) = self.line.take(buffer) {
             let received = self.receiver.handle_input(self.clock.now(), bytes);
             if let Received::Data { payload, .. } = received
@@ -131,8 +126,8 @@ impl<S> Driver<'_, '_, S> {
                 self.upload = None;
             }
             match self.send_what_is_due().await {
-                Turn::Wait(_) => {}
-                end @ Turn::End(..) => return Some(end),
+                Next::Wait(_) => {}
+                end @ Next::End(..) => return Some(end),
             }
         }
         None

@@ -138,7 +138,7 @@ impl Store {
     }
 
     /// Verifies the current generation of every image as [`verify`](Self::verify) does, all files
-    /// of all images side by side. What [`list`](Self::list) gives as problems is in the reports as
+    /// of all images side by side. What [`list`](Self::list) gives as unusable is in the reports as
     /// damage. In order of the names.
     ///
     /// # Errors
@@ -159,7 +159,7 @@ impl Store {
         let listing = self.list()?;
         let whole = listing.images.iter().map(|manifest| self.plan(manifest));
         let broken = listing
-            .problems
+            .unusable
             .into_iter()
             .map(|problem| Plan::broken(problem.name, None, problem.error));
         let mut plans: Vec<Plan> = whole.chain(broken).collect();

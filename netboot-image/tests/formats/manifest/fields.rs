@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use netboot_image::Boot;
+use netboot_image::BootMethod;
 use serde_json::{Value, json};
 
 use super::{DIGEST, read, schema, sound, with};
@@ -26,7 +26,7 @@ fn every_field_is_read() {
         manifest.architecture().map(|it| it.as_str()),
         Some("x86_64")
     );
-    let Boot::Linux(linux) = manifest.boot() else {
+    let BootMethod::Linux(linux) = manifest.boot() else {
         panic!("a Linux image")
     };
     let annotations: Vec<_> = manifest.annotations().iter().collect();

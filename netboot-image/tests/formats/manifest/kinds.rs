@@ -1,6 +1,6 @@
 //! Kinds of image.
 
-use netboot_image::Boot;
+use netboot_image::BootMethod;
 use serde_json::{Value, json};
 
 use super::{file, other, read, schema, sound};
@@ -32,9 +32,9 @@ fn each_kind_is_read_and_written_as_it_was() {
         let names: Vec<_> = read.files().map(|file| file.name().as_str()).collect();
         assert_eq!(names, files);
         match read.boot() {
-            Boot::Efi(efi) => assert_eq!(efi.program().name(), "program.efi"),
-            Boot::Iso(iso) => assert_eq!(iso.disc().size(), 3),
-            Boot::Chain(chain) => assert_eq!(chain.url(), "https://boot.example/menu.ipxe"),
+            BootMethod::Efi(efi) => assert_eq!(efi.program().name(), "program.efi"),
+            BootMethod::Iso(iso) => assert_eq!(iso.disc().size(), 3),
+            BootMethod::Chain(chain) => assert_eq!(chain.url(), "https://boot.example/menu.ipxe"),
             _ => panic!("{kind}"),
         }
         let written: Value = serde_json::from_str(&read.to_json()).expect("JSON");
@@ -51,7 +51,7 @@ fn a_unified_kernels_arguments_are_its_own_and_those_behind_and_are_held_to_its_
         read(&uki)
     };
     let manifest = uki(19).expect("as long as it may be");
-    let Boot::Efi(efi) = manifest.boot() else {
+    let BootMethod::Efi(efi) = manifest.boot() else {
         panic!("a program")
     };
     assert_eq!(

@@ -1,6 +1,6 @@
 //! What cannot be written, and the place that the error names.
 
-use netboot_ipxe::{Action, Ending, Item, LinuxBoot, Menu, Problem, Setting};
+use netboot_ipxe::{Action, Ending, Item, LinuxBoot, Menu, RenderProblem, Setting};
 
 use super::linux;
 
@@ -74,41 +74,41 @@ fn what_cannot_be_written_is_named() {
 #[test]
 fn what_is_wrong_with_a_menu_is_named() {
     let item = |name: &str| Item::new(name, "text", Action::Reboot);
-    let expect = |menu: Menu, place: &str, problem: Problem| {
+    let expect = |menu: Menu, place: &str, problem: RenderProblem| {
         let error = menu.script().expect_err("it cannot be written");
         assert_eq!((error.place(), error.problem()), (place, &problem));
     };
-    expect(Menu::new("x"), "menu, items", Problem::NoItem);
+    expect(Menu::new("x"), "menu, items", RenderProblem::NoItem);
     expect(
         Menu::new("a\nb").item(item("a")),
         "menu, title",
-        Problem::Control('\n'),
+        RenderProblem::Control('\n'),
     );
     expect(
         Menu::new("x").item(item("a")).item(item("a")),
         "item `a`, name",
-        Problem::Duplicate,
+        RenderProblem::Duplicate,
     );
     expect(
         Menu::new("x")
             .item(item("a").key('k'))
             .item(item("b").key('k')),
         "item `b`, key `k`",
-        Problem::Duplicate,
+        RenderProblem::Duplicate,
     );
     expect(
         Menu::new("x").item(item("a").key('é')),
         "item `a`, key",
-        Problem::Character('é'),
+        RenderProblem::Character('é'),
     );
     expect(
         Menu::new("x").item(item("a")).default_item("b"),
         "menu, default `b`",
-        Problem::UnknownItem,
+        RenderProblem::UnknownItem,
     );
     expect(
         Menu::new("x").item(Item::new("a\n", "${x}", Action::Reboot)),
         "item `a\\n`, text",
-        Problem::Expansion,
+        RenderProblem::Expansion,
     );
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 use netboot_image::{
-    Boot, FileName, ImageName, Import, NewImage, Progress, Published, Source, StoreError,
+    BootMethod, FileName, ImageName, Import, NewImage, Progress, Published, Source, StoreError,
     split_cmdline,
 };
 
@@ -183,7 +183,7 @@ fn publish(
             file.digest()
         ))?;
     }
-    if let Boot::Efi(efi) = manifest.boot()
+    if let BootMethod::Efi(efi) = manifest.boot()
         && let Some(unified) = efi.unified()
     {
         let own = unified.cmdline();

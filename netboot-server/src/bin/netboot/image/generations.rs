@@ -106,8 +106,8 @@ pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
 /// The images, those that cannot be used included: they have generations too.
 fn every_name(store: &Store) -> Result<Vec<ImageName>, StoreError> {
     let listing = store.list()?;
-    let broken = listing.problems.iter().filter_map(|problem| {
-        let name = ImageName::parse(&problem.name).ok()?;
+    let broken = listing.unusable.iter().filter_map(|image| {
+        let name = ImageName::parse(&image.name).ok()?;
         store.generations(&name).is_ok().then_some(name)
     });
     let names = listing.images.iter().map(|image| image.name().clone());

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use netboot_image::{ImageName, Manifest, Problem, Store, StoreError};
+use netboot_image::{ImageName, Manifest, Store, StoreError, UnusableImage};
 use serde_json::{Value, json};
 
 use super::{Where, failed, one_line, open, out, say, with_state};
@@ -32,8 +32,8 @@ fn list(dir: PathBuf, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let listing = store
         .list()
         .map_err(failed(tried, "let this user read it"))?;
-    let problem = |problem: Problem| (problem.name, problem.error);
-    let mut problems: Vec<_> = listing.problems.into_iter().map(problem).collect();
+    let broken = |image: UnusableImage| (image.name, image.error);
+    let mut problems: Vec<_> = listing.unusable.into_iter().map(broken).collect();
     let with_history = arguments.generations || arguments.json;
     let images = listing.images.into_iter().map(|current| {
         let history = match with_history {
