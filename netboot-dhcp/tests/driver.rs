@@ -4,6 +4,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use netboot_dhcp::MacAddr;
@@ -56,7 +57,8 @@ impl Site {
         let driver = Driver::new(server, policy, store).observe(move |interface, event| {
             // Would wait for ever if it were called while the server is locked.
             let leases = looks_at.lock().leases().count();
-            if !matches!(event, Event::Sent { .. } | Event::Trouble { .. }) {
+            let counts = matches!(event, Event::Received { .. } | Event::Answered { .. });
+            if counts || matches!(event, Event::Silent { .. } | Event::PolicyFailed { .. }) {
                 let _ = report.send(format!("{} ({leases} leases)", event.line(interface)));
             }
         });
@@ -147,7 +149,7 @@ async fn a_policy_that_never_answers_is_reported_and_the_next_message_is_served(
     assert!(site.event().await.starts_with("DHCPDISCOVER(lo)"));
     assert_eq!(
         site.event().await,
-        "DHCPDISCOVER(lo) 127.0.0.50 02:00:00:00:00:01 boot policy is late (0 leases)"
+        "DHCPDISCOVER(lo) 127.0.0.50 02:00:00:00:00:01 the boot policy is late (0 leases)"
     );
     site.send(QUICK, MessageType::DISCOVER, None).await;
     assert_eq!(site.reply().await, (MessageType::OFFER, QUICK, address(50)));
@@ -256,4 +258,102 @@ async fn an_interface_that_is_not_there_is_waited_for_and_not_after_the_end() {
     let ended = tokio::time::timeout(Duration::from_secs(60), run).await;
     assert!(matches!(ended, Ok(Ok(Ok(())))), "{ended:?}");
     assert!(events.recv().await.is_none(), "it is said once");
+}
+
+/// Panics for [`SLOW`]: at once, or when it is let.
+struct Panics(Option<Arc<Semaphore>>);
+
+impl BootPolicy for Panics {
+    async fn boot(&self, requester: &Requester<'_>) -> Boot {
+        if let Some(gate) = &self.0 {
+            gate.acquire().await.expect("an open gate").forget();
+        }
+        assert!(requester.mac() != Some(SLOW), "a fault of the policy");
+        Boot::default()
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_panics_costs_its_own_client_only() {
+    for gate in [None, Some(Arc::new(Semaphore::new(0)))] {
+        let mut site = Site::serve(Panics(gate.clone()), MemoryStore::default()).await;
+        site.send(SLOW, MessageType::DISCOVER, None).await;
+        site.send(QUICK, MessageType::DISCOVER, None).await;
+        if let Some(gate) = gate {
+            // Both wait for it.
+            assert!(site.event().await.starts_with("DHCPDISCOVER(lo)"));
+            assert!(site.event().await.starts_with("DHCPDISCOVER(lo)"));
+            gate.add_permits(2);
+        }
+        while !site.event().await.contains("the boot policy panicked") {}
+        assert_eq!(site.reply().await.1, QUICK);
+    }
+}
+
+/// Panics for the first batch, once it is let.
+struct PanicsOnce(Arc<Semaphore>, MemoryStore, AtomicBool);
+
+impl LeaseStore for PanicsOnce {
+    async fn claim(&self, claims: Vec<Claim>) -> Vec<ClaimResult> {
+        let is_first = !self.2.swap(true, Ordering::Relaxed);
+        let _ = self.0.acquire().await;
+        assert!(!is_first, "a fault of the store");
+        self.1.claim(claims).await
+    }
+
+    async fn load(&self) -> io::Result<Vec<Lease>> {
+        self.1.load().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_panics_costs_its_batch_only_and_a_busy_one_keeps_no_discover_out() {
+    let gate = Arc::new(Semaphore::new(0));
+    let store = PanicsOnce(
+        Arc::clone(&gate),
+        MemoryStore::default(),
+        AtomicBool::new(false),
+    );
+    let mut site = Site::serve(|_: &Requester<'_>| Boot::default(), store).await;
+    // Each comes alone, and is a batch.
+    for _ in 0..200 {
+        site.send(SLOW, MessageType::REQUEST, Some(address(55)))
+            .await;
+        assert!(site.event().await.starts_with("DHCPREQUEST(lo)"));
+    }
+    site.send(QUICK, MessageType::DISCOVER, None).await;
+    assert_eq!(site.reply().await, (MessageType::OFFER, QUICK, address(50)));
+    gate.add_permits(1);
+    let down = SilenceReason::StoreDown.to_string();
+    while !site.event().await.contains(&down) {}
+    assert_eq!(site.reply().await, (MessageType::ACK, SLOW, address(55)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_never_answers_is_reported_as_down() {
+    let store = Gated(Arc::new(Semaphore::new(0)), MemoryStore::default());
+    let mut site = Site::serve(|_: &Requester<'_>| Boot::default(), store).await;
+    site.send(QUICK, MessageType::REQUEST, Some(address(55)))
+        .await;
+    assert!(site.event().await.starts_with("DHCPREQUEST(lo)"));
+    let said = site.event().await;
+    assert!(
+        said.contains(&SilenceReason::StoreDown.to_string()),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_machine_that_repeats_itself_takes_no_others_place_at_a_slow_policy() {
+    let gate = Arc::new(Semaphore::new(0));
+    let mut site = Site::serve(Waits(gate), MemoryStore::default()).await;
+    for asked in 0..1100 {
+        site.send(SLOW, MessageType::DISCOVER, None).await;
+        assert!(site.event().await.starts_with("DHCPDISCOVER(lo)"));
+        if asked >= 4 {
+            assert!(site.event().await.contains("too many messages wait"));
+        }
+    }
+    site.send(QUICK, MessageType::DISCOVER, None).await;
+    assert_eq!(site.reply().await.1, QUICK);
 }

@@ -17,6 +17,8 @@ use crate::wire::DecodeError;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// The interface is served from now on.
+    Serving,
     /// A message came in.
     Received {
         /// The message.
@@ -39,10 +41,12 @@ pub enum Event<'a> {
         /// What is not answered, and why.
         silence: &'a Silence,
     },
-    /// The boot policy did not answer in time: there is no answer.
-    PolicyLate {
+    /// The boot policy gave no answer, so that there is none.
+    PolicyFailed {
         /// What is not answered.
         transaction: &'a Transaction,
+        /// Why.
+        failure: PolicyFailure,
     },
     /// A reply is about to leave. A machine may go on before [`Event::Sent`] comes.
     Answered {
@@ -66,9 +70,11 @@ pub enum Event<'a> {
         error: &'a io::Error,
     },
     /// The store has answered a batch of claims.
-    Stored {
+    Claimed {
         /// How many there were.
         claims: usize,
+        /// How many of them are stored.
+        stored: usize,
     },
     /// An address that was to be given answered a probe.
     AddressInUse {
@@ -103,6 +109,21 @@ pub enum Event<'a> {
     },
 }
 
+/// Why the boot policy gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyFailure {
+    /// It took longer than ten seconds.
+    #[error("the boot policy is late")]
+    Late,
+    /// It panicked.
+    #[error("the boot policy panicked")]
+    Panicked,
+    /// Too many messages of this machine, or of all machines, wait for it.
+    #[error("too many messages wait for the boot policy")]
+    Busy,
+}
+
 /// What a driver goes on without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -123,6 +144,8 @@ pub enum Trouble {
     OtherServers,
     /// That the interface goes away is not noticed.
     LinkChanges,
+    /// No iPXE is told that there is no IPv6 router.
+    RouterAdvertisements,
     /// This iPXE waits for an IPv6 router.
     RouterAdvertisement(MacAddr),
     /// Nothing is read for a second.
@@ -156,6 +179,7 @@ impl fmt::Display for Trouble {
             Self::Probe(address) => write!(f, "{address} is not probed"),
             Self::OtherServers => f.write_str("other DHCP servers are not heard"),
             Self::LinkChanges => f.write_str("changes of the interface are not followed"),
+            Self::RouterAdvertisements => f.write_str("every iPXE waits for an IPv6 router"),
             Self::RouterAdvertisement(machine) => {
                 write!(f, "{machine} waits for an IPv6 router")
             }
@@ -177,14 +201,16 @@ impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(on, event) = self;
         match event {
+            Event::Serving => write!(f, "DHCP({on}) is served"),
             Event::Received { transaction, .. } => transaction.line(on).fmt(f),
             Event::Malformed { source, error } => {
                 write!(f, "DHCP({on}) malformed message from {source}: {error}")
             }
             Event::Silent { silence } => silence.line(on).fmt(f),
-            Event::PolicyLate { transaction } => {
-                write!(f, "{} boot policy is late", transaction.line(on))
-            }
+            Event::PolicyFailed {
+                transaction,
+                failure,
+            } => write!(f, "{} {failure}", transaction.line(on)),
             Event::Answered { reply, boot_file } => {
                 reply.line(on).fmt(f)?;
                 boot_file.map_or(Ok(()), |file| write!(f, " boots {file}"))
@@ -193,7 +219,9 @@ impl fmt::Display for Line<'_> {
             Event::Unsent { reply, error } => {
                 write!(f, "{} cannot be sent: {error}", reply.line(on))
             }
-            Event::Stored { claims } => write!(f, "DHCP({on}) claims stored: {claims}"),
+            Event::Claimed { claims, stored } => {
+                write!(f, "DHCP({on}) {stored} of {claims} leases stored")
+            }
             Event::AddressInUse { address } => {
                 write!(f, "DHCP({on}) {address} answers a probe and is not given")
             }

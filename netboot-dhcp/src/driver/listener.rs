@@ -14,7 +14,31 @@ use super::probe::Probes;
 use super::rogue::Sniffer;
 use super::router_advert::NoRouter;
 use super::{Observer, SharedServer, links};
-use crate::server::{Destination, Link, Mode, Network, Reply, Server};
+use crate::server::{Destination, Link, Mode, Network, Reply, Server, Settings};
+
+/// The ports that are listened at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Ports {
+    /// The servers'.
+    pub server: u16,
+    /// The clients', where other servers' answers are heard.
+    pub client: u16,
+    /// The boot servers'.
+    pub boot_server: u16,
+}
+
+impl Ports {
+    /// Those of a server's settings.
+    #[must_use]
+    pub const fn of(settings: &Settings) -> Self {
+        Self {
+            server: settings.server_port,
+            client: settings.client_port,
+            boot_server: settings.boot_server_port,
+        }
+    }
+}
 
 /// The sockets of one interface, bound.
 #[derive(Debug)]
@@ -36,10 +60,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// As [`Driver::bind`](super::Driver::bind) and [`Driver::bind_on`](super::Driver::bind_on).
+    /// As [`Driver::bind_with`](super::Driver::bind_with).
     pub(super) fn bind(
         interface: &str,
         number: u32,
+        ports: Ports,
         passed: Option<UdpSocket>,
         shared: &SharedServer,
         announces_no_router: bool,
@@ -47,15 +72,8 @@ impl Listener {
     ) -> io::Result<Self> {
         let index = if_nametoindex(interface)?;
         let server = shared.lock();
-        let settings = server.settings();
-        let ports = (
-            settings.server_port,
-            settings.client_port,
-            settings.boot_server_port,
-        );
         let network = network(&server, number).map(|network| (network.server, network.mode));
         drop(server);
-        let (server_port, client_port, boot_server_port) = ports;
         if network.is_some_and(|(own, _)| !links::have(own)) {
             return Err(Errno::EADDRNOTAVAIL.into());
         }
@@ -64,26 +82,31 @@ impl Listener {
         };
         let servers = match passed {
             Some(socket) => Port::on(socket.into(), interface)?,
-            None => Port::bind(interface, server_port)?,
+            None => Port::bind(interface, ports.server)?,
         };
-        let boot_servers = match Port::bind(interface, boot_server_port) {
-            Ok(bound) => Some((boot_server_port, bound)),
+        let boot_servers = match Port::bind(interface, ports.boot_server) {
+            Ok(bound) => Some((ports.boot_server, bound)),
             Err(error) if network.is_some_and(|(_, mode)| mode == Mode::Proxy) => {
                 return Err(error);
             }
             Err(error) => {
-                trouble(Trouble::BootServerPort(boot_server_port), &error);
+                trouble(Trouble::BootServerPort(ports.boot_server), &error);
                 None
             }
         };
         let without = |what| move |error| trouble(what, &error);
         let frames = Frames::open(interface).map_err(without(Trouble::Frames));
-        let sniffer = Sniffer::open(interface, client_port).map_err(without(Trouble::OtherServers));
+        let sniffer =
+            Sniffer::open(interface, ports.client).map_err(without(Trouble::OtherServers));
         let probes = Probes::open(interface).map_err(without(Trouble::Probes));
-        let no_router = announces_no_router.then(|| NoRouter::open(interface).ok());
+        let without_router = without(Trouble::RouterAdvertisements);
+        let no_router = match announces_no_router {
+            true => NoRouter::open(interface).map_err(without_router).ok(),
+            false => None,
+        };
         Ok(Self {
             frames: frames.ok().flatten(),
-            no_router: no_router.flatten(),
+            no_router,
             sniffer: sniffer.ok(),
             probes: probes.ok(),
             interface: interface.to_owned(),

@@ -32,6 +32,7 @@
 //! ```
 
 mod asking;
+mod caught;
 mod clock;
 mod event;
 mod frame;
@@ -54,9 +55,9 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 
 pub use clock::{Clock, SystemClock};
-pub use event::{Event, Trouble};
+pub use event::{Event, PolicyFailure, Trouble};
 pub use links::LinkChanges;
-pub use listener::Listener;
+pub use listener::{Listener, Ports};
 pub use policy::BootPolicy;
 pub use shared::SharedServer;
 pub use store::{LeaseStore, MemoryStore};
@@ -100,12 +101,17 @@ impl<P, S> std::fmt::Debug for Driver<P, S> {
 
 impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     /// A driver for this server, which asks this policy and stores leases here. Those that are
-    /// stored already come to the server by [`Driver::restore`].
+    /// stored already come to the server by [`Driver::restore`], and by [`Driver::run`].
     pub fn new(server: SharedServer, policy: P, store: S) -> Self {
+        Self::with_shared(server, Arc::new(policy), Arc::new(store))
+    }
+
+    /// As [`Driver::new`], with a policy and a store that others hold too.
+    pub fn with_shared(server: SharedServer, policy: Arc<P>, store: Arc<S>) -> Self {
         Self {
             server,
-            policy: Arc::new(policy),
-            store: Arc::new(store),
+            policy,
+            store,
             observer: Arc::new(|_, _| {}),
             announces_no_router: false,
         }
@@ -142,7 +148,8 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     }
 
     /// Puts the leases that the store has into the server, and gives those of networks that it does
-    /// not have. To be called before anything is served.
+    /// not have. To be called before anything is served: a server that does not know of a lease gives
+    /// its address to somebody else.
     ///
     /// # Errors
     ///
@@ -156,10 +163,8 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
             .collect())
     }
 
-    /// Opens the sockets of an interface; `number` is the one that
-    /// [`Link::Interface`](crate::server::Link::Interface) has in the settings.
-    ///
-    /// Has to be called within a tokio runtime that has I/O enabled.
+    /// Opens the sockets of an interface; `number` is the one that it has in the settings'
+    /// [`Link::Interface`](crate::server::Link::Interface): the caller's own, not the system's index.
     ///
     /// # Errors
     ///
@@ -167,29 +172,37 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     /// network's server address, and those of the socket calls. That the boot servers' port is taken
     /// is one in proxy mode only; else, and for what needs `CAP_NET_RAW`, it is an
     /// [`Event::Trouble`], and the interface is served without.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime that has I/O enabled.
     pub fn bind(&self, interface: &str, number: u32) -> io::Result<Listener> {
-        self.open(interface, number, None)
+        let ports = Ports::of(self.server.lock().settings());
+        self.bind_with(interface, number, ports, None)
     }
 
-    /// As [`Driver::bind`], with a socket for the servers' port that was bound elsewhere, by a
-    /// service manager for example.
+    /// As [`Driver::bind`], on the ports of settings that the server is about to change to; and with
+    /// a socket for the servers' port that was bound elsewhere, by a service manager for example.
     ///
     /// # Errors
     ///
     /// As [`Driver::bind`].
-    pub fn bind_on(&self, interface: &str, number: u32, socket: UdpSocket) -> io::Result<Listener> {
-        self.open(interface, number, Some(socket))
-    }
-
-    fn open(
+    ///
+    /// # Panics
+    ///
+    /// As [`Driver::bind`].
+    pub fn bind_with(
         &self,
         interface: &str,
         number: u32,
+        ports: Ports,
         socket: Option<UdpSocket>,
     ) -> io::Result<Listener> {
         let (server, observer) = (&self.server, &*self.observer);
         let no_router = self.announces_no_router;
-        Listener::bind(interface, number, socket, server, no_router, observer)
+        Listener::bind(
+            interface, number, ports, socket, server, no_router, observer,
+        )
     }
 
     /// Serves an interface until `shutdown` completes, or until the interface or its address is gone.
@@ -199,11 +212,17 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
         Serving::new(listener, self.clone()).run(shutdown).await;
     }
 
-    /// Serves an interface until `shutdown` completes, and waits for it as often as it is not there.
+    /// Takes the leases that are stored, then serves an interface until `shutdown` completes, and
+    /// waits for it as often as it is not there.
     ///
     /// # Errors
     ///
-    /// As [`Driver::bind`], but for an interface or an address that is not there.
+    /// As [`Driver::restore`], and as [`Driver::bind`] but for an interface or an address that is not
+    /// there.
+    ///
+    /// # Panics
+    ///
+    /// As [`Driver::bind`].
     pub async fn run(
         &self,
         interface: &str,
@@ -211,6 +230,7 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
         shutdown: impl Future<Output = ()>,
     ) -> io::Result<()> {
         let mut shutdown = std::pin::pin!(shutdown);
+        self.restore().await?;
         let changes = LinkChanges::open()?;
         let mut waiting = false;
         loop {

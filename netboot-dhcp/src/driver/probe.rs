@@ -79,15 +79,29 @@ impl Probes {
             if self.socket.readable().await.is_err() {
                 return std::future::pending().await;
             }
-            let mut packet = [0; 128];
-            // An error is such as an earlier echo drew.
-            if let Ok(length) = self.socket.try_recv(&mut packet)
-                && let Some(packet) = packet.get(..length)
-                && let Some(address) = answered(packet, self.id)
-            {
+            if let Some(address) = self.try_answer() {
                 return address;
             }
         }
+    }
+
+    /// An address that has answered, where one is heard of without waiting.
+    pub(super) fn try_answer(&self) -> Option<Ipv4Addr> {
+        let mut packet = [0; 128];
+        for _ in 0..MOST {
+            match self.socket.try_recv(&mut packet) {
+                Ok(length) => {
+                    let packet = packet.get(..length)?;
+                    if let Some(address) = answered(packet, self.id) {
+                        return Some(address);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // Such as an earlier echo drew.
+                Err(_) => {}
+            }
+        }
+        None
     }
 }
 

@@ -9,9 +9,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tokio_util::time::DelayQueue;
 
-use super::asking::{Answered, Asking, Late};
+use super::asking::{Answered, Asking, Failed};
+use super::caught::Caught;
 use super::clock::uptime;
 use super::event::{Event, Trouble};
 use super::listener::Listener;
@@ -29,9 +31,13 @@ use crate::server::{
 };
 use crate::wire::MessageView;
 
-/// Batches of claims that are with the store at a time. Beyond it nothing is read; the system holds
-/// what comes, and drops what it cannot hold.
-const MOST_CLAIMING: usize = 64;
+/// Claims that are with the store at a time. Beyond it nothing is read at the servers' port; the
+/// system holds what comes, and drops what it cannot hold.
+const MOST_CLAIMS: usize = 4096;
+/// How long the store is waited for.
+const STORE_PATIENCE: Duration = Duration::from_secs(30);
+/// Answers to probes that are looked at before one is given up: those that came meanwhile.
+const MOST_LATE: usize = 1024;
 /// Replies that are held back at a time. Beyond it they leave at once.
 const MOST_DELAYED: usize = 1024;
 /// The pause behind a socket's error.
@@ -56,6 +62,7 @@ pub(super) enum Asked {
 
 /// What comes first.
 enum Next {
+    Nothing,
     LinkChanged,
     Readable(Asked, io::Result<()>),
     Answered(Box<Answered>),
@@ -86,7 +93,9 @@ pub(super) struct Serving<P, S> {
     asking: Asking,
     /// Claims of this batch.
     claims: Vec<(InFlight, Claim, Pending)>,
+    /// Those that are with the store, batch by batch, and how many.
     claiming: JoinSet<Claimed>,
+    claims_under_way: usize,
     pub(super) probing: HashMap<Ipv4Addr, Probing>,
     pub(super) due: DelayQueue<Due>,
     /// Replies of this batch.
@@ -104,6 +113,7 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
             asking: Asking::default(),
             claims: Vec::new(),
             claiming: JoinSet::new(),
+            claims_under_way: 0,
             probing: HashMap::new(),
             due: DelayQueue::new(),
             out: Vec::new(),
@@ -117,24 +127,27 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
             Err(error) => self.trouble(Trouble::LinkChanges, &error),
         }
         let mut buffer = Buffer::new();
+        let buffer = &mut buffer;
         let mut shutdown = std::pin::pin!(shutdown);
         if !self.is_there() {
             return;
         }
+        self.observe(&Event::Serving);
         loop {
             let next = tokio::select! {
-                () = &mut shutdown => return,
+                () = &mut shutdown => break,
                 next = self.next() => next,
             };
             match next {
-                Next::LinkChanged if !self.is_there() => return,
-                Next::LinkChanged => {}
-                Next::Readable(asked, Ok(())) => self.receive(asked, &mut buffer).await,
+                Next::LinkChanged if !self.is_there() => break,
+                Next::Nothing | Next::LinkChanged => {}
+                Next::Readable(asked, Ok(())) => self.receive(asked, buffer).await,
                 Next::Readable(_, Err(error)) => self.rest(&error).await,
                 Next::Answered(answered) => self.answered(*answered),
                 Next::Claimed(claimed) => self.claimed(claimed),
                 Next::InUse(address) => self.probe_done(address, ProbeResult::InUse),
                 Next::Due(Due::Unanswered(address)) => {
+                    self.look_for_answers();
                     self.probe_done(address, ProbeResult::Free);
                 }
                 Next::Due(Due::Send(held)) => self.out.push(*held),
@@ -142,6 +155,18 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
             }
             self.claim();
             self.flush().await;
+        }
+        // No task of this interface outlives it.
+        self.claiming.shutdown().await;
+    }
+
+    /// Takes the answers to probes that have come and were not looked at yet.
+    fn look_for_answers(&mut self) {
+        for _ in 0..MOST_LATE {
+            let Some(address) = self.probes.as_ref().and_then(Probes::try_answer) else {
+                return;
+            };
+            self.probe_done(address, ProbeResult::InUse);
         }
     }
 
@@ -165,6 +190,7 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
             probes,
             asking,
             claiming,
+            claims_under_way,
             due,
             ..
         } = self;
@@ -192,25 +218,33 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
                 None => pending().await,
             }
         };
-        let has_room = asking.has_room() && claiming.len() < MOST_CLAIMING;
+        let has_room = *claims_under_way < MOST_CLAIMS;
+        // What comes from outside takes turns, so that a flood of one kind keeps none of the others
+        // out.
+        let from_outside = async {
+            tokio::select! {
+                ready = listener.servers.readable(), if has_room => {
+                    Next::Readable(Asked::Server, ready)
+                }
+                ready = boot_servers => Next::Readable(Asked::BootServer, ready),
+                address = in_use => Next::InUse(address),
+                heard = heard => Next::Heard(heard),
+            }
+        };
+        // What was begun goes before it, and is no more than what came.
         tokio::select! {
             biased;
-            Some(Ok(claimed)) = claiming.join_next(), if !claiming.is_empty() => {
-                Next::Claimed(claimed)
+            () = changed => Next::LinkChanged,
+            Some(claimed) = claiming.join_next(), if !claiming.is_empty() => {
+                claimed.map_or(Next::Nothing, Next::Claimed)
             }
             Some(due) = poll_fn(|context| due.poll_expired(context)), if !due.is_empty() => {
                 Next::Due(due.into_inner())
             }
-            Some(answered) = asking.next(), if !asking.is_empty() => {
-                Next::Answered(Box::new(answered))
+            answered = asking.next(), if !asking.is_empty() => {
+                answered.map_or(Next::Nothing, |answered| Next::Answered(Box::new(answered)))
             }
-            ready = listener.servers.readable(), if has_room => {
-                Next::Readable(Asked::Server, ready)
-            }
-            ready = boot_servers, if has_room => Next::Readable(Asked::BootServer, ready),
-            address = in_use => Next::InUse(address),
-            heard = heard => Next::Heard(heard),
-            () = changed => Next::LinkChanged,
+            next = from_outside => next,
         }
     }
 
@@ -291,9 +325,15 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
                 let outcome = self.driver.server.lock().answer(now, question, boot);
                 self.go_on(in_flight, outcome);
             }
-            Err(Late(transaction)) => {
+            Err(Failed {
+                transaction,
+                failure,
+            }) => {
                 let transaction = &transaction;
-                self.observe(&Event::PolicyLate { transaction });
+                self.observe(&Event::PolicyFailed {
+                    transaction,
+                    failure,
+                });
             }
         }
     }
@@ -342,21 +382,29 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
             waiting.push((message, pending));
             claims.push(claim);
         }
+        self.claims_under_way += claims.len();
         let store = Arc::clone(&self.driver.store);
         self.claiming.spawn(async move {
-            let results = store.claim(claims).await;
+            let claim = Caught::new(async move { store.claim(claims).await });
+            let results = timeout(STORE_PATIENCE, claim).await;
+            // None of them is stored as far as is known.
+            let results = results.ok().flatten().unwrap_or_default();
             Claimed { waiting, results }
         });
     }
 
     fn claimed(&mut self, claimed: Claimed) {
         let claims = claimed.waiting.len();
+        self.claims_under_way = self.claims_under_way.saturating_sub(claims);
+        let results = claimed.results.iter().take(claims);
+        let stored = results.filter(|result| **result == ClaimResult::Stored);
+        let stored = stored.count();
         let results = claimed.results.into_iter().chain(repeat(ClaimResult::Down));
         for ((message, pending), result) in claimed.waiting.into_iter().zip(results) {
             let outcome = self.resume(pending, result);
             self.go_on(message, outcome);
         }
-        self.observe(&Event::Stored { claims });
+        self.observe(&Event::Claimed { claims, stored });
     }
 
     fn reply(&mut self, reply: Reply, message: InFlight) {

@@ -6,7 +6,6 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::Timestamp;
 use crate::server::{Claim, ClaimResult, Lease, NetworkId};
 
 /// Keeps leases: one for each address of a network.
@@ -17,8 +16,10 @@ pub trait LeaseStore: Send + Sync + 'static {
     /// Stores each lease whose expected version is the stored one, in their order, and says how each
     /// went once it would survive a crash. Results that are missing count as [`ClaimResult::Down`].
     ///
-    /// Several batches may be under way at a time. Where an interface stops being served, the future
-    /// is dropped; what was claimed may then be stored or not.
+    /// Several batches may be under way at a time, and come in any order. One that takes longer than
+    /// thirty seconds, or panics, counts as down: its clients ask again. Where an interface stops
+    /// being served, the future is dropped; what was claimed may then be stored or not. What blocks
+    /// belongs on a thread of its own (`tokio::task::spawn_blocking`).
     fn claim(&self, claims: Vec<Claim>) -> impl Future<Output = Vec<ClaimResult>> + Send;
 
     /// Every lease that is stored, for a server that begins.
@@ -27,13 +28,6 @@ pub trait LeaseStore: Send + Sync + 'static {
     ///
     /// Where the store cannot be read.
     fn load(&self) -> impl Future<Output = io::Result<Vec<Lease>>> + Send;
-
-    /// When this store was begun: leases from before that are not in it, see
-    /// [`Settings::adopt_until`](crate::server::Settings::adopt_until). The default says that it has
-    /// every lease that ever was.
-    fn begun(&self) -> Timestamp {
-        Timestamp::default()
-    }
 }
 
 impl<S: LeaseStore> LeaseStore for Arc<S> {
@@ -43,10 +37,6 @@ impl<S: LeaseStore> LeaseStore for Arc<S> {
 
     fn load(&self) -> impl Future<Output = io::Result<Vec<Lease>>> + Send {
         S::load(self)
-    }
-
-    fn begun(&self) -> Timestamp {
-        S::begun(self)
     }
 }
 

@@ -5,8 +5,8 @@ use super::pool::Pool;
 use super::question::{Asked, Question, Role};
 use super::request::{Request, RequestState, Verdict};
 use super::{
-    Boot, ClientKey, Effect, Handled, Lease, LeaseState, NakReason, Network, Outcome, Settings,
-    Silence, SilenceReason, Transaction,
+    Boot, ClientKey, Effect, Handled, Lease, LeaseState, Mode, NakReason, Network, Outcome,
+    Settings, Silence, SilenceReason, Transaction,
 };
 use crate::value::MessageType;
 use crate::{Seconds, Timestamp};
@@ -83,6 +83,15 @@ impl Responder<'_> {
         } = asked;
         if boot.silent {
             return silent(SilenceReason::Policy, transaction);
+        }
+        // The network may have become a proxy's meanwhile, or have ceased to be one.
+        let is_still = match role {
+            Role::Server => self.network.mode == Mode::Server,
+            Role::Proxy => self.network.mode == Mode::Proxy,
+            Role::BootServer(_) => true,
+        };
+        if !is_still {
+            return silent(SilenceReason::NoNetwork, transaction);
         }
         match (role, request.kind) {
             (Role::Proxy, _) => self.proxy_offer(&request, transaction, &boot),

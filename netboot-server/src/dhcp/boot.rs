@@ -71,12 +71,16 @@ impl Policy {
     /// The message, reported by the name that the machine has here.
     fn received(&self, requester: &Requester<'_>, boot: &Boot) -> Kind {
         let of = requester.transaction;
+        let own = Some(requester.message.ciaddr());
         let names_it = of.request == MessageType::REQUEST;
         let name = boot.host_name.as_ref().filter(|_| names_it);
         Kind::Dhcp {
             message: of.request,
             interface: self.interfaces.name(of.interface),
-            address: of.address.filter(|_| !boot.silent),
+            address: match boot.silent {
+                true => own.filter(|own| !own.is_unspecified()),
+                false => of.address,
+            },
             host_name: name.or(of.host_name.as_ref()).cloned(),
             boot_file: None,
             refusal: None,

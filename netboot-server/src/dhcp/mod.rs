@@ -12,7 +12,8 @@ use std::io;
 use std::net::UdpSocket;
 use std::sync::Arc;
 
-use netboot_dhcp::driver::{Driver, Listener};
+use netboot_dhcp::driver::{Driver, Listener, Ports};
+use netboot_dhcp::server::Lease;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -68,17 +69,31 @@ impl Dhcp {
         }
     }
 
-    /// Opens the sockets of an interface, but for one that was passed for the servers' port.
+    /// Opens the sockets of an interface, the servers' at a port that a reload may bring, but for one
+    /// that was passed for it.
     ///
     /// # Errors
     ///
     /// Those of [`Driver::bind`].
-    pub(crate) fn bind(&self, interface: &str, passed: Option<UdpSocket>) -> io::Result<Listener> {
+    pub(crate) fn bind(
+        &self,
+        interface: &str,
+        port: u16,
+        passed: Option<UdpSocket>,
+    ) -> io::Result<Listener> {
+        let mut ports = Ports::of(self.leases.lock().settings());
+        ports.server = port;
         let number = self.interfaces.number(interface);
-        match passed {
-            Some(socket) => self.driver.bind_on(interface, number, socket),
-            None => self.driver.bind(interface, number),
-        }
+        self.driver.bind_with(interface, number, ports, passed)
+    }
+
+    /// Every lease that is stored. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Where the store cannot be read.
+    pub(crate) fn stored(&self) -> Result<Vec<Lease>, Failure> {
+        self.store.read_now()
     }
 
     /// Serves an interface until told to stop, or until it is gone.
@@ -92,12 +107,13 @@ impl Dhcp {
     }
 
     /// Changes to another configuration. Leases stay; those of networks that were not served before
-    /// are taken from the store.
+    /// are taken from what is stored.
     ///
     /// # Errors
     ///
-    /// Where the leases cannot be read, or the settings are not accepted; then nothing has changed.
-    pub(crate) fn reconfigure(&self, config: &Config) -> Result<(), Failure> {
-        settings::reconfigure(&self.leases, &self.store, &self.interfaces, config)
+    /// Where the settings are not accepted; then nothing has changed.
+    pub(crate) fn reconfigure(&self, config: &Config, stored: Vec<Lease>) -> Result<(), Failure> {
+        let begun = self.store.begun();
+        settings::reconfigure(&self.leases, begun, stored, &self.interfaces, config)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use netboot_dhcp::MacAddr;
-use netboot_dhcp::driver::Event;
+use netboot_dhcp::driver::{Event, Trouble};
 use netboot_dhcp::server::{SilenceReason, Transaction};
 use netboot_dhcp::value::MessageType;
 
@@ -76,8 +76,11 @@ impl Reporter {
                     tracing::debug!("{}", event.line(interface));
                 }
             }
-            Event::PolicyLate { transaction } => {
-                let why = "the boot policy does not answer in time".to_owned();
+            Event::PolicyFailed {
+                transaction,
+                failure,
+            } => {
+                let why = failure.to_string();
                 self.ignored(interface, transaction, transaction.request, why);
             }
             Event::Answered { reply, boot_file } => {
@@ -98,9 +101,9 @@ impl Reporter {
                 let why = format!("it cannot be sent: {error}");
                 self.ignored(interface, &reply.transaction, reply.kind, why);
             }
-            Event::Stored { claims } => {
+            Event::Claimed { stored, .. } => {
                 let world = self.worlds.last();
-                for filled in self.pools.look(&self.leases, &world, claims) {
+                for filled in self.pools.look(&self.leases, &world, stored) {
                     self.emit(None, filled);
                 }
             }
@@ -122,6 +125,11 @@ impl Reporter {
                     self.identity.snooped().note(address, machine);
                 }
             }
+            // They fail with the frames, for the same reason.
+            Event::Trouble {
+                what: Trouble::Probes | Trouble::OtherServers | Trouble::RouterAdvertisements,
+                ..
+            } => tracing::debug!("{}", event.line(interface)),
             Event::Trouble { what, .. } if what.is_lasting() => {
                 tracing::warn!("{}", event.line(interface));
             }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::{Mutex, PoisonError};
 
-use netboot_dhcp::driver::LeaseStore;
 use netboot_dhcp::server::{
     AddressRange, Allow, ExtraOption, Lease, Link, Mode, Network, NetworkId, Reservation, Server,
     Settings, SettingsErrors,
@@ -13,7 +12,7 @@ use netboot_dhcp::{Seconds, Timestamp};
 
 use crate::config::{self, Config};
 use crate::failure::Failure;
-use crate::leases::{AnyStore, LeaseTable};
+use crate::leases::LeaseTable;
 
 /// The DHCP logic for a configuration, with the leases that are on disk.
 ///
@@ -40,12 +39,12 @@ pub(crate) fn new_server(
 /// As [`Dhcp::reconfigure`](super::Dhcp::reconfigure).
 pub(super) fn reconfigure(
     leases: &LeaseTable,
-    store: &AnyStore,
+    begun: Timestamp,
+    stored: Vec<Lease>,
     interfaces: &Interfaces,
     config: &Config,
 ) -> Result<(), Failure> {
-    let settings = settings(config, interfaces, store.begun());
-    let stored = store.read_now()?;
+    let settings = settings(config, interfaces, begun);
     let mut server = leases.lock();
     let networks = server.settings().networks.iter();
     let known: BTreeSet<NetworkId> = networks.map(|network| network.id).collect();

@@ -10,7 +10,6 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use netboot_dhcp::Timestamp;
 use netboot_dhcp::driver::LeaseStore;
 use netboot_dhcp::server::{Claim, ClaimResult, Lease};
 use tokio::sync::oneshot;
@@ -76,10 +75,6 @@ impl LeaseStore for EmbeddedLeases {
         let file = Arc::clone(&self.file);
         let read = tokio::task::spawn_blocking(move || file.load()).await?;
         read.map_err(io::Error::other)
-    }
-
-    fn begun(&self) -> Timestamp {
-        self.file.begun()
     }
 }
 

@@ -15,14 +15,16 @@ use crate::failure::Failure;
 
 /// A store of leases of any type. Its clones are the same store.
 #[derive(Clone)]
-pub(crate) struct AnyStore(Arc<dyn Erased>);
+pub(crate) struct AnyStore {
+    store: Arc<dyn Erased>,
+    begun: Timestamp,
+}
 
 type Later<'s, T> = Pin<Box<dyn Future<Output = T> + Send + 's>>;
 
 trait Erased: Send + Sync {
     fn claim(&self, claims: Vec<Claim>) -> Later<'_, Vec<ClaimResult>>;
     fn load(&self) -> Later<'_, io::Result<Vec<Lease>>>;
-    fn begun(&self) -> Timestamp;
 }
 
 impl<S: LeaseStore> Erased for S {
@@ -33,15 +35,18 @@ impl<S: LeaseStore> Erased for S {
     fn load(&self) -> Later<'_, io::Result<Vec<Lease>>> {
         Box::pin(LeaseStore::load(self))
     }
-
-    fn begun(&self) -> Timestamp {
-        LeaseStore::begun(self)
-    }
 }
 
 impl AnyStore {
-    pub(crate) fn new(store: impl LeaseStore) -> Self {
-        Self(Arc::new(store))
+    /// A store that has every lease there was since this time; leases from before are not in it.
+    pub(crate) fn new(store: impl LeaseStore, begun: Timestamp) -> Self {
+        let store = Arc::new(store);
+        Self { store, begun }
+    }
+
+    /// When it was begun.
+    pub(crate) fn begun(&self) -> Timestamp {
+        self.begun
     }
 
     /// Every lease that is stored.
@@ -78,15 +83,11 @@ impl AnyStore {
 
 impl LeaseStore for AnyStore {
     fn claim(&self, claims: Vec<Claim>) -> impl Future<Output = Vec<ClaimResult>> + Send {
-        self.0.claim(claims)
+        self.store.claim(claims)
     }
 
     fn load(&self) -> impl Future<Output = io::Result<Vec<Lease>>> + Send {
-        self.0.load()
-    }
-
-    fn begun(&self) -> Timestamp {
-        self.0.begun()
+        self.store.load()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, Weak};
 
+use netboot_dhcp::Timestamp;
 use netboot_dhcp::driver::LeaseStore;
 use netboot_dhcp::server::Lease;
 use tokio::sync::mpsc;
@@ -86,7 +87,7 @@ impl ServiceBuilder {
     /// Keeps leases in this store, in place of a database in the state folder. Servers may share
     /// one, where their clocks agree.
     pub fn leases(mut self, store: impl LeaseStore) -> Self {
-        self.store = Some(AnyStore::new(store));
+        self.store = Some(AnyStore::new(store, Timestamp::default()));
         self
     }
 
@@ -215,8 +216,9 @@ fn open_leases(
     let (file, stored, beginning) = LeaseFile::open(&config.leases_file())?;
     report_beginning(telemetry, beginning, config);
     let clock = file.clock(&stored);
+    let begun = file.begun();
     let leases = EmbeddedLeases::new(file, Arc::clone(telemetry.metrics()))?;
-    Ok((AnyStore::new(leases), stored, clock))
+    Ok((AnyStore::new(leases, begun), stored, clock))
 }
 
 fn report_beginning(telemetry: &Telemetry, beginning: Beginning, config: &Config) {

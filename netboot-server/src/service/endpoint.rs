@@ -128,7 +128,7 @@ impl Endpoint {
             Self::Dhcp { interface, port } => {
                 let passed = inherited.on_interface(interface, *port).transpose();
                 passed
-                    .and_then(|passed| with.dhcp.bind(interface, passed))
+                    .and_then(|passed| with.dhcp.bind(interface, *port, passed))
                     .map(|listener| Bound::Dhcp(Box::new(listener)))
             }
             Self::Tftp(address) => bind_tftp(*address, &with.files, inherited)

@@ -47,6 +47,8 @@ impl Core {
     }
 
     fn change_to(&self, config: Config) -> Result<(), Failure> {
+        // Before anything is held, since a store may take its time.
+        let stored = self.answers.dhcp.stored()?;
         // Held to the end, so that one reload comes after the other.
         let mut listeners = self.listeners();
         let world = self.worlds.current();
@@ -74,7 +76,16 @@ impl Core {
         let wanted = listeners.wanted(&config);
         let certificate = certificate::read(config.tls.as_ref())?;
         let prepared = listeners.prepare(&wanted, &self.answers)?;
-        self.answers.dhcp.reconfigure(&config)?;
+        // They are bound with DHCP's own, which an interface that is served goes on with.
+        let beside = |config: &Config| (config.ports.boot_server, config.ports.dhcp_client);
+        if beside(&config) != beside(before) {
+            let (boot_server, client) = beside(before);
+            return restart(
+                "changing ports.boot_server or ports.dhcp_client".into(),
+                &format_args!("{boot_server} and {client}"),
+            );
+        }
+        self.answers.dhcp.reconfigure(&config, stored)?;
         self.answers.certificate.put(certificate);
         self.worlds.reconfigure(Arc::new(config));
         listeners.switch(&wanted, prepared, &self.answers);

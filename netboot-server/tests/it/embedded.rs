@@ -16,7 +16,7 @@ use netboot_server::world::programs::Programs;
 use netboot_server::world::{Machine, World};
 use serde_json::json;
 
-use crate::support::client::{Connection, get, lease, lease_as, mac, tftp};
+use crate::support::client::{Connection, discover, get, lease, lease_as, mac, tftp};
 use crate::support::{SERVER, Site, write};
 
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
@@ -208,4 +208,43 @@ async fn leases_are_kept_in_a_store_of_its_own_which_the_next_service_goes_on_wi
             .all(|name| !name.to_string_lossy().contains("lease")),
         "{names:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_that_panics_for_one_machine_leaves_dhcp_for_the_others() {
+    let site = Arc::new(Site::new(&json!([])));
+    let (config, problems) = document(&site).check(&Host::default());
+    let config = config.unwrap_or_else(|| panic!("{problems}"));
+    let service = Service::builder(config)
+        .policy(|_: &World, machine: &Machine| {
+            assert!(machine.mac != Some(mac(2)), "a fault of the policy");
+            None
+        })
+        .start()
+        .await
+        .expect("it starts");
+    let client = Arc::clone(&site);
+    meanwhile(move || {
+        assert_eq!(discover(&client, Profile::pxe_bios(mac(2))), None);
+        lease(&client, 3);
+    })
+    .await;
+    service.stop().await;
+}
+
+#[tokio::test]
+async fn a_reload_reads_a_store_of_its_own_in_a_runtime_of_one_thread() {
+    let site = Arc::new(Site::new(&json!([])));
+    let (config, problems) = document(&site).check(&Host::default());
+    let config = config.unwrap_or_else(|| panic!("{problems}"));
+    let again = Arc::clone(&site);
+    let service = Service::builder(config)
+        .leases(MemoryStore::default())
+        .reread_by(move || document(&again).check(&Host::default()))
+        .start()
+        .await
+        .expect("it starts");
+    let reloaded = service.reload().await;
+    assert!(reloaded.is_ok(), "{reloaded:?}");
+    service.stop().await;
 }

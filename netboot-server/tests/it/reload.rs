@@ -1,7 +1,7 @@
 //! `netboot serve` takes another configuration while it runs, whole or not at all, and it ends
 //! soon.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
@@ -220,4 +220,30 @@ fn who_tells_it_to_end_twice_does_not_wait_for_downloads() {
     serving.signal(Signal::SIGTERM);
     serving.line("stopped before downloads were done");
     assert!(serving.end().success());
+}
+
+#[test]
+fn another_dhcp_port_is_taken_by_a_reload_and_another_boot_servers_port_by_a_restart() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    let port = || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port");
+        socket.local_addr().expect("an address").port()
+    };
+    let other = port();
+    let mut reload = |dhcp: u16, boot_server: u16| {
+        let ports = json!({
+            "dhcp": dhcp, "dhcp_client": site.ports.dhcp_client, "tftp": site.ports.tftp,
+            "http": site.ports.http, "boot_server": boot_server,
+        });
+        site.configure(&target("two"), json!({ "ports": ports }));
+        serving.signal(Signal::SIGHUP);
+        serving.line("reloaded")
+    };
+    let said = reload(other, site.ports.boot_server);
+    assert!(!said.contains("was not reloaded"), "{said}");
+    let bound = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, other));
+    assert!(bound.is_err(), "nobody listens on the new port");
+    let said = reload(other, port());
+    assert!(said.contains("was not reloaded"), "{said}");
 }
