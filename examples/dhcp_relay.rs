@@ -82,16 +82,25 @@ fn to_server(arguments: &Arguments, bytes: &[u8]) -> Option<Bytes> {
     if message.op != BOOTREQUEST || message.hops >= MOST_HOPS {
         return None;
     }
-    message.hops += 1;
-    // One that another relay agent has marked stays as it is.
-    if message.giaddr.is_unspecified() {
-        message.giaddr = arguments.address;
-        if let Some(circuit) = &arguments.circuit {
-            let mut option = SubOptions::default();
-            option.add_raw(agent::CIRCUIT_ID, circuit.as_bytes()).ok()?;
-            message.options.put(key::RELAY_AGENT, &option);
+    match message.giaddr {
+        // An agent writes its address with option 82: this is a client's (RFC 3046 section 2.1).
+        Ipv4Addr::UNSPECIFIED if message.options.raw(OptionCode::RELAY_AGENT).is_some() => {
+            return None;
         }
+        Ipv4Addr::UNSPECIFIED => {
+            message.giaddr = arguments.address;
+            if let Some(circuit) = &arguments.circuit {
+                let mut option = SubOptions::default();
+                option.add_raw(agent::CIRCUIT_ID, circuit.as_bytes()).ok()?;
+                message.options.put(key::RELAY_AGENT, &option);
+            }
+        }
+        // So is this: no other agent writes this one's address (section 2.1.1).
+        giaddr if giaddr == arguments.address => return None,
+        // One that another relay agent has marked stays as it is.
+        _ => {}
     }
+    message.hops += 1;
     message.to_bytes().ok()
 }
 
@@ -112,4 +121,55 @@ fn bind(interface: &str) -> io::Result<UdpSocket> {
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, SERVER_PORT).into())?;
     UdpSocket::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
+
+    /// What the server gets of a machine's message with this relay agent and these bytes for
+    /// option 82.
+    fn relayed(giaddr: Ipv4Addr, option: Option<&[u8]>) -> Option<Message> {
+        let arguments = Arguments::parse_from([
+            "dhcp_relay",
+            "--clients=eth1",
+            "--address=10.1.0.1",
+            "--upstream=eth0",
+            "--server=10.0.0.1",
+            "--circuit=rack-7",
+        ]);
+        let mac = "52:54:00:12:34:56".parse().expect("a MAC address");
+        let mut message = Message::request(7, mac);
+        message.giaddr = giaddr;
+        if let Some(bytes) = option {
+            message.options.put_raw(OptionCode::RELAY_AGENT, bytes);
+        }
+        let sent = message.to_bytes().expect("a message");
+        let bytes = to_server(&arguments, &sent)?;
+        Some(Message::decode(&bytes).expect("a message"))
+    }
+
+    /// RFC 3046 section 2.1 and 2.1.1.
+    #[test]
+    fn what_only_a_relay_agent_writes_is_not_believed_of_a_client() {
+        let circuit = |of: Message| {
+            of.options
+                .raw(OptionCode::RELAY_AGENT)
+                .map(|it| it.to_vec())
+        };
+        let (unset, other) = (Ipv4Addr::UNSPECIFIED, Ipv4Addr::new(10, 2, 0, 1));
+        let plain = relayed(unset, None).expect("it is relayed");
+        assert_eq!((plain.giaddr, plain.hops), (OWN, 1));
+        assert_eq!(circuit(plain).as_deref(), Some(&b"\x01\x06rack-7"[..]));
+
+        assert_eq!(relayed(unset, Some(b"\x01\x01x")), None);
+        assert_eq!(relayed(OWN, None), None);
+        assert_eq!(relayed(OWN, Some(b"\x01\x01x")), None);
+
+        let through = relayed(other, Some(b"\x01\x01x")).expect("it is relayed");
+        assert_eq!((through.giaddr, through.hops), (other, 1));
+        assert_eq!(circuit(through).as_deref(), Some(&b"\x01\x01x"[..]));
+    }
 }
