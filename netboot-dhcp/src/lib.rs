@@ -1,5 +1,14 @@
+// The README's second example needs the driver.
+#![cfg_attr(
+    all(feature = "tokio", target_os = "linux"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "tokio", target_os = "linux")),
+    doc = "DHCPv4 for network boot, without I/O: messages in [`wire`], typed options in [`value`],\n\
+           and the logic of a [`server::Server`] and of a [`client::Client`]."
+)]
 #![cfg_attr(not(feature = "tokio"), no_std)]
-#![doc = include_str!("../README.md")]
 
 extern crate alloc;
 #[cfg(all(test, not(feature = "tokio")))]

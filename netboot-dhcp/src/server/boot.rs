@@ -99,7 +99,8 @@ pub struct Requester<'a> {
     pub network: NetworkId,
     /// The address by which the machine will know this server; next-server and URLs use it.
     pub server: Ipv4Addr,
-    /// The interface that the message came in by, in the caller's numbers.
+    /// The interface that the message came in by, as in
+    /// [`Incoming::interface`](super::Incoming::interface).
     pub interface: u32,
     /// The stage that the boot is in.
     pub firmware: Firmware,

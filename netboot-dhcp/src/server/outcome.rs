@@ -23,7 +23,8 @@ pub struct Incoming<'a> {
     /// caller's socket does not say it; then a client in another network than that of the interface
     /// is taken to have sent it by unicast, through a router.
     pub destination: Option<Ipv4Addr>,
-    /// The interface that it came in by, in the caller's numbers.
+    /// The interface that it came in by: the number that [`Link::Interface`](super::Link::Interface)
+    /// has for it in the settings. The caller chooses it; it is not the system's index.
     pub interface: u32,
 }
 
@@ -433,7 +434,7 @@ pub struct Transaction {
     pub xid: u32,
     /// The type of the message that came; 0 where it has none.
     pub request: MessageType,
-    /// The interface that it came in by.
+    /// The interface that it came in by, as in [`Incoming::interface`].
     pub interface: u32,
     /// The client.
     pub hardware: HardwareAddr,

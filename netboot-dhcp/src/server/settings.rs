@@ -246,7 +246,8 @@ pub enum Mode {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Link {
-    /// On this interface, by the caller's number for it.
+    /// On the interface of this number. The caller chooses it, and gives it with each message
+    /// ([`Incoming::interface`](super::Incoming::interface)); it is not the system's index.
     Interface(u32),
     /// By a relay agent, whose `giaddr` is in the subnet.
     Relay,
