@@ -6,6 +6,7 @@ use std::process::{Child, Output, Stdio};
 use netboot_server::lab::Namespace;
 
 const SERVE: &str = env!("CARGO_BIN_EXE_dhcp_serve");
+const INVENTORY: &str = env!("CARGO_BIN_EXE_dhcp_inventory");
 const RELAY: &str = env!("CARGO_BIN_EXE_dhcp_relay");
 const CLIENT: &str = env!("CARGO_BIN_EXE_dhcp_client");
 
@@ -151,4 +152,53 @@ fn machines_behind_the_relay_agent_get_addresses_of_their_network() {
         printed,
         "address 10.1.0.100\nserver 10.0.0.1\nfile ipxe.efi\n"
     );
+}
+
+#[test]
+#[ignore = "needs root"]
+fn machine_keeps_its_address_over_a_restart_of_the_server() {
+    let (servers, machines) = (host(), host());
+    cable(
+        [&servers, &machines],
+        ["eth1", "eth0"],
+        [Some("10.0.0.1/24"), None],
+    );
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("room");
+        path.display().to_string()
+    };
+    let settings = write(
+        "dhcp.json",
+        r#"{ "networks": [{
+            "id": 1, "link": { "interface": 1 }, "subnet": "10.0.0.0/24", "server": "10.0.0.1",
+            "ranges": [{ "start": "10.0.0.100", "end": "10.0.0.200" }]
+        }] }"#,
+    );
+    let inventory = write(
+        "machines.json",
+        r#"{ "52:54:00:00:00:07": "ipxe.efi", "52:54:00:00:00:08": "other.efi" }"#,
+    );
+    let leases = folder.path().join("leases.json");
+    let line = format!(
+        "--interface eth1 --settings {settings} --inventory {inventory} --leases {}",
+        leases.display()
+    );
+    let asked = |mac: &str| {
+        let line = format!("--interface eth0 --as pxe-uefi --mac {mac}");
+        succeed(&machines, CLIENT, &line)
+    };
+    let kept = "address 10.0.0.100\nserver 10.0.0.1\nfile ipxe.efi\n";
+
+    let server = start(&servers, INVENTORY, &line);
+    assert_eq!(asked("52:54:00:00:00:07"), kept);
+    drop(server);
+    let _server = start(&servers, INVENTORY, &line);
+    // A server that did not know of the lease would give its address to whoever comes first.
+    assert_eq!(
+        asked("52:54:00:00:00:08"),
+        "address 10.0.0.101\nserver 10.0.0.1\nfile other.efi\n"
+    );
+    assert_eq!(asked("52:54:00:00:00:07"), kept);
 }
