@@ -106,8 +106,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let settings = serde_json::from_slice(&fs::read(arguments.settings)?)?;
     let server = SharedServer::new(Server::new(settings)?);
     let store = LeaseFile(Arc::new(Mutex::new(arguments.leases)));
-    let driver = Driver::new(server, Inventory(arguments.inventory), store);
-    // Before anything is served: else an address that a machine has could go to another.
+    let driver = Driver::new(server, Inventory(arguments.inventory), store)
+        .observe(|interface, event| println!("{}", event.line(interface)));
+    // Before anything is served: else an address that a machine has is offered to another, which
+    // the store then refuses.
     for lease in driver.restore().await? {
         eprintln!("dhcp_inventory: no network has {}", lease.address);
     }

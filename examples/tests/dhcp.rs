@@ -21,8 +21,12 @@ impl Drop for Program {
 }
 
 fn start(host: &Namespace, program: &str, line: &str) -> Program {
+    start_with(host, program, line, Stdio::null())
+}
+
+fn start_with(host: &Namespace, program: &str, line: &str, stdout: Stdio) -> Program {
     let child = host.spawn(program, line.split_whitespace(), |command| {
-        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command.stdin(Stdio::null()).stdout(stdout);
     });
     Program(child.expect("the program starts"))
 }
@@ -194,11 +198,25 @@ fn machine_keeps_its_address_over_a_restart_of_the_server() {
     let server = start(&servers, INVENTORY, &line);
     assert_eq!(asked("52:54:00:00:00:07"), kept);
     drop(server);
-    let _server = start(&servers, INVENTORY, &line);
-    // A server that did not know of the lease would give its address to whoever comes first.
+    let log = folder.path().join("log");
+    let printed = std::fs::File::create(&log).expect("room");
+    let _server = start_with(&servers, INVENTORY, &line, printed.into());
     assert_eq!(
         asked("52:54:00:00:00:08"),
         "address 10.0.0.101\nserver 10.0.0.1\nfile other.efi\n"
     );
     assert_eq!(asked("52:54:00:00:00:07"), kept);
+    // A server that did not know of the lease would offer its address to whoever comes first, and
+    // deny it when the store does.
+    let log = std::fs::read_to_string(log).expect("what was printed");
+    assert!(log.contains("DHCPOFFER(eth1) 10.0.0.101 "), "{log}");
+    assert!(
+        !log.contains("DHCPNAK") && !log.contains("DHCPDECLINE"),
+        "{log}"
+    );
+    assert_eq!(
+        log.matches(" 10.0.0.100 52:54:00:00:00:08").count(),
+        0,
+        "{log}"
+    );
 }
