@@ -5,7 +5,7 @@
 )]
 #![cfg_attr(
     not(all(feature = "tokio", target_os = "linux")),
-    doc = "DHCPv4 for network boot, without I/O: messages in [`wire`], typed options in [`value`],\n\
+    doc = "DHCPv4 for network boot, without I/O: messages in [`wire`], typed options in [`value`], \
            and the logic of a [`server::Server`] and of a [`client::Client`]."
 )]
 #![cfg_attr(not(feature = "tokio"), no_std)]

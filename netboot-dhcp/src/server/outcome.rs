@@ -23,8 +23,9 @@ pub struct Incoming<'a> {
     /// caller's socket does not say it; then a client in another network than that of the interface
     /// is taken to have sent it by unicast, through a router.
     pub destination: Option<Ipv4Addr>,
-    /// The interface that it came in by: the number that [`Link::Interface`](super::Link::Interface)
-    /// has for it in the settings. The caller chooses it; it is not the system's index.
+    /// The interface that it came in by, as the number that
+    /// [`Link::Interface`](super::Link::Interface) has for it in the settings. The caller chooses it;
+    /// it is not the system's index.
     pub interface: u32,
 }
 
