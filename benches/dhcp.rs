@@ -1,5 +1,6 @@
-//! The DHCP codec beside dhcproto, edge-dhcp and smoltcp on the same bytes, and a whole server turn.
-//! Allocations are counted first and printed; smoltcp keeps some options only, edge-dhcp borrows.
+//! The DHCP codec beside dhcproto, edge-dhcp and smoltcp on the same bytes, and a whole server
+//! turn. Allocations are counted first and printed; smoltcp keeps some options only, edge-dhcp
+//! borrows.
 
 use allocation_counter::measure;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};

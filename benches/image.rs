@@ -1,7 +1,9 @@
-//! `netboot-image`: hashing beside `sha256sum` and `openssl`, importing beside `cp`, reading SHA256SUMS and manifests.
+//! `netboot-image`: hashing beside `sha256sum` and `openssl`, importing beside `cp`, reading
+//! SHA256SUMS and manifests.
 //!
-//! The rows beside other programs work on files of 1 GiB in the page cache, or of as many MiB as the environment variable
-//! `NETBOOT_BENCH_MIB` says. The folder is that for temporary files: set `TMPDIR` to try another file system.
+//! The rows beside other programs work on files of 1 GiB in the page cache, or of as many MiB as
+//! the environment variable `NETBOOT_BENCH_MIB` says. The folder is that for temporary files: set
+//! `TMPDIR` to try another file system.
 
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -146,8 +148,9 @@ fn beside_peers(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What to compare with is the slower of `cp` and `hash alone`. The store flushes what it publishes to the disk and `cp`
-/// does not: with `TMPDIR` in memory there is nothing to flush, and on a disk the row of `cp` with the flush counts.
+/// What to compare with is the slower of `cp` and `hash alone`. The store flushes what it publishes
+/// to the disk and `cp` does not: with `TMPDIR` in memory there is nothing to flush, and on a disk
+/// the row of `cp` with the flush counts.
 fn importing(criterion: &mut Criterion) {
     let files = Files::new("import");
     let store = Store::create(files.dir.join("images")).expect("a store");

@@ -1,5 +1,5 @@
-//! A list of options that is changed step by step, beside a plain list of what it should hold: a byte
-//! of what to do, one of code, one of length, and so many bytes of value, each time.
+//! A list of options that is changed step by step, beside a plain list of what it should hold: a
+//! byte of what to do, one of code, one of length, and so many bytes of value, each time.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,5 @@
-//! A server that is sent one message after another: a byte of time and result, two of length, and so
-//! many bytes of message, each time.
+//! A server that is sent one message after another: a byte of time and result, two of length, and
+//! so many bytes of message, each time.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,5 +1,6 @@
-//! Sequences of datagrams into senders and receivers, as the end that asks and the end that answers. The
-//! first byte of each step is its length, the second how many milliseconds pass before.
+//! Sequences of datagrams into senders and receivers, as the end that asks and the end that
+//! answers. The first byte of each step is its length, the second how many milliseconds pass
+//! before.
 #![no_main]
 
 use std::time::Duration;

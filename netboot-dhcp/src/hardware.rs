@@ -1,5 +1,5 @@
-//! Hardware addresses: the six-byte MAC that people write, and the `htype`/`chaddr` pair of the wire
-//! (RFC 2131 section 2), which may have any length up to 16 bytes.
+//! Hardware addresses: the six-byte MAC that people write, and the `htype`/`chaddr` pair of the
+//! wire (RFC 2131 section 2), which may have any length up to 16 bytes.
 
 use alloc::string::String;
 use core::fmt::{self, Write as _};

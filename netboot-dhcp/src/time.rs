@@ -1,4 +1,5 @@
-//! Time as the caller tells it: instants in milliseconds, spans in whole seconds as DHCP counts them.
+//! Time as the caller tells it: instants in milliseconds, spans in whole seconds as DHCP counts
+//! them.
 
 use core::fmt;
 

@@ -19,8 +19,8 @@ pub struct Bound {
     pub server: Ipv4Addr,
     /// The server of the next step (`siaddr`), if one was named.
     pub next_server: Option<Ipv4Addr>,
-    /// The boot file (option 67, else `file`), if one was named and is UTF-8. A Raspberry Pi goes by
-    /// file names of its own.
+    /// The boot file (option 67, else `file`), if one was named and is UTF-8. A Raspberry Pi goes
+    /// by file names of its own.
     pub file: Option<String>,
     /// The server that named the boot file, or would have: that of the address, a proxy, or a boot
     /// server.
@@ -60,7 +60,8 @@ pub enum Failure {
 }
 
 impl Bound {
-    /// What the chosen server's ACK gives; where a boot server is to be asked, the file is its to name.
+    /// What the chosen server's ACK gives; where a boot server is to be asked, the file is its to
+    /// name.
     pub(super) fn by_ack(model: Model, choice: &Choice, message: &MessageView<'_>) -> Self {
         let server = choice.lease.server;
         let lease_time = message.read(key::LEASE_TIME).ok().flatten();

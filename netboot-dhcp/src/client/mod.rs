@@ -3,8 +3,8 @@
 //!
 //! One loop drives it: [`Client::poll_output`] says what to send or until when to wait,
 //! [`Client::handle_input`] takes what arrived. Time and transaction number are arguments. RFC 2131
-//! section 4.4, from INIT to BOUND, and on to a boot server on port 4011 where its [`Model`] asks one;
-//! it does not renew.
+//! section 4.4, from INIT to BOUND, and on to a boot server on port 4011 where its [`Model`] asks
+//! one; it does not renew.
 
 mod bound;
 mod offer;
@@ -121,8 +121,8 @@ impl Client {
         &self.profile
     }
 
-    /// Takes a message that arrived from `source`. What is not for this client, or not expected now,
-    /// changes nothing.
+    /// Takes a message that arrived from `source`. What is not for this client, or not expected
+    /// now, changes nothing.
     pub fn handle_input(
         &mut self,
         now: Timestamp,

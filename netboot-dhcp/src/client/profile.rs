@@ -27,8 +27,8 @@ pub struct Profile {
     pub tries: u8,
     /// How it chooses among offers. Default [`Model::Plain`].
     pub model: Model,
-    /// How long it goes on collecting after the first offer, unless one comes that it prefers to all
-    /// others. Default 0: it takes the first; for firmware 2 s.
+    /// How long it goes on collecting after the first offer, unless one comes that it prefers to
+    /// all others. Default 0: it takes the first; for firmware 2 s.
     pub collect_ms: u64,
     /// For how long after its DISCOVER it does not hear offers. Default 0; 500 ms for a Raspberry
     /// Pi 3.
@@ -69,8 +69,8 @@ impl Profile {
         profile
     }
 
-    /// The boot ROM of a Raspberry Pi 3. It is known by its MAC address: give one of the board's, as
-    /// [`raspberry_pi::is_boot_rom`](crate::value::raspberry_pi::is_boot_rom) knows them.
+    /// The boot ROM of a Raspberry Pi 3. It is known by its MAC address: give one of the board's,
+    /// as [`raspberry_pi::is_boot_rom`](crate::value::raspberry_pi::is_boot_rom) knows them.
     #[must_use]
     pub fn raspberry_pi_3(mac: MacAddr) -> Self {
         let mut profile = Self::pxe_bios(mac);
@@ -113,8 +113,8 @@ impl Profile {
         profile
     }
 
-    /// U-Boot's own `dhcp` on 64-bit ARM: `dhcp_extended` in its `net/bootp.c`, with the defaults of
-    /// `BOOTP_PXE_CLIENTARCH` and `BOOTP_VCI_STRING` (2025.01). It takes the first offer.
+    /// U-Boot's own `dhcp` on 64-bit ARM: `dhcp_extended` in its `net/bootp.c`, with the defaults
+    /// of `BOOTP_PXE_CLIENTARCH` and `BOOTP_VCI_STRING` (2025.01). It takes the first offer.
     #[must_use]
     pub fn u_boot(mac: MacAddr) -> Self {
         let mut profile = Self::plain(mac.into());

@@ -1,7 +1,7 @@
 //! What a driver tells its observer, for log lines, counters and a machine's history.
 //!
-//! Everything is borrowed; an observer that wants to keep it copies it. Events of one machine come in
-//! their order.
+//! Everything is borrowed; an observer that wants to keep it copies it. Events of one machine come
+//! in their order.
 
 use std::fmt;
 use std::io;
@@ -35,8 +35,8 @@ pub enum Event<'a> {
         /// What is wrong with it.
         error: DecodeError,
     },
-    /// There is no answer; [`SilenceReason::is_fault`](crate::server::SilenceReason::is_fault) tells
-    /// what an operator should see.
+    /// There is no answer; [`SilenceReason::is_fault`](crate::server::SilenceReason::is_fault)
+    /// tells what an operator should see.
     Silent {
         /// What is not answered, and why.
         silence: &'a Silence,
@@ -81,8 +81,8 @@ pub enum Event<'a> {
         /// The address.
         address: Ipv4Addr,
     },
-    /// Another server gives addresses in a network that is not a proxy's; said of each server at most
-    /// every ten minutes.
+    /// Another server gives addresses in a network that is not a proxy's; said of each server at
+    /// most every ten minutes.
     OtherServer {
         /// The server, as it calls itself.
         server: Ipv4Addr,

@@ -123,7 +123,8 @@ impl Listener {
         &self.interface
     }
 
-    /// Whether the interface is still the one that was bound, and the host has the server's address.
+    /// Whether the interface is still the one that was bound, and the host has the server's
+    /// address.
     pub(super) fn is_there(&self, shared: &SharedServer) -> bool {
         let same = if_nametoindex(self.interface.as_str()) == Ok(self.index);
         let own = self.network(&shared.lock()).map(|network| network.server);

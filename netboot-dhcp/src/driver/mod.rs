@@ -1,17 +1,18 @@
-//! A DHCP server on Linux and tokio: the driver that runs [`server::Server`](crate::server::Server).
+//! A DHCP server on Linux and tokio: the driver that runs
+//! [`server::Server`](crate::server::Server).
 //!
-//! One [`Driver`] serves any number of interfaces. On each it listens at the servers' port and at the
-//! boot servers' (4011), on that interface only; it answers clients without an address by frames to
-//! their hardware address, or by broadcast where it may not; it probes addresses by ICMP, hears other
-//! servers, and ends when the interface goes. What a machine boots, where leases are kept, what
-//! happens to events and what time it is are parameters: [`BootPolicy`], [`LeaseStore`], an observer
-//! and [`Clock`].
+//! One [`Driver`] serves any number of interfaces. On each it listens at the servers' port and at
+//! the boot servers' (4011), on that interface only; it answers clients without an address by
+//! frames to their hardware address, or by broadcast where it may not; it probes addresses by ICMP,
+//! hears other servers, and ends when the interface goes. What a machine boots, where leases are
+//! kept, what happens to events and what time it is are parameters: [`BootPolicy`], [`LeaseStore`],
+//! an observer and [`Clock`].
 //!
-//! Datagrams are taken in batches. Their leases go to the store together, and while it works the next
-//! messages are read and answered; an ACK leaves when its lease is stored. The boot policy is asked
-//! while nothing is locked, and one machine's slow answer delays no other's. Addresses are probed and
-//! slow firmware's replies held back meanwhile, too. Nothing waits but what has to, and everything
-//! that a stranger's message can grow has a cap.
+//! Datagrams are taken in batches. Their leases go to the store together, and while it works the
+//! next messages are read and answered; an ACK leaves when its lease is stored. The boot policy is
+//! asked while nothing is locked, and one machine's slow answer delays no other's. Addresses are
+//! probed and slow firmware's replies held back meanwhile, too. Nothing waits but what has to, and
+//! everything that a stranger's message can grow has a cap.
 //!
 //! ```no_run
 //! use netboot_dhcp::driver::{Driver, MemoryStore, SharedServer};
@@ -65,8 +66,8 @@ pub use store::{LeaseStore, MemoryStore};
 use crate::server::Lease;
 use serving::Serving;
 
-/// A function that sees each [`Event`] and the name of its interface. It is called from the driver's
-/// tasks while nothing is locked, and must not wait.
+/// A function that sees each [`Event`] and the name of its interface. It is called from the
+/// driver's tasks while nothing is locked, and must not wait.
 pub type Observer = dyn Fn(&str, &Event<'_>) + Send + Sync;
 
 /// What the DHCP of every interface works with. Its clones work with the same.
@@ -131,8 +132,8 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     ///
     /// iPXE asks for an IPv6 router while it asks for an IPv4 address, and on a network without one
     /// waits some 16 seconds each time it starts. What it is told is a router advertisement with a
-    /// lifetime of zero (RFC 4861 section 4.2), sent to that machine only; it says that the sender is
-    /// no router, and nothing of other routers.
+    /// lifetime of zero (RFC 4861 section 4.2), sent to that machine only; it says that the sender
+    /// is no router, and nothing of other routers.
     #[must_use]
     pub fn announce_no_ipv6_router(self, announces_no_router: bool) -> Self {
         Self {
@@ -148,8 +149,8 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     }
 
     /// Puts the leases that the store has into the server, and gives those of networks that it does
-    /// not have. To be called before anything is served: a server that does not know of a lease gives
-    /// its address to somebody else.
+    /// not have. To be called before anything is served: a server that does not know of a lease
+    /// gives its address to somebody else.
     ///
     /// # Errors
     ///
@@ -164,13 +165,14 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     }
 
     /// Opens the sockets of an interface; `number` is the one that it has in the settings'
-    /// [`Link::Interface`](crate::server::Link::Interface): the caller's own, not the system's index.
+    /// [`Link::Interface`](crate::server::Link::Interface): the caller's own, not the system's
+    /// index.
     ///
     /// # Errors
     ///
     /// `ENODEV` where there is no such interface, `EADDRNOTAVAIL` where the host does not have the
-    /// network's server address, and those of the socket calls. That the boot servers' port is taken
-    /// is one in proxy mode only; else, and for what needs `CAP_NET_RAW`, it is an
+    /// network's server address, and those of the socket calls. That the boot servers' port is
+    /// taken is one in proxy mode only; else, and for what needs `CAP_NET_RAW`, it is an
     /// [`Event::Trouble`], and the interface is served without.
     ///
     /// # Panics
@@ -181,8 +183,9 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
         self.bind_with(interface, number, ports, None)
     }
 
-    /// As [`Driver::bind`], on the ports of settings that the server is about to change to; and with
-    /// a socket for the servers' port that was bound elsewhere, by a service manager for example.
+    /// As [`Driver::bind`], on the ports of settings that the server is about to change to; and
+    /// with a socket for the servers' port that was bound elsewhere, by a service manager for
+    /// example.
     ///
     /// # Errors
     ///
@@ -205,7 +208,8 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
         )
     }
 
-    /// Serves an interface until `shutdown` completes, or until the interface or its address is gone.
+    /// Serves an interface until `shutdown` completes, or until the interface or its address is
+    /// gone.
     ///
     /// Has to be called within a tokio runtime that has I/O and time enabled.
     pub async fn serve(&self, listener: Listener, shutdown: impl Future<Output = ()>) {
@@ -217,8 +221,8 @@ impl<P: BootPolicy, S: LeaseStore> Driver<P, S> {
     ///
     /// # Errors
     ///
-    /// As [`Driver::restore`], and as [`Driver::bind`] but for an interface or an address that is not
-    /// there.
+    /// As [`Driver::restore`], and as [`Driver::bind`] but for an interface or an address that is
+    /// not there.
     ///
     /// # Panics
     ///

@@ -8,8 +8,8 @@ use crate::server::{Boot, Requester};
 ///
 /// It is asked while nothing is locked, for many machines at a time, of one at most four times; an
 /// answer that takes longer than ten seconds is not waited for, and the client asks again. Until it
-/// first waits for something it runs in the interface's own task: what blocks, a function's look into
-/// a database too, belongs on a thread of its own (`tokio::task::spawn_blocking`).
+/// first waits for something it runs in the interface's own task: what blocks, a function's look
+/// into a database too, belongs on a thread of its own (`tokio::task::spawn_blocking`).
 ///
 /// ```
 /// use netboot_dhcp::driver::BootPolicy;

@@ -52,7 +52,8 @@ impl Probes {
         })
     }
 
-    /// Whether the address is known to be free, or cannot be asked for while `under_way` others are.
+    /// Whether the address is known to be free, or cannot be asked for while `under_way` others
+    /// are.
     pub(super) fn is_settled(&self, address: Ipv4Addr, under_way: usize, now: Instant) -> bool {
         under_way >= MOST || self.free.holds(address, now)
     }

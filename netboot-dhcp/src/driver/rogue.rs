@@ -72,8 +72,8 @@ impl Sniffer {
     }
 }
 
-/// First fragments with this UDP destination port, as a classic BPF program (`linux/filter.h`) over a
-/// packet that begins with its IPv4 header.
+/// First fragments with this UDP destination port, as a classic BPF program (`linux/filter.h`) over
+/// a packet that begins with its IPv4 header.
 fn filter(port: u16) -> [SockFilter; 7] {
     const LOAD_HALF: u16 = 0x28;
     const LOAD_HALF_INDEXED: u16 = 0x48;

@@ -2,9 +2,9 @@
 //!
 //! iPXE asks for an IPv6 router while it asks for an IPv4 address, and goes on only when both are
 //! answered or given up; on a network without a router that costs it some 16 seconds each time it
-//! starts. When it has its IPv4 lease, or is heard to ask another server for one in proxy mode, it is
-//! therefore sent a router advertisement (RFC 4861 section 4.2) with a lifetime of zero, which says
-//! that the sender is no router, and no prefix. Only that machine gets it.
+//! starts. When it has its IPv4 lease, or is heard to ask another server for one in proxy mode, it
+//! is therefore sent a router advertisement (RFC 4861 section 4.2) with a lifetime of zero, which
+//! says that the sender is no router, and no prefix. Only that machine gets it.
 
 use std::io;
 use std::net::{Ipv6Addr, SocketAddrV6};

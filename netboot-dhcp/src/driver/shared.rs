@@ -7,8 +7,8 @@ use super::clock::{Clock, SystemClock};
 use crate::Timestamp;
 use crate::server::Server;
 
-/// The logic, which holds the leases, with the clock that they are counted by. Its clones are of the
-/// same one.
+/// The logic, which holds the leases, with the clock that they are counted by. Its clones are of
+/// the same one.
 #[derive(Clone)]
 pub struct SharedServer(Arc<Inner>);
 

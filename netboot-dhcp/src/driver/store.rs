@@ -13,13 +13,14 @@ use crate::server::{Claim, ClaimResult, Lease, NetworkId};
 /// Several servers may share one store. What makes that safe is that a claim names the version that
 /// it replaces, and that no ACK leaves before its claim is stored.
 pub trait LeaseStore: Send + Sync + 'static {
-    /// Stores each lease whose expected version is the stored one, in their order, and says how each
-    /// went once it would survive a crash. Results that are missing count as [`ClaimResult::Down`].
+    /// Stores each lease whose expected version is the stored one, in their order, and says how
+    /// each went once it would survive a crash. Results that are missing count as
+    /// [`ClaimResult::Down`].
     ///
-    /// Several batches may be under way at a time, and come in any order. One that takes longer than
-    /// thirty seconds, or panics, counts as down: its clients ask again. Where an interface stops
-    /// being served, the future is dropped; what was claimed may then be stored or not. What blocks
-    /// belongs on a thread of its own (`tokio::task::spawn_blocking`).
+    /// Several batches may be under way at a time, and come in any order. One that takes longer
+    /// than thirty seconds, or panics, counts as down: its clients ask again. Where an interface
+    /// stops being served, the future is dropped; what was claimed may then be stored or not. What
+    /// blocks belongs on a thread of its own (`tokio::task::spawn_blocking`).
     fn claim(&self, claims: Vec<Claim>) -> impl Future<Output = Vec<ClaimResult>> + Send;
 
     /// Every lease that is stored, for a server that begins.

@@ -1,9 +1,9 @@
 //! Replies: which options go out, in which order, for which firmware.
 //!
 //! The order and the pairs are what boot firmware needs. Firmware that sees option 60 without 43
-//! behind it asks a boot server on port 4011: an OFFER with an address has both or neither, a proxy's
-//! OFFER to UEFI has 60 alone, since older EDK2 drops the first proxy's OFFER with 43. 66 and 67 end
-//! with NUL; 97 is echoed if it was sent; 82 is last (RFC 3046 section 2.2).
+//! behind it asks a boot server on port 4011: an OFFER with an address has both or neither, a
+//! proxy's OFFER to UEFI has 60 alone, since older EDK2 drops the first proxy's OFFER with 43. 66
+//! and 67 end with NUL; 97 is echoed if it was sent; 82 is last (RFC 3046 section 2.2).
 
 use super::request::Request;
 use super::{Boot, Destination, ExtraOption, Firmware, Network, Settings};
@@ -312,7 +312,8 @@ fn put_http_class(message: &mut Message) {
         .add_raw(OptionCode::VENDOR_CLASS, b"HTTPClient");
 }
 
-/// Writes an address as text. Each reply to firmware has one, and `fmt` would be a third of its cost.
+/// Writes an address as text. Each reply to firmware has one, and `fmt` would be a third of its
+/// cost.
 fn write_address(address: Ipv4Addr, out: &mut Vec<u8>) {
     for (at, octet) in address.octets().into_iter().enumerate() {
         if at > 0 {

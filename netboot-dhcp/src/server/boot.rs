@@ -24,16 +24,16 @@ pub enum Firmware {
     /// iPXE, on whatever platform: loads a script or program from a path or a URL. So is gPXE, of
     /// which it was made.
     Ipxe,
-    /// U-Boot: loads a file by TFTP from `siaddr`, and looks for `pxelinux.cfg/` beside it. Where it
-    /// is to start an EFI program it says `PXEClient`, too, and is known by the rest.
+    /// U-Boot: loads a file by TFTP from `siaddr`, and looks for `pxelinux.cfg/` beside it. Where
+    /// it is to start an EFI program it says `PXEClient`, too, and is known by the rest.
     UBoot,
     /// Anything else: an operating system, or a boot loader that does not say what it is.
     Other,
 }
 
 impl Firmware {
-    /// What sent the message, by options 77, 175, 60 and 94. `pxe_classes` are beginnings of option 60
-    /// that mean PXE besides `PXEClient`.
+    /// What sent the message, by options 77, 175, 60 and 94. `pxe_classes` are beginnings of option
+    /// 60 that mean PXE besides `PXEClient`.
     #[must_use]
     pub fn of<S: AsRef<str>>(message: &MessageView<'_>, pxe_classes: &[S]) -> Self {
         let class = message.raw(OptionCode::VENDOR_CLASS);
@@ -81,9 +81,9 @@ impl Firmware {
     }
 }
 
-/// Whether it is U-Boot that says that it is UEFI: in option 60 it has UEFI's platform and UNDI 3.0,
-/// and in option 94 UNDI 0.0 (`bootmeth_efi.c` and `dhcp_extended` in its sources). UEFI says the same
-/// in both.
+/// Whether it is U-Boot that says that it is UEFI: in option 60 it has UEFI's platform and UNDI
+/// 3.0, and in option 94 UNDI 0.0 (`bootmeth_efi.c` and `dhcp_extended` in its sources). UEFI says
+/// the same in both.
 fn hosts_efi(class: &[u8], interface: Option<&[u8]>) -> bool {
     interface == Some(&[1, 0, 0]) && VendorClass::arch_in(class).is_some_and(|arch| arch.is_uefi())
 }
@@ -108,8 +108,8 @@ pub struct Requester<'a> {
     pub hardware: HardwareAddr,
     /// The relay agent that the message came by.
     pub relay: Option<Ipv4Addr>,
-    /// What the message is about: the address that it asks for or will be offered, and the name that
-    /// the machine says it has, for a log line.
+    /// What the message is about: the address that it asks for or will be offered, and the name
+    /// that the machine says it has, for a log line.
     pub transaction: &'a Transaction,
     /// Whether what a relay agent says in option 82 is believed, see
     /// [`Network::relays`](super::Network::relays).
@@ -168,8 +168,8 @@ impl Requester<'_> {
         Some(name)
     }
 
-    /// The relay agent's circuit (option 82, sub-option 1; RFC 3046 section 3.1), where the agent is
-    /// trusted.
+    /// The relay agent's circuit (option 82, sub-option 1; RFC 3046 section 3.1), where the agent
+    /// is trusted.
     #[must_use]
     pub fn circuit_id(&self) -> Option<Bytes> {
         if !self.trusts_agent {

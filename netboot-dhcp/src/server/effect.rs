@@ -1,8 +1,8 @@
-//! The two halves of a transaction that needs something of the world: what waits for the effect, and
-//! how it goes on with the result.
+//! The two halves of a transaction that needs something of the world: what waits for the effect,
+//! and how it goes on with the result.
 //!
-//! A claim that is lost teaches the pool what the store has. If the address is still the client's to
-//! have, the claim is made again on the newer version. Else the client gets a NAK, as RFC 2131
+//! A claim that is lost teaches the pool what the store has. If the address is still the client's
+//! to have, the claim is made again on the newer version. Else the client gets a NAK, as RFC 2131
 //! section 4.3.2 has it for what cannot be granted, and its next DISCOVER the next address.
 
 use super::request::Request;
@@ -145,7 +145,8 @@ impl Responder<'_> {
                 }
                 self.pool.release_hold(&request.client);
                 if request.rapid {
-                    // It knows of no address yet that could be refused; its next DISCOVER gets another.
+                    // It knows of no address yet that could be refused; its next DISCOVER gets
+                    // another.
                     return silent(SilenceReason::Lost, transaction);
                 }
                 self.refuse(&request, transaction, NakReason::NotAvailable)

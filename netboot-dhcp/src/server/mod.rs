@@ -1,12 +1,12 @@
 //! The server's logic: from a client's message to the reply, without a socket or a store.
 //!
-//! [`Server::handle`] takes a message and gives a [`Question`] for the boot policy, whose answer goes
-//! to [`Server::answer`], or an [`Outcome`]: a reply, silence with its reason, or an [`Effect`] that
-//! the caller carries out before it calls [`Server::resume`]. The pool in memory
+//! [`Server::handle`] takes a message and gives a [`Question`] for the boot policy, whose answer
+//! goes to [`Server::answer`], or an [`Outcome`]: a reply, silence with its reason, or an
+//! [`Effect`] that the caller carries out before it calls [`Server::resume`]. The pool in memory
 //! caches the caller's store of leases and never replaces it: no ACK goes out before its lease is
-//! stored. RFC 2131 sections 3 and 4.3 have the rules, section 4.1 the reply's address, RFC 3046 the
-//! relay agents, RFC 6842 the echoed client identifier, Intel's PXE 2.1 specification proxy DHCP and
-//! boot servers.
+//! stored. RFC 2131 sections 3 and 4.3 have the rules, section 4.1 the reply's address, RFC 3046
+//! the relay agents, RFC 6842 the echoed client identifier, Intel's PXE 2.1 specification proxy
+//! DHCP and boot servers.
 
 mod addressing;
 mod answer;
@@ -173,8 +173,8 @@ impl Server {
         })
     }
 
-    /// Exchanges the settings and keeps the leases. Offers are forgotten; a client that asks for one
-    /// still gets it while it is free. Returns the leases of networks that are gone.
+    /// Exchanges the settings and keeps the leases. Offers are forgotten; a client that asks for
+    /// one still gets it while it is free. Returns the leases of networks that are gone.
     ///
     /// # Errors
     ///

@@ -24,8 +24,8 @@ pub struct Incoming<'a> {
     /// is taken to have sent it by unicast, through a router.
     pub destination: Option<Ipv4Addr>,
     /// The interface that it came in by, as the number that
-    /// [`Link::Interface`](super::Link::Interface) has for it in the settings. The caller chooses it;
-    /// it is not the system's index.
+    /// [`Link::Interface`](super::Link::Interface) has for it in the settings. The caller chooses
+    /// it; it is not the system's index.
     pub interface: u32,
 }
 

@@ -7,10 +7,11 @@ use crate::value::MessageType;
 use core::net::Ipv4Addr;
 
 impl Server {
-    /// The network that the client is in, or why there is none for it: of the link that its relay agent names (RFC 3527), else of
-    /// the agent's address, else of the interface. A client with an address whose message came by
-    /// unicast may be behind a router. Where an interface has several networks, a client stays in
-    /// the one that it asks for or is known in, and else comes to the first with an address for it.
+    /// The network that the client is in, or why there is none for it: of the link that its relay
+    /// agent names (RFC 3527), else of the agent's address, else of the interface. A client with an
+    /// address whose message came by unicast may be behind a router. Where an interface has several
+    /// networks, a client stays in the one that it asks for or is known in, and else comes to the
+    /// first with an address for it.
     pub(super) fn network_of(
         &self,
         now: Timestamp,
@@ -93,9 +94,9 @@ impl Server {
     }
 }
 
-/// Whether a relay agent may bring clients into a network: one that is trusted there, or that is in it
-/// itself, and not at another interface than the network's own. So a client on one network takes no
-/// address of another by writing a `giaddr`.
+/// Whether a relay agent may bring clients into a network: one that is trusted there, or that is in
+/// it itself, and not at another interface than the network's own. So a client on one network takes
+/// no address of another by writing a `giaddr`.
 fn is_open(network: &Network, giaddr: Ipv4Addr, interface: u32) -> bool {
     let is_beside = match network.link {
         Link::Interface(own) => own == interface,

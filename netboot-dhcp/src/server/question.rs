@@ -6,8 +6,8 @@ use crate::HardwareAddr;
 use crate::wire::MessageView;
 use core::net::{Ipv4Addr, SocketAddrV4};
 
-/// A message that waits for the boot policy: [`Self::requester`] is who asks, and what it boots goes
-/// to [`Server::answer`](super::Server::answer). To drop it is to fall silent.
+/// A message that waits for the boot policy: [`Self::requester`] is who asks, and what it boots
+/// goes to [`Server::answer`](super::Server::answer). To drop it is to fall silent.
 ///
 /// Nothing is held meanwhile, so that the policy may take its time, and many may be open at once.
 #[derive(Debug)]

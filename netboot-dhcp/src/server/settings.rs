@@ -17,26 +17,29 @@ pub struct Settings {
     /// The networks that are served. Where a link has several, newcomers get an address of
     /// the first that has one to give.
     pub networks: Vec<Network>,
-    /// The most addresses that a network keeps back at a time: offered ones, and those that answered
-    /// a probe. Beyond it the one whose time ends first is let go; its client does not notice unless
-    /// the address is gone when it asks. Default 4096.
+    /// The most addresses that a network keeps back at a time: offered ones, and those that
+    /// answered a probe. Beyond it the one whose time ends first is let go; its client does not
+    /// notice unless the address is gone when it asks. Default 4096.
     pub max_offers: usize,
     /// How long an offered address is held for the client. Default 30 s.
     pub offer_hold: Seconds,
-    /// How long a declined address, or one that answered a probe, is given to nobody. Default 600 s.
+    /// How long a declined address, or one that answered a probe, is given to nobody. Default 600
+    /// s.
     pub quarantine: Seconds,
     /// The port of servers and relay agents. Default 67.
     pub server_port: u16,
     /// The port of clients. Default 68.
     pub client_port: u16,
-    /// The port of boot servers: that of [`Server::handle_boot_server`](super::Server). Default 4011.
+    /// The port of boot servers: that of [`Server::handle_boot_server`](super::Server). Default
+    /// 4011.
     pub boot_server_port: u16,
     /// Further beginnings of option 60 that mean a PXE client, next to `PXEClient`. Default none.
     pub pxe_classes: Vec<String>,
-    /// Until when a client that asks for the address it had (INIT-REBOOT), or extends its lease, gets
-    /// it though no record is of it, if the address is one to give and free: for a store of leases
-    /// that was lost, or that begins beside clients with leases of an earlier server. After that only
-    /// an authoritative server answers them ([`Network::authoritative`]). Default 0: never.
+    /// Until when a client that asks for the address it had (INIT-REBOOT), or extends its lease,
+    /// gets it though no record is of it, if the address is one to give and free: for a store of
+    /// leases that was lost, or that begins beside clients with leases of an earlier server. After
+    /// that only an authoritative server answers them ([`Network::authoritative`]). Default 0:
+    /// never.
     pub adopt_until: Timestamp,
     /// Whether options that do not fit may go into `file` and `sname` (option 52). Default no: some
     /// boot ROMs do not read them there.
@@ -105,8 +108,8 @@ pub struct Network {
     #[cfg_attr(feature = "serde", serde(default))]
     pub mode: Mode,
     /// Whether no other server gives addresses here, so that this one refuses whatever it has no
-    /// record of. Default no: a client of which no record is may have its lease of another server, and
-    /// is left to it, without an answer (RFC 2131 section 4.3.2).
+    /// record of. Default no: a client of which no record is may have its lease of another server,
+    /// and is left to it, without an answer (RFC 2131 section 4.3.2).
     #[cfg_attr(feature = "serde", serde(default))]
     pub authoritative: bool,
     /// The addresses that are given to anybody. Network and broadcast address are never given, nor,
@@ -116,13 +119,13 @@ pub struct Network {
     /// Addresses inside the ranges that are not given.
     #[cfg_attr(feature = "serde", serde(default))]
     pub exclude: Vec<AddressRange>,
-    /// Relay agents that are believed (their `giaddr`): in what they say of a client's circuit and link
-    /// (option 82), and where this network is on another interface than the one that they are heard
-    /// on. Empty, as by default, it means the gateways of a network that is reached through relay
-    /// agents, and nobody where it has an interface.
+    /// Relay agents that are believed (their `giaddr`): in what they say of a client's circuit and
+    /// link (option 82), and where this network is on another interface than the one that they are
+    /// heard on. Empty, as by default, it means the gateways of a network that is reached through
+    /// relay agents, and nobody where it has an interface.
     ///
-    /// A `giaddr` proves nothing by itself: who can send to this server can write any. What it costs a
-    /// stranger is the reply, which goes to the relay agent.
+    /// A `giaddr` proves nothing by itself: who can send to this server can write any. What it
+    /// costs a stranger is the reply, which goes to the relay agent.
     #[cfg_attr(feature = "serde", serde(default))]
     pub relays: Vec<Ipv4Addr>,
     /// Whether option 82 is believed in a message that no relay agent has marked, as switches send

@@ -1,5 +1,5 @@
-//! Option 90: authentication of DHCP messages (RFC 3118 section 2). It is read and written here, and
-//! nothing is checked by it.
+//! Option 90: authentication of DHCP messages (RFC 3118 section 2). It is read and written here,
+//! and nothing is checked by it.
 
 use super::{Value, ValueError};
 use alloc::vec::Vec;

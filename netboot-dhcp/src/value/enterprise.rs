@@ -1,5 +1,5 @@
-//! Options 124 and 125: what vendors identify by their enterprise number (RFC 3925); sub-option 9 of
-//! option 82 has the layout of 125 (RFC 4243).
+//! Options 124 and 125: what vendors identify by their enterprise number (RFC 3925); sub-option 9
+//! of option 82 has the layout of 125 (RFC 4243).
 
 use super::{SubOptions, SubOptionsError, Value, ValueError};
 use alloc::vec::Vec;

@@ -1,7 +1,7 @@
 //! Option 175 as iPXE has it: its sub-options and feature flags (iPXE's `dhcp.h` and `features.h`).
 //!
-//! iPXE sends one byte under each feature that its build has, and reads settings under the others. A
-//! sub-option is read as a type by [`SubOptions::read`].
+//! iPXE sends one byte under each feature that its build has, and reads settings under the others.
+//! A sub-option is read as a type by [`SubOptions::read`].
 
 use super::{SubOptions, Value, ValueError, exactly};
 use alloc::vec::Vec;
@@ -46,7 +46,8 @@ pub const FEATURE_BZIMAGE: u8 = 0x18;
 /// 36: starts UEFI programs, among them Linux kernels.
 pub const FEATURE_EFI: u8 = 0x24;
 
-/// The features that an iPXE says it has, by sub-option: those of 16 to 79 that are there and not 0.
+/// The features that an iPXE says it has, by sub-option: those of 16 to 79 that are there and not
+/// 0.
 ///
 /// ```
 /// use netboot_dhcp::value::{SubOptions, Value, ipxe};

@@ -102,7 +102,8 @@ macro_rules! keys {
     };
 }
 
-/// The value in an option's occurrences, to be shown; `None` where the type of its code is not known.
+/// The value in an option's occurrences, to be shown; `None` where the type of its code is not
+/// known.
 pub(crate) fn show<'a>(
     code: OptionCode,
     occurrences: impl Iterator<Item = &'a [u8]>,

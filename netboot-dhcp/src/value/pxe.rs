@@ -21,8 +21,8 @@ pub const MTFTP_DELAY: u8 = 5;
 pub const DISCOVERY_CONTROL: u8 = 6;
 /// 7: the multicast address to look for boot servers at, an [`Ipv4Addr`].
 pub const DISCOVERY_MULTICAST: u8 = 7;
-/// 8: boot servers by type, a list of [`BootServer`]. With [`USE_BOOT_FILE`] leave it out: newer EDK2
-/// would use it.
+/// 8: boot servers by type, a list of [`BootServer`]. With [`USE_BOOT_FILE`] leave it out: newer
+/// EDK2 would use it.
 pub const BOOT_SERVERS: u8 = 8;
 /// 9: the boot menu, a list of [`MenuItem`].
 pub const BOOT_MENU: u8 = 9;

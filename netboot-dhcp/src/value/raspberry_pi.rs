@@ -1,14 +1,14 @@
 //! Raspberry Pi's use of PXE: how its boot ROM is known, and the option 43 that it looks for.
 //!
-//! The ROM says `PXEClient:Arch:00000` as any BIOS does, or the number that the registry has for it.
-//! In option 97 those of the 4 and later name their board, before its revision, the MAC address's end
-//! and the serial number (Raspberry Pi's documentation of `DHCP_OPTION97`); older ones repeat their
-//! serial number there, and their MAC address tells. The ROM goes on with an offer whose option 43
-//! holds the words "Raspberry Pi Boot", which the boot menu (sub-option 9) of a PXE server for it has
-//! as its first item.
+//! The ROM says `PXEClient:Arch:00000` as any BIOS does, or the number that the registry has for
+//! it. In option 97 those of the 4 and later name their board, before its revision, the MAC
+//! address's end and the serial number (Raspberry Pi's documentation of `DHCP_OPTION97`); older
+//! ones repeat their serial number there, and their MAC address tells. The ROM goes on with an
+//! offer whose option 43 holds the words "Raspberry Pi Boot", which the boot menu (sub-option 9) of
+//! a PXE server for it has as its first item.
 //!
-//! UEFI on the same board has the same MAC address, and must not get that menu: EDK2 takes its item,
-//! of type 0, for the local disk, and ends. It says a UEFI platform in option 93.
+//! UEFI on the same board has the same MAC address, and must not get that menu: EDK2 takes its
+//! item, of type 0, for the local disk, and ends. It says a UEFI platform in option 93.
 
 use super::{Arch, SubOptions, pxe};
 use crate::MacAddr;
@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn every_block_of_the_makers_is_known() {
-        // The IEEE's registry: Raspberry Pi Foundation, Raspberry Pi Trading, Raspberry Pi (Trading).
+        // The IEEE's registry: Raspberry Pi Foundation, Raspberry Pi Trading, Raspberry Pi
+        // (Trading).
         for block in [
             [0xb8, 0x27, 0xeb],
             [0xdc, 0xa6, 0x32],

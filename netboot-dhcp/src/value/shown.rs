@@ -1,5 +1,5 @@
-//! Values as people and other programs read them: one form of each type, from which both the text of a
-//! message and its serialized form are made.
+//! Values as people and other programs read them: one form of each type, from which both the text
+//! of a message and its serialized form are made.
 
 use super::{
     AddressPair, Arch, Authentication, ClasslessRoute, ClientId, DomainSearch, Enterprise,

@@ -1,8 +1,8 @@
-//! Writing a message: header, options, overload of `file` and `sname` (option 52), END, and padding to
-//! the length that old boot ROMs want.
+//! Writing a message: header, options, overload of `file` and `sname` (option 52), END, and padding
+//! to the length that old boot ROMs want.
 //!
-//! Options are written in their order. What does not fit is never cut: the caller gets an error that
-//! says by how much, and decides what to leave out.
+//! Options are written in their order. What does not fit is never cut: the caller gets an error
+//! that says by how much, and decides what to leave out.
 
 use super::option::{FILE_AT, SNAME_AT};
 use super::options::fragments;

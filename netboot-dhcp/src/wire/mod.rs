@@ -1,4 +1,5 @@
-//! The wire format of DHCPv4: the BOOTP header, the options behind it, and nothing of their meaning.
+//! The wire format of DHCPv4: the BOOTP header, the options behind it, and nothing of their
+//! meaning.
 //!
 //! [`MessageView`] reads bytes where they lie; [`Message`] owns an ordered copy that can be changed
 //! and encoded. Both keep what they do not understand. RFC 2131 section 2 (header), RFC 2132

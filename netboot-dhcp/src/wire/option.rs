@@ -113,7 +113,8 @@ pub enum Anomaly {
     },
 }
 
-/// The options of a message in the order of RFC 2131 section 4.1: the option field, `file`, `sname`.
+/// The options of a message in the order of RFC 2131 section 4.1: the option field, `file`,
+/// `sname`.
 ///
 /// Each item is an option or the reason why there is none at this place. PAD and END are not
 /// yielded. Made by [`MessageView::options`](super::MessageView::options).

@@ -1,9 +1,9 @@
 //! An owned, ordered list of options.
 //!
-//! What was decoded stays as it was sent: order, repetitions, fragments, zero lengths, unknown codes,
-//! and the field each option lay in. Reading joins the occurrences of a code (RFC 3396); a value of
-//! more than 255 bytes is split as it is added. The list is kept in the form of the wire, so that
-//! decoding and encoding copy it whole.
+//! What was decoded stays as it was sent: order, repetitions, fragments, zero lengths, unknown
+//! codes, and the field each option lay in. Reading joins the occurrences of a code (RFC 3396); a
+//! value of more than 255 bytes is split as it is added. The list is kept in the form of the wire,
+//! so that decoding and encoding copy it whole.
 
 use super::{Area, HEADER_LEN, MessageView, OptionCode, join, tlv};
 use crate::hex::Hex;
@@ -98,8 +98,8 @@ impl Options {
 
     /// Adds an occurrence of these bytes at the end of the option field, whatever was there before.
     ///
-    /// The value may have any length; above 255 bytes it becomes several occurrences. PAD and END are
-    /// no options and are not added.
+    /// The value may have any length; above 255 bytes it becomes several occurrences. PAD and END
+    /// are no options and are not added.
     pub fn add_raw(&mut self, code: OptionCode, value: &[u8]) {
         write_option(code, value, &mut self.field);
     }

@@ -249,8 +249,8 @@ impl fmt::Debug for Entry<'_> {
     }
 }
 
-/// Its type, its sender or receiver and its transaction; then, each on a line of its own, the fields
-/// that are not 0, and the options.
+/// Its type, its sender or receiver and its transaction; then, each on a line of its own, the
+/// fields that are not 0, and the options.
 impl fmt::Display for MessageView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Summary::of_view(self).fmt(f)
@@ -290,8 +290,8 @@ mod serialized {
         }
     }
 
-    /// The fields under their names in RFC 2131, `xid` in hex, `chaddr` with the type and length that
-    /// belong to it; each option as `code`, `name`, `raw` (in hex), `value` and `error`.
+    /// The fields under their names in RFC 2131, `xid` in hex, `chaddr` with the type and length
+    /// that belong to it; each option as `code`, `name`, `raw` (in hex), `value` and `error`.
     impl Serialize for MessageView<'_> {
         fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
             Summary::of_view(self).serialize(serializer)

@@ -31,8 +31,8 @@ pub enum DecodeError {
     },
 }
 
-/// A DHCP message that borrows its bytes. Displayed, it is its header and all its options, each of a
-/// known type as that; with the feature `serde` it is serialized so, too.
+/// A DHCP message that borrows its bytes. Displayed, it is its header and all its options, each of
+/// a known type as that; with the feature `serde` it is serialized so, too.
 ///
 /// ```
 /// use netboot_dhcp::value::MessageType;

@@ -1,5 +1,5 @@
-//! Packets of real firmware and clients. Each file says where it comes from and what tshark reads in
-//! it; that, and not this crate, gives the expected values.
+//! Packets of real firmware and clients. Each file says where it comes from and what tshark reads
+//! in it; that, and not this crate, gives the expected values.
 
 use crate::packet::NOW;
 use crate::site::PC;
@@ -125,7 +125,8 @@ fn firmware_is_told_apart() {
     }
 }
 
-/// The models that other tests boot stand for real firmware: what servers tell it by is as it sends it.
+/// The models that other tests boot stand for real firmware: what servers tell it by is as it sends
+/// it.
 #[test]
 fn models_send_what_their_firmware_sends() {
     for (profile, name) in [
@@ -184,7 +185,8 @@ fn ipxe_says_what_it_can() {
         .iter()
         .filter_map(|(code, _)| ipxe::feature(code))
         .collect();
-    // Codes 17 22 13 11 27 19 29 10 21 15 18 12 in the capture's bytes, by the names in iPXE's dhcp.h.
+    // Codes 17 22 13 11 27 19 29 10 21 15 18 12 in the capture's bytes, by the names in iPXE's
+    // dhcp.h.
     assert_eq!(
         features,
         [

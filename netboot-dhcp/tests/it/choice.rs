@@ -1,5 +1,5 @@
-//! What each machine makes of the offers it gets: they are as hard to please as the firmware that they
-//! stand for. Offers are written byte by byte.
+//! What each machine makes of the offers it gets: they are as hard to please as the firmware that
+//! they stand for. Offers are written byte by byte.
 
 use crate::packet::{NOW, SERVER};
 use crate::site::{PC, PI};
@@ -172,7 +172,8 @@ fn ipxe_takes_a_boot_servers_reply_from_port_4011_only() {
     }
 }
 
-/// What a Raspberry Pi's boot ROM looks for in option 43, by hand: 6 = 3, a menu, and a boot server's name.
+/// What a Raspberry Pi's boot ROM looks for in option 43, by hand: 6 = 3, a menu, and a boot
+/// server's name.
 const PI_MENU: &[u8] =
     b"\x2b\x20\x06\x01\x03\x0a\x04\x00PXE\x09\x14\x00\x00\x11Raspberry Pi Boot\xff";
 

@@ -1,5 +1,5 @@
-//! What is written where: long options, padding, limits, overload. Expected bytes are written by hand
-//! after RFC 2131, 2132 and 3396.
+//! What is written where: long options, padding, limits, overload. Expected bytes are written by
+//! hand after RFC 2131, 2132 and 3396.
 
 use crate::packet::{MAC, Packet};
 use netboot_dhcp::value::key;

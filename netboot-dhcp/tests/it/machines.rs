@@ -1,5 +1,5 @@
-//! Every machine reaches its boot file in every server mode: from the DHCP server itself, from a proxy
-//! beside a plain DHCP server, and either behind a relay agent.
+//! Every machine reaches its boot file in every server mode: from the DHCP server itself, from a
+//! proxy beside a plain DHCP server, and either behind a relay agent.
 
 use crate::link::Random;
 use crate::packet::{NOW, SERVER};

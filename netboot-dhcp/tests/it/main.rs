@@ -1,5 +1,5 @@
-//! The crate from outside: captured packets, hostile bytes, the rules of RFC 2131, machines that boot
-//! over a lossy link, and a model of who has which address.
+//! The crate from outside: captured packets, hostile bytes, the rules of RFC 2131, machines that
+//! boot over a lossy link, and a model of who has which address.
 
 mod agent;
 mod captures;

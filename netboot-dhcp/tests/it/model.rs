@@ -1,6 +1,6 @@
 //! A model of who has which address: whatever two servers on one store are asked, in whatever order
-//! and however late their effects are carried out, whichever of them is killed meanwhile, no address is
-//! confirmed to two clients at a time.
+//! and however late their effects are carried out, whichever of them is killed meanwhile, no
+//! address is confirmed to two clients at a time.
 
 use crate::packet::*;
 use netboot_dhcp::server::{
@@ -130,8 +130,8 @@ struct World {
     told: HashMap<Ipv4Addr, (u8, Timestamp)>,
 }
 
-/// Four addresses, of which each server knows three; and one machine more than addresses. The second
-/// knows of no reservation, probes, and gives other times.
+/// Four addresses, of which each server knows three; and one machine more than addresses. The
+/// second knows of no reservation, probes, and gives other times.
 fn settings(server: usize) -> Settings {
     let mut network = network();
     if server == 0 {

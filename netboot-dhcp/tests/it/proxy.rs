@@ -1,6 +1,6 @@
-//! A proxy beside another DHCP server, and the boot server on port 4011: a test for each row of what
-//! firmware needs. Expected bytes are written by hand, after Intel's PXE 2.1 specification and what
-//! EDK2 and iPXE look at.
+//! A proxy beside another DHCP server, and the boot server on port 4011: a test for each row of
+//! what firmware needs. Expected bytes are written by hand, after Intel's PXE 2.1 specification and
+//! what EDK2 and iPXE look at.
 
 use crate::packet::*;
 use netboot_dhcp::server::{

@@ -63,9 +63,9 @@ fn address_that_is_not_the_clients_to_have_is_refused() {
     assert_eq!(ask(Ipv4Addr::new(10, 0, 1, 5)), NakReason::WrongNetwork);
 }
 
-/// RFC 2131 section 4.3.2: silence where there is no record of the client; a NAK where the client is on
-/// the wrong network, from every server, as dnsmasq has it too (Kea and ISC's dhcpd want to be
-/// authoritative for that), and where there is a record and the address is another.
+/// RFC 2131 section 4.3.2: silence where there is no record of the client; a NAK where the client
+/// is on the wrong network, from every server, as dnsmasq has it too (Kea and ISC's dhcpd want to
+/// be authoritative for that), and where there is a record and the address is another.
 #[test]
 fn init_reboot_is_confirmed_corrected_or_left_to_another_server() {
     let mut server = server();
@@ -146,8 +146,8 @@ fn record_that_is_over_says_nothing_of_another_servers_lease() {
     );
 }
 
-/// As dnsmasq with `dhcp-authoritative`, which gives a free address to a client that it does not know
-/// and refuses others; Kea refuses both.
+/// As dnsmasq with `dhcp-authoritative`, which gives a free address to a client that it does not
+/// know and refuses others; Kea refuses both.
 #[test]
 fn authoritative_server_decides_on_what_it_has_no_record_of() {
     let reboot = |address: Ipv4Addr| Packet::new(3, MAC).option(50, &address.octets());

@@ -1,5 +1,5 @@
-//! Whole messages as people and other programs read them. The values of captured ones are those that
-//! tshark reads (see the captures); names of options are the registry's.
+//! Whole messages as people and other programs read them. The values of captured ones are those
+//! that tshark reads (see the captures); names of options are the registry's.
 
 use crate::captures::Capture;
 use crate::packet::{MAC, Packet};

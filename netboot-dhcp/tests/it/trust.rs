@@ -1,4 +1,5 @@
-//! Whose word is taken: relay agents that are listed, and those in the network that they are heard on.
+//! Whose word is taken: relay agents that are listed, and those in the network that they are heard
+//! on.
 
 use crate::packet::*;
 use netboot_dhcp::server::{

@@ -1,4 +1,5 @@
-//! What a file looks like, by its first bytes: for telling people what they gave where a kernel was asked for.
+//! What a file looks like, by its first bytes: for telling people what they gave where a kernel was
+//! asked for.
 
 use std::fmt;
 
@@ -104,8 +105,8 @@ impl Looks {
         }
     }
 
-    /// Whether a file with this beginning is a disc image, whatever else it is too: the identifier of its first volume
-    /// descriptor is in sector 16 (ECMA-119 section 8.1).
+    /// Whether a file with this beginning is a disc image, whatever else it is too: the identifier
+    /// of its first volume descriptor is in sector 16 (ECMA-119 section 8.1).
     pub(crate) fn is_iso(head: &[u8]) -> bool {
         head.get(0x8001..0x8006) == Some(b"CD001")
     }

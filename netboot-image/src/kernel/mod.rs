@@ -1,9 +1,11 @@
-//! What a Linux kernel says of itself in its own header: architecture, version, longest command line.
+//! What a Linux kernel says of itself in its own header: architecture, version, longest command
+//! line.
 //!
-//! Three forms are known: the x86 `bzImage` (the kernel's `Documentation/arch/x86/boot.rst`), the arm64 `Image`
-//! (`Documentation/arch/arm64/booting.rst`) and the compressed EFI kernel (`drivers/firmware/efi/libstub/zboot-header.S`).
-//! What comes in is the beginning of a file and the file's length; a file that is no kernel is refused with what it
-//! looks like instead, which `kernel/looks.rs` tells.
+//! Three forms are known: the x86 `bzImage` (the kernel's `Documentation/arch/x86/boot.rst`), the
+//! arm64 `Image` (`Documentation/arch/arm64/booting.rst`) and the compressed EFI kernel
+//! (`drivers/firmware/efi/libstub/zboot-header.S`). What comes in is the beginning of a file and
+//! the file's length; a file that is no kernel is refused with what it looks like instead, which
+//! `kernel/looks.rs` tells.
 
 mod bz_image;
 mod looks;
@@ -42,7 +44,8 @@ pub enum KernelFormat {
     BzImage,
     /// The plain arm64 kernel.
     Image,
-    /// A compressed kernel that is an EFI program (`vmlinuz.efi`), of any architecture; only EFI firmware starts it.
+    /// A compressed kernel that is an EFI program (`vmlinuz.efi`), of any architecture; only EFI
+    /// firmware starts it.
     EfiZboot,
 }
 
@@ -73,15 +76,15 @@ pub enum KernelError {
 }
 
 impl Kernel {
-    /// How much of the beginning of a file [`decode`](Self::decode) looks at, in bytes: 64 KiB. A shorter piece
-    /// is enough when the file is no longer.
+    /// How much of the beginning of a file [`decode`](Self::decode) looks at, in bytes: 64 KiB. A
+    /// shorter piece is enough when the file is no longer.
     pub const HEAD_LEN: usize = 64 * 1024;
 
     /// Reads the header from the beginning of a file of `len` bytes.
     ///
     /// # Errors
-    /// That it is no kernel, with what it looks like; that it is shorter than its header says; that it is a kernel
-    /// which cannot be booted.
+    /// That it is no kernel, with what it looks like; that it is shorter than its header says; that
+    /// it is a kernel which cannot be booted.
     pub fn decode(head: &[u8], len: u64) -> Result<Self, KernelError> {
         if head.get(0x202..0x206) == Some(b"HdrS") && head.get(0x1fe..0x200) == Some(&[0x55, 0xaa])
         {
@@ -114,15 +117,16 @@ impl Kernel {
         self.architecture
     }
 
-    /// Its version as the header of a bzImage has it (`6.1.0-49-amd64 (builder) #1 SMP …`), at most 256 characters;
-    /// the other forms do not say.
+    /// Its version as the header of a bzImage has it (`6.1.0-49-amd64 (builder) #1 SMP …`), at most
+    /// 256 characters; the other forms do not say.
     #[must_use]
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
 
-    /// The longest command line that it takes, in bytes without the terminating NUL. From the header of a bzImage
-    /// (255 before boot protocol 2.06); a constant of the kernel's sources elsewhere.
+    /// The longest command line that it takes, in bytes without the terminating NUL. From the
+    /// header of a bzImage (255 before boot protocol 2.06); a constant of the kernel's sources
+    /// elsewhere.
     #[must_use]
     pub fn cmdline_limit(&self) -> u32 {
         self.cmdline_limit
@@ -145,8 +149,8 @@ pub(crate) const CMDLINE_LIMIT: u32 = 2047;
 pub(crate) mod tests {
     use super::*;
 
-    /// A bzImage's first sectors, written by hand from boot.rst: protocol 2.15, one setup sector, 16 bytes of
-    /// protected-mode code, XLF_KERNEL_64.
+    /// A bzImage's first sectors, written by hand from boot.rst: protocol 2.15, one setup sector,
+    /// 16 bytes of protected-mode code, XLF_KERNEL_64.
     pub(crate) fn tiny_bz_image() -> Vec<u8> {
         let mut image = vec![0; 1024 + 16];
         image[0x1f1] = 1;
@@ -236,7 +240,8 @@ pub(crate) mod tests {
         );
         assert_eq!(kernel.file_name(), "Image");
 
-        // zboot-header.S: MZ, 0, "zimg", payload offset 0x80, payload size 8; PE header at 0x40 with machine AA64.
+        // zboot-header.S: MZ, 0, "zimg", payload offset 0x80, payload size 8; PE header at 0x40
+        // with machine AA64.
         let mut image = vec![0; 0x88];
         image[..2].copy_from_slice(b"MZ");
         image[4..8].copy_from_slice(b"zimg");

@@ -4,7 +4,8 @@ use super::{Extra, ImageFile};
 
 /// What a machine does with an image.
 ///
-/// A manifest of a kind that a later version knows is [`ManifestError::Kind`](crate::ManifestError::Kind) for this one.
+/// A manifest of a kind that a later version knows is
+/// [`ManifestError::Kind`](crate::ManifestError::Kind) for this one.
 ///
 /// ```
 /// use netboot_image::{BootMethod, Manifest};
@@ -23,7 +24,8 @@ use super::{Extra, ImageFile};
 pub enum BootMethod {
     /// Loads a Linux kernel and its initial RAM disks. In JSON: `"kind": "linux"`.
     Linux(LinuxImage),
-    /// Starts an EFI program, such as a boot loader, a memory test or a unified kernel. `"kind": "efi"`.
+    /// Starts an EFI program, such as a boot loader, a memory test or a unified kernel. `"kind":
+    /// "efi"`.
     Efi(EfiImage),
     /// Goes on with what is at another address. `"kind": "chain"`.
     Chain(ChainImage),
@@ -49,11 +51,12 @@ pub struct EfiImage {
     pub(crate) cmdline: Vec<String>,
 }
 
-/// What a unified kernel (UKI) says of itself: it is an EFI program with a kernel in its section `.linux`, which
-/// systemd's stub starts.
+/// What a unified kernel (UKI) says of itself: it is an EFI program with a kernel in its section
+/// `.linux`, which systemd's stub starts.
 ///
-/// The stub gives the kernel the command line of its section `.cmdline`, unless it is told another one: that is then
-/// the whole. iPXE always tells one. Where Secure Boot is on, the stub keeps to its section, if it has one.
+/// The stub gives the kernel the command line of its section `.cmdline`, unless it is told another
+/// one: that is then the whole. iPXE always tells one. Where Secure Boot is on, the stub keeps to
+/// its section, if it has one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnifiedKernel {
     pub(crate) cmdline_limit: u32,
@@ -107,14 +110,15 @@ impl LinuxImage {
         &self.kernel
     }
 
-    /// The kernel's own account of its version, as far as its header has it: `6.1.0-49-amd64 (…) #1 SMP …`.
+    /// The kernel's own account of its version, as far as its header has it: `6.1.0-49-amd64 (…) #1
+    /// SMP …`.
     #[must_use]
     pub fn kernel_version(&self) -> Option<&str> {
         self.kernel_version.as_deref()
     }
 
-    /// The longest command line that the kernel takes, in bytes; it cuts what is longer without a word. Whoever adds
-    /// arguments must count against it.
+    /// The longest command line that the kernel takes, in bytes; it cuts what is longer without a
+    /// word. Whoever adds arguments must count against it.
     #[must_use]
     pub fn cmdline_limit(&self) -> u32 {
         self.cmdline_limit
@@ -126,8 +130,8 @@ impl LinuxImage {
         &self.initrds
     }
 
-    /// The kernel command line, one argument an item. An argument holds white space only between double quotes, and
-    /// no control characters.
+    /// The kernel command line, one argument an item. An argument holds white space only between
+    /// double quotes, and no control characters.
     #[must_use]
     pub fn cmdline(&self) -> &[String] {
         &self.cmdline
@@ -141,8 +145,8 @@ impl EfiImage {
         &self.program
     }
 
-    /// What it is as a unified kernel; `None` for any other program, and for an image that was published before this
-    /// was looked at.
+    /// What it is as a unified kernel; `None` for any other program, and for an image that was
+    /// published before this was looked at.
     #[must_use]
     pub fn unified(&self) -> Option<&UnifiedKernel> {
         self.unified.as_ref()
@@ -154,7 +158,8 @@ impl EfiImage {
         &self.cmdline
     }
 
-    /// All arguments that it is to be given, one an item: a unified kernel's own, then those that were added.
+    /// All arguments that it is to be given, one an item: a unified kernel's own, then those that
+    /// were added.
     pub fn arguments(&self) -> impl Iterator<Item = &String> {
         let own = self.unified.iter().flat_map(|unified| &unified.cmdline);
         own.chain(&self.cmdline)
@@ -168,7 +173,8 @@ impl UnifiedKernel {
         self.cmdline_limit
     }
 
-    /// The command line in its section `.cmdline`, one argument an item; none where it has no such section.
+    /// The command line in its section `.cmdline`, one argument an item; none where it has no such
+    /// section.
     #[must_use]
     pub fn cmdline(&self) -> &[String] {
         &self.cmdline
@@ -182,7 +188,8 @@ impl ChainImage {
     /// The schemes that an address may have: those that iPXE loads from.
     pub const SCHEMES: [&str; 5] = ["http", "https", "tftp", "ftp", "nfs"];
 
-    /// The address: absolute, of one of the [`SCHEMES`](Self::SCHEMES), without white space or iPXE settings.
+    /// The address: absolute, of one of the [`SCHEMES`](Self::SCHEMES), without white space or iPXE
+    /// settings.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The number of one publication of an image, counted from 1; no number of an image is ever used again.
+/// The number of one publication of an image, counted from 1; no number of an image is ever used
+/// again.
 ///
 /// Its text is `@12`, as in a URL; `12` is read too.
 ///

@@ -1,9 +1,10 @@
 //! What an image is, as its `manifest.json` says it.
 //!
-//! A [`Manifest`] cannot be wrong: JSON comes in raw, is checked as a whole and only then becomes one, and one that
-//! is made here goes through the same checks. Fields that this version does not know are kept and written back, at
-//! every level. There is no clock here: `created` is what the caller said. The JSON itself is in `manifest/json.rs`,
-//! and its schema in `manifest.schema.json` beside the crate's `Cargo.toml`.
+//! A [`Manifest`] cannot be wrong: JSON comes in raw, is checked as a whole and only then becomes
+//! one, and one that is made here goes through the same checks. Fields that this version does not
+//! know are kept and written back, at every level. There is no clock here: `created` is what the
+//! caller said. The JSON itself is in `manifest/json.rs`, and its schema in `manifest.schema.json`
+//! beside the crate's `Cargo.toml`.
 
 mod boot;
 mod check;
@@ -98,9 +99,9 @@ pub enum Architecture {
     Arm64,
 }
 
-/// The version of a manifest's form: `1.1` now. A later minor version adds fields, which are kept though not
-/// understood; a later major version is refused. Since 1.1 an EFI program may have arguments (`program.cmdline`,
-/// `program.unified`): a reader of 1.0 starts it without them.
+/// The version of a manifest's form: `1.1` now. A later minor version adds fields, which are kept
+/// though not understood; a later major version is refused. Since 1.1 an EFI program may have
+/// arguments (`program.cmdline`, `program.unified`): a reader of 1.0 starts it without them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ManifestVersion {
     /// Refused when above 1.
@@ -190,8 +191,8 @@ impl Manifest {
         json::read(text)
     }
 
-    /// The text of `manifest.json`: indented JSON that ends in a line feed, with the fields of later versions that were
-    /// read. The same manifest always gives the same text.
+    /// The text of `manifest.json`: indented JSON that ends in a line feed, with the fields of
+    /// later versions that were read. The same manifest always gives the same text.
     #[must_use]
     pub fn to_json(&self) -> String {
         json::write(self)
@@ -233,7 +234,8 @@ impl Manifest {
         self.description.as_deref()
     }
 
-    /// The processor it is for, as the header of its kernel or program says; a URL and a disc do not tell.
+    /// The processor it is for, as the header of its kernel or program says; a URL and a disc do
+    /// not tell.
     #[must_use]
     pub fn architecture(&self) -> Option<Architecture> {
         self.architecture
@@ -253,29 +255,31 @@ impl Manifest {
 
     /// What whoever published it has noted, by key; nothing of it is used to boot.
     ///
-    /// At most [`MAX_ANNOTATIONS`](Self::MAX_ANNOTATIONS). A key is 1 to 128 ASCII letters, digits and `._-/`, best
-    /// with a domain of one's own before a `/`; a value is text of at most 4096 bytes, without control characters
-    /// other than line feeds.
+    /// At most [`MAX_ANNOTATIONS`](Self::MAX_ANNOTATIONS). A key is 1 to 128 ASCII letters, digits
+    /// and `._-/`, best with a domain of one's own before a `/`; a value is text of at most 4096
+    /// bytes, without control characters other than line feeds.
     #[must_use]
     pub fn annotations(&self) -> &BTreeMap<String, String> {
         &self.annotations
     }
 
-    /// The files that are served beside those that are booted: a squashfs, a preseed or Ignition file, cloud-init's
-    /// seeds. At most [`MAX_FILES`](Self::MAX_FILES).
+    /// The files that are served beside those that are booted: a squashfs, a preseed or Ignition
+    /// file, cloud-init's seeds. At most [`MAX_FILES`](Self::MAX_FILES).
     #[must_use]
     pub fn beside(&self) -> &[ImageFile] {
         &self.files
     }
 
-    /// The detached signatures that stand beside the files. That one is listed says nothing about whether it holds.
+    /// The detached signatures that stand beside the files. That one is listed says nothing about
+    /// whether it holds.
     #[must_use]
     pub fn signatures(&self) -> &[Signature] {
         &self.signatures
     }
 
-    /// Every file of the image: those that are booted, the kernel first, then those beside, then the signatures over
-    /// them. `SHA256SUMS`, `manifest.json` and the signatures over `SHA256SUMS` are not among them.
+    /// Every file of the image: those that are booted, the kernel first, then those beside, then
+    /// the signatures over them. `SHA256SUMS`, `manifest.json` and the signatures over `SHA256SUMS`
+    /// are not among them.
     pub fn files(&self) -> impl Iterator<Item = &ImageFile> {
         let signatures = self.signatures.iter().filter_map(Signature::listed);
         self.contents().chain(signatures)

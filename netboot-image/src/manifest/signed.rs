@@ -11,8 +11,8 @@ pub struct Signature {
     pub(crate) form: SignatureForm,
     pub(crate) of: FileName,
     pub(crate) file: FileName,
-    /// Size and digest, save for one over `SHA256SUMS`: that list holds the manifest's digest, and the manifest could
-    /// not hold that of what was signed after it.
+    /// Size and digest, save for one over `SHA256SUMS`: that list holds the manifest's digest, and
+    /// the manifest could not hold that of what was signed after it.
     pub(crate) listed: Option<ImageFile>,
     pub(crate) extra: Extra,
 }

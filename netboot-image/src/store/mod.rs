@@ -10,9 +10,10 @@
 //! <root>/.store/revision                   its length counts the changes
 //! ```
 //!
-//! Readers take no lock: they follow the link once and read a directory that does not change. Writers copy into
-//! `staging` first, flush files and directories to the disk, and only then take the lock and rename. A writer that dies
-//! leaves a staging directory whose lock is free: the next to open the store for writing, or to publish, removes it.
+//! Readers take no lock: they follow the link once and read a directory that does not change.
+//! Writers copy into `staging` first, flush files and directories to the disk, and only then take
+//! the lock and rename. A writer that dies leaves a staging directory whose lock is free: the next
+//! to open the store for writing, or to publish, removes it.
 
 mod error;
 mod generations;
@@ -44,8 +45,8 @@ pub use verify::{Damage, Report, Verifying};
 
 /// A directory of images.
 ///
-/// Any number of processes and threads may read and write one store at the same time. Every method blocks: call it from
-/// a thread that may.
+/// Any number of processes and threads may read and write one store at the same time. Every method
+/// blocks: call it from a thread that may.
 ///
 /// ```
 /// # use std::{fs, ops::ControlFlow, time::SystemTime};
@@ -74,7 +75,8 @@ pub struct Store {
     root: PathBuf,
 }
 
-/// Which state of the store was seen: equal as long as nobody published, removed, rolled back or pruned anything.
+/// Which state of the store was seen: equal as long as nobody published, removed, rolled back or
+/// pruned anything.
 ///
 /// It is good for comparing with another one of the same store, within one boot of the machine; see
 /// [`Store::revision`].
@@ -93,8 +95,8 @@ const HIDDEN: &str = ".store";
 const DIRS: [&str; 3] = ["images", "blobs", "staging"];
 
 impl Store {
-    /// Opens the store at `root`, and makes the directory and the store where they are missing. What writers left that
-    /// died is removed.
+    /// Opens the store at `root`, and makes the directory and the store where they are missing.
+    /// What writers left that died is removed.
     ///
     /// # Errors
     /// That a directory could not be made, or a leftover not removed.
@@ -118,7 +120,8 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the store at `root` and changes nothing in it: enough for a reader without the right to write.
+    /// Opens the store at `root` and changes nothing in it: enough for a reader without the right
+    /// to write.
     ///
     /// # Errors
     /// [`StoreError::NotAStore`] where there is none.
@@ -137,14 +140,17 @@ impl Store {
         &self.root
     }
 
-    /// Which state the store is in: compare it with an earlier one to learn whether to read the images again.
+    /// Which state the store is in: compare it with an earlier one to learn whether to read the
+    /// images again.
     ///
-    /// It costs two `stat` calls and reads nothing, so a server may ask before every answer. It has changed by the time
-    /// a publication, a removal, a roll back or a pruning returns, whichever process did it; a link that is removed or
-    /// put into the directory by hand changes it too. Should a writer be killed between its switch and its count, the
-    /// time stamp of the directory tells, unless another change came within the same tick of the kernel's clock.
+    /// It costs two `stat` calls and reads nothing, so a server may ask before every answer. It has
+    /// changed by the time a publication, a removal, a roll back or a pruning returns, whichever
+    /// process did it; a link that is removed or put into the directory by hand changes it too.
+    /// Should a writer be killed between its switch and its count, the time stamp of the directory
+    /// tells, unless another change came within the same tick of the kernel's clock.
     ///
-    /// Ask for the revision first and read the images after: what changes in between is then seen the next time.
+    /// Ask for the revision first and read the images after: what changes in between is then seen
+    /// the next time.
     ///
     /// # Errors
     /// That the store is not there or cannot be looked at.
@@ -162,10 +168,12 @@ impl Store {
         })
     }
 
-    /// The generation that readers get, whether it is whole or not; `None` where no image has the name.
+    /// The generation that readers get, whether it is whole or not; `None` where no image has the
+    /// name.
     ///
     /// # Errors
-    /// [`StoreError::NotOurs`] where something else stands in the image's place, or that it cannot be looked at.
+    /// [`StoreError::NotOurs`] where something else stands in the image's place, or that it cannot
+    /// be looked at.
     pub fn current(&self, name: &ImageName) -> Result<Option<Generation>, StoreError> {
         let path = self.link(name);
         let target = match fs::read_link(&path) {
@@ -186,8 +194,8 @@ impl Store {
         }
     }
 
-    /// Makes a directory that all may read, whatever the process's mask, and tells whether it was missing. A link to one
-    /// is refused: root may be publishing into what another user owns.
+    /// Makes a directory that all may read, whatever the process's mask, and tells whether it was
+    /// missing. A link to one is refused: root may be publishing into what another user owns.
     fn make_dir(&self, path: &Path) -> Result<bool, StoreError> {
         match fs::create_dir(path) {
             Ok(()) => {}
@@ -242,16 +250,16 @@ impl Store {
         Ok(Lock { _file: file })
     }
 
-    /// The file whose length counts the changes. It is opened before a change, so that counting after it cannot fail
-    /// for want of a right or of space.
+    /// The file whose length counts the changes. It is opened before a change, so that counting
+    /// after it cannot fail for want of a right or of space.
     fn change_counter(&self) -> Result<ChangeCounter, StoreError> {
         let path = self.hidden("revision");
         let file = open_own(&path)?;
         Ok(ChangeCounter { file, path })
     }
 
-    /// Gives what root made to the owner of the store's directory, so that the service can prune what the
-    /// administrator published. Who is not root keeps what is theirs.
+    /// Gives what root made to the owner of the store's directory, so that the service can prune
+    /// what the administrator published. Who is not root keeps what is theirs.
     fn hand_over(&self, path: &Path) -> Result<(), StoreError> {
         let look = |path: &Path| {
             fs::symlink_metadata(path).map_err(|source| StoreError::io("look at", path, source))
@@ -304,8 +312,8 @@ fn link_target(name: &ImageName, generation: Generation) -> PathBuf {
     .collect()
 }
 
-/// Opens a file of the store's own for writing, and makes it where it is missing. A link in its place is not followed:
-/// root may be publishing into what another user owns.
+/// Opens a file of the store's own for writing, and makes it where it is missing. A link in its
+/// place is not followed: root may be publishing into what another user owns.
 fn open_own(path: &Path) -> Result<File, StoreError> {
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let opened = OpenOptions::new()
@@ -335,8 +343,8 @@ fn rename(from: &Path, to: &Path) -> Result<(), StoreError> {
     fs::rename(from, to).map_err(|source| StoreError::io("rename into place", to, source))
 }
 
-/// Makes the names in a directory survive a loss of power. Some network and FUSE file systems cannot; they say so, and
-/// there is nothing more that could be done.
+/// Makes the names in a directory survive a loss of power. Some network and FUSE file systems
+/// cannot; they say so, and there is nothing more that could be done.
 fn sync_dir(path: &Path) -> Result<(), StoreError> {
     match File::open(path).and_then(|dir| dir.sync_all()) {
         Err(error)

@@ -9,8 +9,8 @@ use crate::{FileName, Generation, ImageName, Manifest, Signer, Source};
 
 /// An image to be published.
 ///
-/// The kernel becomes `bzImage` (x86) or `Image` (arm64), as its header says; the initial RAM disks become `initrd`,
-/// `initrd-2`, `initrd-3` and so on, in the order given.
+/// The kernel becomes `bzImage` (x86) or `Image` (arm64), as its header says; the initial RAM disks
+/// become `initrd`, `initrd-2`, `initrd-3` and so on, in the order given.
 ///
 /// ```
 /// # use std::{fs, time::SystemTime};
@@ -89,8 +89,8 @@ pub enum Progress<'a> {
     Step(Step),
 }
 
-/// The stages of a publication, in order. A callback that breaks before `Switched` leaves nothing behind; after it the
-/// image is published and breaking does nothing.
+/// The stages of a publication, in order. A callback that breaks before `Switched` leaves nothing
+/// behind; after it the image is published and breaking does nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Step {
@@ -127,14 +127,14 @@ impl NewImage {
         Self::new(name, Boots::Linux(kernel.into()))
     }
 
-    /// An EFI program, which becomes `program.efi`; its header says for which processor it is. Of a unified kernel the
-    /// command line is read; see [`UnifiedKernel`](crate::UnifiedKernel).
+    /// An EFI program, which becomes `program.efi`; its header says for which processor it is. Of a
+    /// unified kernel the command line is read; see [`UnifiedKernel`](crate::UnifiedKernel).
     pub fn efi(name: ImageName, program: impl Into<Input>) -> Self {
         Self::new(name, Boots::Efi(program.into()))
     }
 
-    /// The address of a boot script or boot program elsewhere; see [`ChainImage`](crate::ChainImage) for what it may be.
-    /// Nothing is fetched.
+    /// The address of a boot script or boot program elsewhere; see
+    /// [`ChainImage`](crate::ChainImage) for what it may be. Nothing is fetched.
     pub fn chain(name: ImageName, url: impl Into<String>) -> Self {
         Self::new(name, Boots::Chain(url.into()))
     }
@@ -160,22 +160,25 @@ impl NewImage {
         }
     }
 
-    /// Adds an initial RAM disk after those that are there. Only a kernel takes one: with another kind, publishing fails.
+    /// Adds an initial RAM disk after those that are there. Only a kernel takes one: with another
+    /// kind, publishing fails.
     #[must_use]
     pub fn initrd(mut self, initrd: impl Into<Input>) -> Self {
         self.initrds.push(initrd.into());
         self
     }
 
-    /// Appends arguments for the kernel or the EFI program, one an item. With another kind, publishing fails.
+    /// Appends arguments for the kernel or the EFI program, one an item. With another kind,
+    /// publishing fails.
     #[must_use]
     pub fn cmdline<T: Into<String>>(mut self, arguments: impl IntoIterator<Item = T>) -> Self {
         self.cmdline.extend(arguments.into_iter().map(Into::into));
         self
     }
 
-    /// Adds a file that is served beside those that are booted, under a name of its own: a squashfs, a preseed, an
-    /// Ignition configuration, a seed of cloud-init. What is in it is not looked at.
+    /// Adds a file that is served beside those that are booted, under a name of its own: a
+    /// squashfs, a preseed, an Ignition configuration, a seed of cloud-init. What is in it is not
+    /// looked at.
     #[must_use]
     pub fn file(mut self, name: FileName, content: impl Into<Input>) -> Self {
         self.files.push((name, content.into()));
@@ -196,19 +199,21 @@ impl NewImage {
         self
     }
 
-    /// Signs the image, at most once in each form: `SHA256SUMS` and with it everything (`SHA256SUMS.p7s` with CMS,
-    /// `SHA256SUMS.sig` with OpenPGP), and with CMS also every file that is booted or beside (`bzImage.p7s`), as iPXE
-    /// checks them. Nothing is signed by default.
+    /// Signs the image, at most once in each form: `SHA256SUMS` and with it everything
+    /// (`SHA256SUMS.p7s` with CMS, `SHA256SUMS.sig` with OpenPGP), and with CMS also every file
+    /// that is booted or beside (`bzImage.p7s`), as iPXE checks them. Nothing is signed by default.
     ///
-    /// `SHA256SUMS` is signed while other writers of the store wait, so have a key's passphrase at hand.
+    /// `SHA256SUMS` is signed while other writers of the store wait, so have a key's passphrase at
+    /// hand.
     #[must_use]
     pub fn sign(mut self, signer: Signer) -> Self {
         self.signers.push(signer);
         self
     }
 
-    /// Notes something about the image that this crate does not look at: who is to be asked, a ticket, a commit. A
-    /// second note under the same key replaces the first. See [`Manifest::annotations`] for what may be noted.
+    /// Notes something about the image that this crate does not look at: who is to be asked, a
+    /// ticket, a commit. A second note under the same key replaces the first. See
+    /// [`Manifest::annotations`] for what may be noted.
     ///
     /// ```
     /// # use std::time::SystemTime;

@@ -27,22 +27,24 @@ type Callback<'a> = dyn FnMut(Progress<'_>) -> ControlFlow<()> + 'a;
 impl Store {
     /// Publishes an image as the next generation of its name, whole or not at all.
     ///
-    /// The files are copied into the store, or share their extents with it where the file system can, and are hashed
-    /// meanwhile, checked and flushed to the disk; then one rename makes them current. `now` becomes the manifest's
-    /// `created`. Content that the store already has is shared with it, once what is there was read and found whole.
-    /// Other writers wait only while names change, not while bytes are copied.
+    /// The files are copied into the store, or share their extents with it where the file system
+    /// can, and are hashed meanwhile, checked and flushed to the disk; then one rename makes them
+    /// current. `now` becomes the manifest's `created`. Content that the store already has is
+    /// shared with it, once what is there was read and found whole. Other writers wait only while
+    /// names change, not while bytes are copied.
     ///
     /// [`publish_with`](Self::publish_with) says how far it is, and can be broken off.
     ///
     /// # Errors
-    /// What is wrong with the image, or what the file system refused: the image is then what it was before, and nothing
-    /// is left behind. [`StoreError::Unsettled`] is the one error after which the new generation is current.
+    /// What is wrong with the image, or what the file system refused: the image is then what it was
+    /// before, and nothing is left behind. [`StoreError::Unsettled`] is the one error after which
+    /// the new generation is current.
     pub fn publish(&self, now: SystemTime, image: NewImage) -> Result<Published, StoreError> {
         self.publish_with(now, image, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Publishes as [`publish`](Self::publish) does, and calls `progress` with how far it is. Where that breaks
-    /// before the image is current, nothing is left behind.
+    /// Publishes as [`publish`](Self::publish) does, and calls `progress` with how far it is. Where
+    /// that breaks before the image is current, nothing is left behind.
     ///
     /// # Errors
     /// As [`publish`](Self::publish), and [`StoreError::Cancelled`].
@@ -100,8 +102,9 @@ impl Store {
         Ok(Published { manifest, replaced })
     }
 
-    /// Puts new contents among the blobs. What cannot be put there, as on a file system without hard links, only takes
-    /// its room again the next time; so this comes after the switch and never fails.
+    /// Puts new contents among the blobs. What cannot be put there, as on a file system without
+    /// hard links, only takes its room again the next time; so this comes after the switch and
+    /// never fails.
     fn share(&self, _lock: &Lock, place: &Path, manifest: &Manifest, damaged: &[Digest]) {
         for file in manifest.files() {
             let blob = self.blob(file.digest);
@@ -112,7 +115,8 @@ impl Store {
         }
     }
 
-    /// Writes `manifest.json`, `SHA256SUMS` and the signatures over the latter, which holds the digest of the former too.
+    /// Writes `manifest.json`, `SHA256SUMS` and the signatures over the latter, which holds the
+    /// digest of the former too.
     fn describe(
         &self,
         files: &Path,
@@ -364,7 +368,8 @@ impl Copies<'_> {
         })
     }
 
-    /// Puts the content that the store has already in the place of the copy, if it is still what its name says.
+    /// Puts the content that the store has already in the place of the copy, if it is still what
+    /// its name says.
     fn reuse(&mut self, digest: Digest, size: u64, copy: &Path) -> Result<bool, StoreError> {
         let linked = copy.with_extension("blob");
         if fs::hard_link(self.store.blob(digest), &linked).is_err() {

@@ -1,6 +1,7 @@
 //! Signatures in the store: made while an image is published, and checked where they stand.
 //!
-//! A generation never changes, so an image that is there already is signed by publishing its files once more.
+//! A generation never changes, so an image that is there already is signed by publishing its files
+//! once more.
 
 use std::fs::{self, File};
 use std::ops::ControlFlow;
@@ -31,14 +32,15 @@ pub struct SignatureReport {
 }
 
 impl Store {
-    /// Signs an image that is in the store: publishes its current generation once more, with signatures.
+    /// Signs an image that is in the store: publishes its current generation once more, with
+    /// signatures.
     ///
-    /// Everything else stays as it is, fields of later versions and signatures in other forms over the same files
-    /// included. A file that is damaged is not signed.
+    /// Everything else stays as it is, fields of later versions and signatures in other forms over
+    /// the same files included. A file that is damaged is not signed.
     ///
     /// # Errors
-    /// As [`publish`](Self::publish); [`StoreError::Unsigned`], and [`StoreError::Overtaken`] where somebody else
-    /// publishes the image at the same time.
+    /// As [`publish`](Self::publish); [`StoreError::Unsigned`], and [`StoreError::Overtaken`] where
+    /// somebody else publishes the image at the same time.
     pub fn sign(
         &self,
         now: SystemTime,
@@ -90,15 +92,16 @@ impl Store {
         self.publish_with(now, image, progress)
     }
 
-    /// Checks the signatures of an image's current generation, or of the one given: for each form that somebody is
-    /// trusted in, the one over `SHA256SUMS`, and with CMS that over every file as well.
+    /// Checks the signatures of an image's current generation, or of the one given: for each form
+    /// that somebody is trusted in, the one over `SHA256SUMS`, and with CMS that over every file as
+    /// well.
     ///
-    /// Signatures are over the bytes as they are now; that those are the ones of the manifest is for
-    /// [`verify`](Self::verify) to say.
+    /// Signatures are over the bytes as they are now; that those are the ones of the manifest is
+    /// for [`verify`](Self::verify) to say.
     ///
     /// # Errors
-    /// That there is no such image, or that its manifest cannot be used. A signature that is missing or does not hold
-    /// stands in the reports.
+    /// That there is no such image, or that its manifest cannot be used. A signature that is
+    /// missing or does not hold stands in the reports.
     pub fn verify_signatures(
         &self,
         name: &ImageName,
@@ -147,8 +150,8 @@ impl Store {
 }
 
 impl Copies<'_> {
-    /// Makes a manifest that of the generation before once more: its files must be the same, and what else it says and
-    /// no signer says anew stays.
+    /// Makes a manifest that of the generation before once more: its files must be the same, and
+    /// what else it says and no signer says anew stays.
     pub(super) fn inherit(
         &mut self,
         manifest: &mut Manifest,
@@ -192,7 +195,8 @@ impl Copies<'_> {
     }
 }
 
-/// Signs the files with those who sign each, and lists the signatures of all signers in the manifest.
+/// Signs the files with those who sign each, and lists the signatures of all signers in the
+/// manifest.
 pub(super) fn sign_files(
     signers: &[Signer],
     dir: &Path,
@@ -261,8 +265,8 @@ fn sign(
     })
 }
 
-/// What is signed in a form: `SHA256SUMS`, which stands for all else, and with CMS each file as well, since iPXE checks
-/// what it loads one by one.
+/// What is signed in a form: `SHA256SUMS`, which stands for all else, and with CMS each file as
+/// well, since iPXE checks what it loads one by one.
 fn signed_files(form: &SignatureForm, manifest: &Manifest) -> Vec<FileName> {
     let each = manifest.contents().filter(|_| *form == SignatureForm::Cms);
     let each = each.map(|file| file.name.clone());
@@ -276,7 +280,8 @@ fn form(signer: &Signer) -> SignatureForm {
     }
 }
 
-/// `.p7s` is what RFC 8551 section 3.2.1 calls a detached CMS signature, `.sig` what `gpg` itself calls its own.
+/// `.p7s` is what RFC 8551 section 3.2.1 calls a detached CMS signature, `.sig` what `gpg` itself
+/// calls its own.
 fn ending(form: &SignatureForm) -> &'static str {
     match form {
         SignatureForm::Cms => "p7s",

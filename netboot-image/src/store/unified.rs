@@ -1,5 +1,5 @@
-//! Unified kernels (UKI): what an EFI program has in the sections that systemd's stub looks at, as the UAPI group's
-//! specification of them says.
+//! Unified kernels (UKI): what an EFI program has in the sections that systemd's stub looks at, as
+//! the UAPI group's specification of them says.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -13,7 +13,8 @@ const MOST_CMDLINE: u64 = 16 * 1024;
 /// What a program says of itself as a unified kernel; `None` where it has no section `.linux`.
 ///
 /// # Errors
-/// Those of reading; that its command line is no text, is too long or has a quote without a partner.
+/// Those of reading; that its command line is no text, is too long or has a quote without a
+/// partner.
 pub(crate) fn read(pe: &Pe, file: &mut (impl Read + Seek)) -> io::Result<Option<UnifiedKernel>> {
     let Some(linux) = pe.section(".linux") else {
         return Ok(None);
@@ -64,8 +65,8 @@ mod tests {
     use super::*;
     use crate::kernel::tests::tiny_bz_image;
 
-    /// A program for x86-64 with these sections, by hand from the PE format: no optional header, each section's
-    /// content on a boundary of 16 bytes behind the headers.
+    /// A program for x86-64 with these sections, by hand from the PE format: no optional header,
+    /// each section's content on a boundary of 16 bytes behind the headers.
     pub(crate) fn program(sections: &[(&[u8; 8], &[u8])]) -> Vec<u8> {
         let mut program = vec![0; 0x200];
         program[..2].copy_from_slice(b"MZ");

@@ -7,7 +7,8 @@ use netboot_image::{Architecture, BootMethod, Digest, Looks, ManifestError, NewI
 
 use crate::common::{Bench, kernel, name, tree};
 
-/// The beginning of a PE program, by hand from the PE format: "MZ", the offset of "PE\0\0" at 0x3c, the machine.
+/// The beginning of a PE program, by hand from the PE format: "MZ", the offset of "PE\0\0" at 0x3c,
+/// the machine.
 fn program(machine: u16) -> Vec<u8> {
     let mut program = b"MZ".to_vec();
     program.resize(0x80, 0);

@@ -6,9 +6,9 @@ use crate::{
     error::RenderProblem,
 };
 
-/// The problem, unless a text can be shown to a person and be kept in a setting. `${` with `}` or
-/// a setting anywhere after it is refused even where the line itself could hold it, and so are
-/// `$` right before a setting and `{` right after one: iPXE expands the value again where it is used.
+/// The problem, unless a text can be shown to a person and be kept in a setting. `${` with `}` or a
+/// setting anywhere after it is refused even where the line itself could hold it, and so are `$`
+/// right before a setting and `{` right after one: iPXE expands the value again where it is used.
 pub(super) fn check_shown(text: &Arg) -> Result<(), RenderProblem> {
     let mut open = false;
     let mut dollar = false;

@@ -41,8 +41,8 @@ impl Dhcp {
         self
     }
 
-    /// Only with this of iPXE's configurators: with `dhcp` it waits for no IPv6 router. Default: all
-    /// of them.
+    /// Only with this of iPXE's configurators: with `dhcp` it waits for no IPv6 router. Default:
+    /// all of them.
     #[must_use]
     pub fn configurator(mut self, name: impl Into<Arg>) -> Self {
         self.configurator = Some(name.into());

@@ -298,9 +298,9 @@ impl Build {
         self
     }
 
-    /// The same build, of iPXE of 2023-02-15 or later (6a004be0c): under UEFI it offers Linux of 5.7
-    /// and later all initrds together, whatever the command line names. Default: it does not, as
-    /// older ones.
+    /// The same build, of iPXE of 2023-02-15 or later (6a004be0c): under UEFI it offers Linux of
+    /// 5.7 and later all initrds together, whatever the command line names. Default: it does not,
+    /// as older ones.
     #[must_use]
     pub fn offers_initrds(mut self) -> Self {
         self.offers_initrds = true;

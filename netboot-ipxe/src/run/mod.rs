@@ -1,8 +1,9 @@
 //! The interpreter: runs a script as data, and hands what would touch the world to the caller.
 //!
-//! [`Run::next`] goes on to the next [`Effect`]; the caller answers it with the following call. What
-//! iPXE decides by itself (settings, expansion, guards, `goto`, menus as they are put together) is
-//! decided here, in iPXE's order: words are split, then expanded, then options are read.
+//! [`Run::next`] goes on to the next [`Effect`]; the caller answers it with the following call.
+//! What iPXE decides by itself (settings, expansion, guards, `goto`, menus as they are put
+//! together) is decided here, in iPXE's order: words are split, then expanded, then options are
+//! read.
 
 mod command;
 mod effect;
@@ -173,7 +174,8 @@ impl Run {
         &self.images
     }
 
-    /// Goes on to the next effect. `answer` is for the one before; the first call's is not looked at.
+    /// Goes on to the next effect. `answer` is for the one before; the first call's is not looked
+    /// at.
     pub fn next(&mut self, answer: Answer) -> Effect {
         if let Some(end) = &self.end {
             return Effect::End(end.clone());

@@ -1,6 +1,6 @@
 //! The crate's scripts in real iPXE: Debian's `ipxe.lkrn` in QEMU, without a network. The script
-//! goes in as the initrd, the console is the serial port. `NETBOOT_IPXE` names the folder of another
-//! build than that of the package that is installed.
+//! goes in as the initrd, the console is the serial port. `NETBOOT_IPXE` names the folder of
+//! another build than that of the package that is installed.
 
 mod differential;
 mod machine;

@@ -194,8 +194,8 @@ pub struct Network {
     /// they bring machines to this network though it has an interface. Where it has none, empty
     /// means its gateway.
     pub relays: Vec<Ipv4Addr>,
-    /// Whether a circuit is believed in a message that no relay agent has marked: from switches that
-    /// snoop, and keep machines' own from passing.
+    /// Whether a circuit is believed in a message that no relay agent has marked: from switches
+    /// that snoop, and keep machines' own from passing.
     pub trust_option_82: bool,
     /// Whether an address is asked for by ICMP before it is offered to a machine that has none.
     pub probe: bool,

@@ -69,8 +69,8 @@ impl Dhcp {
         }
     }
 
-    /// Opens the sockets of an interface, the servers' at a port that a reload may bring, but for one
-    /// that was passed for it.
+    /// Opens the sockets of an interface, the servers' at a port that a reload may bring, but for
+    /// one that was passed for it.
     ///
     /// # Errors
     ///

@@ -3,8 +3,8 @@
 use crate::server::ClientKey;
 use alloc::collections::btree_map::{BTreeMap, Entry};
 
-/// Each message is looked up here. Clients are ordered by a number first, which compares faster than
-/// the key behind it and is another for each MAC address.
+/// Each message is looked up here. Clients are ordered by a number first, which compares faster
+/// than the key behind it and is another for each MAC address.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clients(BTreeMap<(u64, ClientKey), u32>);
 

@@ -1,9 +1,9 @@
 //! One network's addresses: which are free, whose they are, and since when.
 //!
-//! Finding an address never scans the pool. In this order it is the one reserved for the client, the
-//! one it has or had, the one it asks for, one that nobody ever had (a cursor that only moves on),
-//! and else the one that has been free for longest (a set ordered by time). Memory is bounded by
-//! the number of addresses: each has at most a lease and a hold, and a client is remembered only
+//! Finding an address never scans the pool. In this order it is the one reserved for the client,
+//! the one it has or had, the one it asks for, one that nobody ever had (a cursor that only moves
+//! on), and else the one that has been free for longest (a set ordered by time). Memory is bounded
+//! by the number of addresses: each has at most a lease and a hold, and a client is remembered only
 //! through one of them.
 
 mod clients;

@@ -22,8 +22,8 @@ impl Cursor {
 }
 
 impl Ranges {
-    /// The network's ranges without its exclusions, reserved addresses, server and gateways, network
-    /// and broadcast address, and in wide subnets without `.0` and `.255`.
+    /// The network's ranges without its exclusions, reserved addresses, server and gateways,
+    /// network and broadcast address, and in wide subnets without `.0` and `.255`.
     pub(super) fn of(network: &Network) -> Self {
         Self(dynamic_ranges(network))
     }
