@@ -157,16 +157,10 @@ let
       name = required types.str "The machine's name, which is also its host name.";
       mac = optional macAddress "The MAC address that it boots with.";
       uuid = optional types.str "The UUID of its firmware, in place of a MAC address or beside it.";
-      secrets =
-        optional
-          (types.enum [
-            "proven"
-            "claimable"
-          ])
-          ''
-            To whom its state and the token of its install are given: the holder of its `mac`'s lease,
-            or, where it has no `mac`, whoever says its `uuid` or `circuit`.
-          '';
+      secrets = optional (types.enum [
+        "proven"
+        "claimable"
+      ]) "Who gets its state and install token: its `mac`'s lease, or whoever says its `uuid`.";
       circuit = optional types.str ''
         The circuit of the relay agent's option 82 that it is on: a text, or its bytes as `0x…`.
       '';
