@@ -8,6 +8,7 @@ use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
@@ -37,9 +38,15 @@ struct Inventory(PathBuf);
 impl BootPolicy for Inventory {
     // Other machines are answered meanwhile: it may as well be a service far away.
     async fn boot(&self, machine: &Requester<'_>) -> Boot {
-        let text = tokio::fs::read(&self.0).await.unwrap_or_default();
-        let Ok(files) = serde_json::from_slice::<BTreeMap<String, String>>(&text) else {
-            return Boot::silent();
+        let text = tokio::fs::read(&self.0).await;
+        let files = text.and_then(|text| Ok(serde_json::from_slice(&text)?));
+        let files: BTreeMap<String, String> = match files {
+            Ok(files) => files,
+            // Better no answer than a machine that boots something else: it asks again.
+            Err(error) => {
+                eprintln!("dhcp_inventory: cannot read {}: {error}", self.0.display());
+                return Boot::silent();
+            }
         };
         let file = machine.mac().and_then(|mac| files.get(&mac.to_string()));
         file.map_or_else(Boot::default, Boot::file)
@@ -101,9 +108,20 @@ fn store(claims: Vec<Claim>, path: &Path) -> io::Result<Vec<ClaimResult>> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let arguments = Arguments::parse();
-    let settings = serde_json::from_slice(&fs::read(arguments.settings)?)?;
+async fn main() -> ExitCode {
+    if let Err(error) = serve(Arguments::parse()).await {
+        eprintln!("dhcp_inventory: {error}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+async fn serve(arguments: Arguments) -> Result<(), Box<dyn Error>> {
+    let path = arguments.settings.display();
+    let settings = fs::read(&arguments.settings);
+    let settings = settings.map_err(|error| format!("cannot read {path}: {error}"))?;
+    let settings = serde_json::from_slice(&settings);
+    let settings = settings.map_err(|error| format!("{path}: {error}"))?;
     let server = SharedServer::new(Server::new(settings)?);
     let store = LeaseFile(Arc::new(Mutex::new(arguments.leases)));
     let driver = Driver::new(server, Inventory(arguments.inventory), store)
@@ -113,7 +131,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     for lease in driver.restore().await? {
         eprintln!("dhcp_inventory: no network has {}", lease.address);
     }
-    let listener = driver.bind(&arguments.interface, 1)?;
+    let interface = &arguments.interface;
+    let listener = driver.bind(interface, 1);
+    let listener = listener.map_err(|error| format!("cannot serve {interface}: {error}"))?;
     let stop = async { drop(tokio::signal::ctrl_c().await) };
     driver.serve(listener, stop).await;
     Ok(())

@@ -61,15 +61,18 @@ fn cable(hosts: [&Namespace; 2], names: [&str; 2], addresses: [Option<&str>; 2])
     }
 }
 
+/// A host that serves 10.0.0.0/24 on its `eth1`, and one of machines at the other end.
+fn servers_and_machines() -> (Namespace, Namespace) {
+    let hosts = (host(), host());
+    let addresses = [Some("10.0.0.1/24"), None];
+    cable([&hosts.0, &hosts.1], ["eth1", "eth0"], addresses);
+    hosts
+}
+
 #[test]
 #[ignore = "needs root, and the Debian package udhcpc"]
 fn machines_get_addresses_and_the_file_of_their_platform_and_load_it() {
-    let (servers, machines) = (host(), host());
-    cable(
-        [&servers, &machines],
-        ["eth1", "eth0"],
-        [Some("10.0.0.1/24"), None],
-    );
+    let (servers, machines) = servers_and_machines();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let program = folder.path().join("ipxe.efi");
     std::fs::write(&program, "a program").expect("room");
@@ -161,12 +164,7 @@ fn machines_behind_the_relay_agent_get_addresses_of_their_network() {
 #[test]
 #[ignore = "needs root"]
 fn machine_keeps_its_address_over_a_restart_of_the_server() {
-    let (servers, machines) = (host(), host());
-    cable(
-        [&servers, &machines],
-        ["eth1", "eth0"],
-        [Some("10.0.0.1/24"), None],
-    );
+    let (servers, machines) = servers_and_machines();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);
