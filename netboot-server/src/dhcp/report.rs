@@ -67,13 +67,13 @@ impl Reporter {
                 if silence.reason == SilenceReason::Proxy {
                     self.snoop(of);
                 }
-                if silence.reason == SilenceReason::UnlistedRelay {
-                    self.unlisted(interface, of);
-                }
-                if silence.reason.is_fault() {
-                    self.ignored(interface, of, of.request, silence.reason.to_string());
-                } else {
-                    tracing::debug!("{}", event.line(interface));
+                match silence.reason {
+                    // Reported once, not for each of its messages.
+                    SilenceReason::UnlistedRelay => self.unlisted(interface, of),
+                    reason if reason.is_fault() => {
+                        self.ignored(interface, of, of.request, reason.to_string());
+                    }
+                    _ => tracing::debug!("{}", event.line(interface)),
                 }
             }
             Event::PolicyFailed {

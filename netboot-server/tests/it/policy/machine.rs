@@ -206,6 +206,9 @@ fn a_circuit_is_a_targets_only_where_the_relay_agent_is_listed_and_others_are_to
         let document = std::fs::read_to_string(site.config()).expect("the configuration");
         let mut document: Value = serde_json::from_str(&document).expect("JSON");
         document["netboot"]["server"]["relays"] = relays;
+        document["netboot"]["networks"] = json!([{
+            "name": "far", "interface": "none0", "server": "10.7.0.1", "subnet": "10.7.0.0/24",
+        }]);
         std::fs::write(site.config(), document.to_string()).expect("a file");
         let serving = Running::serve(&site);
         (site, serving)
@@ -223,6 +226,14 @@ fn a_circuit_is_a_targets_only_where_the_relay_agent_is_listed_and_others_are_to
     // A client that writes option 82 itself.
     send(&site, 23, Ipv4Addr::UNSPECIFIED);
     serving.line("02:00:00:00:00:17 boots ipxe.efi");
+    // Twice a relay agent that brings machines to a network of another interface.
+    for last in [24, 25] {
+        send(&site, last, Ipv4Addr::new(10, 7, 0, 9));
+        serving.line(&format!("02:00:00:00:00:{last:02x}"));
+    }
+    // What is said of the second comes before this.
+    send(&site, 26, RELAY);
+    serving.line("02:00:00:00:00:1a boots ipxe.efi");
     let said = |what: &str| {
         serving
             .seen
@@ -233,6 +244,8 @@ fn a_circuit_is_a_targets_only_where_the_relay_agent_is_listed_and_others_are_to
     assert_eq!(said("relay agent 127.0.0.77 names are not believed"), 1);
     assert_eq!(said("write relays = [\"127.0.0.77\"] in network lo"), 1);
     assert_eq!(said("write trust_option_82 = true in network lo"), 1);
+    assert_eq!(said("relay agent 10.7.0.9 gets no answer"), 1);
+    assert_eq!(said("ignored"), 0);
 
     let (site, mut serving) = start(json!([RELAY]));
     send(&site, 21, RELAY);
