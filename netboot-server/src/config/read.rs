@@ -1,7 +1,8 @@
 //! From files to one document: syntax, and types of tables.
 
 use std::fmt;
-use std::io::ErrorKind;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::Path;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -12,15 +13,19 @@ use super::document::{Document, Place, Table};
 use super::keys::KeyPath;
 use super::problem::Problems;
 
+/// Bytes of the longest configuration: some fifty thousand machines.
+const MAX_LENGTH: u64 = 16 << 20;
+
 /// Reads one file by its ending: `.json`, else TOML. `None` where nothing of it could be read, and
 /// `problems` says why.
 pub(super) fn read_file(path: &Path, problems: &mut Problems) -> Option<Document> {
     let file = path.display();
-    let text = match std::fs::read_to_string(path) {
+    let text = match read_whole(path) {
         Ok(text) => text,
         Err(error) => {
             let cure = match error.kind() {
                 ErrorKind::InvalidData => "write it as text in UTF-8",
+                ErrorKind::FileTooLarge => "name the configuration with --config",
                 _ => "name a file that exists with --config, and that this user may read",
             };
             problems.error(file, format!("cannot be read: {error}"), cure);
@@ -29,6 +34,19 @@ pub(super) fn read_file(path: &Path, problems: &mut Problems) -> Option<Document
     };
     let json = path.extension().is_some_and(|ending| ending == "json");
     read_text(&file.to_string(), &text, json, problems)
+}
+
+/// A file's text. It may be a pipe, and so says by itself where it ends, if it does.
+fn read_whole(path: &Path) -> io::Result<String> {
+    let mut text = Vec::new();
+    File::open(path)?
+        .take(MAX_LENGTH + 1)
+        .read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_LENGTH {
+        let why = format!("it is longer than {} MiB", MAX_LENGTH >> 20);
+        return Err(io::Error::new(ErrorKind::FileTooLarge, why));
+    }
+    String::from_utf8(text).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
 
 /// Reads the text of one file; `name` is how problems call it.

@@ -71,6 +71,24 @@ fn a_missing_configuration_is_one_sentence_with_what_to_do() {
 }
 
 #[test]
+fn a_configuration_without_end_is_refused_and_one_from_a_pipe_is_read() {
+    let done = run(["check", "--config", "/dev/zero"]);
+    assert_eq!(done.code, Some(1), "{}", done.err);
+    let expected = "error: /dev/zero: cannot be read: it is longer than 16 MiB\n  cure: ";
+    assert!(done.err.starts_with(expected), "{}", done.err);
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let pipe = folder.path().join("netboot.json");
+    let mode = nix::sys::stat::Mode::S_IRWXU;
+    nix::unistd::mkfifo(&pipe, mode).expect("a pipe");
+    let writer = pipe.clone();
+    let written = std::thread::spawn(move || std::fs::write(writer, "[1]"));
+    let done = run(["check", "--config", &pipe.display().to_string()]);
+    written.join().expect("it ends").expect("a reader");
+    assert!(done.err.contains("holds no table"), "{}", done.err);
+}
+
+#[test]
 fn check_for_another_host_looks_at_nothing_of_this_one() {
     let site = Site::new(&target("debian"));
     let server = json!({ "ip": SERVER, "interface": "lo",
