@@ -208,6 +208,13 @@ pub struct Boot {
     /// Further options, sent whether asked for or not; they replace what would be sent under their
     /// code. Those that belong to the protocol ([`ExtraOption::is_protocol`]) are passed over.
     pub options: Vec<ExtraOption>,
+    /// Who the client is by what it only says of itself, a UUID for example, where no more than one
+    /// client at a time is to be that machine: while one has an address of this network by it, or
+    /// is offered one, the others get none ([`SilenceReason::IdentityInUse`]). A client that the
+    /// policy knows by its hardware address needs none. Default `None`.
+    ///
+    /// [`SilenceReason::IdentityInUse`]: super::SilenceReason::IdentityInUse
+    pub claimed_identity: Option<String>,
     /// Give no answer at all, not even an address.
     pub silent: bool,
 }
@@ -257,6 +264,13 @@ impl Boot {
     #[must_use]
     pub fn with_host_name(mut self, host_name: impl Into<String>) -> Self {
         self.host_name = Some(host_name.into());
+        self
+    }
+
+    /// The same, for a client that only says that it is this machine.
+    #[must_use]
+    pub fn with_claimed_identity(mut self, identity: impl Into<String>) -> Self {
+        self.claimed_identity = Some(identity.into());
         self
     }
 

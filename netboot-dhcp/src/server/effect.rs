@@ -75,7 +75,7 @@ impl Responder<'_> {
                 // Without an answer, or without a means to ask, the address counts as unused. The
                 // result may come when it is somebody else's.
                 if self.pool.is_free_for(address, &request.client, self.now) {
-                    self.hold(&request, address);
+                    self.hold(&request, &boot, address);
                     return self.offer(request, transaction, &boot, address);
                 }
                 self.discover(request, transaction, boot, probes)

@@ -79,6 +79,13 @@ pub struct Lease {
     pub client_id: Option<ClientId>,
     /// The name that the client was given, or else says it has.
     pub host_name: Option<String>,
+    /// Who the client says it is, where nobody else may have an address by that meanwhile
+    /// ([`Boot::claimed_identity`](super::Boot::claimed_identity)).
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, skip_serializing_if = "Option::is_none")
+    )]
+    pub claimed_identity: Option<String>,
     /// Whether the client has it.
     pub state: LeaseState,
     /// When the address is free for others: the lease's end, the time of release, or the end of the
@@ -134,7 +141,7 @@ pub enum LeaseState {
 
 impl Lease {
     /// The first lease of an address, made at `now` for a client that has it until `expires`,
-    /// without an identifier or a name.
+    /// without an identifier, a name or an identity.
     #[must_use]
     pub const fn new(
         now: Timestamp,
@@ -150,6 +157,7 @@ impl Lease {
             client,
             client_id: None,
             host_name: None,
+            claimed_identity: None,
             state: LeaseState::Bound,
             expires,
             updated: now,

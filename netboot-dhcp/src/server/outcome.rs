@@ -372,6 +372,11 @@ pub enum SilenceReason {
     /// The boot policy wants no answer.
     #[error("ignored by policy")]
     Policy,
+    /// Another client has an address, or is offered one, by what this one says that it is
+    /// ([`Boot::claimed_identity`](super::Boot::claimed_identity)); the transaction names the
+    /// address.
+    #[error("another client has an address as this machine")]
+    IdentityInUse,
     /// In proxy mode: a matter between the client and its DHCP server.
     #[error("left to the DHCP server")]
     Proxy,

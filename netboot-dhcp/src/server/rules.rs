@@ -77,7 +77,7 @@ impl Responder<'_> {
     pub(super) fn answer_to(&mut self, asked: Asked, boot: Boot) -> Outcome {
         let Asked {
             request,
-            transaction,
+            mut transaction,
             role,
             ..
         } = asked;
@@ -93,6 +93,12 @@ impl Responder<'_> {
         if !is_still {
             return silent(SilenceReason::NoNetwork, transaction);
         }
+        if matches!(role, Role::Server)
+            && let Some(address) = self.identity_in_use(&request, &boot)
+        {
+            transaction.address = Some(address);
+            return silent(SilenceReason::IdentityInUse, transaction);
+        }
         match (role, request.kind) {
             (Role::Proxy, _) => self.proxy_offer(&request, transaction, &boot),
             (Role::BootServer(source), _) => {
@@ -102,6 +108,15 @@ impl Responder<'_> {
             (Role::Server, MessageType::REQUEST) => self.request(request, transaction, boot),
             (Role::Server, _) => self.inform(&request, transaction, &boot),
         }
+    }
+
+    /// The address that another client has by what this one says that it is.
+    fn identity_in_use(&self, request: &Request, boot: &Boot) -> Option<Ipv4Addr> {
+        let identity = boot.claimed_identity.as_deref()?;
+        // An INFORM asks for no address.
+        let wants = request.kind != MessageType::INFORM;
+        let pool = wants.then_some(&*self.pool)?;
+        pool.claimed_by_another(identity, &request.client, self.now)
     }
 
     pub(super) fn discover(
@@ -117,7 +132,7 @@ impl Responder<'_> {
             return silent(SilenceReason::NoAddress, transaction);
         };
         transaction.address = Some(address);
-        self.hold(&request, address);
+        self.hold(&request, &boot, address);
         let lease = self.pool.lease(address);
         let has_it =
             lease.is_some_and(|lease| lease.client == request.client && lease.is_active(self.now));
@@ -250,8 +265,10 @@ impl Responder<'_> {
             Err(silence) => return Outcome::Silent(silence),
         };
         let host_name = transaction.host_name.clone();
-        let lease = self.next_lease(&request, address, LeaseState::Bound, lease_time, host_name);
-        self.hold(&request, address);
+        let mut lease =
+            self.next_lease(&request, address, LeaseState::Bound, lease_time, host_name);
+        lease.claimed_identity.clone_from(&boot.claimed_identity);
+        self.hold(&request, boot, address);
         let step = Step::Grant {
             ack,
             lease: lease.clone(),
@@ -330,9 +347,10 @@ impl Responder<'_> {
     }
 
     /// Keeps a free address for the client.
-    pub(super) fn hold(&mut self, request: &Request, address: Ipv4Addr) {
+    pub(super) fn hold(&mut self, request: &Request, boot: &Boot, address: Ipv4Addr) {
         let until = self.now.after(self.settings.offer_hold);
-        self.pool.hold(address, &request.client, until);
+        let identity = boot.claimed_identity.as_deref();
+        self.pool.hold(address, &request.client, identity, until);
     }
 
     fn reserved(&self, request: &Request) -> Option<Ipv4Addr> {

@@ -4,6 +4,7 @@
 mod agent;
 mod captures;
 mod choice;
+mod claimed;
 mod claims;
 mod encoding;
 mod extensions;

@@ -76,6 +76,15 @@ fn lease_is_stored_in_this_form() {
     assert_eq!(lease.updated, Timestamp(1_700_000_000_000));
 }
 
+#[test]
+fn who_a_client_says_it_is_is_stored_with_its_lease() {
+    let mut lease = bind(&mut server(), NOW, MAC);
+    lease.claimed_identity = Some("node-01".into());
+    let stored = serde_json::to_value(&lease).unwrap();
+    assert_eq!(stored["claimed_identity"], "node-01");
+    assert_eq!(serde_json::from_value::<Lease>(stored).unwrap(), lease);
+}
+
 /// As the version at commit f1e084a wrote them, before leases had the number of their format.
 const WITHOUT_FORMAT: [&str; 3] = [
     r#"{"network":3232261120,"address":"192.168.100.101","client":{"hardware":"52:54:00:12:34:56"},"client_id":"01525400123456","host_name":"node-01","state":"bound","expires":1700003600000,"updated":1700000000000,"version":3}"#,

@@ -158,6 +158,7 @@ fn answer(
     boot.file = boot_file(decision, machine, stage, &origin);
     boot.next_server = boots_by_itself.then_some(requester.server);
     boot.host_name = decision.target_in(world).map(|it| it.name.clone());
+    boot.claimed_identity = boot.host_name.clone().filter(|_| decision.exclusive);
     boot.silent = !decision.allowed;
     boot
 }

@@ -70,6 +70,9 @@ impl Reporter {
                 match silence.reason {
                     // Reported once, not for each of its messages.
                     SilenceReason::UnlistedRelay => self.unlisted(interface, of),
+                    SilenceReason::IdentityInUse => {
+                        self.ignored(interface, of, of.request, self.identity_in_use(of));
+                    }
                     reason if reason.is_fault() => {
                         self.ignored(interface, of, of.request, reason.to_string());
                     }
@@ -161,6 +164,23 @@ impl Reporter {
             };
             self.emit(of.hardware.mac(), unlisted);
         }
+    }
+
+    /// Who is the machine that another one says that it is, and what to do where that is wrong.
+    fn identity_in_use(&self, of: &Transaction) -> String {
+        let leases = self.leases.lock();
+        let lease = of.address.and_then(|address| leases.lease(address));
+        let now = self.leases.now();
+        let lease = lease.filter(|lease| lease.is_active(now));
+        let Some(lease) = lease else {
+            return SilenceReason::IdentityInUse.to_string();
+        };
+        let (address, client) = (lease.address, &lease.client);
+        let target = lease.claimed_identity.as_deref().unwrap_or_default();
+        format!(
+            "{client} has {address} as target {target}; name the target's mac, or end that lease \
+             by `netboot leases remove {address}`"
+        )
     }
 
     fn ignored(&self, interface: &str, of: &Transaction, message: MessageType, why: String) {

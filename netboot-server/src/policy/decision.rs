@@ -18,6 +18,9 @@ pub struct Decision {
     pub known_by: Option<KnownBy>,
     /// Whether it is given an address at all.
     pub allowed: bool,
+    /// Whether one client at a time gets an address as its target: only targets get one, and what
+    /// it is known by is what any client can say.
+    pub exclusive: bool,
     /// What its firmware loads.
     pub program: Program,
     /// What its boot script does.

@@ -98,6 +98,7 @@ mod tests {
             target: None,
             known_by: None,
             allowed: true,
+            exclusive: false,
             program: Program::File(program.into()),
             boot: BootAction::Menu,
             install: None,

@@ -7,7 +7,7 @@ use netboot_ipxe::LocalDisk;
 use super::decision::{BootAction, Program};
 use super::reason::{Layer, Reason};
 use crate::config::{Allow, DhcpOption, Group, LocalBoot, Network, Target, Then, Unknown};
-use crate::world::{Choice, Chosen, Machine, World};
+use crate::world::{Choice, Chosen, KnownBy, Machine, World};
 
 /// What has a say about a machine, the first before the second.
 pub(super) struct Layers<'w> {
@@ -57,6 +57,21 @@ impl<'w> Layers<'w> {
             reasons.push(Reason::OnlyKnown(network.name.clone()));
         }
         known_only.is_none()
+    }
+
+    /// Whether a stranger that says that it is the target would get an address by that.
+    pub(super) fn is_exclusive(
+        &self,
+        known_by: Option<KnownBy>,
+        reasons: &mut Vec<Reason>,
+    ) -> bool {
+        let network = self.network.filter(|it| it.allow == Allow::Known);
+        let claimed = matches!(known_by, Some(KnownBy::Uuid | KnownBy::Circuit));
+        let Some(network) = network.filter(|_| claimed) else {
+            return false;
+        };
+        reasons.push(Reason::OneAtATime(network.name.clone()));
+        true
     }
 
     /// What the script does, and the number of the install that it is to report.

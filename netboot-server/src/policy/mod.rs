@@ -38,6 +38,8 @@ pub fn decide(world: &World, machine: &Machine) -> Decision {
     });
     let layers = Layers::of(world, machine, found.map(|(_, target, _)| target));
     let allowed = layers.allows(&mut reasons);
+    let known_by = found.map(|(.., by)| by);
+    let exclusive = layers.is_exclusive(known_by, &mut reasons);
     let (boot, install) = if !allowed {
         (BootAction::Nothing, None)
     } else if let Some(choice) = world.choice(machine) {
@@ -51,8 +53,9 @@ pub fn decide(world: &World, machine: &Machine) -> Decision {
     };
     Decision {
         target: found.map(|(index, ..)| index),
-        known_by: found.map(|(.., by)| by),
+        known_by,
         allowed,
+        exclusive,
         program,
         boot,
         install,

@@ -28,6 +28,8 @@ pub enum Reason {
     NoMac,
     /// The network serves targets only.
     OnlyKnown(String),
+    /// The network serves targets only, and any client can say that it is this one.
+    OneAtATime(String),
     /// A policy in code says so, for this reason.
     PolicyInCode(String),
     /// What `menu.unknown` says.
@@ -138,6 +140,12 @@ impl fmt::Display for Reason {
                 write!(
                     f,
                     "network {network} serves targets only (allow = \"known\")"
+                )
+            }
+            Self::OneAtATime(network) => {
+                write!(
+                    f,
+                    "network {network} gives an address to one client at a time that says so"
                 )
             }
             Self::PolicyInCode(why) => write!(f, "the policy in code has it so: {why}"),

@@ -4,6 +4,7 @@ use super::Pool;
 use super::slot::{Hold, Slot};
 use crate::Timestamp;
 use crate::server::ClientKey;
+use alloc::borrow::ToOwned;
 use core::net::Ipv4Addr;
 
 impl Pool {
@@ -24,6 +25,7 @@ impl Pool {
         &mut self,
         address: Ipv4Addr,
         client: &ClientKey,
+        claimed_identity: Option<&str>,
         until: Timestamp,
     ) {
         let address = address.to_bits();
@@ -31,14 +33,22 @@ impl Pool {
         if let Some(other) = before.filter(|other| *other != address) {
             self.drop_hold(other, client);
         }
-        let client = Some(client.clone());
-        self.keep(address, Hold { client, until });
+        let hold = Hold {
+            client: Some(client.clone()),
+            claimed_identity: claimed_identity.map(str::to_owned),
+            until,
+        };
+        self.keep(address, hold);
     }
 
     /// Keeps `address` from everybody until `until`.
     pub(in crate::server) fn block(&mut self, address: Ipv4Addr, until: Timestamp) {
-        let client = None;
-        self.keep(address.to_bits(), Hold { client, until });
+        let hold = Hold {
+            client: None,
+            claimed_identity: None,
+            until,
+        };
+        self.keep(address.to_bits(), hold);
     }
 
     /// Forgets what is kept back for `client`.

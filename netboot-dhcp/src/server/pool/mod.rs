@@ -8,6 +8,7 @@
 
 mod clients;
 mod holds;
+mod identities;
 mod ranges;
 mod slot;
 
@@ -18,6 +19,7 @@ use alloc::collections::btree_map::{BTreeMap, Entry};
 use alloc::collections::btree_set::BTreeSet;
 use clients::Clients;
 use core::net::Ipv4Addr;
+use identities::Identities;
 use ranges::{Cursor, Ranges};
 use slot::Slot;
 
@@ -29,6 +31,7 @@ pub(super) struct Pool {
     fresh: Option<Cursor>,
     slots: BTreeMap<u32, Slot>,
     clients: Clients,
+    identities: Identities,
     /// The slots inside `ranges` by when they become free.
     free_at: BTreeSet<(Timestamp, u32)>,
     /// The holds by when they end.
@@ -44,6 +47,7 @@ impl Pool {
             ranges,
             slots: BTreeMap::new(),
             clients: Clients::default(),
+            identities: Identities::default(),
             free_at: BTreeSet::new(),
             holds: BTreeSet::new(),
             max_holds,
@@ -93,6 +97,21 @@ impl Pool {
 
     pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.slots.values().filter_map(|slot| slot.lease.as_deref())
+    }
+
+    /// The address that another client than this has by an identity, or is offered by it.
+    pub(super) fn claimed_by_another(
+        &self,
+        identity: &str,
+        client: &ClientKey,
+        now: Timestamp,
+    ) -> Option<Ipv4Addr> {
+        let address = self.identities.get(identity)?;
+        let slot = self.slots.get(&address)?;
+        let until = slot.claimed_until(identity, Some(client));
+        until
+            .is_some_and(|until| until > now)
+            .then(|| Ipv4Addr::from_bits(address))
     }
 
     /// An address that `client` can have.
@@ -188,8 +207,12 @@ impl Pool {
             Entry::Vacant(entry) => (entry.insert(Slot::default()), None),
         };
         let held_before = slot.held_until();
+        let claimed_before = slot.identities();
         let result = change(slot);
         let (free_after, held_after) = (slot.free_at(), slot.held_until());
+        let claimed_after = slot.identities();
+        self.identities
+            .change(&self.slots, address, claimed_before, claimed_after);
         if free_before != Some(free_after) && self.ranges.contains(address) {
             if let Some(before) = free_before {
                 self.free_at.remove(&(before, address));
@@ -268,7 +291,7 @@ mod tests {
         for (number, last) in [(1, 10), (2, 11), (3, 12)] {
             let proposed = pool.propose(&client(number), None, None, NOW);
             assert_eq!(proposed, Some(address(last)));
-            pool.hold(address(last), &client(number), LATER);
+            pool.hold(address(last), &client(number), None, LATER);
         }
         assert_eq!(pool.propose(&client(4), None, None, NOW), None);
         assert_eq!(
@@ -312,9 +335,9 @@ mod tests {
     #[test]
     fn at_the_cap_the_hold_that_ends_first_gives_way() {
         let mut pool = Pool::new(&network("10.0.0.0/24", "10.0.0.10", "10.0.0.20"), 2);
-        pool.hold(address(10), &client(1), LATER);
-        pool.hold(address(11), &client(2), LATER.after_ms(1));
-        pool.hold(address(12), &client(3), LATER.after_ms(2));
+        pool.hold(address(10), &client(1), None, LATER);
+        pool.hold(address(11), &client(2), None, LATER.after_ms(1));
+        pool.hold(address(12), &client(3), None, LATER.after_ms(2));
         assert_eq!(pool.holds.len(), 2);
         assert!(!pool.is_held_for(address(10), &client(1), NOW));
         assert_eq!(pool.address_of(&client(1)), None, "nor is its client kept");
@@ -351,7 +374,7 @@ mod tests {
             let Some(proposed) = pool.propose(&client(number), None, None, now) else {
                 panic!("an address is free again after a second");
             };
-            pool.hold(proposed, &client(number), now.after_ms(500));
+            pool.hold(proposed, &client(number), None, now.after_ms(500));
         }
         assert!(pool.slots.len() <= 3);
         assert!(pool.clients.len() <= 6, "{}", pool.clients.len());

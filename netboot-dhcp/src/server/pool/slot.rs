@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 use crate::server::{ClientKey, Lease, LeaseState};
-use alloc::boxed::Box;
+use alloc::{boxed::Box, string::String};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slot {
@@ -15,6 +15,8 @@ pub(super) struct Slot {
 #[derive(Clone, Debug)]
 pub(super) struct Hold {
     pub(super) client: Option<ClientKey>,
+    /// As that of a lease.
+    pub(super) claimed_identity: Option<String>,
     pub(super) until: Timestamp,
 }
 
@@ -44,6 +46,34 @@ impl Slot {
         self.hold
             .as_ref()
             .is_some_and(|hold| hold.until > now && hold.client.as_ref() == Some(client))
+    }
+
+    /// By what lease and hold say that their clients are, be their time over or not.
+    pub(super) fn identities(&self) -> [Option<String>; 2] {
+        let lease = self.lease.as_ref();
+        let hold = self.hold.as_ref();
+        [
+            lease.and_then(|lease| lease.claimed_identity.clone()),
+            hold.and_then(|hold| hold.claimed_identity.clone()),
+        ]
+    }
+
+    /// Until when a client has this address by that identity; with `but`, one other than that.
+    pub(super) fn claimed_until(
+        &self,
+        identity: &str,
+        but: Option<&ClientKey>,
+    ) -> Option<Timestamp> {
+        let lease = self.lease.as_ref().filter(|lease| {
+            lease.state == LeaseState::Bound
+                && lease.claimed_identity.as_deref() == Some(identity)
+                && Some(&lease.client) != but
+        });
+        let hold = self.hold.as_ref().filter(|hold| {
+            hold.claimed_identity.as_deref() == Some(identity) && hold.client.as_ref() != but
+        });
+        let lease = lease.map(|lease| lease.expires);
+        lease.max(hold.map(|hold| hold.until))
     }
 
     /// Whether lease or hold is the client's, be its time over or not.

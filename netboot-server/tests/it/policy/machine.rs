@@ -147,6 +147,46 @@ fn only_targets_are_served_where_only_known_ones_are_allowed() {
 }
 
 #[test]
+fn sixty_machines_that_say_one_targets_uuid_have_one_lease_where_only_targets_are_served() {
+    let uuid = "4c4c4544-0042-3510-8052-b4c04f4d3232";
+    let site = site(
+        json!([{ "name": "by-mac", "mac": mac(1) }, { "name": "by-uuid", "uuid": uuid }]),
+        json!({}),
+    );
+    let document = std::fs::read_to_string(site.config()).expect("the configuration");
+    let mut document: Value = serde_json::from_str(&document).expect("JSON");
+    document["netboot"]["server"]["allow"] = json!("known");
+    std::fs::write(site.config(), document.to_string()).expect("a file");
+    let refused = |last| {
+        let profile = Profile::pxe_uefi(mac(last)).with_uuid(UUID);
+        crate::support::client::discover(&site, profile).is_none()
+    };
+    let mut serving = Running::serve(&site);
+    let address = boot(&site, Profile::pxe_uefi(mac(7)).with_uuid(UUID)).address;
+    assert!((100..160).all(refused));
+    serving.line(&format!(
+        "02:00:00:00:00:07 has {address} as target by-uuid; name the target's mac, or end that \
+         lease by `netboot leases remove {address}`"
+    ));
+    drop(serving);
+    // The same machine in its next stage, and after a restart.
+    let _serving = Running::serve(&site);
+    let ipxe = boot(&site, Profile::ipxe(mac(7), Arch::X64_UEFI).with_uuid(UUID));
+    assert_eq!(ipxe.address, address);
+    assert!((100..160).all(refused));
+    let listed = site.run(["leases", "--json"]);
+    let listed: Value = serde_json::from_str(&listed.out).expect("JSON");
+    assert_eq!(listed.as_array().map(Vec::len), Some(1), "{listed}");
+    let explained = site.run(["explain", "--uuid", uuid]);
+    let said = "network lo gives an address to one client at a time that says so";
+    assert!(explained.out.contains(said), "{}", explained.out);
+    // Where it was taken for the wrong one.
+    let removed = site.run(["leases", "remove", &address.to_string()]);
+    assert_eq!(removed.code, Some(0), "{}", removed.err);
+    boot(&site, Profile::pxe_uefi(mac(8)).with_uuid(UUID));
+}
+
+#[test]
 fn options_are_the_networks_the_groups_and_the_targets_own() {
     let site = site(
         json!([{
