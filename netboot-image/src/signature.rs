@@ -7,9 +7,10 @@
 //! given, and private keys stay where they are: only their paths go by here. What was signed is
 //! checked once more before it counts.
 
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// Whose signature is made, and in which form.
 ///
@@ -78,6 +79,14 @@ pub enum SignatureError {
         /// What the system said.
         source: io::Error,
     },
+    /// The file that is signed could not be read, or the signature not written.
+    #[error("cannot open {path}")]
+    Io {
+        /// On what.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The program refused.
     #[error("{program} did not {action} {file}: {message}")]
     Refused {
@@ -115,24 +124,30 @@ impl Signer {
         match self {
             Self::Cms { certificate, key } => command
                 .args(["cms", "-sign", "-binary", "-noattr", "-outform", "DER"])
-                .arg("-in")
-                .arg(file)
                 .arg("-signer")
                 .arg(certificate)
                 .arg("-inkey")
-                .arg(key)
-                .arg("-out")
-                .arg(signature),
+                .arg(key),
             Self::OpenPgp { key, .. } => {
                 self.in_home(&mut command);
                 if let Some(key) = key {
                     command.arg("--local-user").arg(key);
                 }
-                command.arg("--output").arg(signature);
-                command.args(["--detach-sign", "--"]).arg(file)
+                command.args(["--output", "-", "--detach-sign", "-"])
             }
         };
-        run(command, self.program(), "sign", file)?;
+        // The files are opened here: the program may have rights that this thread gave up.
+        let unopened = |path: &Path| {
+            let path = path.to_owned();
+            move |source| SignatureError::Io { path, source }
+        };
+        command.stdin(File::open(file).map_err(unopened(file))?);
+        command.stdout(File::create_new(signature).map_err(unopened(signature))?);
+        if let Err(error) = run(command, self.program(), "sign", file) {
+            // What there is of it is no signature.
+            drop(fs::remove_file(signature));
+            return Err(error);
+        }
         let mut check = Command::new(self.program());
         match self {
             // Whether anybody trusts the certificate is not for the signer to say.
@@ -221,7 +236,7 @@ fn run(
     action: &'static str,
     file: &Path,
 ) -> Result<(), SignatureError> {
-    let output = command.env("LC_ALL", "C").stdin(Stdio::null()).output();
+    let output = command.env("LC_ALL", "C").output();
     let output = output.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => SignatureError::NoProgram {
             program,
