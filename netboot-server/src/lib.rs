@@ -15,6 +15,7 @@ pub mod paths;
 pub mod policy;
 pub mod script;
 mod service;
+pub mod state_dir;
 pub mod telemetry;
 mod tftp;
 pub mod world;

@@ -26,9 +26,9 @@ mod staging;
 mod unified;
 mod verify;
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::{Digest, Generation, ImageName};
@@ -102,8 +102,11 @@ impl Store {
     /// That a directory could not be made, or a leftover not removed.
     pub fn create(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = Self { root: root.into() };
-        fs::create_dir_all(&store.root)
-            .map_err(|source| StoreError::io("create", &store.root, source))?;
+        let made = DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(&store.root);
+        made.map_err(|source| StoreError::io("create", &store.root, source))?;
         store.make_dir(&store.root.join(HIDDEN))?;
         for dir in DIRS {
             store.make_dir(&store.hidden(dir))?;
@@ -320,6 +323,7 @@ fn open_own(path: &Path) -> Result<File, StoreError> {
         .write(true)
         .create(true)
         .truncate(false)
+        .mode(0o644)
         .custom_flags(i32::from_ne_bytes(flags.bits().to_ne_bytes()))
         .open(path);
     match opened.and_then(|file| Ok((file.metadata()?.is_file(), file))) {

@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read, Seek, Write};
 use std::ops::ControlFlow;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -407,6 +407,7 @@ pub(super) fn create(path: &Path) -> Result<File, StoreError> {
         .read(true)
         .write(true)
         .create_new(true)
+        .mode(0o644)
         .open(path);
     file.map_err(|source| StoreError::io("create", path, source))
 }

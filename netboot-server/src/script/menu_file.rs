@@ -1,12 +1,12 @@
 //! The menu as last rendered, in a file for people to look at.
 
-use std::io::Write;
 use std::net::IpAddr;
 use std::path::Path;
 
 use crate::failure::Failure;
 use crate::policy::{self, Origin};
 use crate::script::{self, Asker, Trust};
+use crate::state_dir;
 use crate::world::{Machine, World};
 
 /// Writes the menu of a world.
@@ -44,10 +44,6 @@ pub fn write(world: &World) -> Result<(), Failure> {
 }
 
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(content)?;
-    file.persist(path)?;
-    Ok(())
+    state_dir::make_dir(path.parent().unwrap_or(path))?;
+    state_dir::replace(path, content, 0o644)
 }

@@ -24,6 +24,7 @@ use crate::identity::Identity;
 use crate::leases::clock::Clock;
 use crate::leases::{AnyStore, Beginning, EmbeddedLeases, LeaseFile, LeaseTable};
 use crate::script::cache::Scripts;
+use crate::state_dir;
 use crate::telemetry::events::Kind;
 use crate::telemetry::{Telemetry, host_time};
 use crate::world::certificate::{self, Certificate};
@@ -132,6 +133,8 @@ impl ServiceBuilder {
         let identity = Identity::new(leases.clone());
         let certificate = Arc::new(Certificate::default());
         certificate.put(certificate::read(config.tls.as_ref())?);
+        // Nobody else serves from this folder now.
+        state_dir::clear_leftovers(&config.state_dir, host_time().into());
         let secret = Arc::new(Secret::open(&config.state_dir)?);
         let scripts = Arc::new(Scripts::new(Arc::clone(&secret)));
         scripts.keep_menu_file(&worlds.current());

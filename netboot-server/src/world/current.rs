@@ -9,6 +9,7 @@ use netboot_image::{Revision, Store, StoreError};
 use super::{OwnPolicy, World};
 use crate::config::Config;
 use crate::failure::{Chain, Failure};
+use crate::state_dir;
 use crate::world::installs::{InstallStore, Stamp};
 use crate::world::programs::{self, Programs};
 
@@ -54,7 +55,7 @@ impl Worlds {
         };
         let store = Store::create(&dir).map_err(failed)?;
         let programs_dir = config.programs_dir();
-        std::fs::create_dir_all(&programs_dir).map_err(|error| {
+        state_dir::make_dir(&programs_dir).map_err(|error| {
             Failure::new(
                 format!("making the folder {}", programs_dir.display()),
                 error,

@@ -8,8 +8,8 @@ mod token;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::io::ErrorKind;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use netboot_dhcp::MacAddr;
@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::config::{Target, swapped};
 use crate::failure::Failure;
+use crate::state_dir;
 
 pub(crate) use report::InstallReports;
 pub use report::{ReportError, installable};
@@ -194,7 +195,11 @@ impl InstallStore {
 
     fn lock(&self) -> std::io::Result<File> {
         let path = self.file.with_extension("lock");
-        let lock = File::options().append(true).create(true).open(&path);
+        let lock = File::options()
+            .append(true)
+            .create(true)
+            .mode(0o644)
+            .open(&path);
         // Made by another user, it is still good enough to be locked.
         let lock = lock.or_else(|_| File::open(&path))?;
         lock.lock()?;
@@ -202,16 +207,9 @@ impl InstallStore {
     }
 
     fn write(&self, installs: &Installs) -> std::io::Result<()> {
-        let folder = self.file.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
         let text = serde_json::to_vec_pretty(installs)?;
-        file.write_all(&text)?;
         // The command of another user writes it, and the service reads it.
-        let readable = std::fs::Permissions::from_mode(0o644);
-        file.as_file().set_permissions(readable)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.file)?;
-        File::open(folder)?.sync_all()
+        state_dir::replace(&self.file, &text, 0o644)
     }
 }
 

@@ -4,7 +4,7 @@
 //! kept of it: when the install is reported, the number is another.
 
 use std::fmt;
-use std::io::{ErrorKind, Write};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use crate::config::parse_hex;
 use crate::failure::Failure;
+use crate::state_dir;
 
 /// The key of all tokens.
 #[derive(Clone, PartialEq, Eq)]
@@ -24,8 +25,8 @@ impl Secret {
     /// # Errors
     ///
     /// Where it cannot be read or made, or is damaged.
-    pub(crate) fn open(state_dir: &Path) -> Result<Self, Failure> {
-        let path = state_dir.join("secret");
+    pub(crate) fn open(folder: &Path) -> Result<Self, Failure> {
+        let path = folder.join("secret");
         let failed = |why: &dyn fmt::Display| {
             Failure::new(
                 format!("opening the secret of install tokens, {}", path.display()),
@@ -46,7 +47,7 @@ impl Secret {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(failed(&error)),
             }
-            match make(state_dir, &path) {
+            match make(&path) {
                 Err(error) if error.kind() != ErrorKind::AlreadyExists => {
                     return Err(failed(&error));
                 }
@@ -83,15 +84,11 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Puts a new secret there, unless there is one by then. The temporary file is its maker's only.
-fn make(folder: &Path, path: &Path) -> std::io::Result<()> {
+/// Puts a new secret there, unless there is one by then.
+fn make(path: &Path) -> std::io::Result<()> {
     let mut bytes = [0; 64];
     getrandom::fill(&mut bytes)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(&bytes)?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(path).map_err(|error| error.error)?;
-    std::fs::File::open(folder)?.sync_all()
+    state_dir::create(path, &bytes, 0o600)
 }
 
 #[cfg(test)]
