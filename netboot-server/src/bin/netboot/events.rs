@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::control::Control;
 use super::{Where, out, say, told_to_end};
+use crate::process::Reads;
 use netboot_server::Failure;
 
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let control = match arguments.at.state_dir_or_say() {
+    let control = match arguments.at.state_dir_or_say(Reads::NothingElse) {
         Ok(dir) => Control::of(&dir),
         Err(code) => return Ok(code),
     };

@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 
 use super::control::Control;
 use super::{Where, out, say};
+use crate::process::Reads;
 use netboot_server::Failure;
 use netboot_server::config::Config;
 use netboot_server::leases::{Listed, offline};
+use netboot_server::state_dir;
 
 /// The longest lease file, as the API has it too.
 const LONGEST: u64 = 16 << 20;
@@ -87,7 +89,7 @@ fn understood<T: DeserializeOwned>(document: Value) -> Result<T, Failure> {
 }
 
 fn list(at: &Where, as_json: bool) -> Result<ExitCode, Failure> {
-    let dir = match at.state_dir_or_say() {
+    let dir = match at.state_dir_or_say(Reads::WhatIsNamed) {
         Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
@@ -116,7 +118,7 @@ fn stored(at: &Where, dir: &Path) -> Result<Vec<Listed>, Failure> {
 }
 
 fn remove(at: &Where, address: Ipv4Addr) -> Result<ExitCode, Failure> {
-    let dir = match at.state_dir_or_say() {
+    let dir = match at.state_dir_or_say(Reads::NothingElse) {
         Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
@@ -152,7 +154,7 @@ fn read(file: &Path) -> io::Result<String> {
 }
 
 fn import(at: &Where, file: &Path) -> Result<ExitCode, Failure> {
-    let dir = match at.state_dir_or_say() {
+    let dir = match at.state_dir_or_say(Reads::WhatIsNamed) {
         Ok(dir) => dir,
         Err(code) => return Ok(code),
     };
@@ -197,7 +199,7 @@ fn import_offline(config: &Config, text: &str) -> Result<Value, Failure> {
     let networks: Vec<_> = networks
         .map(|network| (network.id(), network.subnet))
         .collect();
-    std::fs::create_dir_all(&config.state_dir).map_err(|error| {
+    state_dir::make_dir(&config.state_dir).map_err(|error| {
         Failure::new(
             format!("making the folder {}", config.state_dir.display()),
             error,

@@ -24,7 +24,7 @@ mod systemd;
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::task::Poll;
 
@@ -33,6 +33,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use netboot_server::Failure;
 use netboot_server::config::{self, Config, Flags, Host, Problems};
+use process::Reads;
 
 /// Boots machines from the network: DHCP, TFTP, iPXE scripts and HTTP from one boot policy.
 #[derive(Debug, Parser)]
@@ -155,25 +156,37 @@ impl Where {
         config::load(&self.config, &self.flags(), host)
     }
 
-    /// The configuration; what is wrong with it has been said on standard error.
+    /// The configuration; what is wrong with it has been said on standard error. From now on files
+    /// are opened as the owner of the state folder.
     fn load_or_say(&self) -> Result<Config, ExitCode> {
         let (config, problems) = self.load();
         say(&problems);
-        config.ok_or(ExitCode::FAILURE)
+        let config = config.ok_or(ExitCode::FAILURE)?;
+        as_owner(&config.state_dir, Reads::NothingElse)?;
+        Ok(config)
     }
 
-    /// The state folder; what is wrong with the configuration has been said on standard error.
-    fn state_dir_or_say(&self) -> Result<PathBuf, ExitCode> {
+    /// The state folder; what is wrong with the configuration has been said on standard error. From
+    /// now on files are opened as its owner.
+    fn state_dir_or_say(&self, reads: Reads) -> Result<PathBuf, ExitCode> {
         let (dir, problems) = config::state_dir(&self.config, &self.flags());
         if dir.is_none() {
             say(&problems);
         }
-        dir.ok_or(ExitCode::FAILURE)
+        let dir = dir.ok_or(ExitCode::FAILURE)?;
+        as_owner(&dir, reads)?;
+        Ok(dir)
     }
 }
 
-/// Runs the command that this process was started as.
-#[must_use]
+/// As [`process::act_as_owner`]; what is in the way has been said on standard error.
+fn as_owner(state_dir: &Path, reads: Reads) -> Result<(), ExitCode> {
+    process::act_as_owner(state_dir, reads).map_err(|failure| {
+        say(format_args!("netboot: {failure}\n"));
+        ExitCode::FAILURE
+    })
+}
+
 /// Now, by the host's clock.
 #[expect(
     clippy::disallowed_methods,

@@ -7,10 +7,11 @@ use serde_json::Value;
 
 use super::control::Control;
 use super::{Where, out, say};
+use crate::process::Reads;
 use netboot_server::Failure;
 
 pub(super) fn run(at: &Where) -> Result<ExitCode, Failure> {
-    let control = match at.state_dir_or_say() {
+    let control = match at.state_dir_or_say(Reads::NothingElse) {
         Ok(dir) => Control::of(&dir),
         Err(code) => return Ok(code),
     };

@@ -12,6 +12,7 @@ use netboot_image::{
 
 use super::bar::Bar;
 use super::{Signing, Where, failed, now, open, open_or_create, out, with_state};
+use crate::process::Reads;
 use netboot_server::config::cmdline;
 use netboot_server::{Chain, Failure};
 
@@ -69,7 +70,7 @@ fn named_file(text: &str) -> Result<(FileName, PathBuf), String> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let image = image(arguments)?;
-    with_state(&arguments.at, |dir| {
+    with_state(&arguments.at, Reads::WhatIsNamed, |dir| {
         let store = open_or_create(dir)?;
         publish(
             format!("adding image {}", arguments.name),

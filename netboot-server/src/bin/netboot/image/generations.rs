@@ -7,7 +7,8 @@ use netboot_image::{Generation, ImageName, Keep, Store, StoreError};
 
 use super::{Where, failed, now, open, out, with_state};
 use crate::nix;
-use netboot_server::Failure;
+use crate::process::Reads;
+use netboot_server::{Failure, state_dir};
 
 #[derive(Debug, Args)]
 pub(crate) struct Rollback {
@@ -38,7 +39,7 @@ pub(crate) struct Prune {
 
 pub(super) fn roll_back(arguments: &Rollback) -> Result<ExitCode, Failure> {
     let name = &arguments.name;
-    with_state(&arguments.at, |dir| {
+    with_state(&arguments.at, Reads::NothingElse, |dir| {
         let store = open(dir)?;
         let wrong = || {
             failed(
@@ -70,7 +71,7 @@ fn before(store: &Store, name: &ImageName) -> Result<Option<Generation>, StoreEr
 }
 
 pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
-    with_state(&arguments.at, |dir| {
+    with_state(&arguments.at, Reads::NothingElse, |dir| {
         let shown = dir.display().to_string();
         let store = open(dir)?;
         let names = if arguments.name.is_empty() {
@@ -98,6 +99,9 @@ pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
             if !arguments.dry_run {
                 nix::let_go(&store, name);
             }
+        }
+        if let (Some(state), false) = (store.root().ancestors().nth(2), arguments.dry_run) {
+            state_dir::clear_leftovers(state, now());
         }
         Ok(ExitCode::SUCCESS)
     })

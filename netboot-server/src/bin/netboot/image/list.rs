@@ -8,6 +8,7 @@ use netboot_image::{ImageName, Manifest, Store, StoreError, UnusableImage};
 use serde_json::{Value, json};
 
 use super::{Where, failed, one_line, open, out, say, with_state};
+use crate::process::Reads;
 use netboot_server::{Chain, Failure};
 
 #[derive(Debug, Args)]
@@ -23,7 +24,9 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    with_state(&arguments.at, |dir| list(dir, arguments))
+    with_state(&arguments.at, Reads::NothingElse, |dir| {
+        list(dir, arguments)
+    })
 }
 
 fn list(dir: PathBuf, arguments: &Arguments) -> Result<ExitCode, Failure> {

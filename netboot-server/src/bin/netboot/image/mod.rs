@@ -16,6 +16,7 @@ use netboot_image::{ImageName, Signer, Store, StoreError};
 
 use super::{Where, examples, out, say};
 use crate::nix;
+use crate::process::Reads;
 use netboot_server::{Chain, Failure};
 
 #[derive(Debug, Subcommand)]
@@ -93,18 +94,21 @@ pub(super) fn run(action: &Action) -> Result<ExitCode, Failure> {
         Action::Generate(arguments) => generate::run(arguments),
         Action::List(arguments) => list::run(arguments),
         Action::Verify(arguments) => verify::run(arguments),
-        Action::Sign { name, by, at } => with_state(at, |dir| add::sign(dir, name, by)),
+        Action::Sign { name, by, at } => {
+            with_state(at, Reads::WhatIsNamed, |dir| add::sign(dir, name, by))
+        }
         Action::Rollback(arguments) => generations::roll_back(arguments),
         Action::Prune(arguments) => generations::prune(arguments),
-        Action::Remove { name, at } => with_state(at, |dir| remove(dir, name)),
+        Action::Remove { name, at } => with_state(at, Reads::NothingElse, |dir| remove(dir, name)),
     }
 }
 
 fn with_state(
     at: &Where,
+    reads: Reads,
     act: impl FnOnce(PathBuf) -> Result<ExitCode, Failure>,
 ) -> Result<ExitCode, Failure> {
-    match at.state_dir_or_say() {
+    match at.state_dir_or_say(reads) {
         Ok(state) => act(state.join("http/images")),
         Err(code) => Ok(code),
     }

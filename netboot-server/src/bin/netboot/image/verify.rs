@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::bar::Bar;
 use super::{Where, failed, one_line, open, out, say, with_state};
+use crate::process::Reads;
 use netboot_server::{Chain, Failure};
 
 #[derive(Debug, Args)]
@@ -44,7 +45,7 @@ impl Verified {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    with_state(&arguments.at, |dir| {
+    with_state(&arguments.at, Reads::WhatIsNamed, |dir| {
         let store = open(dir)?;
         let verified = verify(&store, arguments).map_err(failed(
             "verifying the images".into(),

@@ -11,9 +11,12 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use netboot_image::{Generation, ImageName, Store};
+
+use netboot_server::state_dir;
 
 use super::NixError;
 
@@ -40,9 +43,14 @@ impl Roots {
             path: path.to_owned(),
             source,
         };
-        fs::create_dir_all(&dir).map_err(|source| failed("cannot create", &dir, source))?;
+        state_dir::make_dir(&dir).map_err(|source| failed("cannot create", &dir, source))?;
         let path = dir.join("lock");
-        let file = File::create(&path).map_err(|source| failed("cannot create", &path, source))?;
+        let file = File::options()
+            .append(true)
+            .create(true)
+            .mode(0o644)
+            .open(&path);
+        let file = file.map_err(|source| failed("cannot create", &path, source))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(NixError::Busy),

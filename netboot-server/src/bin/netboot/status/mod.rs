@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::control::Control;
 use super::{Where, out, say, told_to_end};
+use crate::process::Reads;
 use netboot_server::Failure;
 use page::Page;
 use screen::Screen;
@@ -33,7 +34,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let control = match arguments.at.state_dir_or_say() {
+    let control = match arguments.at.state_dir_or_say(Reads::NothingElse) {
         Ok(dir) => Control::of(&dir),
         Err(code) => return Ok(code),
     };
