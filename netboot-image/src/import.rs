@@ -3,7 +3,7 @@
 //!
 //! Known are nixpkgs' netboot outputs (joined in one directory, as its three results, or with the
 //! file names that nix-community publishes), its kexec tree, and Debian's and Ubuntu's netboot
-//! directories. Links are followed. Nothing is copied here: [`Import::image`] gives what
+//! directories. Links are followed as far as [`Links`] says. Nothing is copied here: [`Import::image`] gives what
 //! [`Store::publish`](crate::Store::publish) takes.
 
 use std::collections::BTreeSet;
@@ -26,6 +26,19 @@ pub struct Import {
     pub script: Option<PathBuf>,
     /// The kernel's arguments; none where there is no script.
     pub cmdline: Vec<String>,
+}
+
+/// How far links in the directories are followed. Who builds an image should not have files served
+/// that somebody else only may read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Links {
+    /// Within the directories that were named, and into the Nix store, all of which anybody may
+    /// read.
+    #[default]
+    Within,
+    /// Wherever they lead.
+    Anywhere,
 }
 
 /// Why no image was found.
@@ -52,6 +65,16 @@ pub enum ImportError {
         /// Another one.
         other: PathBuf,
     },
+    /// A part is a link that leads out of the directories that were named.
+    #[error("the {part} is {path}, outside of {dirs} and of the Nix store")]
+    Outside {
+        /// "kernel", "initrd" or "script".
+        part: &'static str,
+        /// Where the link leads.
+        path: PathBuf,
+        /// What was named.
+        dirs: String,
+    },
     /// The script does not say what is booted.
     #[error("{path}: {reason}")]
     Script {
@@ -69,6 +92,9 @@ pub enum ImportError {
         source: io::Error,
     },
 }
+
+/// Where Nix keeps what it built, unless it was told otherwise when it was installed.
+const NIX_STORE: &str = "/nix/store";
 
 /// The longest script that is read, in bytes.
 const MAX_SCRIPT: u64 = 1 << 20;
@@ -120,11 +146,24 @@ const PXELINUX: &str = "pxelinux.cfg/default";
 impl Import {
     /// Looks for an image in some directories, which together hold one, and in those below that
     /// `nix-build` and Debian make. The path of a script counts as its directory with that script.
+    /// What was named may be a link to anywhere; links below it are followed as [`Links::Within`]
+    /// says.
     ///
     /// # Errors
-    /// That a part is missing or there more than once, or what is wrong with the script.
+    /// That a part is missing, there more than once or elsewhere, or what is wrong with the script.
     pub fn find<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, ImportError> {
-        let (mut dirs, mut named_script) = (Vec::new(), None);
+        Self::find_by(paths, Links::Within)
+    }
+
+    /// As [`find`](Self::find), with links followed as far as is said.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_by<P: AsRef<Path>>(
+        paths: impl IntoIterator<Item = P>,
+        links: Links,
+    ) -> Result<Self, ImportError> {
+        let (mut dirs, mut named, mut named_script) = (Vec::new(), Vec::new(), None);
         for path in paths {
             let path = path.as_ref();
             let kind = fs::metadata(path).map_err(|source| ImportError::Io {
@@ -132,6 +171,7 @@ impl Import {
                 source,
             })?;
             if kind.is_dir() {
+                named.push(path.to_owned());
                 dirs.push(path.to_owned());
                 dirs.extend(
                     WITHIN
@@ -140,10 +180,12 @@ impl Import {
                         .filter(|dir| dir.is_dir()),
                 );
             } else {
+                named.extend(path.parent().map(Path::to_owned));
                 dirs.extend(path.parent().map(Path::to_owned));
                 named_script = Some(path.to_owned());
             }
         }
+        let is_named = named_script.is_some();
         let script = match named_script {
             Some(path) => Some(canonical(&path)?),
             None => one("script", &dirs, &SCRIPTS)?,
@@ -178,6 +220,13 @@ impl Import {
                 .collect::<Result<_, _>>()?,
             _ => vec![one("initrd", &dirs, &INITRDS)?.ok_or_else(missing)?],
         };
+        if links == Links::Within {
+            let found = initrds.iter().map(|initrd| ("initrd", initrd));
+            let found = found.chain([("kernel", &kernel)]);
+            // A script that was named is wherever it is.
+            let found = found.chain(script.iter().filter(|_| !is_named).map(|it| ("script", it)));
+            check_within(found, &named)?;
+        }
         Ok(Self {
             kernel,
             initrds,
@@ -197,6 +246,35 @@ impl Import {
         let image = self.initrds.iter().fold(image, NewImage::initrd);
         image.source(Source::new("netboot-image", from))
     }
+}
+
+/// Refuses what is neither in one of the directories nor in the Nix store.
+fn check_within<'p>(
+    parts: impl Iterator<Item = (&'static str, &'p PathBuf)>,
+    named: &[PathBuf],
+) -> Result<(), ImportError> {
+    let dirs: Vec<_> = named
+        .iter()
+        .map(|dir| {
+            canonical(if dir.as_os_str().is_empty() {
+                Path::new(".")
+            } else {
+                dir
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    let is_within =
+        |path: &Path| path.starts_with(NIX_STORE) || dirs.iter().any(|dir| path.starts_with(dir));
+    for (part, path) in parts {
+        if !is_within(path) {
+            return Err(ImportError::Outside {
+                part,
+                path: path.clone(),
+                dirs: list(named),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// The one file in the directories that goes by one of the names, in which a `*` stands for

@@ -20,7 +20,7 @@ pub use boot_line::{BootLine, BootLineError, split_cmdline};
 pub use copy::{CopyError, Hasher, copy};
 pub use digest::{Digest, DigestError};
 #[cfg(all(unix, feature = "store"))]
-pub use import::{Import, ImportError};
+pub use import::{Import, ImportError, Links};
 pub use kernel::{Kernel, KernelError, KernelFormat, Looks};
 pub use manifest::{
     Architecture, BootMethod, ChainImage, EfiImage, Generation, GenerationError, ImageFile,

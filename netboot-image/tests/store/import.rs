@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use netboot_image::{BootLineError, BootMethod, Import, ImportError};
+use netboot_image::{BootLineError, BootMethod, Import, ImportError, Links};
 
 use crate::common::{Bench, kernel, name};
 
@@ -91,7 +91,10 @@ fn assert_is_the_nix_image(bench: &Bench, import: &Import) {
 fn the_three_results_of_nix_build_are_one_image() {
     let bench = Bench::new();
     let build = nix_results(bench.dir.path());
-    assert_is_the_nix_image(&bench, &Import::find([&build]).expect("found"));
+    assert_is_the_nix_image(
+        &bench,
+        &Import::find_by([&build], Links::Anywhere).expect("found"),
+    );
     let three = ["result", "result-2", "result-3"].map(|link| build.join(link));
     assert_is_the_nix_image(&bench, &Import::find(three).expect("found"));
 }
@@ -100,14 +103,14 @@ fn the_three_results_of_nix_build_are_one_image() {
 fn another_build_is_told_by_its_content_since_all_builds_have_the_same_time() {
     let bench = Bench::new();
     let build = nix_results(bench.dir.path());
-    let import = Import::find([&build]).expect("found");
+    let import = Import::find_by([&build], Links::Anywhere).expect("found");
     bench.publish(import.image(name("nix"))).expect("published");
     let initrd = bench.dir.path().join("store/1-ramdisk/initrd");
     fs::remove_file(&initrd).expect("removed");
     let other = TWO_ARCHIVES.to_ascii_uppercase();
     fs::write(&initrd, &other).expect("written");
     date(&initrd);
-    let import = Import::find([&build]).expect("found");
+    let import = Import::find_by([&build], Links::Anywhere).expect("found");
     let published = bench.publish(import.image(name("nix"))).expect("published");
     assert_eq!(published.manifest.generation().number(), 2);
     let root = bench.store.root().join("nix");
@@ -124,10 +127,13 @@ fn a_joined_directory_and_a_script_by_its_path_are_read() {
         let part = build.join(part);
         symlink(&part, joined.join(part.file_name().expect("a name"))).expect("a link");
     }
-    assert_is_the_nix_image(&bench, &Import::find([&joined]).expect("found"));
     assert_is_the_nix_image(
         &bench,
-        &Import::find([joined.join("netboot.ipxe"), joined]).expect("found"),
+        &Import::find_by([&joined], Links::Anywhere).expect("found"),
+    );
+    assert_is_the_nix_image(
+        &bench,
+        &Import::find_by([joined.join("netboot.ipxe"), joined], Links::Anywhere).expect("found"),
     );
 }
 
@@ -274,5 +280,38 @@ fn what_could_be_two_things_is_not_guessed() {
             .expect("the script decides")
             .kernel
             .ends_with("vmlinuz")
+    );
+}
+
+#[test]
+fn a_link_that_leads_out_of_what_was_named_is_followed_only_where_that_is_said() {
+    let bench = Bench::new();
+    for folder in ["build/parts", "elsewhere"] {
+        fs::create_dir_all(bench.dir.path().join(folder)).expect("made");
+    }
+    bench.file("shadow", "root's alone");
+    bench.file("build/parts/bzImage", kernel("linked"));
+    let build = bench.dir.path().join("build");
+    symlink("parts/bzImage", build.join("bzImage")).expect("a link");
+    symlink("../shadow", build.join("initrd")).expect("a link");
+    let refused = Import::find([&build]).expect_err("a file elsewhere");
+    let ImportError::Outside { part, path, .. } = &refused else {
+        panic!("{refused}");
+    };
+    assert_eq!((*part, path.ends_with("shadow")), ("initrd", true));
+    let found = Import::find_by([&build], Links::Anywhere).expect("as was said");
+    assert!(found.initrds[0].ends_with("shadow"));
+    // What was named may itself be a link, and hold what a link elsewhere leads to.
+    let linked = bench.dir.path().join("linked");
+    symlink(bench.dir.path(), &linked).expect("a link");
+    assert!(Import::find([&build, &linked]).is_ok());
+    // A folder that stands for a part is a link, too.
+    fs::remove_file(build.join("initrd")).expect("removed");
+    bench.file("elsewhere/initrd", "root's alone");
+    symlink("../elsewhere", build.join("result")).expect("a link");
+    let refused = Import::find([&build]).expect_err("a folder elsewhere");
+    assert!(
+        matches!(refused, ImportError::Outside { part: "initrd", .. }),
+        "{refused}"
     );
 }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 use netboot_image::{
-    BootMethod, FileName, ImageName, Import, NewImage, Progress, Published, Source, StoreError,
-    split_cmdline,
+    BootMethod, FileName, ImageName, Import, ImportError, Links, NewImage, Progress, Published,
+    Source, StoreError, split_cmdline,
 };
 
 use super::bar::Bar;
@@ -33,6 +33,9 @@ pub(crate) struct Arguments {
     /// netboot folder; the parts may be in several places
     #[arg(long, value_name = "DIR", num_args = 1..)]
     from: Vec<PathBuf>,
+    /// Follow links that lead out of what --from names and not into the Nix store
+    #[arg(long, requires = "from")]
+    follow: bool,
     /// An EFI program
     #[arg(long, value_name = "FILE")]
     efi: Option<PathBuf>,
@@ -115,11 +118,19 @@ fn image(arguments: &Arguments) -> Result<NewImage, Failure> {
     } else if let Some(url) = &arguments.chain {
         NewImage::chain(name, url)
     } else {
-        let found = Import::find(&arguments.from).map_err(|error| {
-            wrong(
-                &Chain(&error),
-                "name the folders that hold kernel, initial RAM disk and script",
-            )
+        let links = match arguments.follow {
+            true => Links::Anywhere,
+            false => Links::Within,
+        };
+        let found = Import::find_by(&arguments.from, links).map_err(|error| {
+            let cure = match error {
+                ImportError::Outside { .. } => {
+                    "the file would be served to anybody: name its folder, too, or give --follow, \
+                     if that is meant"
+                }
+                _ => "name the folders that hold kernel, initial RAM disk and script",
+            };
+            wrong(&Chain(&error), cure)
         })?;
         found.image(name)
     };
