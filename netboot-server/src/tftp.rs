@@ -6,8 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use netboot_image::FileRef;
-use netboot_tftp::RelativePath;
 use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
+use netboot_tftp::{RelativePath, TransferSettings};
 
 use crate::boot_files::{BootFiles, ScriptRequest};
 use crate::identity::{Identity, UrlClaim};
@@ -101,6 +101,11 @@ impl Files {
     }
 }
 
+/// How often the first packet of a transfer is sent again to an address that nobody is known to
+/// have: whoever writes another's address into a request has little sent there, and a client whose
+/// packet is lost asks again itself.
+const RETRIES_TO_STRANGERS: u32 = 1;
+
 impl Source for Files {
     async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
         let (client, local) = (request.client, request.local);
@@ -108,6 +113,14 @@ impl Source for Files {
         // The store and the folder are read from files.
         let found = tokio::task::spawn_blocking(move || files.find(&name, client, local)).await;
         found.unwrap_or_else(|error| Err(Refusal::not_found().with_detail(error)))
+    }
+
+    fn patience(&self, request: &Request<'_>, settings: TransferSettings) -> TransferSettings {
+        let address = request.client.ip().to_canonical();
+        match self.boot_files.identity().was_given(address) {
+            true => settings,
+            false => settings.max_first_retries(RETRIES_TO_STRANGERS),
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 
 use core::time::Duration;
 
+use crate::error_code::ErrorCode;
 use crate::transfer::{TransferError, TransferSettings};
 
 /// Timer of one transfer.
@@ -20,6 +21,8 @@ pub(crate) struct Retransmit {
     rto: Duration,
     retries: u32,
     max_retries: u32,
+    /// Those as long as the peer has not answered; `None` once it has.
+    max_first_retries: Option<u32>,
     /// When the timer runs out.
     deadline: Duration,
     /// When the transfer as a whole has to be over.
@@ -38,6 +41,7 @@ impl Retransmit {
             rto: initial,
             retries: 0,
             max_retries: settings.max_retries,
+            max_first_retries: Some(settings.max_first_retries),
             deadline: now,
             end: now.saturating_add(settings.max_duration),
         }
@@ -81,6 +85,7 @@ impl Retransmit {
     /// measurement.
     pub(crate) fn progress(&mut self) {
         self.retries = 0;
+        self.max_first_retries = None;
         self.rto = self.estimated();
     }
 
@@ -101,7 +106,8 @@ impl Retransmit {
         self.deadline.min(self.end)
     }
 
-    /// Whether the timer has run out. Doubles the next wait and counts a retry if so.
+    /// Whether the timer has run out and something is to be sent again. Doubles the next wait and
+    /// counts a retry if it has.
     pub(crate) fn expired(&mut self, now: Duration, all_sent: bool) -> Result<bool, TransferError> {
         if now >= self.end {
             return Err(TransferError::TooLong);
@@ -109,15 +115,31 @@ impl Retransmit {
         if now < self.deadline {
             return Ok(false);
         }
+        let most = self.max_first_retries.unwrap_or(u32::MAX);
         if self.retries >= self.max_retries {
             return Err(TransferError::TimedOut {
-                retries: self.retries,
+                retries: self.retries.min(most),
                 all_sent,
             });
         }
         self.retries += 1;
         self.rto = self.rto.saturating_mul(2).clamp(self.floor, self.ceiling);
+        if self.is_quiet() {
+            self.arm(now);
+            return Ok(false);
+        }
         Ok(true)
+    }
+
+    /// What the peer is told of the end; nothing, where it is sent nothing any more.
+    pub(crate) fn tells(&self, error: &TransferError) -> Option<(ErrorCode, &'static str)> {
+        error.to_wire().filter(|_| !self.is_quiet())
+    }
+
+    /// Whether the peer has answered nothing and is sent nothing any more.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.max_first_retries
+            .is_some_and(|most| self.retries > most)
     }
 
     /// The wait as long as the peer owes no answer: until the transfer as a whole has to be over.
@@ -197,6 +219,43 @@ mod tests {
                 all_sent: true
             }
         );
+    }
+
+    #[test]
+    fn a_peer_that_has_answered_nothing_is_waited_for_and_sent_no_more_than_it_may_be() {
+        let settings = TransferSettings::default().max_first_retries(1);
+        let ends = |mut timer: Retransmit| {
+            let mut sent = 0;
+            loop {
+                let now = timer.deadline();
+                match timer.expired(now, false) {
+                    Ok(true) => {
+                        sent += 1;
+                        timer.arm(now);
+                    }
+                    Ok(false) => {}
+                    Err(error) => return (sent, now, error),
+                }
+            }
+        };
+        let timed_out = |retries| TransferError::TimedOut {
+            retries,
+            all_sent: false,
+        };
+        let mut timer = Retransmit::new(ms(0), &settings);
+        timer.arm(ms(0));
+        let (sent, until, error) = ends(timer.clone());
+        assert_eq!((sent, error), (1, timed_out(1)));
+        let (_, as_long, _) = ends({
+            let mut timer = self::timer();
+            timer.arm(ms(0));
+            timer
+        });
+        assert_eq!(until, as_long);
+        timer.progress();
+        timer.arm(ms(0));
+        let (sent, _, error) = ends(timer);
+        assert_eq!((sent, error), (12, timed_out(12)));
     }
 
     #[test]

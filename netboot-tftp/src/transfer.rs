@@ -47,6 +47,12 @@ pub struct TransferSettings {
     ///
     /// Default 12: at least 20 s, since each wait is twice the one before, up to `max_rto`.
     pub max_retries: u32,
+    /// How often the first packet is sent again to a peer that has answered none yet: who only wrote
+    /// its address into a request gets no more than that. Its answer is waited for as long as
+    /// `max_retries` has it, all the same.
+    ///
+    /// Default no fewer than `max_retries`.
+    pub max_first_retries: u32,
     /// The most time that a whole transfer may take.
     ///
     /// Default one hour.
@@ -67,6 +73,7 @@ impl Default for TransferSettings {
             min_rto: Duration::from_millis(20),
             max_rto: Duration::from_secs(5),
             max_retries: 12,
+            max_first_retries: u32::MAX,
             max_duration: Duration::from_secs(3600),
             dally: Duration::from_millis(250),
             wrap: Wrap::Zero,
@@ -101,6 +108,15 @@ impl TransferSettings {
     pub fn max_retries(self, max_retries: u32) -> Self {
         Self {
             max_retries,
+            ..self
+        }
+    }
+
+    /// Sets [`max_first_retries`](field@Self::max_first_retries).
+    #[must_use]
+    pub fn max_first_retries(self, max_first_retries: u32) -> Self {
+        Self {
+            max_first_retries,
             ..self
         }
     }

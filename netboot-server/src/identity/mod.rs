@@ -157,6 +157,12 @@ impl Identity {
             .or_else(|| neighbour::mac_of(address))
     }
 
+    /// Whether a machine was given this address, by this server or, as was overheard, by another.
+    pub(crate) fn was_given(&self, address: IpAddr) -> bool {
+        let inner = &self.0;
+        inner.leases.holder(address).is_some() || inner.snooped.machine(address).is_some()
+    }
+
     fn trusted(&self, world: &World, network: Option<usize>, address: IpAddr) -> Option<MacAddr> {
         self.0.leases.holder(address).or_else(|| {
             let network = world.config().networks.get(network?)?;

@@ -219,6 +219,13 @@ impl Receiver {
         matches!(self.state, State::Dallying(_) | State::Done)
     }
 
+    /// Whether a peer that has answered nothing has had all that it is sent: one that asks the same
+    /// again is to be answered anew ([`TransferSettings::max_first_retries`]).
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.timer.is_quiet()
+    }
+
     /// The counters at this moment; elapsed time ends with the last byte, before dallying.
     #[must_use]
     pub fn stats_at(&self, now: Duration) -> Stats {

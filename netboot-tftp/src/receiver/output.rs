@@ -101,7 +101,7 @@ impl Receiver {
         error: TransferError,
         buf: &mut [u8],
     ) -> Result<ReceiverOutput, BufferTooSmall> {
-        let Some((code, message)) = error.to_wire() else {
+        let Some((code, message)) = self.timer.tells(&error) else {
             self.state = State::Failed(error);
             return self.poll_output(now, buf);
         };

@@ -272,10 +272,12 @@ impl Sender {
     }
 
     /// Whether the transfer has begun to move and now waits for a retry: a client that asks for the
-    /// same file again has then started over, and is not merely repeating its request.
+    /// same file again has then started over, and is not merely repeating its request. Nor is it
+    /// where it has had all that a silent peer is sent
+    /// ([`TransferSettings::max_first_retries`]).
     #[must_use]
     pub fn is_stalled(&self) -> bool {
-        self.acked > 0 && self.timer.is_backing_off()
+        self.timer.is_quiet() || (self.acked > 0 && self.timer.is_backing_off())
     }
 
     fn is_over(&self) -> bool {

@@ -156,7 +156,7 @@ impl Sender {
         error: TransferError,
         buf: &mut [u8],
     ) -> Result<SenderOutput, BufferTooSmall> {
-        let Some((code, message)) = error.to_wire() else {
+        let Some((code, message)) = self.timer.tells(&error) else {
             self.state = State::Failed(error);
             return self.poll_output(now, buf);
         };

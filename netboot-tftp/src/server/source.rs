@@ -14,6 +14,7 @@ use crate::name::RelativePath;
 use crate::netascii::TransferMode;
 use crate::options::Options;
 use crate::server::upload::Upload;
+use crate::transfer::TransferSettings;
 
 /// Gives the content for a name: [`Directory`](crate::server::Directory), [`Memory`], or a policy
 /// of the caller's that knows the client by its address.
@@ -27,6 +28,16 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// [`Refusal`]: what the client is told instead, if anything.
     fn open(&self, request: &Request<'_>) -> impl Future<Output = Result<Content, Refusal>> + Send;
+
+    /// How patient the transfer of this request is, from what the server's settings say; called
+    /// behind [`Source::open`] and [`Source::create`].
+    ///
+    /// A source that knows which addresses are surely their clients' own sends others less
+    /// ([`TransferSettings::max_first_retries`]). Unless it says otherwise all are alike.
+    fn patience(&self, request: &Request<'_>, settings: TransferSettings) -> TransferSettings {
+        let _all_are_alike = request;
+        settings
+    }
 
     /// Makes room for a file that this client wants to write; called as [`Source::open`] is.
     ///
@@ -45,6 +56,10 @@ pub trait Source: Send + Sync + 'static {
 }
 
 impl<S: Source> Source for Arc<S> {
+    fn patience(&self, request: &Request<'_>, settings: TransferSettings) -> TransferSettings {
+        S::patience(self, request, settings)
+    }
+
     fn open(&self, request: &Request<'_>) -> impl Future<Output = Result<Content, Refusal>> + Send {
         S::open(self, request)
     }

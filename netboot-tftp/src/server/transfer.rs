@@ -27,7 +27,7 @@ use crate::server::source::{Refusal, Request, Source};
 use crate::server::table::{Control, Queued};
 use crate::server::upload::Upload;
 use crate::server::{Observer, Settings, reading, writing};
-use crate::transfer::{Stats, TransferError};
+use crate::transfer::{Stats, TransferError, TransferSettings};
 use crate::udp::{Listener, MAX_DATAGRAM_LEN, Offload, unfragmented_len};
 
 /// What all tasks of a server share.
@@ -149,8 +149,10 @@ pub(crate) async fn run<S: Source>(shared: &Shared<S>, mut job: Job) -> bool {
             return false;
         }
     };
+    let settings = shared.settings.transfer.clone();
+    let settings = shared.source.patience(&request, settings);
     match Port::open(job.client, job.local, job.inbox.take()) {
-        Ok(port) => serve(shared, job, opened, port).await,
+        Ok(port) => serve(shared, &settings, job, opened, port).await,
         Err(error) => {
             let what = "open a socket for a transfer";
             shared.tell(&Event::System {
@@ -180,7 +182,13 @@ fn refuse<S>(shared: &Shared<S>, job: &Job, refusal: &Refusal) {
     });
 }
 
-async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) -> bool {
+async fn serve<S>(
+    shared: &Shared<S>,
+    settings: &TransferSettings,
+    job: Job,
+    opened: Opened,
+    port: Port,
+) -> bool {
     // What the client is told to be the size is that of the bytes on the wire.
     let asked = job.asked.in_mode(job.mode);
     let limits = limits(shared, &job, &port);
@@ -204,7 +212,7 @@ async fn serve<S>(shared: &Shared<S>, job: Job, opened: Opened, port: Port) -> b
         transfer: &transfer,
     });
     let mut line = Line::new(shared, &transfer, port);
-    let (settings, control) = (&shared.settings.transfer, &*job.control);
+    let control = &*job.control;
     let (end, stats) = match opened {
         Opened::Content(content) => {
             let (content, _share) = shared.sharing.join(content);

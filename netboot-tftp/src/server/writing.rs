@@ -46,6 +46,8 @@ pub(crate) async fn run<S>(
         let now = driver.clock.now();
         let unanswered = !driver.line.heard && driver.receiver.stats_at(now).timeouts > 0;
         control.unanswered.store(unanswered, Ordering::Relaxed);
+        let stalled = driver.receiver.is_stalled();
+        control.stalled.store(stalled, Ordering::Relaxed);
         tokio::select! {
             biased;
             () = driver.line.ready() => {}

@@ -315,6 +315,35 @@ fn a_dead_client_is_given_up_within_a_minute_and_told_so() {
 }
 
 #[test]
+fn a_peer_that_never_answers_is_sent_as_little_as_it_is_to_be() {
+    let settings = TransferSettings::default().max_first_retries(1);
+    let (mut sent, mut wait) = (0, Some(ms(0)));
+    let mut sender = Sender::reply(ms(0), Agreed::default(), 5000, &settings);
+    let mut stalled = Vec::new();
+    while let Some(now) = wait {
+        let (datagrams, next) = drain(&mut sender, now, &[0; 5000]);
+        sent += datagrams.len();
+        stalled.push(sender.is_stalled());
+        wait = next;
+    }
+    assert_eq!(sent, 2, "block 1, and once more");
+    // From then on the same request is one to answer anew.
+    assert_eq!(stalled[..3], [false, false, true]);
+
+    // One that answers gets every retry there is.
+    let mut sender = Sender::reply(ms(0), Agreed::default(), 5000, &settings);
+    drain(&mut sender, ms(0), &[0; 5000]);
+    sender.handle_input(ms(1), b"\x00\x04\x00\x01");
+    let (mut sent, mut wait) = (0, Some(ms(1)));
+    while let Some(now) = wait {
+        let (datagrams, next) = drain(&mut sender, now, &[0; 5000]);
+        sent += datagrams.len();
+        wait = next;
+    }
+    assert_eq!(sent, 14, "block 2, twelve times more, and the ERROR");
+}
+
+#[test]
 fn a_window_is_never_allocated_from_the_request() {
     // 65535 blocks of 65464 bytes are 4 GiB; the sender works with what buffer it is given, and
     // clones into as many bytes as its type has.

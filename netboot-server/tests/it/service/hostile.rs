@@ -1,6 +1,7 @@
 //! Datagrams and log lines that strangers make up.
 
 use super::*;
+use crate::support::PATIENCE;
 
 /// Numbers that are the same in every run (xorshift64).
 struct Numbers(u64);
@@ -216,4 +217,37 @@ fn a_server_whose_log_nobody_reads_goes_on() {
     let pid = i32::try_from(child.id()).expect("a process number");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGTERM).expect("a process");
     assert_eq!(child.wait().expect("a child").code(), Some(0));
+}
+
+#[test]
+fn an_address_without_a_lease_is_sent_the_start_of_a_file_twice_and_no_more() {
+    let site = site();
+    let _serving = Running::serve(&site);
+    let node = lease_as(&site, Profile::pxe_bios(mac(1))).address;
+    let ask = |from: Ipv4Addr| {
+        let socket = UdpSocket::bind((from, 0)).expect("a loopback address");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time");
+        let request = b"\0\x01undionly.kpxe\0octet\0";
+        socket
+            .send_to(request, (SERVER, site.ports.tftp))
+            .expect("a datagram");
+        socket
+    };
+    let block = |socket: &UdpSocket| {
+        let mut bytes = [0; 1024];
+        let length = socket.recv(&mut bytes)?;
+        assert_eq!(bytes[..4], [0, 3, 0, 1], "{length} bytes");
+        std::io::Result::Ok(())
+    };
+    let stranger = ask(STRANGER);
+    block(&stranger).expect("block 1");
+    // Asks later, and so has each of its packets after the stranger would have had it.
+    let machine = ask(node);
+    for _ in 0..5 {
+        block(&machine).expect("block 1 again");
+    }
+    block(&stranger).expect("block 1 once more");
+    stranger.set_nonblocking(true).expect("an option");
+    let more = block(&stranger).map_err(|error| error.kind());
+    assert_eq!(more, Err(std::io::ErrorKind::WouldBlock));
 }

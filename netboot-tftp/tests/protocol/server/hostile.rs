@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use netboot_tftp::client::Client;
-use netboot_tftp::server::{Memory, Settings};
+use netboot_tftp::server::{Content, Memory, Refusal, Request, Settings, Source};
 use netboot_tftp::{Packet, TransferSettings};
 use tokio::time::timeout;
 
@@ -193,4 +193,42 @@ async fn what_is_no_packet_is_counted_and_not_answered() {
     let mut buf = [0; 16];
     assert!(client.socket.try_recv_from(&mut buf).is_err());
     assert_served(&server).await;
+}
+
+/// Is sparing with clients that it does not know: with all of them.
+struct Sparing(Memory);
+
+impl Source for Sparing {
+    async fn open(&self, request: &Request<'_>) -> Result<Content, Refusal> {
+        self.0.open(request).await
+    }
+
+    fn patience(&self, _: &Request<'_>, settings: TransferSettings) -> TransferSettings {
+        settings.max_first_retries(1)
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_acknowledges_nothing_is_sent_two_packets_for_each_time_it_asks() {
+    let tick = Duration::from_millis(1);
+    let brief = TransferSettings::default().initial_rto(tick).min_rto(tick);
+    let settings = Settings::default().transfer(brief.max_rto(tick));
+    let server = Running::start(settings, Sparing(files()));
+    let client = Bare::new().await;
+    for asked in 1..=2 {
+        client.send(server.addr, b"\x00\x01big\0octet\0").await;
+        for _ in 0..2 {
+            assert!(client.recv().await.0.starts_with(b"\x00\x03\x00\x01"));
+        }
+        let given_up = |lines: &[String]| {
+            let what = "failed no answer from the peer after 1 retries";
+            lines.iter().filter(|line| line.starts_with(what)).count()
+        };
+        let mut events = server.events.subscribe();
+        let given_up = events.wait_for(|lines| given_up(lines) >= asked);
+        timeout(PATIENCE, given_up).await.unwrap().unwrap();
+    }
+    // What comes next is the answer to this.
+    client.send(server.addr, b"\x00\x01small\0octet\0").await;
+    assert_eq!(client.recv().await.0, b"\x00\x03\x00\x01hello");
 }
