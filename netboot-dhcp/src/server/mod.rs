@@ -20,6 +20,7 @@ mod placing;
 mod pool;
 mod proxy;
 mod question;
+mod rate;
 mod reply;
 mod request;
 mod rules;
@@ -40,12 +41,13 @@ pub use subnet::{AddressRange, ParseSubnetError, Subnet};
 
 pub(crate) use effect::Work;
 
-use crate::Timestamp;
 use crate::wire::BOOTREQUEST;
+use crate::{Seconds, Timestamp};
 use alloc::{collections::BTreeMap, vec::Vec};
 use core::net::Ipv4Addr;
 use found::Found;
 use pool::Pool;
+use rate::Rate;
 use request::Request;
 use rules::{Responder, silent};
 use thiserror::Error;
@@ -104,6 +106,8 @@ pub struct Server {
     /// One for each of the networks in the settings, in their order.
     pools: Vec<Pool>,
     by_id: BTreeMap<NetworkId, usize>,
+    /// Replies that leave the link that their question came by, by where they go.
+    off_link: Rate<Ipv4Addr>,
 }
 
 /// The socket that a message came in by.
@@ -169,6 +173,7 @@ impl Server {
                 .enumerate()
                 .map(|(at, network)| (network.id, at))
                 .collect(),
+            off_link: Rate::new(settings.max_off_link_replies, Seconds(1)),
             settings,
         })
     }
@@ -262,10 +267,11 @@ impl Server {
     /// Goes on with a message whose sender boots this.
     pub fn answer(&mut self, now: Timestamp, question: Question, boot: Boot) -> Outcome {
         let asked = question.0;
-        match self.responder(now, asked.transaction.network) {
+        let outcome = match self.responder(now, asked.transaction.network) {
             Some(mut responder) => responder.answer_to(asked, boot),
             None => gone(asked.transaction),
-        }
+        };
+        self.limited(now, outcome)
     }
 
     /// [`Self::handle`] and [`Self::answer`] in one, for a boot policy that answers at once. It is
@@ -324,10 +330,41 @@ impl Server {
         result: impl Into<EffectResult>,
     ) -> Outcome {
         let work = *pending.0;
-        match self.responder(now, work.transaction().network) {
+        let outcome = match self.responder(now, work.transaction().network) {
             Some(mut responder) => responder.resume(work, result.into()),
             None => gone(work.into_transaction()),
+        };
+        self.limited(now, outcome)
+    }
+
+    /// Keeps replies to an address that anybody may have written into a message to their rate.
+    fn limited(&mut self, now: Timestamp, outcome: Outcome) -> Outcome {
+        let Outcome::Reply(reply) = outcome else {
+            return outcome;
+        };
+        let unproven = self.off_link_address(&reply);
+        if unproven.is_none_or(|address| self.off_link.allows(now, &address)) {
+            return Outcome::Reply(reply);
         }
+        silent(SilenceReason::TooManyReplies, reply.transaction)
+    }
+
+    /// The address that a reply goes to, where that is on another link than the one that the
+    /// question came by, and no relay agent that is listed.
+    fn off_link_address(&self, reply: &Reply) -> Option<Ipv4Addr> {
+        let (address, is_relay) = match reply.destination {
+            Destination::Relay(to) => (*to.ip(), true),
+            Destination::Client(to) => (*to.ip(), false),
+            Destination::Unbound { .. } | Destination::Broadcast(_) => return None,
+        };
+        let link = Link::Interface(reply.transaction.interface);
+        let mut networks = self.settings.networks.iter();
+        let proves = |network: &Network| {
+            let is_beside = network.link == link && network.subnet.contains(address);
+            let is_its = Some(network.id) == reply.transaction.network;
+            is_beside || (is_its && is_relay && network.trusts_relay(address))
+        };
+        (!networks.any(proves)).then_some(address)
     }
 
     fn responder(&mut self, now: Timestamp, network: Option<NetworkId>) -> Option<Responder<'_>> {

@@ -408,6 +408,12 @@ pub enum SilenceReason {
     /// The lease could not be stored, so that it must not be confirmed.
     #[error("lease store is down")]
     StoreDown,
+    /// The reply would go to an address of another link that has had its replies for this second
+    /// ([`Settings::max_off_link_replies`](super::Settings::max_off_link_replies)).
+    #[error(
+        "too many replies to one address of another link; relay agents that are listed have no limit"
+    )]
+    TooManyReplies,
     /// What must be in the reply is more than the client takes.
     #[error("reply too long for the client")]
     TooLong,

@@ -41,6 +41,10 @@ pub struct Settings {
     /// that only an authoritative server answers them ([`Network::authoritative`]). Default 0:
     /// never.
     pub adopt_until: Timestamp,
+    /// Replies a second to one address that is on another link than the one that the question came
+    /// by and is no relay agent of its network's list: whoever writes another's address into a
+    /// message has no more than that sent there. Default 64.
+    pub max_off_link_replies: u32,
     /// Whether options that do not fit may go into `file` and `sname` (option 52). Default no: some
     /// boot ROMs do not read them there.
     pub overload: bool,
@@ -58,6 +62,7 @@ impl Default for Settings {
             boot_server_port: BOOT_SERVER_PORT,
             pxe_classes: Vec::new(),
             adopt_until: Timestamp(0),
+            max_off_link_replies: 64,
             overload: false,
         }
     }

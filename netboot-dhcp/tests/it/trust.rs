@@ -2,13 +2,14 @@
 //! on.
 
 use crate::packet::*;
+use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{
-    AddressRange, Boot, Incoming, Link, Network, NetworkId, Outcome, Server, Settings,
+    AddressRange, Boot, Handled, Incoming, Link, Network, NetworkId, Outcome, Server, Settings,
     SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::MessageView;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// Where [`Packet`]s come in.
 const HERE: u32 = 2;
@@ -125,4 +126,83 @@ fn an_inform_is_answered_at_an_address_of_ours_only() {
     assert_eq!(silence(outcome), SilenceReason::NoNetwork);
     let (outcome, _) = ask(&mut server(elsewhere, |_| ()), inform(ip(9)));
     assert_eq!(reply(outcome).kind, MessageType::ACK);
+}
+
+/// How many of so many messages at one moment are answered.
+fn answered(server: &mut Server, source: SocketAddrV4, packets: impl Fn(u8) -> Packet) -> usize {
+    let ask = |number| {
+        let bytes = packets(number).end();
+        let incoming = Incoming::new(MessageView::decode(&bytes).unwrap(), source, HERE);
+        let outcome = server.handle_with(NOW, &incoming, |_| Boot::default());
+        match settle(server, NOW, outcome) {
+            Outcome::Reply(_) => true,
+            other => {
+                assert_eq!(silence(other), SilenceReason::TooManyReplies);
+                false
+            }
+        }
+    };
+    (0..200).map(ask).filter(|replied| *replied).count()
+}
+
+const ANYWHERE: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 66), 67);
+
+#[test]
+fn replies_to_one_address_of_another_link_have_a_rate_unless_its_relay_agent_is_listed() {
+    let mac = |number| MacAddr([2, 0, 0, 0, 1, number]);
+    let wide = |network: &mut Network| network.ranges = vec![AddressRange::new(far(20), far(250))];
+    let by = |giaddr| move |number| Packet::discover(mac(number)).giaddr(giaddr);
+    let mut unlisted = server(Link::Relay, wide);
+    assert_eq!(answered(&mut unlisted, ANYWHERE, by(far(9))), 64);
+    // Another address has its own, and the same one again in the next second.
+    assert_eq!(answered(&mut unlisted, ANYWHERE, by(far(10))), 64);
+    let later = NOW.after_ms(1_000);
+    let outcome = handle(&mut unlisted, later, by(far(9))(1));
+    assert_eq!(reply(outcome).kind, MessageType::OFFER);
+
+    let mut listed = server(Link::Relay, |network| {
+        wide(network);
+        network.relays = vec![far(9)];
+    });
+    assert_eq!(answered(&mut listed, ANYWHERE, by(far(9))), 200);
+
+    // A machine's own address behind a router, in an INFORM of anybody's.
+    let inform = |own| move |_| Packet::new(8, MAC).ciaddr(own);
+    let mut behind = server(Link::Relay, wide);
+    assert_eq!(answered(&mut behind, ANYWHERE, inform(far(77))), 64);
+}
+
+#[test]
+fn replies_on_the_link_that_was_asked_on_have_no_rate() {
+    let mac = |number| MacAddr([2, 0, 0, 0, 1, number]);
+    let mut network = network();
+    network.ranges = vec![AddressRange::new(ip(20), ip(250))];
+    let mut server = Server::new(Settings::new(vec![network])).unwrap();
+    let source = "0.0.0.0:68".parse().unwrap();
+    let discover = |number| Packet::discover(mac(number));
+    assert_eq!(answered(&mut server, source, discover), 200);
+    let by_relay = |number| discover(number).giaddr(ip(9));
+    assert_eq!(answered(&mut server, ANYWHERE, by_relay), 200);
+    let inform = |_| Packet::new(8, MAC).ciaddr(ip(7));
+    assert_eq!(answered(&mut server, source, inform), 200);
+}
+
+#[test]
+fn a_boot_servers_answers_to_an_address_of_another_link_have_a_rate() {
+    let mut server = server(Link::Relay, |_| ());
+    let asks = |server: &mut Server, source: SocketAddrV4| {
+        let packet = Packet::new(3, MAC).option(60, b"PXEClient:Arch:00007:UNDI:003001");
+        let bytes = packet.end();
+        let incoming = Incoming::new(MessageView::decode(&bytes).unwrap(), source, HERE);
+        let handled = server.handle_boot_server(NOW, &incoming);
+        let Handled::Asks(question) = handled else {
+            panic!("{handled:?}");
+        };
+        let outcome = server.answer(NOW, question, Boot::file("ipxe.efi"));
+        matches!(outcome, Outcome::Reply(_))
+    };
+    let here = SocketAddrV4::new(ip(7), 4011);
+    let answers = |server: &mut Server, to| (0..200).filter(|_| asks(server, to)).count();
+    assert_eq!(answers(&mut server, ANYWHERE), 64);
+    assert_eq!(answers(&mut server, here), 200);
 }
