@@ -223,6 +223,18 @@ impl Server {
         }
     }
 
+    /// Whether a client may have this address in this network, be it free or not: one that is given
+    /// to anybody, or its own by a reservation.
+    #[must_use]
+    pub fn gives(&self, network: NetworkId, address: Ipv4Addr, client: &ClientKey) -> bool {
+        let at = self.by_id.get(&network).copied();
+        let found = at.and_then(|at| Some((self.settings.networks.get(at)?, self.pools.get(at)?)));
+        found.is_some_and(|(network, pool)| {
+            let reserved = network.reservation_of(client).and_then(|one| one.address);
+            pool.gives(address, reserved)
+        })
+    }
+
     /// The last lease of an address, whether or not it still holds: see [`Lease::is_active`].
     #[must_use]
     pub fn lease(&self, address: Ipv4Addr) -> Option<&Lease> {

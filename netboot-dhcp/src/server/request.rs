@@ -168,7 +168,7 @@ impl Request {
     }
 
     pub(super) fn reservation<'n>(&self, network: &'n Network) -> Option<&'n Reservation> {
-        network.reservation(self.path.hardware.mac()?)
+        network.reservation_of(&self.client)
     }
 
     pub(super) fn is_allowed(&self, network: &Network) -> bool {

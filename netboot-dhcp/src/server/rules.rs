@@ -225,8 +225,8 @@ impl Responder<'_> {
         {
             return refuse(NakReason::WrongAddress);
         }
-        let given = reserved == Some(address) || self.pool.is_dynamic(address);
-        if given && self.pool.is_free_for(address, client, self.now) {
+        let gives = self.pool.gives(address, reserved);
+        if gives && self.pool.is_free_for(address, client, self.now) {
             Verdict::Grant
         } else {
             refuse(NakReason::NotAvailable)

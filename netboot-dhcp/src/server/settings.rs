@@ -1,6 +1,6 @@
 //! What a server is told: its networks, their addresses, and its limits.
 
-use super::{AddressRange, NetworkId, Subnet};
+use super::{AddressRange, ClientKey, NetworkId, Subnet};
 use crate::value::Value;
 use crate::wire::{BOOT_SERVER_PORT, CLIENT_PORT, OptionCode, SERVER_PORT};
 use crate::{MacAddr, Seconds, Timestamp};
@@ -226,9 +226,13 @@ impl Network {
         trusted.contains(&giaddr)
     }
 
-    /// The reservation of this MAC address. Only for a network whose reservations are sorted, as
-    /// those of a server are.
-    pub(super) fn reservation(&self, mac: MacAddr) -> Option<&Reservation> {
+    /// What is set aside for a client. Only for a network whose reservations are sorted, as those
+    /// of a server are.
+    pub(super) fn reservation_of(&self, client: &ClientKey) -> Option<&Reservation> {
+        let ClientKey::Hardware(hardware) = client else {
+            return None;
+        };
+        let mac = hardware.mac()?;
         let at = self.reservations.binary_search_by_key(&mac, |one| one.mac);
         self.reservations.get(at.ok()?)
     }

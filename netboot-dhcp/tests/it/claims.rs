@@ -156,6 +156,26 @@ fn probe_is_asked_for_if_wanted_and_an_answer_moves_on_to_the_next_address() {
 }
 
 #[test]
+fn only_the_client_that_has_an_address_now_is_offered_it_without_a_probe() {
+    let mut network = network();
+    network.probe = true;
+    let mut server = Server::new(Settings::new(vec![network])).unwrap();
+    let lease = bind(&mut server, NOW, MAC);
+    let outcome = handle(&mut server, NOW, Packet::discover(MAC));
+    assert_eq!(yiaddr(outcome, MessageType::OFFER), lease.address);
+    let probes = |server: &mut Server, now, mac| {
+        let outcome = handle(server, now, Packet::discover(mac));
+        let Outcome::Needs(Effect::Probe(address), _) = outcome else {
+            panic!("{outcome:?}");
+        };
+        address
+    };
+    assert_eq!(probes(&mut server, NOW, OTHER_MAC), ip(101));
+    // Meanwhile somebody may have taken what was its own.
+    assert_eq!(probes(&mut server, lease.expires, MAC), lease.address);
+}
+
+#[test]
 fn probing_gives_up_after_four_addresses_and_the_client_asks_again() {
     let mut network = network();
     network.ranges[0].end = ip(110);

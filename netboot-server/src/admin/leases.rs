@@ -4,12 +4,17 @@
 use std::net::Ipv4Addr;
 
 use hyper::StatusCode;
-use netboot_dhcp::server::{Claim, ClaimResult};
+use netboot_dhcp::Timestamp;
+use netboot_dhcp::server::{Claim, ClaimResult, Server};
 use serde_json::Value;
 
 use super::{ApiError, Operations, internal};
+use crate::config::Config;
+use crate::dhcp::{self, Interfaces};
+use crate::failure::Failure;
 use crate::leases::Listed;
-use crate::leases::offline::{Plan, ended};
+use crate::leases::offline::{self, Imported, Plan, ended};
+use crate::state_dir;
 
 /// Ends the lease of an address, and gives it as it was. Blocks.
 pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, ApiError> {
@@ -43,13 +48,11 @@ pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, ApiError>
 pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, ApiError> {
     let text = std::str::from_utf8(file)
         .map_err(|error| ApiError::new(StatusCode::BAD_REQUEST, format!("the file: {error}")))?;
-    let world = of.worlds.current();
-    let networks = world.config().networks.iter();
-    let networks: Vec<_> = networks
-        .map(|network| (network.id(), network.subnet))
-        .collect();
     let known = of.store.read_now().map_err(internal)?;
-    let plan = Plan::new(text, &networks, of.leases.clock(), &known);
+    // One of its own: a long file is not read while messages wait.
+    let settings = of.leases.lock().settings().clone();
+    let server = Server::new(settings).map_err(internal)?;
+    let plan = Plan::new(text, &server, of.leases.clock(), &known);
     let results = store(of, plan.claims());
     if results.contains(&ClaimResult::Down) {
         return Err(internal("the lease database cannot be written"));
@@ -57,6 +60,25 @@ pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, ApiError> {
     let imported = plan.done(results);
     tracing::info!("{} leases of dnsmasq taken", imported.taken.len());
     Ok(imported.to_json())
+}
+
+/// Takes the leases of a dnsmasq lease file into the database of a configuration that no server
+/// runs on.
+///
+/// # Errors
+///
+/// Where the database cannot be opened or written.
+pub fn import_offline(config: &Config, text: &str) -> Result<Imported, Failure> {
+    state_dir::make_dir(&config.state_dir).map_err(|error| {
+        Failure::new(
+            format!("making the folder {}", config.state_dir.display()),
+            error,
+            "let this user write there, or name another folder with --state-dir",
+        )
+    })?;
+    let begun = Timestamp(0);
+    let server = dhcp::new_server(config, &Interfaces::default(), begun, Vec::new())?;
+    offline::import(&config.leases_file(), text, &server)
 }
 
 /// Stores claims, and then tells DHCP of those that were.

@@ -9,6 +9,8 @@ pub mod explain;
 mod gauges;
 mod leases;
 
+pub use leases::import_offline;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -202,6 +202,15 @@ mod tests {
     }
 
     #[test]
+    fn a_circuit_is_read_from_the_query_as_text_and_as_bytes() {
+        for query in ["circuit=port+7", "mac=nonsense&circuit=0x706f72742037"] {
+            let claim = UrlClaim::new("/boot.ipxe", query);
+            let expected = Circuit::new("port 7".into());
+            assert_eq!((claim.circuit, claim.uuid), (expected, None), "{query}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_read_is_passed_over() {
         let query = "mac=nonsense&uuid=4c4c4544-0042-3510-8052-b4c04f4d3232&circuit=0x0";
         let uuid = Uuid::from_str("4c4c4544-0042-3510-8052-b4c04f4d3232");

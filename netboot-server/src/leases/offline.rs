@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use netboot_dhcp::Timestamp;
-use netboot_dhcp::server::{Claim, ClaimResult, Lease, LeaseState, NetworkId, Subnet};
+use netboot_dhcp::server::{Claim, ClaimResult, Lease, LeaseState, Server};
 
 use serde_json::{Value, json};
 
@@ -54,19 +54,15 @@ pub fn remove(path: &Path, address: Ipv4Addr) -> Result<Option<Lease>, Failure> 
     Ok(Some(lease))
 }
 
-/// Takes the leases of a dnsmasq lease file that belong to these networks. An address that another
+/// Takes the leases of a dnsmasq lease file that this server may give. An address that another
 /// machine has now keeps its lease.
 ///
 /// # Errors
 ///
 /// Where the database cannot be opened or written.
-pub fn import(
-    path: &Path,
-    text: &str,
-    networks: &[(NetworkId, Subnet)],
-) -> Result<Imported, Failure> {
+pub(crate) fn import(path: &Path, text: &str, server: &Server) -> Result<Imported, Failure> {
     let (file, leases, _) = LeaseFile::open(path)?;
-    let plan = Plan::new(text, networks, &file.clock(&leases), &leases);
+    let plan = Plan::new(text, server, &file.clock(&leases), &leases);
     let results = file.claim(plan.claims().iter())?;
     Ok(plan.done(results))
 }
@@ -77,18 +73,13 @@ pub(crate) struct Plan(Imported);
 
 impl Plan {
     /// Of a dnsmasq lease file, beside the leases that are known.
-    pub(crate) fn new(
-        text: &str,
-        networks: &[(NetworkId, Subnet)],
-        clock: &Clock,
-        known: &[Lease],
-    ) -> Self {
+    pub(crate) fn new(text: &str, server: &Server, clock: &Clock, known: &[Lease]) -> Self {
         let now = clock.now();
         let known: BTreeMap<_, _> = known
             .iter()
             .map(|lease| ((lease.network, lease.address), lease))
             .collect();
-        let (read, left_out) = dnsmasq::read(text, networks, clock.host_time(now));
+        let (read, left_out) = dnsmasq::read(text, server, clock.host_time(now));
         let mut plan = Imported {
             left_out,
             ..Imported::default()

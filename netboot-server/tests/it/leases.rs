@@ -1,14 +1,16 @@
 //! The lease database: what survives, what is said of damage, and the command that works on it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::path::PathBuf;
 
+use netboot_dhcp::value::{MessageType, key};
+use netboot_dhcp::wire::Message;
 use nix::sys::signal::Signal;
 use redb::TableDefinition;
 use serde_json::{Value, json};
 
 use crate::support::client::{lease, mac};
-use crate::support::{Running, Site, write};
+use crate::support::{Running, SERVER, Site, write};
 
 fn site() -> Site {
     Site::new(&json!([{ "name": "node-01", "mac": mac(1) }]))
@@ -101,7 +103,8 @@ fn dnsmasqs_leases_are_taken_by_the_server_that_runs() {
     let lines = format!(
         "0 02:00:00:00:00:01 127.0.0.150 node-01 *\n\
          0 02:00:00:00:00:02 {held} * *\n\
-         0 02:00:00:00:00:03 192.168.7.7 * *\n"
+         0 02:00:00:00:00:03 192.168.7.7 * *\n\
+         0 02:00:00:00:00:04 127.0.0.1 * *\n"
     );
     let file = write(site.folder.path(), "dnsmasq.leases", lines.as_bytes());
     let done = site.run(["leases", "import", &file]);
@@ -111,6 +114,7 @@ fn dnsmasqs_leases_are_taken_by_the_server_that_runs() {
     );
     for expected in [
         "line 3: left out: 192.168.7.7 is in no network".to_owned(),
+        "line 4: left out: 127.0.0.1 is no address for 02:00:00:00:00:04".to_owned(),
         format!(
             "{held}: left out for {}: another machine has it here",
             mac(2)
@@ -146,7 +150,8 @@ fn dnsmasqs_leases_are_taken_over_with_their_addresses() {
         b"0 02:00:00:00:00:01 127.0.0.150 node-01 *\n\
           0 02:00:00:00:00:02 127.0.0.151 * 01:02:00:00:00:00:02\n\
           0 02:00:00:00:00:03 192.168.7.7 * *\n\
-          5 02:00:00:00:00:04 127.0.0.153 * *\n",
+          5 02:00:00:00:00:04 127.0.0.153 * *\n\
+          0 02:00:00:00:00:05 127.0.0.1 * *\n",
     );
     let done = site.run(["leases", "import", &file]);
     assert_eq!(done.code, Some(0), "{}", done.err);
@@ -159,6 +164,8 @@ fn dnsmasqs_leases_are_taken_over_with_their_addresses() {
         done.err
             .contains("line 4: left out: the lease of 127.0.0.153 is over")
     );
+    let own = "line 5: left out: 127.0.0.1 is no address for 02:00:00:00:00:05";
+    assert!(done.err.contains(own), "{}", done.err);
     let _serving = Running::serve(&site);
     assert_eq!(lease(&site, 1).address, Ipv4Addr::new(127, 0, 0, 150));
     assert_eq!(lease(&site, 2).address, Ipv4Addr::new(127, 0, 0, 151));
@@ -254,6 +261,38 @@ fn a_database_from_before_formats_had_numbers_is_read_as_it_is() {
     // The machine keeps its address, and what it is given next is stored beside the old ones.
     let _serving = Running::serve(&site);
     assert_eq!(lease(&site, 1).address, Ipv4Addr::new(127, 0, 0, 150));
+}
+
+/// INIT-REBOOT (RFC 2131 table 4): a client asks whether the address that it had is still its own.
+fn reboot(site: &Site, last: u8, had: Ipv4Addr) {
+    let mut message = Message::request(u32::from(last), mac(last).into());
+    let options = &mut message.options;
+    options.put(key::MESSAGE_TYPE, &MessageType::REQUEST);
+    options.put(key::REQUESTED_ADDRESS, &had);
+    let bytes = message.to_bytes().expect("a message");
+    let socket = UdpSocket::bind((SERVER, 0)).expect("a port");
+    let sent = socket.send_to(&bytes, (SERVER, site.ports.dhcp));
+    sent.expect("the loopback interface");
+}
+
+#[test]
+fn a_client_is_believed_that_it_had_a_free_address_only_while_a_database_is_new() {
+    let had = Ipv4Addr::new(127, 0, 0, 160);
+    let new = site();
+    let mut serving = Running::serve(&new);
+    reboot(&new, 9, had);
+    serving.said(&format!("DHCPACK(lo) {had} 02:00:00:00:00:09"));
+    reboot(&new, 10, had);
+    // What is said of it comes before this.
+    lease(&new, 1);
+    assert_eq!(listed(&new).len(), 2, "what it had is another's now");
+
+    let old = site();
+    write_database(&old, &[("begun", 1_690_000_000_000)], &[]);
+    let _serving = Running::serve(&old);
+    reboot(&old, 9, had);
+    assert_ne!(lease(&old, 1).address, had);
+    assert_eq!(listed(&old).len(), 1);
 }
 
 #[test]

@@ -71,8 +71,13 @@ impl Pool {
     }
 
     /// Whether `address` is given to anybody.
-    pub(super) fn is_dynamic(&self, address: Ipv4Addr) -> bool {
+    fn is_dynamic(&self, address: Ipv4Addr) -> bool {
         self.ranges.contains(address.to_bits())
+    }
+
+    /// Whether `address` is given to a client for which `reserved` is set aside.
+    pub(super) fn gives(&self, address: Ipv4Addr, reserved: Option<Ipv4Addr>) -> bool {
+        reserved == Some(address) || self.is_dynamic(address)
     }
 
     pub(super) fn is_free_for(

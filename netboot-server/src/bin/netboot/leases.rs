@@ -14,10 +14,8 @@ use serde_json::{Value, json};
 use super::control::Control;
 use super::{Where, out, say};
 use crate::process::Reads;
-use netboot_server::Failure;
-use netboot_server::config::Config;
 use netboot_server::leases::{Listed, offline};
-use netboot_server::state_dir;
+use netboot_server::{Failure, admin};
 
 /// The longest lease file, as the API has it too.
 const LONGEST: u64 = 16 << 20;
@@ -172,7 +170,7 @@ fn import(at: &Where, file: &Path) -> Result<ExitCode, Failure> {
                 Ok(config) => config,
                 Err(code) => return Ok(code),
             };
-            import_offline(&config, &text)?
+            admin::import_offline(&config, &text)?.to_json()
         }
     };
     for one in imported["left_out"].as_array().into_iter().flatten() {
@@ -192,20 +190,4 @@ fn import(at: &Where, file: &Path) -> Result<ExitCode, Failure> {
     }
     out(format_args!("{} leases taken\n", imported["taken"]))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn import_offline(config: &Config, text: &str) -> Result<Value, Failure> {
-    let networks = config.networks.iter();
-    let networks: Vec<_> = networks
-        .map(|network| (network.id(), network.subnet))
-        .collect();
-    state_dir::make_dir(&config.state_dir).map_err(|error| {
-        Failure::new(
-            format!("making the folder {}", config.state_dir.display()),
-            error,
-            "let this user write there, or name another folder with --state-dir",
-        )
-    })?;
-    let imported = offline::import(&config.leases_file(), text, &networks)?;
-    Ok(imported.to_json())
 }
