@@ -29,6 +29,16 @@ pub trait LeaseStore: Send + Sync + 'static {
     ///
     /// Where the store cannot be read.
     fn load(&self) -> impl Future<Output = io::Result<Vec<Lease>>> + Send;
+
+    /// Whether leases can be stored now, for those who watch over the server: it says so, unless a
+    /// store knows better.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot.
+    fn check(&self) -> impl Future<Output = io::Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 }
 
 impl<S: LeaseStore> LeaseStore for Arc<S> {
@@ -38,6 +48,10 @@ impl<S: LeaseStore> LeaseStore for Arc<S> {
 
     fn load(&self) -> impl Future<Output = io::Result<Vec<Lease>>> + Send {
         S::load(self)
+    }
+
+    fn check(&self) -> impl Future<Output = io::Result<()>> + Send {
+        S::check(self)
     }
 }
 

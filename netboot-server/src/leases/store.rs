@@ -25,6 +25,7 @@ type Later<'s, T> = Pin<Box<dyn Future<Output = T> + Send + 's>>;
 trait Erased: Send + Sync {
     fn claim(&self, claims: Vec<Claim>) -> Later<'_, Vec<ClaimResult>>;
     fn load(&self) -> Later<'_, io::Result<Vec<Lease>>>;
+    fn check(&self) -> Later<'_, io::Result<()>>;
 }
 
 impl<S: LeaseStore> Erased for S {
@@ -34,6 +35,10 @@ impl<S: LeaseStore> Erased for S {
 
     fn load(&self) -> Later<'_, io::Result<Vec<Lease>>> {
         Box::pin(LeaseStore::load(self))
+    }
+
+    fn check(&self) -> Later<'_, io::Result<()>> {
+        Box::pin(LeaseStore::check(self))
     }
 }
 
@@ -88,6 +93,10 @@ impl LeaseStore for AnyStore {
 
     fn load(&self) -> impl Future<Output = io::Result<Vec<Lease>>> + Send {
         self.store.load()
+    }
+
+    fn check(&self) -> impl Future<Output = io::Result<()>> + Send {
+        self.store.check()
     }
 }
 
