@@ -13,8 +13,7 @@ use crate::config::Config;
 use crate::dhcp::{self, Interfaces};
 use crate::failure::Failure;
 use crate::leases::Listed;
-use crate::leases::offline::{self, Imported, Plan, ended};
-use crate::state_dir;
+use crate::leases::offline::{Database, Imported, Plan, ended};
 
 /// Ends the lease of an address, and gives it as it was. Blocks.
 pub(super) fn remove(of: &Operations, address: &str) -> Result<Listed, ApiError> {
@@ -67,18 +66,15 @@ pub(super) fn import(of: &Operations, file: &[u8]) -> Result<Value, ApiError> {
 ///
 /// # Errors
 ///
-/// Where the database cannot be opened or written.
-pub fn import_offline(config: &Config, text: &str) -> Result<Imported, Failure> {
-    state_dir::make_dir(&config.state_dir).map_err(|error| {
-        Failure::new(
-            format!("making the folder {}", config.state_dir.display()),
-            error,
-            "let this user write there, or name another folder with --state-dir",
-        )
-    })?;
+/// Where the database cannot be written.
+pub fn import_offline(
+    config: &Config,
+    database: &Database,
+    text: &str,
+) -> Result<Imported, Failure> {
     let begun = Timestamp(0);
     let server = dhcp::new_server(config, &Interfaces::default(), begun, Vec::new())?;
-    offline::import(&config.leases_file(), text, &server)
+    database.import(text, &server)
 }
 
 /// Stores claims, and then tells DHCP of those that were.

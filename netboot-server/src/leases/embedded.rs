@@ -5,6 +5,7 @@
 //! that batches grow by themselves under load and one claim alone waits for nobody.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::JoinHandle;
@@ -32,10 +33,13 @@ pub(crate) struct EmbeddedLeases {
     writer: Option<JoinHandle<()>>,
 }
 
-/// Claims, and who is told how they went.
-struct Job {
-    claims: Vec<Claim>,
-    told: oneshot::Sender<Vec<ClaimResult>>,
+/// What the writer is to do, and who is told how it went.
+enum Job {
+    Claim {
+        claims: Vec<Claim>,
+        told: oneshot::Sender<Vec<ClaimResult>>,
+    },
+    Check(oneshot::Sender<Result<(), Failure>>),
 }
 
 impl EmbeddedLeases {
@@ -48,9 +52,10 @@ impl EmbeddedLeases {
         let file = Arc::new(file);
         let (jobs, inbox) = mpsc::channel();
         let writes = Arc::clone(&file);
+        let mut reported = None;
         let writer = std::thread::Builder::new()
             .name("leases".into())
-            .spawn(move || write(&writes, &inbox, &metrics))
+            .spawn(move || write(&inbox, |jobs| store(&writes, jobs, &metrics, &mut reported)))
             .map_err(|error| {
                 Failure::new("starting a thread", error, "raise the process limits")
             })?;
@@ -60,21 +65,32 @@ impl EmbeddedLeases {
             writer: Some(writer),
         })
     }
+
+    /// Gives the writer something to do. Nobody is told of what it does not take, or what it was at
+    /// when it panicked.
+    fn send(&self, job: Job) {
+        let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+    }
 }
 
 impl LeaseStore for EmbeddedLeases {
     async fn claim(&self, claims: Vec<Claim>) -> Vec<ClaimResult> {
         let (told, stored) = oneshot::channel();
-        // A job that nobody takes is one that failed.
-        let job = Job { claims, told };
-        let _ = self.jobs.as_ref().map(|jobs| jobs.send(job));
+        self.send(Job::Claim { claims, told });
         stored.await.unwrap_or_default()
     }
 
     async fn load(&self) -> io::Result<Vec<Lease>> {
         let file = Arc::clone(&self.file);
-        let read = tokio::task::spawn_blocking(move || file.load()).await?;
-        read.map_err(io::Error::other)
+        Ok(tokio::task::spawn_blocking(move || file.load()).await?)
+    }
+
+    /// Asks the writer, so that it is also seen whether that one runs and gets on.
+    async fn check(&self) -> io::Result<()> {
+        let (told, checked) = oneshot::channel();
+        self.send(Job::Check(told));
+        let checked = checked.await;
+        checked.map_err(io::Error::other)?.map_err(io::Error::other)
     }
 }
 
@@ -87,38 +103,100 @@ impl Drop for EmbeddedLeases {
     }
 }
 
-fn write(file: &LeaseFile, inbox: &Receiver<Job>, metrics: &Metrics) {
-    let mut told: Option<Instant> = None;
-    while let Ok(first) = inbox.recv() {
-        let mut claims = first.claims.len();
-        let mut jobs = vec![first];
-        while claims < BATCH
-            && let Ok(job) = inbox.try_recv()
-        {
-            claims += job.claims.len();
-            jobs.push(job);
+/// Has everything stored that comes, until nobody can send any more. What panics is begun anew.
+fn write(inbox: &Receiver<Job>, mut store: impl FnMut(Vec<Job>)) {
+    let mut all = || {
+        while let Some(jobs) = batch(inbox) {
+            store(jobs);
         }
-        let all = jobs.iter().flat_map(|job| &job.claims);
-        #[expect(clippy::disallowed_methods, reason = "a disk takes real time")]
-        let began = Instant::now();
-        let stored = file.claim(all);
-        let took = began.elapsed();
-        match stored {
-            Ok(results) => {
+    };
+    while catch_unwind(AssertUnwindSafe(&mut all)).is_err() {
+        tracing::error!(
+            "the thread that writes leases panicked and is begun anew; whose lease was not stored \
+             asks again"
+        );
+    }
+}
+
+/// Whatever waits, once there is something.
+fn batch(inbox: &Receiver<Job>) -> Option<Vec<Job>> {
+    let mut jobs = vec![inbox.recv().ok()?];
+    while jobs.iter().map(|job| job.claims().len()).sum::<usize>() < BATCH
+        && let Ok(job) = inbox.try_recv()
+    {
+        jobs.push(job);
+    }
+    Some(jobs)
+}
+
+fn store(file: &LeaseFile, jobs: Vec<Job>, metrics: &Metrics, reported: &mut Option<Instant>) {
+    #[expect(clippy::disallowed_methods, reason = "a disk takes real time")]
+    let began = Instant::now();
+    let stored = file.claim(jobs.iter().flat_map(Job::claims));
+    let took = began.elapsed();
+    let mut results = match stored {
+        Ok(results) => {
+            if !results.is_empty() {
                 metrics.leases_committed(took);
-                let mut results = results.into_iter();
-                for job in jobs {
-                    let own = results.by_ref().take(job.claims.len()).collect();
-                    // Nobody waits where the interface is served no more.
-                    let _ = job.told.send(own);
-                }
             }
-            Err(failure) => {
-                if told.is_none_or(|told| began - told >= PAUSE) {
-                    told = Some(began);
-                    tracing::error!("{failure}");
-                }
+            results.into_iter()
+        }
+        Err(failure) => {
+            if reported.is_none_or(|reported| began - reported >= PAUSE) {
+                *reported = Some(began);
+                tracing::error!("{failure}");
+            }
+            Vec::new().into_iter()
+        }
+    };
+    for job in jobs {
+        // Nobody waits where the interface is served no more.
+        match job {
+            Job::Claim { claims, told } => {
+                let _ = told.send(results.by_ref().take(claims.len()).collect());
+            }
+            Job::Check(told) => {
+                let _ = told.send(file.check());
             }
         }
+    }
+}
+
+impl Job {
+    fn claims(&self) -> &[Claim] {
+        match self {
+            Self::Claim { claims, .. } => claims,
+            Self::Check(_) => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_panics_goes_on_with_what_comes_next() {
+        let (jobs, inbox) = mpsc::channel();
+        let writer = std::thread::spawn(move || {
+            let mut first = true;
+            write(&inbox, |jobs| {
+                assert!(!std::mem::take(&mut first), "the library has a fault");
+                for job in jobs {
+                    if let Job::Check(told) = job {
+                        told.send(Ok(())).expect("somebody waits");
+                    }
+                }
+            });
+        });
+        let ask = || {
+            let (told, checked) = oneshot::channel();
+            jobs.send(Job::Check(told)).expect("a writer");
+            checked.blocking_recv()
+        };
+        assert!(ask().is_err(), "nobody waits for what it was at");
+        assert_eq!(ask(), Ok(Ok(())));
+        drop(jobs);
+        writer.join().expect("it ends in order");
     }
 }

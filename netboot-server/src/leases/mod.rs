@@ -1,13 +1,17 @@
 //! Leases: where they are kept, and the clock that they are counted by.
 
 pub mod clock;
+mod content;
 mod dnsmasq;
 mod embedded;
 mod file;
+mod folder;
+mod frame;
+mod journal;
 mod kept_clock;
 mod listed;
 pub mod offline;
-mod storage;
+mod redb_import;
 mod store;
 mod table;
 

@@ -6,13 +6,14 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 
 use netboot_dhcp::Timestamp;
-use netboot_dhcp::server::{Claim, ClaimResult, Lease, LeaseState, Server};
+use netboot_dhcp::server::{Claim, ClaimResult, Lease, LeaseState, NetworkId, Server};
 
 use serde_json::{Value, json};
 
 use super::dnsmasq;
 pub use super::dnsmasq::LeftOut;
-use super::file::LeaseFile;
+pub use super::file::Salvaged;
+use super::file::{self, Beginning, LeaseFile};
 use crate::failure::Failure;
 use crate::leases::clock::Clock;
 
@@ -27,44 +28,146 @@ pub struct Imported {
     pub kept: Vec<Lease>,
 }
 
-/// Every stored lease, by network and address, with the clock that they are counted by.
+/// Every stored lease, by network and address, with the clock that they are counted by. Nothing is
+/// written.
 ///
 /// # Errors
 ///
-/// Where the database cannot be opened or read, or is not there.
+/// Where the database cannot be read, is damaged or is not there.
 pub fn list(path: &Path) -> Result<(Vec<Lease>, Clock), Failure> {
-    let (file, leases) = open(path)?;
-    let clock = file.clock(&leases);
-    Ok((leases, clock))
+    file::look(path)?.ok_or_else(|| missing(path))
 }
 
-/// Ends the lease of an address, so that others can have it; `None` where it has none.
-///
-/// # Errors
-///
-/// Where the database cannot be opened or written, or is not there.
-pub fn remove(path: &Path, address: Ipv4Addr) -> Result<Option<Lease>, Failure> {
-    let (file, leases) = open(path)?;
-    let now = file.clock(&leases).now();
-    let Some(lease) = leases.into_iter().find(|lease| lease.address == address) else {
-        return Ok(None);
-    };
-    let ended = ended(&lease, now);
-    file.claim(std::iter::once(&Claim::new(ended)))?;
-    Ok(Some(lease))
+/// A lease database that no server has open meanwhile.
+#[derive(Debug)]
+pub struct Database {
+    file: LeaseFile,
+    leases: Vec<Lease>,
+    beginning: Beginning,
 }
 
-/// Takes the leases of a dnsmasq lease file that this server may give. An address that another
-/// machine has now keeps its lease.
-///
-/// # Errors
-///
-/// Where the database cannot be opened or written.
-pub(crate) fn import(path: &Path, text: &str, server: &Server) -> Result<Imported, Failure> {
-    let (file, leases, _) = LeaseFile::open(path)?;
-    let plan = Plan::new(text, server, &file.clock(&leases), &leases);
-    let results = file.claim(plan.claims().iter())?;
-    Ok(plan.done(results))
+impl Database {
+    /// Opens the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened, is damaged or is not there.
+    pub fn open(path: &Path) -> Result<Self, Failure> {
+        is_there(path)?;
+        Self::open_or_begin(path)
+    }
+
+    /// Opens the one that is there, or begins one.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened or made, or is damaged.
+    pub fn open_or_begin(path: &Path) -> Result<Self, Failure> {
+        Ok(Self::of(LeaseFile::open_sound(path)?))
+    }
+
+    /// Opens the one that is there, with what can be read of it where it is damaged.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be opened or written, or is not there.
+    pub fn salvage(path: &Path) -> Result<Self, Failure> {
+        is_there(path)?;
+        Ok(Self::of(LeaseFile::open(path)?))
+    }
+
+    fn of((file, leases, beginning): (LeaseFile, Vec<Lease>, Beginning)) -> Self {
+        Self {
+            file,
+            leases,
+            beginning,
+        }
+    }
+
+    /// What there is to say of how it was opened.
+    pub fn notice(&self) -> Option<String> {
+        self.beginning.notice()
+    }
+
+    /// Every lease in it when it was opened.
+    pub fn leases(&self) -> &[Lease] {
+        &self.leases
+    }
+
+    /// Ends the lease of an address, so that others can have it; `None` where it has none.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub fn remove(&self, address: Ipv4Addr) -> Result<Option<&Lease>, Failure> {
+        let now = self.file.clock().now();
+        let mut leases = self.leases.iter();
+        let Some(lease) = leases.find(|lease| lease.address == address) else {
+            return Ok(None);
+        };
+        let claim = Claim::new(ended(lease, now));
+        self.file.claim(std::iter::once(&claim))?;
+        Ok(Some(lease))
+    }
+
+    /// Takes the leases of a dnsmasq lease file that this server may give. An address that another
+    /// machine has now keeps its lease.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub(crate) fn import(&self, text: &str, server: &Server) -> Result<Imported, Failure> {
+        let plan = Plan::new(text, server, &self.file.clock(), &self.leases);
+        let results = self.file.claim(plan.claims().iter())?;
+        Ok(plan.done(results))
+    }
+
+    /// Takes what could be read of another file: all of it, or where the database cannot be written
+    /// nothing. An address that has a newer lease here, or that another machine has now, keeps its
+    /// lease. Gives how many were taken.
+    ///
+    /// # Errors
+    ///
+    /// Where the database cannot be written.
+    pub fn take_over(&self, salvaged: Salvaged) -> Result<usize, Failure> {
+        let now = self.file.clock().now();
+        let known = by_address(&self.leases);
+        let wanted = |lease: &Lease| {
+            known
+                .get(&(lease.network, lease.address))
+                .is_none_or(|known| {
+                    known.version < lease.version
+                        && (known.client == lease.client || !known.is_active(now))
+                })
+        };
+        let mut leases = salvaged.leases;
+        leases.retain(wanted);
+        let taken = leases.len();
+        self.file.take_in(leases)?;
+        Ok(taken)
+    }
+}
+
+fn by_address(leases: &[Lease]) -> BTreeMap<(NetworkId, Ipv4Addr), &Lease> {
+    let leases = leases.iter();
+    leases
+        .map(|lease| ((lease.network, lease.address), lease))
+        .collect()
+}
+
+fn is_there(path: &Path) -> Result<(), Failure> {
+    match path.exists() {
+        true => Ok(()),
+        false => Err(missing(path)),
+    }
+}
+
+fn missing(path: &Path) -> Failure {
+    Failure::new(
+        format!("opening the lease database {}", path.display()),
+        "it is not there",
+        "name the state folder with --state-dir; the first lease makes it",
+    )
 }
 
 /// What an import is to store.
@@ -75,10 +178,7 @@ impl Plan {
     /// Of a dnsmasq lease file, beside the leases that are known.
     pub(crate) fn new(text: &str, server: &Server, clock: &Clock, known: &[Lease]) -> Self {
         let now = clock.now();
-        let known: BTreeMap<_, _> = known
-            .iter()
-            .map(|lease| ((lease.network, lease.address), lease))
-            .collect();
+        let known = by_address(known);
         let (read, left_out) = dnsmasq::read(text, server, clock.host_time(now));
         let mut plan = Imported {
             left_out,
@@ -139,15 +239,4 @@ pub(crate) fn ended(lease: &Lease, now: Timestamp) -> Lease {
     ended.updated = now;
     ended.version = lease.version.saturating_add(1);
     ended
-}
-
-fn open(path: &Path) -> Result<(LeaseFile, Vec<Lease>), Failure> {
-    if !path.exists() {
-        return Err(Failure::new(
-            format!("opening the lease database {}", path.display()),
-            "it is not there",
-            "name the state folder with --state-dir; the first lease makes it",
-        ));
-    }
-    LeaseFile::open(path).map(|(file, leases, _)| (file, leases))
 }

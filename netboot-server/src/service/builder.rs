@@ -218,22 +218,23 @@ fn open_leases(
 ) -> Result<(AnyStore, Vec<Lease>, Clock), Failure> {
     let (file, stored, beginning) = LeaseFile::open(&config.leases_file())?;
     report_beginning(telemetry, beginning, config);
-    let clock = file.clock(&stored);
+    let clock = file.clock();
     let begun = file.begun();
     let leases = EmbeddedLeases::new(file, Arc::clone(telemetry.metrics()))?;
     Ok((AnyStore::new(leases, begun), stored, clock))
 }
 
 fn report_beginning(telemetry: &Telemetry, beginning: Beginning, config: &Config) {
+    let path = config.leases_file();
     match beginning {
-        Beginning::Known => {}
-        Beginning::New => tracing::info!(
-            "{}: a new lease database, without any lease",
-            config.leases_file().display()
-        ),
-        Beginning::Damaged { aside, why } => {
-            let aside = aside.display().to_string();
+        Beginning::Damaged { aside, damage } => {
+            let (aside, why) = (aside.display().to_string(), damage.to_string());
             telemetry.emit(None, Kind::LeasesSetAside { aside, why });
+        }
+        Beginning::New | Beginning::Known | Beginning::Older { .. } => {
+            if let Some(notice) = beginning.notice() {
+                tracing::info!("{}: {notice}", path.display());
+            }
         }
     }
 }

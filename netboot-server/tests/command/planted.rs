@@ -13,7 +13,7 @@ use serde_json::json;
 const SERVICE: u32 = 65534;
 
 /// Each command that opens something in the state folder. Words are put in for `FOLDER`.
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "image add img --kernel FOLDER/kernel --initrd FOLDER/initrd",
     "image generate img",
     "image list --generations",
@@ -25,6 +25,7 @@ const COMMANDS: [&str; 19] = [
     "leases",
     "leases remove 127.0.0.100",
     "leases import FOLDER/dnsmasq.leases",
+    "leases salvage",
     "machine node-01 installed",
     "machine node-01 reinstall",
     "menu --update",

@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::client::{Connection, client_socket, lease, mac, machine, message};
+use crate::support::traced::Traced;
 use crate::support::{Running, SERVER, Site, wait_until};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
@@ -239,6 +240,29 @@ fn a_full_disk_is_told_costs_no_lease_that_was_told_and_is_over_when_there_is_ro
     });
     serving.signal(Signal::SIGKILL);
     serving.end();
+    load.assert_stored();
+}
+
+#[test]
+#[ignore = "needs strace"]
+fn a_flush_that_fails_is_told_and_costs_no_lease_that_was_told() {
+    let site = wide_site();
+    let fails = "--inject=fdatasync:error=EIO:when=20..30";
+    let server = Traced::serve(&site, &["--trace=execve,fdatasync", fails]);
+    let mut load = Load::new(&site);
+    (0..16).for_each(|_| load.begin_one());
+    // Whose lease was not stored is not answered, and others come in its place.
+    let mut begun = 0;
+    wait_until("leases are told behind it", || {
+        load.take();
+        if server.calls_that_failed() > begun {
+            begun += 1;
+            (0..16).for_each(|_| load.begin_one());
+        }
+        begun == 11 && load.acknowledged.len() > 1000
+    });
+    server.signal(Signal::SIGKILL);
+    drop(server);
     load.assert_stored();
 }
 

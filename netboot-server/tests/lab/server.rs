@@ -1,6 +1,7 @@
 //! The server as its own process in a network namespace: its log, its state folder, and what it
 //! left on disk.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -127,19 +128,22 @@ impl Drop for Server {
 
 /// Reads the lease database without the server's own code.
 fn leases(path: &Path) -> Vec<(String, Ipv4Addr)> {
-    use redb::{ReadableDatabase, ReadableTable};
-    let table = redb::TableDefinition::<(u32, u32), &[u8]>::new("leases");
-    let database = redb::Database::open(path).expect("the lease database");
-    let read = database.begin_read().expect("a transaction");
-    let table = read.open_table(table).expect("the table");
-    let entries = table.iter().expect("its entries");
-    entries
-        .map(|entry| {
-            let (key, value) = entry.expect("an entry");
-            let lease: serde_json::Value =
-                serde_json::from_slice(value.value()).expect("a lease in JSON");
-            (lease["client"].to_string(), Ipv4Addr::from(key.value().1))
-        })
+    let bytes = std::fs::read(path).expect("the lease database");
+    // The last record of an address is the one that counts.
+    let mut leases = BTreeMap::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let record = line.windows(9).position(|text| text == b"{\"lease\":");
+        let Some(record) = record.and_then(|at| line.get(at..)) else {
+            continue;
+        };
+        let record: serde_json::Value = serde_json::from_slice(record).expect("JSON");
+        let address = record["lease"]["address"].as_str().expect("an address");
+        let address: Ipv4Addr = address.parse().expect("an address");
+        leases.insert(address, record["lease"]["client"].to_string());
+    }
+    leases
+        .into_iter()
+        .map(|(address, client)| (client, address))
         .collect()
 }
 

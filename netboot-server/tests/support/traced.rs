@@ -47,6 +47,12 @@ impl Traced {
         kill(self.pid, signal).expect("a process that runs");
     }
 
+    /// How many of its calls were made to fail up to now.
+    pub(crate) fn calls_that_failed(&self) -> usize {
+        let trace = std::fs::read_to_string(&self.trace).expect("a trace");
+        trace.matches("(INJECTED)").count()
+    }
+
     /// Has it end by itself; gives all that was written down.
     pub(crate) fn end(mut self) -> String {
         self.signal(Signal::SIGTERM);

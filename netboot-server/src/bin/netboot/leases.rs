@@ -14,14 +14,19 @@ use serde_json::{Value, json};
 use super::control::Control;
 use super::{Where, out, say};
 use crate::process::Reads;
-use netboot_server::leases::{Listed, offline};
-use netboot_server::{Failure, admin};
+use netboot_server::config::Config;
+use netboot_server::leases::Listed;
+use netboot_server::leases::offline::{self, Database, Salvaged};
+use netboot_server::{Failure, admin, state_dir};
 
 /// The longest lease file, as the API has it too.
 const LONGEST: u64 = 16 << 20;
 
 /// The leases in the API.
 const LEASES: &str = "/api/v1/leases";
+
+/// The lease database in a state folder.
+const FILE: &str = "leases";
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -52,6 +57,15 @@ enum Action {
         #[command(flatten)]
         at: Where,
     },
+    /// Take over what can be read of a damaged lease database, while no server runs
+    #[command(after_help = "Examples:\n  netboot leases salvage\n  \
+                            netboot leases salvage /var/lib/netboot/leases.damaged-20260101T000000Z")]
+    Salvage {
+        /// A database that was set aside, or of another host; else the one in the state folder
+        file: Option<PathBuf>,
+        #[command(flatten)]
+        at: Where,
+    },
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
@@ -59,6 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         None => list(&arguments.at, arguments.json),
         Some(Action::Remove { address, at }) => remove(at, *address),
         Some(Action::Import { file, at }) => import(at, file),
+        Some(Action::Salvage { file, at }) => salvage(at, file.as_deref()),
     }
 }
 
@@ -108,7 +123,7 @@ fn list(at: &Where, as_json: bool) -> Result<ExitCode, Failure> {
 /// What is in the database that no server has open.
 fn stored(at: &Where, dir: &Path) -> Result<Vec<Listed>, Failure> {
     let (config, _) = at.load();
-    let (leases, clock) = offline::list(&dir.join("leases"))?;
+    let (leases, clock) = offline::list(&dir.join(FILE))?;
     let leases = leases.iter();
     Ok(leases
         .map(|lease| Listed::of(lease, config.as_ref(), &clock))
@@ -124,7 +139,8 @@ fn remove(at: &Where, address: Ipv4Addr) -> Result<ExitCode, Failure> {
     let client = match ask(&dir, Method::DELETE, &path, Vec::new())? {
         Some(lease) => understood::<Listed>(lease)?.client,
         None => {
-            let ended = offline::remove(&dir.join("leases"), address)?;
+            let database = opened(Database::open(&dir.join(FILE)))?;
+            let ended = database.remove(address)?;
             let ended = ended.ok_or_else(|| {
                 Failure::new(
                     format!("ending the lease of {address}"),
@@ -170,7 +186,7 @@ fn import(at: &Where, file: &Path) -> Result<ExitCode, Failure> {
                 Ok(config) => config,
                 Err(code) => return Ok(code),
             };
-            admin::import_offline(&config, &text)?.to_json()
+            import_offline(&config, &text)?
         }
     };
     for one in imported["left_out"].as_array().into_iter().flatten() {
@@ -189,5 +205,55 @@ fn import(at: &Where, file: &Path) -> Result<ExitCode, Failure> {
         ));
     }
     out(format_args!("{} leases taken\n", imported["taken"]))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import_offline(config: &Config, text: &str) -> Result<Value, Failure> {
+    state_dir::make_dir(&config.state_dir).map_err(|error| {
+        Failure::new(
+            format!("making the folder {}", config.state_dir.display()),
+            error,
+            "let this user write there, or name another folder with --state-dir",
+        )
+    })?;
+    let database = opened(Database::open_or_begin(&config.leases_file()))?;
+    Ok(admin::import_offline(config, &database, text)?.to_json())
+}
+
+/// A database, with what there is to say of it said.
+fn opened(database: Result<Database, Failure>) -> Result<Database, Failure> {
+    database.inspect(|database| {
+        if let Some(notice) = database.notice() {
+            say(format_args!("{notice}\n"));
+        }
+    })
+}
+
+fn salvage(at: &Where, file: Option<&Path>) -> Result<ExitCode, Failure> {
+    let dir = match at.state_dir_or_say(Reads::WhatIsNamed) {
+        Ok(dir) => dir,
+        Err(code) => return Ok(code),
+    };
+    let path = dir.join(FILE);
+    let taken = match file {
+        None => opened(Database::salvage(&path))?.leases().len(),
+        Some(file) => {
+            let salvaged = Salvaged::read(file)?.ok_or_else(|| {
+                Failure::new(
+                    format!("reading {}", file.display()),
+                    "it is not there",
+                    "name a lease database, such as one that was set aside",
+                )
+            })?;
+            if let Some(notice) = salvaged.notice() {
+                say(format_args!("{}: {notice}\n", file.display()));
+            }
+            opened(Database::open_or_begin(&path))?.take_over(salvaged)?
+        }
+    };
+    match file {
+        None => out(format_args!("{taken} leases are in the database\n"))?,
+        Some(_) => out(format_args!("{taken} leases taken\n"))?,
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -91,8 +91,8 @@ impl fmt::Display for Event {
             }
             Kind::LeasesSetAside { aside, why } => write!(
                 f,
-                "the lease database was damaged ({why}) and is now {aside}: a new one was begun, \
-                 and machines keep their addresses as they ask for them"
+                "the lease database was damaged ({why}) and is now {aside}: the new one has what \
+                 can be read, and machines keep the other addresses as they ask for them"
             ),
             Kind::NoProgram { why } => {
                 write!(f, "DHCP {} gets no boot program: {why}", machine())

@@ -99,11 +99,11 @@ pub enum Kind {
         /// Addresses of the ranges.
         size: u64,
     },
-    /// The lease database was damaged and a new one was begun.
+    /// The lease database was damaged and a new one was begun with what could be read of it.
     LeasesSetAside {
         /// Where the damaged one was put.
         aside: String,
-        /// What was wrong with it.
+        /// What was wrong with it, and what can be read.
         why: String,
     },
     /// Firmware asked for a boot program and was told none.
