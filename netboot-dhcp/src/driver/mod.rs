@@ -35,6 +35,7 @@
 mod asking;
 mod caught;
 mod clock;
+mod echo;
 mod event;
 mod frame;
 mod links;
