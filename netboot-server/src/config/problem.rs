@@ -142,11 +142,27 @@ impl Problems {
         }
         self.found.push(Problem {
             severity,
-            place,
-            what: what.into(),
-            cure: cure.into(),
+            place: printable(place),
+            what: printable(what.into()),
+            cure: printable(cure.into()),
         });
     }
+}
+
+/// A text that quotes a file, without what would move the cursor of a terminal.
+fn printable(text: String) -> String {
+    let moves = |c: char| c.is_control() && c != '\n';
+    if !text.contains(moves) {
+        return text;
+    }
+    let mut shown = String::new();
+    for c in text.chars() {
+        match moves(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 impl fmt::Display for Problems {

@@ -338,3 +338,16 @@ fn a_proxy_needs_no_ranges_and_delays_are_milliseconds_or_text() {
     let delayed = network(&[("reply_delay", json!(250))]);
     assert_eq!(delayed.reply_delay.as_millis(), 250);
 }
+
+#[test]
+fn what_is_wrong_is_said_without_what_would_move_a_terminals_cursor() {
+    let text = "[netboot]\nserver = \"\u{1b}[2J\"\n\u{1b}]0;title\u{7}";
+    let (config, problems) = read("netboot.toml", text);
+    assert!(config.is_none());
+    let said = problems.to_string();
+    assert!(said.contains("\\u{1b}"), "{said:?}");
+    assert!(
+        !said.contains(|c: char| c.is_control() && c != '\n'),
+        "{said:?}"
+    );
+}
