@@ -1,0 +1,14 @@
+//! Any text as what a builder left to boot by, in the form of pxelinux.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use netboot_image::BootLine;
+
+fuzz_target!(|source: &str| {
+    if let Ok(line) = BootLine::parse_pxelinux(source) {
+        assert!(!line.kernel.is_empty());
+        for word in &line.cmdline {
+            assert!(!word.is_empty() && !word.contains('\n'), "{word:?}");
+        }
+    }
+});
