@@ -134,21 +134,18 @@ fn store(file: &LeaseFile, jobs: Vec<Job>, metrics: &Metrics, reported: &mut Opt
     let began = Instant::now();
     let stored = file.claim(jobs.iter().flat_map(Job::claims));
     let took = began.elapsed();
-    let mut results = match stored {
-        Ok(results) => {
-            if !results.is_empty() {
-                metrics.leases_committed(took);
-            }
-            results.into_iter()
-        }
+    let checked = stored.as_ref().map(|_| ()).map_err(Failure::clone);
+    match &stored {
+        Ok(results) if results.is_empty() => {}
+        Ok(_) => metrics.leases_committed(took),
         Err(failure) => {
             if reported.is_none_or(|reported| began - reported >= PAUSE) {
                 *reported = Some(began);
                 tracing::error!("{failure}");
             }
-            Vec::new().into_iter()
         }
-    };
+    }
+    let mut results = stored.unwrap_or_default().into_iter();
     for job in jobs {
         // Nobody waits where the interface is served no more.
         match job {
@@ -156,7 +153,7 @@ fn store(file: &LeaseFile, jobs: Vec<Job>, metrics: &Metrics, reported: &mut Opt
                 let _ = told.send(results.by_ref().take(claims.len()).collect());
             }
             Job::Check(told) => {
-                let _ = told.send(file.check());
+                let _ = told.send(checked.clone());
             }
         }
     }

@@ -11,9 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fmt::{self, Write};
-use std::io::{self, ErrorKind};
-use std::net::Ipv4Addr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,12 +20,11 @@ use netboot_dhcp::server::{Claim, ClaimResult, Lease};
 
 use super::content::{Content, clock_record, key, lease_record};
 use super::folder::Folder;
-use super::journal::{self, Journal, Locked};
-use super::kept_clock::KeptClock;
-use super::redb_import::{self, ReadError};
+use super::journal::{Journal, Locked};
+use super::reading::{Damage, Read, State, clock_of, damaged, not_opened, read};
 use super::{clock, frame};
 use crate::failure::Failure;
-use crate::leases::clock::{Clock, boot_of_the_host};
+use crate::leases::clock::Clock;
 
 /// The lease database, open. No other process can open it meanwhile.
 #[derive(Debug)]
@@ -82,34 +79,6 @@ impl Beginning {
             )),
         }
     }
-}
-
-/// What is wrong with a database, and how many leases can be read nevertheless.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Damage {
-    why: String,
-    leases: usize,
-}
-
-impl fmt::Display for Damage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { why, leases } = self;
-        write!(f, "{why}; {leases} leases can be read")
-    }
-}
-
-/// A database as it was read.
-struct Read {
-    content: Content,
-    state: State,
-}
-
-enum State {
-    /// But for what may be torn at its end.
-    Sound(frame::Tail),
-    /// An earlier version wrote it.
-    Older,
-    Damaged(Damage),
 }
 
 /// Where a database is.
@@ -244,7 +213,8 @@ impl LeaseFile {
         self.lock().content.leases.values().cloned().collect()
     }
 
-    /// Stores claims in order, and on the disk when this returns. Every claim is answered. Blocks.
+    /// Stores claims in order, and on the disk when this returns. Every claim is answered. Without
+    /// any, it is seen to that claims can be stored, where the last time failed. Blocks.
     ///
     /// # Errors
     ///
@@ -311,17 +281,6 @@ impl LeaseFile {
             .map_err(|error| self.place.failed("writing", &error))?;
         open.content = content;
         Ok(())
-    }
-
-    /// Whether leases can be stored, as far as that is known: tries it where the last time failed.
-    /// Blocks.
-    ///
-    /// # Errors
-    ///
-    /// Where nothing can be written.
-    pub(crate) fn check(&self) -> Result<(), Failure> {
-        let checked = self.lock().see_to_it(&self.place);
-        checked.map_err(|error| self.place.failed("writing", &error))
     }
 
     fn lock(&self) -> MutexGuard<'_, Open> {
@@ -408,161 +367,6 @@ impl Place {
     }
 }
 
-/// Everything in a database that is only looked at, with the clock that its leases are counted by;
-/// `None` where there is none. Nothing is written, and nobody is kept from it.
-///
-/// # Errors
-///
-/// Where it cannot be read, or is damaged.
-pub(super) fn look(path: &Path) -> Result<Option<(Vec<Lease>, Clock)>, Failure> {
-    let Some(bytes) = bytes_of(path)? else {
-        return Ok(None);
-    };
-    match read(path, &bytes)? {
-        Read {
-            state: State::Damaged(damage),
-            ..
-        } => Err(damaged(path, &damage)),
-        Read { content, .. } => {
-            let (clock, _) = clock_of(&content);
-            Ok(Some((content.leases.into_values().collect(), clock)))
-        }
-    }
-}
-
-/// What can be read of a file that may be damaged.
-#[derive(Debug)]
-pub struct Salvaged {
-    pub(super) leases: Vec<Lease>,
-    damage: Option<Damage>,
-}
-
-impl Salvaged {
-    /// Reads such a file, as one that was set aside. Nothing is written. `None` where there is none.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be read at all.
-    pub fn read(path: &Path) -> Result<Option<Self>, Failure> {
-        let Some(bytes) = bytes_of(path)? else {
-            return Ok(None);
-        };
-        let Read { content, state } = read(path, &bytes)?;
-        Ok(Some(Self {
-            leases: content.leases.into_values().collect(),
-            damage: match state {
-                State::Damaged(damage) => Some(damage),
-                State::Sound(_) | State::Older => None,
-            },
-        }))
-    }
-
-    /// What cannot be read, and how many leases can.
-    pub fn notice(&self) -> Option<String> {
-        self.damage.as_ref().map(ToString::to_string)
-    }
-}
-
-fn bytes_of(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
-    let bytes = || -> io::Result<Option<Vec<u8>>> {
-        let folder = Folder::open(path.parent().unwrap_or(Path::new(".")))?;
-        let file = folder.file(path.file_name().unwrap_or_default(), false)?;
-        file.as_ref().map(journal::read).transpose()
-    };
-    match bytes() {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        read => read.map_err(|error| not_opened(path, &error)),
-    }
-}
-
-fn clock_of(content: &Content) -> (Clock, Option<KeptClock>) {
-    let newest = content.newest();
-    match boot_of_the_host() {
-        Some(boot) => KeptClock::of(content.clock.as_ref(), boot, newest),
-        None => (Clock::begin(newest), None),
-    }
-}
-
-/// Reads all that can be read.
-fn read(path: &Path, bytes: &[u8]) -> Result<Read, Failure> {
-    if redb_import::is_one(bytes) {
-        return read_redb(path, bytes);
-    }
-    let contents = frame::read(bytes);
-    if let Some(format) = contents.format.filter(|format| *format > frame::FORMAT) {
-        return Err(later(path, u64::from(format), u64::from(frame::FORMAT)));
-    }
-    let mut content = Content::default();
-    for record in &contents.records {
-        content.take_in(record).map_err(|error| {
-            Failure::new(
-                format!("reading the lease database {}", path.display()),
-                format!("a record is none of this version's: {error}"),
-                "run the version that wrote it, or name another folder with --state-dir",
-            )
-        })?;
-    }
-    let state = match contents.damage.is_none() {
-        true => State::Sound(contents.tail),
-        false if contents.records.is_empty() => {
-            content = redb_import::salvage(bytes);
-            State::Damaged(Damage {
-                why: "it makes no sense as a whole".into(),
-                leases: content.leases.len(),
-            })
-        }
-        false => State::Damaged(Damage {
-            why: describe(&contents.damage, bytes),
-            leases: content.leases.len(),
-        }),
-    };
-    Ok(Read { content, state })
-}
-
-fn read_redb(path: &Path, bytes: &[u8]) -> Result<Read, Failure> {
-    match redb_import::read(bytes) {
-        Ok(content) => Ok(Read {
-            content,
-            state: State::Older,
-        }),
-        Err(ReadError::Later(format)) => Err(later(path, format, redb_import::FORMAT)),
-        Err(ReadError::Damaged(why)) => {
-            let content = redb_import::salvage(bytes);
-            let state = State::Damaged(Damage {
-                why,
-                leases: content.leases.len(),
-            });
-            Ok(Read { content, state })
-        }
-    }
-}
-
-/// Says how much is damaged, and whose leases, where the bytes still tell.
-fn describe(damage: &frame::Damage, bytes: &[u8]) -> String {
-    let mut text = match damage.records {
-        0 => return "bytes beside its records are damaged, or its end is missing".into(),
-        1 => "1 record".to_owned(),
-        records => format!("{records} records"),
-    };
-    let places = damage.places.iter();
-    let addresses =
-        places.flat_map(|place| addresses(bytes.get(place.clone()).unwrap_or_default()));
-    let addresses: Vec<_> = addresses.map(|address| address.to_string()).collect();
-    if !addresses.is_empty() {
-        let _ = write!(text, " of {}", addresses.join(", "));
-    }
-    text + " cannot be read"
-}
-
-/// The addresses that damaged records seem to be of.
-fn addresses(damaged: &[u8]) -> Vec<Ipv4Addr> {
-    let text = String::from_utf8_lossy(damaged);
-    let after = text.split(r#""address":""#).skip(1);
-    after
-        .filter_map(|rest| rest.split('"').next()?.parse().ok())
-        .collect()
-}
-
 /// The name under which a file is kept that another one takes the place of.
 fn aside(name: &OsStr, what: &str) -> OsString {
     let date = crate::telemetry::host_time().strftime("%Y%m%dT%H%M%SZ");
@@ -571,35 +375,126 @@ fn aside(name: &OsStr, what: &str) -> OsString {
     aside
 }
 
-fn damaged(path: &Path, damage: &Damage) -> Failure {
-    Failure::new(
-        format!("reading the lease database {}", path.display()),
-        format!("it is damaged: {damage}"),
-        "`netboot leases salvage` takes over what can be read, as a server does that starts, and \
-         keeps the damaged file",
-    )
-}
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::{FileExt, MetadataExt};
 
-fn later(path: &Path, format: u64, known: u64) -> Failure {
-    Failure::new(
-        format!("opening the lease database {}", path.display()),
-        format!("a later version wrote it, in format {format}; this one reads {known}"),
-        "run that version, or name another folder with --state-dir",
-    )
-}
+    use netboot_dhcp::MacAddr;
+    use netboot_dhcp::server::{ClientKey, NetworkId};
 
-fn not_opened(path: &Path, error: &io::Error) -> Failure {
-    let tried = format!("opening the lease database {}", path.display());
-    match error.kind() {
-        ErrorKind::WouldBlock => Failure::new(
-            tried,
-            "another netboot runs on this state folder",
-            "stop it, or name another folder with --state-dir",
-        ),
-        _ => Failure::new(
-            tried,
-            error,
-            "let this user read and write it, or name another folder with --state-dir",
-        ),
+    use super::*;
+
+    fn claim(last: u8, version: u64) -> Claim {
+        let client = ClientKey::Hardware(MacAddr([2, 0, 0, 0, 0, last]).into());
+        let (now, expires) = (Timestamp(1_000), Timestamp(2_000));
+        let address = [10, 0, 0, last].into();
+        let mut lease = Lease::new(now, NetworkId(1), address, client, expires);
+        lease.version = version;
+        Claim::new(lease)
+    }
+
+    fn stored(file: &LeaseFile, claims: &[Claim]) {
+        let results = file.claim(claims.iter()).expect("room");
+        assert!(results.iter().all(|result| *result == ClaimResult::Stored));
+    }
+
+    /// Versions of what a database has once it is opened again.
+    fn versions(path: &Path) -> Vec<u64> {
+        let (_, leases, beginning) = LeaseFile::open(path).expect("a database");
+        assert_eq!(beginning, Beginning::Known);
+        leases.iter().map(|lease| lease.version).collect()
+    }
+
+    #[test]
+    fn a_journal_that_has_grown_is_made_anew_with_every_lease_and_stays_locked() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("leases");
+        let (file, ..) = LeaseFile::open(&path).expect("a new database");
+        let about = || std::fs::metadata(&path).expect("the file");
+        let begun = about();
+        let mut longest = 0;
+        let mut version = 0;
+        while about().ino() == begun.ino() {
+            let claims: Vec<_> = (version + 1..=version + 1000)
+                .flat_map(|version| [claim(1, version), claim(2, version)])
+                .collect();
+            stored(&file, &claims);
+            version += 1000;
+            assert!(version < 100_000, "it is not made anew");
+            longest = longest.max(about().len());
+            // In units of 512 bytes: a hole would cost a flush more.
+            assert!(about().blocks() * 512 >= about().len());
+        }
+        assert!(about().len() < longest, "{} {longest}", about().len());
+        let other = LeaseFile::open(&path).expect_err("it is locked");
+        assert!(other.why.contains("another netboot runs"), "{other}");
+        stored(&file, &[claim(3, 1)]);
+        drop(file);
+        assert_eq!(versions(&path), [version, version, 1]);
+        let names = std::fs::read_dir(folder.path()).expect("a folder");
+        assert_eq!(names.count(), 1, "nothing is left beside it");
+    }
+
+    #[test]
+    fn what_a_write_left_that_failed_is_not_believed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("leases");
+        let (file, ..) = LeaseFile::open(&path).expect("a new database");
+        stored(&file, &[claim(1, 1)]);
+        {
+            let mut open = file.lock();
+            let record = lease_record(&claim(2, 1).lease).expect("JSON");
+            let written = open.journal.append(std::iter::once(record.as_str()));
+            written.expect("room");
+            open.sound = false;
+        }
+        assert_eq!(file.claim([].iter()), Ok(Vec::new()), "all is well again");
+        assert_eq!(file.load().len(), 1);
+        stored(&file, &[claim(3, 1)]);
+        drop(file);
+        assert_eq!(versions(&path).len(), 2);
+    }
+
+    #[test]
+    fn what_cannot_be_made_anew_says_so_until_it_can() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("leases");
+        let (file, ..) = LeaseFile::open(&path).expect("a new database");
+        file.lock().sound = false;
+        let in_the_way = folder.path().join("leases.new");
+        std::fs::create_dir(&in_the_way).expect("a folder");
+        for claims in [&[][..], &[claim(1, 1)]] {
+            let failed = file.claim(claims.iter()).expect_err("it cannot");
+            assert!(
+                failed.tried.starts_with("writing the lease database"),
+                "{failed}"
+            );
+        }
+        std::fs::remove_dir(&in_the_way).expect("a folder");
+        stored(&file, &[claim(1, 1)]);
+        drop(file);
+        assert_eq!(versions(&path), [1]);
+    }
+
+    #[test]
+    fn a_record_that_this_version_does_not_know_is_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("leases");
+        drop(LeaseFile::open(&path).expect("a new database"));
+        let mut bytes = std::fs::read(&path).expect("the file");
+        let tail = frame::read(&bytes).tail;
+        let mut record = Vec::new();
+        let later = r#"{"lease":{"format":2}}"#;
+        frame::append(&mut record, tail.next, later).expect("it is short");
+        let opened = OpenOptions::new()
+            .write(true)
+            .open(&path)
+            .expect("the file");
+        opened.write_all_at(&record, tail.end as u64).expect("room");
+        bytes[tail.end..tail.end + record.len()].copy_from_slice(&record);
+        let failed = LeaseFile::open(&path).expect_err("it is a later version's");
+        assert!(failed.why.contains("none of this version's"), "{failed}");
+        assert_eq!(std::fs::read(&path).expect("the file"), bytes);
     }
 }

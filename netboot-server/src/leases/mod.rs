@@ -11,6 +11,7 @@ mod journal;
 mod kept_clock;
 mod listed;
 pub mod offline;
+mod reading;
 mod redb_import;
 mod store;
 mod table;

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::dnsmasq;
 pub use super::dnsmasq::LeftOut;
-pub use super::file::Salvaged;
-use super::file::{self, Beginning, LeaseFile};
+use super::file::{Beginning, LeaseFile};
+use super::reading;
+pub use super::reading::Salvaged;
 use crate::failure::Failure;
 use crate::leases::clock::Clock;
 
@@ -35,7 +36,7 @@ pub struct Imported {
 ///
 /// Where the database cannot be read, is damaged or is not there.
 pub fn list(path: &Path) -> Result<(Vec<Lease>, Clock), Failure> {
-    file::look(path)?.ok_or_else(|| missing(path))
+    reading::look(path)?.ok_or_else(|| missing(path))
 }
 
 /// A lease database that no server has open meanwhile.
