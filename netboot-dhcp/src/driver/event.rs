@@ -136,6 +136,8 @@ pub enum Trouble {
     Frames,
     /// One client without an address is answered by broadcast.
     Frame(MacAddr),
+    /// Who sent a DECLINE or RELEASE is not seen: it is believed by the client that it names.
+    Senders,
     /// Addresses are not probed.
     Probes,
     /// One address is not probed.
@@ -175,6 +177,9 @@ impl fmt::Display for Trouble {
                 f.write_str("raw sockets cannot be opened; clients are answered by broadcast")
             }
             Self::Frame(machine) => write!(f, "{machine} is answered by broadcast"),
+            Self::Senders => {
+                f.write_str("whoever names a client in a DHCPDECLINE or DHCPRELEASE is believed")
+            }
             Self::Probes => f.write_str("addresses are not probed"),
             Self::Probe(address) => write!(f, "{address} is not probed"),
             Self::OtherServers => f.write_str("other DHCP servers are not heard"),

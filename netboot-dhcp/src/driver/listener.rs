@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use nix::net::if_::if_nametoindex;
 
 use super::event::{Event, Trouble};
-use super::frame::Frames;
+use super::frame::{Frames, Senders};
 use super::port::Port;
 use super::probe::Probes;
 use super::rogue::Sniffer;
@@ -56,6 +56,7 @@ pub struct Listener {
     frames: Option<Frames>,
     pub(super) no_router: Option<NoRouter>,
     pub(super) sniffer: Option<Sniffer>,
+    pub(super) senders: Option<Senders>,
     pub(super) probes: Option<Probes>,
 }
 
@@ -98,6 +99,7 @@ impl Listener {
         let frames = Frames::open(interface).map_err(without(Trouble::Frames));
         let sniffer =
             Sniffer::open(interface, ports.client).map_err(without(Trouble::OtherServers));
+        let senders = Senders::open(interface, ports.server).map_err(without(Trouble::Senders));
         let probes = Probes::open(interface).map_err(without(Trouble::Probes));
         let without_router = without(Trouble::RouterAdvertisements);
         let no_router = match announces_no_router {
@@ -108,6 +110,7 @@ impl Listener {
             frames: frames.ok().flatten(),
             no_router,
             sniffer: sniffer.ok(),
+            senders: senders.ok().flatten(),
             probes: probes.ok(),
             interface: interface.to_owned(),
             number,

@@ -10,7 +10,7 @@ use super::policy::BootPolicy;
 use super::probe;
 use super::serving::{Due, InFlight, Serving, Waiting};
 use super::store::LeaseStore;
-use crate::server::{Pending, ProbeResult};
+use crate::server::{LeaseState, Pending, ProbeResult};
 
 /// Messages that wait for the probe of one address.
 const MOST_WAITING: usize = 4;
@@ -34,7 +34,8 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
         let Some(probes) = &self.probes else {
             return Some(ProbeResult::Unknown);
         };
-        if probes.is_settled(address, self.probing.len(), uptime()) {
+        let settled = probes.is_settled(address, self.probing.len(), uptime());
+        if settled && !self.is_declined(address) {
             return Some(ProbeResult::Free);
         }
         match probes.ask(address) {
@@ -44,6 +45,14 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
                 Some(ProbeResult::Unknown)
             }
         }
+    }
+
+    /// Whether the last that was said of an address is that somebody has it: what was found before
+    /// counts no more.
+    fn is_declined(&self, address: Ipv4Addr) -> bool {
+        let server = self.driver.server.lock();
+        let lease = server.lease(address);
+        lease.is_some_and(|lease| lease.state == LeaseState::Declined)
     }
 
     pub(super) fn wait_for_probe(

@@ -16,6 +16,7 @@ use super::asking::{Answered, Asking, Failed};
 use super::caught::Caught;
 use super::clock::uptime;
 use super::event::{Event, Trouble};
+use super::frame::Senders;
 use super::listener::Listener;
 use super::policy::BootPolicy;
 use super::port::{Buffer, Datagram};
@@ -90,6 +91,7 @@ pub(super) struct Serving<P, S> {
     pub(super) driver: Driver<P, S>,
     changes: Option<LinkChanges>,
     pub(super) probes: Option<Probes>,
+    senders: Option<Senders>,
     asking: Asking,
     /// Claims of this batch.
     claims: Vec<(InFlight, Claim, Pending)>,
@@ -107,6 +109,7 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
     pub(super) fn new(mut listener: Listener, driver: Driver<P, S>) -> Self {
         Self {
             probes: listener.probes.take(),
+            senders: listener.senders.take(),
             listener,
             driver,
             changes: None,
@@ -258,6 +261,9 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
             Ok(batch) => batch,
             Err(error) => return self.rest(&error).await,
         };
+        if let Some(senders) = &mut self.senders {
+            senders.listen();
+        }
         let began = uptime();
         for datagram in batch {
             match MessageView::decode(datagram.bytes) {
@@ -277,8 +283,12 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
         datagram: &Datagram<'_>,
         message: MessageView<'_>,
     ) {
-        let incoming = Incoming::new(message, datagram.source, self.listener.number)
+        let mut incoming = Incoming::new(message, datagram.source, self.listener.number)
             .sent_to(datagram.destination);
+        let senders = self.senders.as_mut();
+        if let Some(sender) = senders.and_then(|it| it.sender(&message, datagram.bytes)) {
+            incoming = incoming.in_frame_of(sender.into());
+        }
         let now = self.driver.server.now();
         let handled = match asked {
             Asked::Server => self.driver.server.lock().handle(now, &incoming),

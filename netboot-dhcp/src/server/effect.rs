@@ -72,6 +72,10 @@ impl Responder<'_> {
                     self.pool.block(address, until);
                     return self.discover(request, transaction, boot, probes);
                 }
+                let is_reserved = self.reserved(&request) == Some(address);
+                if is_reserved && result == EffectResult::Probe(ProbeResult::Free) {
+                    self.pool.end_quarantine(address, self.now);
+                }
                 // Without an answer, or without a means to ask, the address counts as unused. The
                 // result may come when it is somebody else's.
                 if self.pool.is_free_for(address, &request.client, self.now) {

@@ -108,6 +108,7 @@ pub struct Server {
     by_id: BTreeMap<NetworkId, usize>,
     /// Replies that leave the link that their question came by, by where they go.
     off_link: Rate<Ipv4Addr>,
+    declines: Rate<ClientKey>,
 }
 
 /// The socket that a message came in by.
@@ -174,6 +175,7 @@ impl Server {
                 .map(|(at, network)| (network.id, at))
                 .collect(),
             off_link: Rate::new(settings.max_off_link_replies, Seconds(1)),
+            declines: Rate::new(settings.max_declines, settings.quarantine),
             settings,
         })
     }
@@ -390,6 +392,7 @@ impl Server {
             settings: &self.settings,
             network: self.settings.networks.get(at)?,
             pool: self.pools.get_mut(at)?,
+            declines: &mut self.declines,
         })
     }
 }

@@ -23,6 +23,9 @@ pub struct Incoming<'a> {
     /// caller's socket does not say it; then a client in another network than that of the interface
     /// is taken to have sent it by unicast, through a router.
     pub destination: Option<Ipv4Addr>,
+    /// The source of the frame that it came in; `None` where the caller's sockets do not say it. A
+    /// DECLINE or RELEASE that comes from another than the client that it names is not believed.
+    pub frame_source: Option<HardwareAddr>,
     /// The interface that it came in by, as the number that
     /// [`Link::Interface`](super::Link::Interface) has for it in the settings. The caller chooses
     /// it; it is not the system's index.
@@ -37,6 +40,7 @@ impl<'a> Incoming<'a> {
             message,
             source,
             destination: None,
+            frame_source: None,
             interface,
         }
     }
@@ -45,6 +49,13 @@ impl<'a> Incoming<'a> {
     #[must_use]
     pub const fn sent_to(mut self, destination: Ipv4Addr) -> Self {
         self.destination = Some(destination);
+        self
+    }
+
+    /// The same, in a frame from this hardware address.
+    #[must_use]
+    pub const fn in_frame_of(mut self, source: HardwareAddr) -> Self {
+        self.frame_source = Some(source);
         self
     }
 }
@@ -396,6 +407,14 @@ pub enum SilenceReason {
     /// The address that is given back or declined is not the client's.
     #[error("not its address")]
     NotItsAddress,
+    /// A DECLINE or RELEASE that the client did not send itself, as far as can be told: it came in
+    /// another's frame, or by a relay agent that is not listed.
+    #[error("neither in a frame of the client's own nor by a relay agent that is listed")]
+    NotItsOwn,
+    /// The client has declined as many addresses as are believed for a while
+    /// ([`Settings::max_declines`](super::Settings::max_declines)).
+    #[error("declines too often")]
+    TooManyDeclines,
     /// The address was given back.
     #[error("released")]
     Released,

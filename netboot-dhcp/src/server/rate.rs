@@ -26,13 +26,22 @@ impl<K: Ord + Clone> Rate<K> {
         }
     }
 
+    /// How many of this key are in its window.
+    pub(super) fn count(&self, now: Timestamp, key: &K) -> u32 {
+        let counted = self.counts.get(key).filter(|(began, _)| {
+            // A clock that was set back begins a new window, too.
+            (*began..began.after(self.window)).contains(&now)
+        });
+        counted.map_or(0, |(_, count)| *count)
+    }
+
     /// Counts one of this key; whether it is within what may be.
     pub(super) fn allows(&mut self, now: Timestamp, key: &K) -> bool {
+        let before = self.count(now, key);
         if let Some((began, count)) = self.counts.get_mut(key) {
-            // A clock that was set back begins a new window, too.
-            if (*began..began.after(self.window)).contains(&now) {
-                *count = count.saturating_add(1);
-                return *count <= self.most;
+            if before > 0 {
+                *count = before.saturating_add(1);
+                return before < self.most;
             }
             self.by_age.remove(&(*began, key.clone()));
         } else if self.counts.len() >= MOST_KEYS
@@ -57,6 +66,10 @@ mod tests {
         assert!(rate.allows(at(500), &0) && rate.allows(at(1_499), &0));
         assert!(!rate.allows(at(1_499), &0), "a third within a second");
         assert!(rate.allows(at(1_499), &1), "another key");
+        assert_eq!(
+            (rate.count(at(1_499), &0), rate.count(at(1_500), &0)),
+            (3, 0)
+        );
         assert!(rate.allows(at(1_500), &0), "the next second");
         assert!(rate.allows(at(0), &0), "a clock that was set back");
         for key in 0..5_000 {

@@ -2,9 +2,10 @@
 
 use super::found::Found;
 use super::{
-    Allow, ClientKey, Firmware, Incoming, NakReason, Network, Reservation, ReturnPath,
+    Allow, ClientKey, Firmware, Incoming, Link, NakReason, Network, Reservation, ReturnPath,
     SilenceReason,
 };
+use crate::HardwareAddr;
 use crate::value::{
     Arch, ClientId, MachineId, MessageType, SubOptions, VendorClass, VendorClassKind, agent, key,
     pxe, raspberry_pi,
@@ -41,6 +42,8 @@ pub(super) struct Request {
     pub(super) link: Option<Ipv4Addr>,
     /// The address that the relay agent wants this server to go by (RFC 5107).
     pub(super) server_override: Option<Ipv4Addr>,
+    /// The source of the frame that it came in.
+    pub(super) frame_source: Option<HardwareAddr>,
     /// Whether a DISCOVER is to be answered by an ACK (RFC 4039).
     pub(super) rapid: bool,
     /// Option 60 of a PXE client that does not say `PXEClient`.
@@ -124,6 +127,7 @@ impl Request {
             trusts_agent: false,
             link: agent.and_then(|agent| address(agent, agent::LINK_SELECTION)),
             server_override: agent.and_then(|agent| address(agent, agent::SERVER_ID_OVERRIDE)),
+            frame_source: incoming.frame_source,
             rapid: kind == MessageType::DISCOVER && found.rapid_commit.is_some(),
             other_class: is_other.then(|| Bytes::from(class.into_owned())),
             max_size: max_size.max(LEAST_MAX_SIZE),
@@ -140,6 +144,23 @@ impl Request {
         self.trusts_agent = trusted && self.relay_agent.is_some();
         if !trusted {
             self.server_override = None;
+        }
+    }
+
+    /// Whether the client itself says this, or a relay agent for it that is believed, as far as can
+    /// be told. What a client behind a router sends by unicast, a RELEASE, comes in the router's
+    /// frame.
+    pub(super) fn is_its_own(&self, network: &Network) -> bool {
+        let giaddr = self.path.giaddr;
+        if !giaddr.is_unspecified() {
+            return network.trusts_relay(giaddr);
+        }
+        match network.link {
+            Link::Interface(_) => {
+                let mut source = self.frame_source.iter();
+                source.all(|source| *source == self.path.hardware)
+            }
+            Link::Relay => self.kind == MessageType::RELEASE,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::effect::{Step, claim, needs};
 use super::pool::Pool;
 use super::question::{Asked, Question, Role};
+use super::rate::Rate;
 use super::request::{Request, RequestState, Verdict};
 use super::{
     Boot, ClientKey, Effect, Handled, Lease, LeaseState, Mode, NakReason, Network, Outcome,
@@ -16,12 +17,17 @@ use core::net::Ipv4Addr;
 /// Addresses that are probed for one DISCOVER before the client is left to ask again.
 const MAX_PROBES: u8 = 4;
 
+/// DECLINEs of a client's that a probe may prove wrong. Beyond it the client is believed: whoever
+/// has the address may answer ARP and no echo.
+const MOST_DOUBTED: u32 = 2;
+
 /// Answers a message of one network.
 pub(super) struct Responder<'a> {
     pub(super) now: Timestamp,
     pub(super) settings: &'a Settings,
     pub(super) network: &'a Network,
     pub(super) pool: &'a mut Pool,
+    pub(super) declines: &'a mut Rate<ClientKey>,
 }
 
 impl Responder<'_> {
@@ -126,6 +132,20 @@ impl Responder<'_> {
         boot: Boot,
         probes: u8,
     ) -> Outcome {
+        // One that was declined may be free again, or never have been another's.
+        if probes == 0
+            && let Some(address) = self.reserved(&request)
+            && self.pool.is_in_quarantine(address, self.now)
+            && self.declines.count(self.now, &request.client) <= MOST_DOUBTED
+        {
+            transaction.address = Some(address);
+            let step = Step::Probe {
+                boot,
+                address,
+                probes: 1,
+            };
+            return needs(Effect::Probe(address), request, transaction, step);
+        }
         let proposed = self.proposed(&request);
         let Some(address) = proposed.filter(|_| probes < MAX_PROBES) else {
             transaction.address = None;
@@ -289,6 +309,9 @@ impl Responder<'_> {
         let Some(held) = held else {
             return silent(SilenceReason::NotItsAddress, transaction);
         };
+        if !request.is_its_own(self.network) {
+            return silent(SilenceReason::NotItsOwn, transaction);
+        }
         let name = held.host_name.clone();
         let lease = self.next_lease(&request, address, LeaseState::Released, Seconds(0), name);
         let step = Step::End {
@@ -311,6 +334,12 @@ impl Responder<'_> {
             .is_some_and(|lease| lease.client == request.client && lease.is_active(self.now));
         if !leased && !self.pool.is_held_for(address, &request.client, self.now) {
             return silent(SilenceReason::NotItsAddress, transaction);
+        }
+        if !request.is_its_own(self.network) {
+            return silent(SilenceReason::NotItsOwn, transaction);
+        }
+        if !self.declines.allows(self.now, &request.client) {
+            return silent(SilenceReason::TooManyDeclines, transaction);
         }
         let quarantine = self.settings.quarantine;
         let lease = self.next_lease(&request, address, LeaseState::Declined, quarantine, None);
@@ -353,7 +382,7 @@ impl Responder<'_> {
         self.pool.hold(address, &request.client, identity, until);
     }
 
-    fn reserved(&self, request: &Request) -> Option<Ipv4Addr> {
+    pub(super) fn reserved(&self, request: &Request) -> Option<Ipv4Addr> {
         request.reservation(self.network)?.address
     }
 

@@ -23,9 +23,13 @@ pub struct Settings {
     pub max_offers: usize,
     /// How long an offered address is held for the client. Default 30 s.
     pub offer_hold: Seconds,
-    /// How long a declined address, or one that answered a probe, is given to nobody. Default 600
-    /// s.
+    /// How long a declined address, or one that answered a probe, is given to nobody. One that is
+    /// reserved is probed when its client asks for an address meanwhile, and given to it at once
+    /// where nobody answers. Default 600 s.
     pub quarantine: Seconds,
+    /// How many addresses of one client's are put in quarantine within the time of one; further
+    /// DECLINEs of its are not believed. Default 8.
+    pub max_declines: u32,
     /// The port of servers and relay agents. Default 67.
     pub server_port: u16,
     /// The port of clients. Default 68.
@@ -57,6 +61,7 @@ impl Default for Settings {
             max_offers: 4096,
             offer_hold: Seconds(30),
             quarantine: Seconds(600),
+            max_declines: 8,
             server_port: SERVER_PORT,
             client_port: CLIENT_PORT,
             boot_server_port: BOOT_SERVER_PORT,

@@ -6,6 +6,7 @@ mod captures;
 mod choice;
 mod claimed;
 mod claims;
+mod decline;
 mod encoding;
 mod extensions;
 mod identity;

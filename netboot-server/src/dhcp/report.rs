@@ -130,7 +130,11 @@ impl Reporter {
             }
             // They fail with the frames, for the same reason.
             Event::Trouble {
-                what: Trouble::Probes | Trouble::OtherServers | Trouble::RouterAdvertisements,
+                what:
+                    Trouble::Probes
+                    | Trouble::OtherServers
+                    | Trouble::RouterAdvertisements
+                    | Trouble::Senders,
                 ..
             } => tracing::debug!("{}", event.line(interface)),
             Event::Trouble { what, .. } if what.is_lasting() => {

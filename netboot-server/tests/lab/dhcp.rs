@@ -170,6 +170,86 @@ fn an_address_that_answers_is_not_offered() {
     server.wait_for(|log| log.contains("192.168.100.100 is in use"));
 }
 
+/// What a DISCOVER of [`NODE`]'s is offered.
+fn offered(client: &UdpSocket, frames: &std::os::fd::OwnedFd) -> Ipv4Addr {
+    broadcast(client, 67, &discover(NODE));
+    address_given(&next_reply(frames), 2)
+}
+
+/// The address in a reply of this type, whose option 53 is first.
+fn address_given(frame: &[u8], kind: u8) -> Ipv4Addr {
+    assert_eq!(frame[284], kind);
+    let address: [u8; 4] = frame[58..62].try_into().expect("four bytes");
+    address.into()
+}
+
+const NODE: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
+
+#[test]
+#[ignore = "needs root"]
+fn a_reserved_address_is_declined_by_its_machine_alone_and_given_again_when_nobody_has_it() {
+    let switch = Switch::new();
+    let servers = switch.host("eth1", Some(SERVER));
+    let clients = switch.host("eth0", None);
+    let strangers = switch.host("eth2", None);
+    for words in [
+        "link set eth0 down",
+        &format!("link set eth0 address {MAC}"),
+        "link set eth0 up",
+    ] {
+        clients.ip(words).expect("ip of iproute2");
+    }
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    let reserved = Ipv4Addr::new(192, 168, 100, 50);
+    let config = format!(
+        "{AUTHORITATIVE}\n[[netboot.targets]]\nname = \"node-01\"\nmac = \"{MAC}\"\n\
+         ip = \"{reserved}\"\n"
+    );
+    let server = Server::start(&servers, scratch.path(), &config, 3);
+    // ARP goes on asking for who did not answer, and asks anew within the time of a probe.
+    servers
+        .ip("ntable change name arp_cache dev eth1 retrans 50")
+        .expect("ip of iproute2");
+    let frames = frames(&clients, "eth0");
+    let (client, stranger) = (port(&clients, "eth0", 68), port(&strangers, "eth2", 68));
+    let names = |kind: u8| {
+        let options = [
+            53, 1, kind, 54, 4, 192, 168, 100, 1, 50, 4, 192, 168, 100, 50,
+        ];
+        message(1, NODE, Ipv4Addr::UNSPECIFIED, &options)
+    };
+    let (request, decline) = (names(3), names(4));
+    let takes = || {
+        broadcast(&client, 67, &request);
+        assert_eq!(address_given(&next_reply(&frames), 5), reserved);
+    };
+    let declined = |times: usize| {
+        let line = "ignored: declined, in quarantine";
+        server.wait_for(|log| log.matches(line).count() == times);
+    };
+    assert_eq!(offered(&client, &frames), reserved);
+    takes();
+
+    // Word by word what the machine would say, but in a stranger's frame.
+    broadcast(&stranger, 67, &decline);
+    server.wait_for(|log| log.contains("neither in a frame of the client's own nor by"));
+    assert_eq!(offered(&client, &frames), reserved);
+
+    // Its own, though nobody has the address.
+    broadcast(&client, 67, &decline);
+    declined(1);
+    assert_eq!(offered(&client, &frames), reserved);
+    takes();
+
+    // And where somebody has it.
+    let squats = format!("addr add {reserved}/24 dev eth2");
+    strangers.ip(&squats).expect("ip of iproute2");
+    broadcast(&client, 67, &decline);
+    declined(2);
+    assert_eq!(offered(&client, &frames), Ipv4Addr::new(192, 168, 100, 100));
+    server.wait_for(|log| log.contains("192.168.100.50 is in use"));
+}
+
 #[test]
 #[ignore = "needs root"]
 fn a_pool_that_is_full_and_another_server_are_told() {

@@ -3,7 +3,7 @@
 use super::Pool;
 use super::slot::{Hold, Slot};
 use crate::Timestamp;
-use crate::server::ClientKey;
+use crate::server::{ClientKey, LeaseState};
 use alloc::borrow::ToOwned;
 use core::net::Ipv4Addr;
 
@@ -49,6 +49,25 @@ impl Pool {
             until,
         };
         self.keep(address.to_bits(), hold);
+    }
+
+    /// Whether `address` is kept from everybody: it was declined, or somebody answered a probe.
+    pub(in crate::server) fn is_in_quarantine(&self, address: Ipv4Addr, now: Timestamp) -> bool {
+        let slot = self.slots.get(&address.to_bits());
+        slot.is_some_and(|slot| slot.is_in_quarantine(now))
+    }
+
+    /// Gives back an address that nobody was found to have. The store has it in quarantine until
+    /// its next lease.
+    pub(in crate::server) fn end_quarantine(&mut self, address: Ipv4Addr, now: Timestamp) {
+        if !self.is_in_quarantine(address, now) {
+            return;
+        }
+        self.change(address.to_bits(), |slot| {
+            slot.hold.take_if(|hold| hold.client.is_none());
+            let lease = slot.lease.as_ref();
+            slot.refuted = lease.is_some_and(|lease| lease.state == LeaseState::Declined);
+        });
     }
 
     /// Forgets what is kept back for `client`.

@@ -161,6 +161,7 @@ impl Pool {
             if slot.hold.as_ref().and_then(|hold| hold.client.as_ref()) == Some(&client) {
                 slot.hold = None;
             }
+            slot.refuted = false;
             slot.lease.replace(Box::new(lease))
         });
         if let Some(before) = before {

@@ -9,6 +9,8 @@ pub(super) struct Slot {
     /// In a box, so that an address that was only ever offered takes little memory.
     pub(super) lease: Option<Box<Lease>>,
     pub(super) hold: Option<Hold>,
+    /// Whether nobody was found to have the address that the lease says was declined.
+    pub(super) refuted: bool,
 }
 
 /// An address kept back: for the client it is offered to, or from everybody.
@@ -23,7 +25,7 @@ pub(super) struct Hold {
 impl Slot {
     /// When neither lease nor hold is in the way.
     pub(super) fn free_at(&self) -> Timestamp {
-        let lease = self.lease.as_ref().map(|lease| lease.expires);
+        let lease = self.lease_that_counts().map(|lease| lease.expires);
         lease.max(self.held_until()).unwrap_or_default()
     }
 
@@ -36,10 +38,21 @@ impl Slot {
             .hold
             .as_ref()
             .is_some_and(|hold| hold.until > now && hold.client.as_ref() != Some(client));
-        let leased = self.lease.as_ref().is_some_and(|lease| {
+        let leased = self.lease_that_counts().is_some_and(|lease| {
             lease.expires > now && !(lease.state == LeaseState::Bound && lease.client == *client)
         });
         !held && !leased
+    }
+
+    fn lease_that_counts(&self) -> Option<&Lease> {
+        self.lease.as_deref().filter(|_| !self.refuted)
+    }
+
+    pub(super) fn is_in_quarantine(&self, now: Timestamp) -> bool {
+        let hold = self.hold.as_ref();
+        let lease = self.lease_that_counts();
+        hold.is_some_and(|hold| hold.client.is_none() && hold.until > now)
+            || lease.is_some_and(|lease| lease.state == LeaseState::Declined && lease.expires > now)
     }
 
     pub(super) fn is_held_for(&self, client: &ClientKey, now: Timestamp) -> bool {

@@ -251,3 +251,47 @@ fn an_address_without_a_lease_is_sent_the_start_of_a_file_twice_and_no_more() {
     let more = block(&stranger).map_err(|error| error.kind());
     assert_eq!(more, Err(std::io::ErrorKind::WouldBlock));
 }
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a rate of a running server")]
+fn an_address_of_another_link_is_sent_so_many_replies_a_second_whoever_asks() {
+    let site = site();
+    // The second is reached through relay agents, of which none is listed.
+    let more = json!({
+        "server": {
+            "ip": SERVER, "interface": "lo", "subnet": "127.0.0.0/24",
+            "dhcp_range": { "start": "127.0.0.100", "end": "127.0.0.200" },
+        },
+        "networks": [{
+            "name": "far", "server": SERVER, "subnet": "127.7.0.0/16",
+            "ranges": [{ "start": "127.7.1.0", "end": "127.7.9.255" }],
+        }],
+    });
+    site.configure(&targets(), more);
+    let mut serving = Running::serve(&site);
+    let socket = UdpSocket::bind((STRANGER, 0)).expect("a loopback address");
+    let began = std::time::Instant::now();
+    for number in 0..2000_u16 {
+        let mut message = discover(&[]);
+        message[24..28].copy_from_slice(&[127, 7, 0, 66]);
+        message[32..34].copy_from_slice(&number.to_be_bytes());
+        let sent = socket.send_to(&message, (SERVER, site.ports.dhcp));
+        sent.expect("a datagram");
+        if number % 100 == 0 {
+            // What was sent is looked at by then, and none of it dropped.
+            lease(&site, 1);
+        }
+    }
+    let seconds = began.elapsed().as_secs() + 2;
+    serving.said("too many replies to one address of another link");
+    let metrics = Connection::to(STRANGER, site.ports.admin).ask("GET", "/metrics", &[]);
+    let offers = "netboot_dhcp_messages_total{outcome=\"sent\",type=\"DHCPOFFER\"} ";
+    let mut lines = metrics.text().lines();
+    let offers = lines.find_map(|line| line.strip_prefix(offers));
+    let offers: u64 = offers.expect("a number").parse().expect("a number");
+    // Beside them each lease had one.
+    assert!(
+        (64..=64 * seconds + 20).contains(&offers),
+        "{offers} in {seconds} seconds"
+    );
+}

@@ -4,6 +4,10 @@
 //! section 4.1 wants such a client, if it did not ask for broadcast, to be answered at its hardware
 //! address; some take nothing else.
 
+mod senders;
+
+pub(super) use senders::Senders;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -11,7 +15,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use crate::MacAddr;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, bind, send, socket};
+use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, bind, send, socket};
 
 const ETHERTYPE_IPV4: [u8; 2] = [8, 0];
 /// Version 4, a header of five words.
@@ -35,12 +39,7 @@ impl Frames {
     ///
     /// Without `CAP_NET_RAW`.
     pub(super) fn open(interface: &str) -> io::Result<Option<Self>> {
-        let link = getifaddrs()?.find_map(|one| {
-            let real = !one.flags.contains(InterfaceFlags::IFF_LOOPBACK);
-            let link = one.address.filter(|_| real)?.as_link_addr().copied()?;
-            (one.interface_name == interface).then_some(link)
-        });
-        let Some((link, own)) = link.and_then(|link| Some((link, link.addr()?))) else {
+        let Some((link, own)) = ethernet(interface)? else {
             return Ok(None);
         };
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -70,6 +69,17 @@ impl Frames {
         send(self.socket.as_raw_fd(), &frame, MsgFlags::empty())?;
         Ok(())
     }
+}
+
+/// Where to bind a packet socket to an interface, and its MAC address; `None` where that is no
+/// Ethernet, as `lo`.
+fn ethernet(interface: &str) -> io::Result<Option<(LinkAddr, [u8; 6])>> {
+    let link = getifaddrs()?.find_map(|one| {
+        let real = !one.flags.contains(InterfaceFlags::IFF_LOOPBACK);
+        let link = one.address.filter(|_| real)?.as_link_addr().copied()?;
+        (one.interface_name == interface).then_some(link)
+    });
+    Ok(link.and_then(|link| Some((link, link.addr()?))))
 }
 
 /// Ethernet II, IPv4 (RFC 791) and UDP (RFC 768) around a payload; `None` where it is too long.
