@@ -4,7 +4,8 @@
 use crate::packet::*;
 use netboot_dhcp::Seconds;
 use netboot_dhcp::server::{
-    Claim, ClaimResult, Effect, NakReason, Outcome, ProbeResult, Server, Settings, SilenceReason,
+    Claim, ClaimResult, ClientKey, Effect, Lease, NakReason, NetworkId, Outcome, ProbeResult,
+    Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 
@@ -211,6 +212,30 @@ fn probe_that_ends_when_its_address_is_taken_moves_on() {
     let outcome = server.resume(late, pending, ProbeResult::Free);
     let outcome = settle(&mut server, late, outcome);
     assert_eq!(yiaddr(outcome, MessageType::OFFER), ip(101));
+}
+
+#[test]
+fn lease_of_another_address_or_network_says_nothing_of_the_one_that_was_claimed() {
+    for (network, address) in [(NetworkId(1), ip(102)), (NetworkId(9), ip(100))] {
+        let mut server = server();
+        let request = Packet::selecting(MAC, ip(100), SERVER);
+        let Outcome::Needs(_, pending) = handle(&mut server, NOW, request) else {
+            panic!();
+        };
+        let client = ClientKey::Hardware(OTHER_MAC.into());
+        let current = Lease::new(NOW, network, address, client, NOW.after(HOUR));
+        let current = Some(current);
+        let outcome = server.resume(NOW, pending, ClaimResult::Lost { current });
+        assert_eq!(
+            yiaddr(settle(&mut server, NOW, outcome), MessageType::ACK),
+            ip(100)
+        );
+        assert_eq!(server.lease(ip(102)), None);
+        assert_eq!(
+            server.lease(ip(100)).unwrap().client,
+            ClientKey::Hardware(MAC.into())
+        );
+    }
 }
 
 #[test]

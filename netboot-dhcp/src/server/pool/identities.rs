@@ -13,6 +13,11 @@ impl Identities {
         self.0.get(identity).copied()
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Follows a change of the slot at `address`, by the identities that it named before and that
     /// it names now.
     pub(super) fn change(

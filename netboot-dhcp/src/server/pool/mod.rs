@@ -352,6 +352,29 @@ mod tests {
     }
 
     #[test]
+    fn an_identity_is_remembered_where_it_lasts_longest_and_while_a_slot_names_it() {
+        let mut pool = small();
+        let other = |pool: &Pool| pool.claimed_by_another("a", &client(9), NOW);
+        pool.hold(address(10), &client(1), Some("a"), LATER);
+        pool.hold(address(11), &client(2), Some("a"), LATER.after_ms(1));
+        assert_eq!(other(&pool), Some(address(11)));
+        pool.hold(address(10), &client(1), Some("a"), LATER);
+        assert_eq!(other(&pool), Some(address(11)), "it ends sooner");
+        pool.hold(address(10), &client(1), None, LATER);
+        assert_eq!(
+            other(&pool),
+            Some(address(11)),
+            "another address lets it go"
+        );
+        assert_eq!(pool.claimed_by_another("a", &client(2), NOW), None);
+        pool.hold(address(11), &client(2), Some("b"), LATER);
+        assert_eq!(other(&pool), None);
+        assert_eq!(pool.identities.len(), 1);
+        pool.release_hold(&client(2));
+        assert_eq!(pool.identities.len(), 0);
+    }
+
+    #[test]
     fn older_version_of_a_lease_changes_nothing() {
         let mut pool = small();
         assert!(pool.record(lease(10, 2, LATER, 5)));
