@@ -4,6 +4,7 @@
 //! section 4.1 wants such a client, if it did not ask for broadcast, to be answered at its hardware
 //! address; some take nothing else.
 
+mod payload;
 mod senders;
 
 pub(super) use senders::Senders;

@@ -13,6 +13,7 @@ use nix::sys::socket::{MsgFlags, bind, recv};
 use socket2::{Domain, SockFilter, Socket, Type};
 
 use super::ethernet;
+use super::payload::message;
 use crate::MacAddr;
 use crate::value::MessageType;
 use crate::wire::MessageView;
@@ -20,8 +21,6 @@ use crate::wire::MessageView;
 /// Messages that wait for their datagram; it comes right behind them.
 const MOST: usize = 64;
 const LONGEST_FRAME: usize = 2048;
-const ETHERNET_HEADER: usize = 14;
-const UDP_HEADER: usize = 8;
 /// Where a message's options begin, behind the cookie.
 const OPTIONS: u32 = 240;
 
@@ -61,11 +60,11 @@ impl Senders {
             let Ok(length) = recv(self.socket.as_raw_fd(), &mut frame, MsgFlags::empty()) else {
                 return;
             };
-            if let Some(heard) = frame.get(..length).and_then(message) {
+            if let Some((source, message)) = frame.get(..length).and_then(message) {
                 if self.heard.len() >= MOST {
                     self.heard.pop_front();
                 }
-                self.heard.push_back(heard);
+                self.heard.push_back((MacAddr(source), message.to_vec()));
             }
         }
     }
@@ -84,17 +83,6 @@ impl Senders {
         let heard = at.and_then(|at| self.heard.remove(at));
         Some(heard.map_or(MacAddr([0; 6]), |(sender, _)| sender))
     }
-}
-
-/// The source and the DHCP message of a frame.
-fn message(frame: &[u8]) -> Option<(MacAddr, Vec<u8>)> {
-    let source: [u8; 6] = frame.get(6..12)?.try_into().ok()?;
-    let packet = frame.get(ETHERNET_HEADER..)?;
-    let udp = packet.get(usize::from(packet.first()? & 0xf) * 4..)?;
-    // A short frame is filled up behind it.
-    let length = usize::from(u16::from_be_bytes([*udp.get(4)?, *udp.get(5)?]));
-    let message = udp.get(UDP_HEADER..length)?;
-    Some((MacAddr(source), message.to_vec()))
 }
 
 /// First fragments to this UDP port whose first option is a DECLINE's or RELEASE's type, or is no
@@ -132,24 +120,4 @@ fn filter(port: u16) -> [SockFilter; 16] {
         SockFilter::new(RETURN, 0, 0, none),
         SockFilter::new(RETURN, 0, 0, all),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_message_is_read_out_of_its_frame_without_what_fills_it_up() {
-        // Ethernet II from 02:00:00:00:00:01, IPv4 with a header of six words, UDP with 3 bytes.
-        let mut frame = vec![0xff; 6];
-        frame.extend([2, 0, 0, 0, 0, 1, 8, 0, 0x46]);
-        frame.resize(14 + 24, 0);
-        frame.extend([0, 68, 0, 67, 0, 11, 0, 0]);
-        frame.extend(b"abc\0\0\0");
-        let from = MacAddr([2, 0, 0, 0, 0, 1]);
-        assert_eq!(message(&frame), Some((from, b"abc".to_vec())));
-        for length in 0..frame.len() - 3 {
-            assert_eq!(message(&frame[..length]), None, "{length}");
-        }
-    }
 }
