@@ -1,7 +1,7 @@
 //! Where leases could be kept: the journal of netboot-server beside redb, SQLite and fjall, on the
 //! same leases. How fast each stores them durably, and what is left of them behind damage.
 //!
-//! `cargo bench --bench lease_store`, or with names of stores behind `--`.
+//! `cargo bench --features stores --bench lease_store`, or with names of stores behind `--`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
