@@ -35,6 +35,6 @@ pub use signature::{SignatureError, Signer, Trust};
 pub use store::{
     Damage, FileRef, FileRefError, FileRole, Input, Keep, Listing, NewImage, OpenFile, Progress,
     Published, Report, Revision, SignatureReport, Step, Store, StoreError, UnusableImage,
-    Verifying,
+    Verifying, open_source,
 };
 pub use sums::{Sha256Sums, SumsEntry, SumsError, SumsErrorReason, SumsForm};

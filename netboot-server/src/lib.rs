@@ -6,6 +6,7 @@ mod boot_http;
 pub mod config;
 mod dhcp;
 mod failure;
+mod files;
 mod http;
 mod identity;
 #[cfg(feature = "lab")]

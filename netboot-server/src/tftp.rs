@@ -59,7 +59,7 @@ impl Files {
             Err(refusal) => refusal,
         };
         if let Some(program) = world.programs().path(&path) {
-            return std::fs::File::open(program)
+            return netboot_image::open_source(program)
                 .and_then(Content::from_file)
                 .map_err(|error| Refusal::not_found().with_detail(error));
         }

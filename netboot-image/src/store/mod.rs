@@ -34,12 +34,10 @@ use std::path::{Path, PathBuf};
 use crate::{Digest, Generation, ImageName};
 use staging::Staging;
 
-pub(crate) use read::open_source;
-
 pub use error::StoreError;
 pub use generations::Keep;
 pub use new_image::{Input, NewImage, Progress, Published, Step};
-pub use read::{FileRef, FileRefError, FileRole, Listing, OpenFile, UnusableImage};
+pub use read::{FileRef, FileRefError, FileRole, Listing, OpenFile, UnusableImage, open_source};
 pub use signing::SignatureReport;
 pub use verify::{Damage, Report, Verifying};
 

@@ -342,7 +342,15 @@ pub(super) fn open_regular(path: &Path) -> Result<File, StoreError> {
 
 /// Opens a file that somebody names to be read to its end, and follows links. A device may have no
 /// end, and a pipe nobody who writes: it is a regular file, or an error.
-pub(crate) fn open_source(path: &Path) -> io::Result<File> {
+///
+/// ```
+/// let endless = netboot_image::open_source("/dev/zero".as_ref()).unwrap_err();
+/// assert_eq!(endless.to_string(), "it is no regular file");
+/// ```
+///
+/// # Errors
+/// What opening it failed with, and that it is no regular file.
+pub fn open_source(path: &Path) -> io::Result<File> {
     let irregular = || io::Error::new(io::ErrorKind::InvalidInput, IRREGULAR);
     open(path, OFlags::empty())?.ok_or_else(irregular)
 }

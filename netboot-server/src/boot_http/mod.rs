@@ -5,7 +5,6 @@ mod path;
 mod refusal;
 pub mod route;
 
-use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::str::FromStr;
@@ -16,7 +15,7 @@ use hyper::body::Incoming;
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode, header};
 use netboot_dhcp::MacAddr;
-use netboot_image::{Digest, FileRef, StoreError};
+use netboot_image::{Digest, FileRef, StoreError, open_source};
 use tokio_util::sync::CancellationToken;
 
 use crate::boot_files::{BootFiles, ScriptRequest};
@@ -402,7 +401,7 @@ fn image_file(site: &BootSite, path: &str) -> Result<Entity, Refusal> {
 }
 
 fn program(site: &BootSite, name: &str, path: &Path) -> Result<Entity, Refusal> {
-    let opened = File::open(path).and_then(|mut file| {
+    let opened = open_source(path).and_then(|mut file| {
         let (length, digest) = site.0.digests.of(path, &mut file)?;
         Ok((file, length, digest))
     });

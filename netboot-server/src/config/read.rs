@@ -1,8 +1,7 @@
 //! From files to one document: syntax, and types of tables.
 
 use std::fmt;
-use std::fs::File;
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -12,15 +11,13 @@ use serde_json::Value;
 use super::document::{Document, Place, Table};
 use super::keys::KeyPath;
 use super::problem::Problems;
-
-/// Bytes of the longest configuration: some fifty thousand machines.
-const MAX_LENGTH: u64 = 16 << 20;
+use crate::files;
 
 /// Reads one file by its ending: `.json`, else TOML. `None` where nothing of it could be read, and
 /// `problems` says why.
 pub(super) fn read_file(path: &Path, problems: &mut Problems) -> Option<Document> {
     let file = path.display();
-    let text = match read_whole(path) {
+    let text = match read_text_file(path) {
         Ok(text) => text,
         Err(error) => {
             let cure = match error.kind() {
@@ -36,16 +33,8 @@ pub(super) fn read_file(path: &Path, problems: &mut Problems) -> Option<Document
     read_text(&file.to_string(), &text, json, problems)
 }
 
-/// A file's text. It may be a pipe, and so says by itself where it ends, if it does.
-fn read_whole(path: &Path) -> io::Result<String> {
-    let mut text = Vec::new();
-    File::open(path)?
-        .take(MAX_LENGTH + 1)
-        .read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_LENGTH {
-        let why = format!("it is longer than {} MiB", MAX_LENGTH >> 20);
-        return Err(io::Error::new(ErrorKind::FileTooLarge, why));
-    }
+fn read_text_file(path: &Path) -> io::Result<String> {
+    let text = files::read_stream(path)?;
     String::from_utf8(text).map_err(|error| io::Error::new(ErrorKind::InvalidData, error))
 }
 
@@ -335,6 +324,7 @@ impl Document {
             networks,
             ports,
             admin_listen,
+            admin_names,
             tls,
             menu,
             images,
@@ -348,6 +338,7 @@ impl Document {
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
         self.admin_listen = admin_listen.or(self.admin_listen.take());
+        self.admin_names = admin_names.or(self.admin_names.take());
         self.tls = tls.or(self.tls.take());
         self.menu = menu.or(self.menu.take());
         self.networks.extend(networks);

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use netboot_image::{Digest, Pe};
+use netboot_image::{Digest, Pe, open_source};
 
 use crate::config::platform::Platform;
 
@@ -251,7 +251,7 @@ fn built_for(path: &Path) -> Option<Platform> {
     if !is_efi(path) {
         return None;
     }
-    let pe = Pe::read(&mut File::open(path).ok()?).ok()??;
+    let pe = Pe::read(&mut open_source(path).ok()?).ok()??;
     pe.is_efi().then(|| Platform::of_machine(pe.machine()))?
 }
 
@@ -276,7 +276,7 @@ fn is_grub(name: &str) -> bool {
 fn knows_http(path: &Path) -> bool {
     const LARGEST: u64 = 16 << 20;
     let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
+    let read = open_source(path).and_then(|file| file.take(LARGEST).read_to_end(&mut bytes));
     let has = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
     read.is_err() || has(b" HTTP/1.1\r\n") || has(b"UefiHttpBoot/")
 }

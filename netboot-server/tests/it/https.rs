@@ -258,6 +258,8 @@ fn a_file_that_cannot_be_served_with_is_named_by_check_and_nothing_starts() {
     let file = |name: &str, content: &str| PathBuf::from(write(folder, name, content.as_bytes()));
     let garbled = "-----BEGIN CERTIFICATE-----\n????\n-----END CERTIFICATE-----\n";
     let empty = "-----BEGIN CERTIFICATE-----\n\n-----END CERTIFICATE-----\n";
+    let pipe = folder.join("pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
     let (text, garbled, empty) = (file("text", "no PEM"), file("g", garbled), file("e", empty));
     for (cert, key, said) in [
         (
@@ -265,7 +267,14 @@ fn a_file_that_cannot_be_served_with_is_named_by_check_and_nothing_starts() {
             &text,
             "missing: No such file or directory",
         ),
-        (folder.to_owned(), &text, "Is a directory"),
+        (folder.to_owned(), &text, "it is no regular file"),
+        // Nobody writes to it, and the other has no end.
+        (pipe, &text, "pipe: it is no regular file"),
+        (
+            "/dev/zero".into(),
+            &text,
+            "/dev/zero: it is no regular file",
+        ),
         (text.clone(), &text, "text: it holds no certificate in PEM"),
         (garbled, &text, "g: it is no PEM"),
         (empty, &text, "text: it holds no key in PEM"),

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::config::Tls;
 use crate::failure::Failure;
+use crate::files;
 
 /// Serves connections with one certificate.
 #[derive(Clone)]
@@ -38,14 +39,17 @@ impl fmt::Debug for Acceptor {
 
 /// Reads certificate and key.
 pub(super) fn read(tls: &Tls) -> Result<Acceptor, Failure> {
-    let certificates = CertificateDer::pem_file_iter(&tls.cert)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let certificates = files::read(&tls.cert)
+        .map_err(pem::Error::Io)
+        .and_then(|text| CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>())
         .map_err(|error| unreadable("certificate", &tls.cert, &error))?;
     if certificates.is_empty() {
         let error = pem::Error::NoItemsFound;
         return Err(unreadable("certificate", &tls.cert, &error));
     }
-    let key = PrivateKeyDer::from_pem_file(&tls.key)
+    let key = files::read(&tls.key)
+        .map_err(pem::Error::Io)
+        .and_then(|text| PrivateKeyDer::from_pem_slice(&text))
         .map_err(|error| unreadable("key", &tls.key, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::config::{Target, swapped};
 use crate::failure::Failure;
+use crate::files;
 use crate::state_dir;
 
 pub(crate) use report::InstallReports;
@@ -156,7 +157,7 @@ impl InstallStore {
                  install themselves again",
             )
         };
-        match std::fs::read(&self.file) {
+        match files::read(&self.file) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| failed(&error)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Installs::default()),
             Err(error) => Err(failed(&error)),

@@ -12,6 +12,7 @@ use sha2::Sha256;
 
 use crate::config::parse_hex;
 use crate::failure::Failure;
+use crate::files;
 use crate::state_dir;
 
 /// The key of all tokens.
@@ -37,7 +38,7 @@ impl Secret {
         };
         // Somebody else may make it at the same time.
         for _ in 0..2 {
-            match std::fs::read(&path) {
+            match files::read(&path) {
                 Ok(bytes) => {
                     let bytes = bytes.try_into();
                     return bytes
