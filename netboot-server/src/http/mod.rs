@@ -19,10 +19,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
+use hyper::header::{DATE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jiff::fmt::rfc2822::DateTimePrinter;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -30,8 +32,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::telemetry::Telemetry;
 use crate::telemetry::events::Kind;
+use crate::telemetry::{Telemetry, host_time};
 use crate::world::certificate::Certificate;
 use clients::Clients;
 use listener::Accepted;
@@ -119,6 +121,7 @@ pub(crate) async fn serve<H: Handler>(
             certificate: certificate.clone(),
             handler: Arc::clone(&handler),
             telemetry: telemetry.clone(),
+            clock: host_time,
             stop: stop.clone(),
         };
         connections.spawn(async move {
@@ -137,6 +140,8 @@ struct Connection<H> {
     certificate: Option<Arc<Certificate>>,
     handler: Arc<H>,
     telemetry: Telemetry,
+    /// The host's clock.
+    clock: fn() -> jiff::Timestamp,
     stop: CancellationToken,
 }
 
@@ -182,7 +187,10 @@ impl<H: Handler> Connection<H> {
         let secure = self.certificate.is_some();
         let connection = self.handler.connection(self.client, self.local, secure);
         let service = service_fn(|request| async {
-            let answer = self.handler.answer(&connection, request, &self.stop).await;
+            let mut answer = self.handler.answer(&connection, request, &self.stop).await;
+            if let Some(date) = date((self.clock)()) {
+                answer.headers_mut().insert(DATE, date);
+            }
             Ok::<_, Infallible>(answer.map(|body| {
                 let body = body.watch(|transfer| transfer.hold(Arc::clone(&under_way)));
                 match &due {
@@ -197,6 +205,8 @@ impl<H: Handler> Connection<H> {
             .max_buf_size(MAX_HEAD)
             // GRUB, U-Boot and lwIP know `Content-Length: ` by these letters only.
             .title_case_headers(true)
+            // hyper's panics where the clock is before 1970.
+            .auto_date_header(false)
             .serve_connection(TokioIo::new(Paced::new(stream)), service);
         let mut served = std::pin::pin!(served);
         let ended = tokio::select! {
@@ -217,5 +227,62 @@ impl<H: Handler> Connection<H> {
         {
             self.telemetry.malformed("HTTP", || error.to_string());
         }
+    }
+}
+
+/// A time as `Date` has it (RFC 9110, 6.6.1).
+fn date(now: jiff::Timestamp) -> Option<HeaderValue> {
+    let text = DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
+    HeaderValue::try_from(text.ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    /// Answers everything by nothing.
+    struct Nothing;
+
+    impl Handler for Nothing {
+        type Connection = ();
+
+        fn connection(&self, _client: SocketAddr, _local: SocketAddr, _secure: bool) {}
+
+        async fn answer(
+            &self,
+            (): &(),
+            _request: Request<Incoming>,
+            _stop: &CancellationToken,
+        ) -> Response<Body> {
+            Response::new(Body::bytes(""))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_clock_before_1970_is_told_as_it_is() {
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let connection = Connection {
+            client: nowhere,
+            local: nowhere,
+            certificate: None,
+            handler: Arc::new(Nothing),
+            telemetry: Telemetry::default(),
+            clock: || jiff::Timestamp::from_second(-1).expect("a time"),
+            stop: CancellationToken::new(),
+        };
+        let (mut client, server) = duplex(1 << 10);
+        let served = tokio::spawn(connection.run(server, None));
+        let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+        client.write_all(request).await.expect("a reader");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.expect("an answer");
+        served.await.expect("no panic");
+        // In the form of RFC 9110, 5.6.7.
+        assert!(
+            answer.contains("\r\nDate: Wed, 31 Dec 1969 23:59:59 GMT\r\n"),
+            "{answer}"
+        );
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::time_provider::TimeProvider;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -15,6 +16,7 @@ use tokio_rustls::server::TlsStream;
 use crate::config::Tls;
 use crate::failure::Failure;
 use crate::files;
+use crate::telemetry::host_time;
 
 /// Serves connections with one certificate.
 #[derive(Clone)]
@@ -37,6 +39,21 @@ impl fmt::Debug for Acceptor {
     }
 }
 
+/// The host's clock. The one that rustls has panics where that is before 1970.
+#[derive(Debug)]
+struct HostTime;
+
+impl TimeProvider for HostTime {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(unix_time(host_time()))
+    }
+}
+
+/// A time before 1970 is taken for the first of it.
+fn unix_time(at: jiff::Timestamp) -> UnixTime {
+    UnixTime::since_unix_epoch(at.as_duration().try_into().unwrap_or_default())
+}
+
 /// Reads certificate and key.
 pub(super) fn read(tls: &Tls) -> Result<Acceptor, Failure> {
     let certificates = files::read(&tls.cert)
@@ -52,7 +69,7 @@ pub(super) fn read(tls: &Tls) -> Result<Acceptor, Failure> {
         .and_then(|text| PrivateKeyDer::from_pem_slice(&text))
         .map_err(|error| unreadable("key", &tls.key, &error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    let mut config = ServerConfig::builder_with_details(provider, Arc::new(HostTime))
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
             builder
@@ -88,5 +105,23 @@ fn said_by_rustls(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InconsistentKeys(_) => "they do not belong together".into(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_goes_on_where_the_clock_is_before_1970() {
+        for (seconds, unix) in [
+            (-1, 0),
+            (-86_400 * 365, 0),
+            (0, 0),
+            (1_795_896_000, 1_795_896_000),
+        ] {
+            let at = jiff::Timestamp::from_second(seconds).expect("a time");
+            assert_eq!(unix_time(at).as_secs(), unix, "{seconds}");
+        }
     }
 }
