@@ -259,6 +259,7 @@ let
       Where the API and metrics are served: an address and port, by default `127.0.0.1:9069`, or
       `off`.
     '';
+    admin_names = optional (types.listOf types.str) "Names that the API is asked by beside the host's own.";
     tls = optional tls "HTTPS beside HTTP; DHCP goes on to name HTTP.";
     ports = mkOption {
       type = ports;

@@ -7,6 +7,7 @@ mod documents;
 mod events;
 pub mod explain;
 mod gauges;
+mod host;
 mod leases;
 
 pub use leases::import_offline;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
@@ -34,6 +36,10 @@ use crate::world::installs::{Change, InstallReports, ReportError};
 
 /// Bytes of the longest body: dnsmasq's lines for some 200,000 leases.
 const MAX_BODY: usize = 16 << 20;
+
+/// What is said to who asks by a name that may be anybody's.
+const ANOTHER_HOST: &str = "the API is not known by this name: ask by the address of this server, \
+                            or write the name in admin_names";
 
 /// What may be asked of the API where it listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +116,9 @@ impl http::Handler for Api {
         let path = request.uri.path().trim_end_matches('/');
         let query = Query(request.uri.query().unwrap_or_default());
         let is_read = matches!(request.method, Method::GET | Method::HEAD);
-        let answered = if is_read {
+        let answered = if self.access == Access::Read && !is_meant(&self.operations, &request) {
+            Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, ANOTHER_HOST))
+        } else if is_read {
             read(&self.operations, path, query, stop).await
         } else if self.access == Access::Write {
             write(&self.operations, &request.method, path, body).await
@@ -127,6 +135,15 @@ impl http::Handler for Api {
         }
         response
     }
+}
+
+/// Whether a request names this server, by what it is called itself or by configuration.
+fn is_meant(of: &Operations, request: &Parts) -> bool {
+    let world = of.worlds.recent();
+    let system = rustix::system::uname();
+    let own = system.nodename().to_str().ok();
+    let names = world.config().admin_names.iter().map(String::as_str);
+    host::is_meant(request, names.chain(own))
 }
 
 async fn read(

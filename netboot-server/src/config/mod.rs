@@ -98,6 +98,8 @@ pub struct Config {
     pub ports: Ports,
     /// Where the API and metrics are served, [`DEFAULT_ADMIN_LISTEN`]; `None` is nowhere.
     pub admin_listen: Option<SocketAddr>,
+    /// The names that the API is asked by beside addresses, `localhost` and the host's own name.
+    pub admin_names: Vec<String>,
     /// HTTPS beside HTTP; `None` is HTTP alone.
     pub tls: Option<Tls>,
     /// The networks that are served, at least one.

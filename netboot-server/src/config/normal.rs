@@ -58,6 +58,7 @@ fn document(config: &Config) -> document::Document {
         user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
         admin_listen: Some(Field::Right(AdminListen(config.admin_listen))),
+        admin_names: Some(config.admin_names.clone()),
         networks: config.networks.iter().map(network).map(Table).collect(),
         tls: config.tls.as_ref().map(super::tls::document).map(Table),
         menu: Some(Table(menu(config))),

@@ -175,7 +175,7 @@ fn events_are_given_from_a_number_on_and_as_they_come() {
 
     let mut follow = Connection::to(SERVER, site.ports.admin);
     let path = format!("/api/v1/events?follow&since={}", seq - 1);
-    follow.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+    follow.send(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes());
     let event = |line: &str| serde_json::from_str::<Value>(line).expect("a line of JSON");
     assert_eq!(&event(&follow.first_line()), last);
     get(&site, STRANGER, "/nothing-else");
@@ -191,7 +191,7 @@ fn a_server_that_ends_ends_the_streams_of_events() {
     let site = site();
     let mut serving = serve(&site);
     let mut follow = Connection::to(SERVER, site.ports.admin);
-    follow.send(b"GET /api/v1/events?follow HTTP/1.1\r\nHost: a\r\n\r\n");
+    follow.send(b"GET /api/v1/events?follow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
     get(&site, STRANGER, "/nothing");
     follow.first_line();
     serving.signal(nix::sys::signal::Signal::SIGTERM);
@@ -223,4 +223,31 @@ fn the_admin_address_changes_nothing_and_has_nothing_of_the_boot_network() {
     assert_eq!(get(&site, STRANGER, "/api/v1/status").status, 404);
     let head = ask(&site, "HEAD", "/api/v1/status");
     assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+#[test]
+fn a_page_of_another_site_reads_nothing_of_the_api_and_machines_may_ask_by_any_name() {
+    let site = site();
+    site.configure(&json!([]), json!({ "admin_names": ["boot.example.org"] }));
+    let _serving = serve(&site);
+    let status = |port, path: &str, host: &str| {
+        let mut connection = Connection::to(SERVER, port);
+        connection.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").as_bytes());
+        connection.answer(false)
+    };
+    let admin = site.ports.admin;
+    for path in ["/metrics", "/api/v1/leases", "/nothing"] {
+        let answer = status(admin, path, &format!("rebind.example.com:{admin}"));
+        assert_eq!(answer.status, 421, "{path}");
+        assert!(answer.text().contains("admin_names"), "{}", answer.text());
+    }
+    for host in ["127.0.0.1", "localhost", "boot.example.org"] {
+        assert_eq!(
+            status(admin, "/metrics", &format!("{host}:{admin}")).status,
+            200,
+            "{host}"
+        );
+    }
+    let boot = status(site.ports.http, "/boot.ipxe", "whatever.dhcp.says");
+    assert_eq!(boot.status, 200);
 }

@@ -104,7 +104,7 @@ impl Connection {
     }
 
     pub(crate) fn ask(&mut self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: netboot\r\n");
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {SERVER}\r\n");
         for (name, value) in headers {
             request.push_str(&format!("{name}: {value}\r\n"));
         }

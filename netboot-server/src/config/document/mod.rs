@@ -86,6 +86,7 @@ pub struct Document {
     pub(super) networks: Vec<Table<Network>>,
     pub(super) ports: Option<Table<Ports>>,
     pub(super) admin_listen: Option<Field<AdminListen>>,
+    pub(super) admin_names: Option<Vec<String>>,
     pub(super) tls: Option<Table<Tls>>,
     pub(super) menu: Option<Table<Menu>>,
     pub(super) images: BTreeMap<String, Table<Image>>,

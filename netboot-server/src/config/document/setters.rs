@@ -86,6 +86,9 @@ setters! { Document {
     ports(ports: Ports) => Table(ports);
     /// Where the API and metrics are served; `None` is nowhere.
     admin_listen(address: Option<SocketAddr>) => Field::written(AdminListen(address));
+    /// The names that the API is asked by beside the host's own.
+    admin_names(names: impl IntoIterator<Item: Into<String>>)
+        => names.into_iter().map(Into::into).collect();
     /// HTTPS beside HTTP.
     tls(tls: Tls) => Table(tls);
     /// The menu.

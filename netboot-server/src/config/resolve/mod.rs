@@ -75,6 +75,7 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
         networks,
         ports,
         admin_listen,
+        admin_names,
         tls,
         menu,
         images,
@@ -101,6 +102,7 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
     }
     let ports = resolve_ports(table(ports), problems);
     let admin_listen = resolve_admin_listen(admin_listen, &place.key("admin_listen").0, problems);
+    let admin_names = resolve_admin_names(admin_names, &place, problems);
     let tls = resolve_tls(tls, ports, problems);
     let menu = resolve_menu(table(menu), problems);
     let images = resolve_images(images, problems);
@@ -117,6 +119,7 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
         ports,
         admin_listen,
+        admin_names,
         tls,
         networks,
         menu,
@@ -124,6 +127,24 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
         groups,
         targets,
     }
+}
+
+fn resolve_admin_names(
+    written: Option<Vec<String>>,
+    place: &Place,
+    problems: &mut Problems,
+) -> Vec<String> {
+    let written = written.unwrap_or_default();
+    for (index, name) in written.iter().enumerate() {
+        if !text::is_domain(name) {
+            problems.error(
+                place.index("admin_names", index),
+                format!("{name:?} is no name of a host"),
+                "write a name such as \"boot.example.org\", without a port",
+            );
+        }
+    }
+    written
 }
 
 fn resolve_program_dirs(

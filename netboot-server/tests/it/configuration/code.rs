@@ -19,6 +19,7 @@ const WRITTEN: &str = r#"
     program_dirs = ["/srv/ipxe"]
     user = "netboot"
     admin_listen = "off"
+    admin_names = ["boot.example.org"]
     [netboot.ports]
     dhcp = 6700
     dhcp_client = 6800
@@ -174,6 +175,7 @@ fn made() -> Document {
         .user("netboot")
         .ports(ports)
         .admin_listen(None)
+        .admin_names(["boot.example.org"])
         .tls(Tls::new("/srv/cert.pem", "/srv/key.pem").port(8443))
         .menu(menu)
         .image("debian", debian)

@@ -39,7 +39,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         1 => any::<String>(),
         9 => proptest::sample::select(vec![
-            "state_dir", "server", "networks", "ports", "admin_listen", "tls", "menu", "images",
+            "state_dir", "server", "networks", "ports", "admin_listen", "admin_names", "tls", "menu", "images",
             "groups", "targets", "ip",
             "interface", "dhcp_range", "start", "end", "subnet", "gateway", "dns", "lease_time",
             "ranges", "exclude", "name", "mac", "config", "cmdline", "state", "items", "image",

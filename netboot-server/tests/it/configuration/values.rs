@@ -274,6 +274,12 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "netboot.admin_listen | \"127.0.0.1:0\" cannot be read: 0 is no port",
         ),
         (
+            "admin_names",
+            json!(["boot.example.org", "boot:9069"]),
+            "netboot.admin_names[1] | \"boot:9069\" is no name of a host | write a name such as \
+             \"boot.example.org\", without a port",
+        ),
+        (
             "tls",
             json!({ "cert": "/etc/netboot/cert.pem" }),
             "netboot.tls.key | names no file | write the whole path of a file in PEM",

@@ -385,7 +385,7 @@ fn connections_beyond_the_cap_wait_for_a_place_and_those_within_it_go_on() {
         let client = u8::try_from(number / 768).expect("few clients");
         let mut connection = Connection::to(Ipv4Addr::new(127, 0, 1, client), site.ports.admin);
         connection.end_by_reset();
-        connection.send(b"GET /api/v1/events?follow&since=0 HTTP/1.1\r\nHost: a\r\n\r\n");
+        connection.send(b"GET /api/v1/events?follow&since=0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
         connection
     };
     assert_eq!(get(&site, STRANGER, "/first").status, 404);
