@@ -13,6 +13,7 @@ use crate::value::{MessageType, key};
 use crate::wire::{BOOTREPLY, MessageView};
 use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use tokio::net::UdpSocket;
+use tokio::task::coop::consume_budget;
 
 /// How often one server is told of.
 const PAUSE: Duration = Duration::from_secs(600);
@@ -68,6 +69,7 @@ impl Sniffer {
             {
                 return heard;
             }
+            consume_budget().await;
         }
     }
 }

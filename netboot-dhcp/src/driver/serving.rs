@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
+use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 use tokio_util::time::DelayQueue;
 
@@ -158,6 +159,8 @@ impl<P: BootPolicy, S: LeaseStore> Serving<P, S> {
             }
             self.claim();
             self.flush().await;
+            // A socket that always has something to read gives other tasks no turn by itself.
+            consume_budget().await;
         }
         // No task of this interface outlives it.
         self.claiming.shutdown().await;
