@@ -9,6 +9,7 @@ mod examples;
 mod explain;
 mod image;
 mod leases;
+mod lines;
 mod links;
 mod machine;
 mod manual;

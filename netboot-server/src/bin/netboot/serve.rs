@@ -2,12 +2,14 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::lines::Lines;
 use super::systemd::{self, Watchdog};
 use super::{EndSignals, Where};
 use crate::process;
@@ -25,9 +27,22 @@ pub(super) struct Arguments {
     log_format: Format,
 }
 
+/// How long the log's last lines may take to be read.
+const FLUSH: Duration = Duration::from_secs(2);
+
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let lines = Lines::to(std::io::stderr());
+    start_log(arguments.log_format, lines.clone());
+    let served = serve(arguments, &lines);
+    if !lines.flush(FLUSH) {
+        // To say what failed would wait for whoever does not read.
+        return Ok(served.unwrap_or(ExitCode::FAILURE));
+    }
+    served
+}
+
+fn serve(arguments: &Arguments, lines: &Lines) -> Result<ExitCode, Failure> {
     let Arguments { at, log_format } = arguments;
-    start_log(*log_format);
     let (config, problems) = at.load();
     let Some(config) = config else {
         super::say(format_args!("{problems}nothing was started\n"));
@@ -38,6 +53,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     if let Some(user) = &config.user {
         process::become_user(user, &config.state_dir)?;
     }
+    lines.start()?;
     tracing::debug!("this process may open {files} files");
     super::runtime()?.block_on(async {
         let mut end_signals = EndSignals::listen();
@@ -105,7 +121,9 @@ impl Writing {
     }
 }
 
-fn start_log(format: Format) {
+fn start_log(format: Format, lines: Lines) {
+    // What is said of a panic goes the same way.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
     let filter = tracing_subscriber::EnvFilter::builder()
         .with_default_directive(tracing::Level::INFO.into())
         .from_env_lossy();
@@ -115,7 +133,7 @@ fn start_log(format: Format) {
         .with_ansi(std::io::stderr().is_terminal() && super::colours())
         // Nobody may be reading any more, and that is no reason to stop.
         .log_internal_errors(false)
-        .with_writer(std::io::stderr);
+        .with_writer(lines);
     match format {
         Format::Json => log
             .json()

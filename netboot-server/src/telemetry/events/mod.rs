@@ -243,6 +243,34 @@ pub enum InstallWord {
 }
 
 impl Kind {
+    /// Whether it says that the server or its network is in another state from then on. These are
+    /// few, however much strangers send, so they are neither left out of the log nor pushed out of
+    /// the ring by others.
+    pub(crate) fn changes_state(&self) -> bool {
+        match self {
+            Self::Install { .. }
+            | Self::LeasesSetAside { .. }
+            | Self::PoolFillsUp { .. }
+            | Self::OtherServer { .. }
+            | Self::RelayNotListed { .. } => true,
+            Self::Dhcp { .. }
+            | Self::DhcpIgnored { .. }
+            | Self::AddressInUse { .. }
+            | Self::NoProgram { .. }
+            | Self::ProgramIsDeadEnd { .. }
+            | Self::IpxeLacks { .. }
+            | Self::GrubByProxy { .. }
+            | Self::LeftOut { .. }
+            | Self::TftpSent { .. }
+            | Self::TftpSizeProbe { .. }
+            | Self::TftpFailed { .. }
+            | Self::Script { .. }
+            | Self::HttpSent { .. }
+            | Self::HttpRefused { .. }
+            | Self::Malformed { .. } => false,
+        }
+    }
+
     /// The address that asked, where that is what is known of who did.
     pub(crate) fn client(&self) -> Option<IpAddr> {
         match self {
@@ -330,6 +358,43 @@ mod tests {
             path: "/boot.ipxe".into(),
             boots: "the menu".into(),
         }
+    }
+
+    #[test]
+    fn what_changes_a_state_outlasts_any_flood_for_readers_that_come_later() {
+        let events = Events::default();
+        let at = jiff::Timestamp::UNIX_EPOCH;
+        let install = |number| Kind::Install {
+            name: "node-01".into(),
+            number,
+            installed: true,
+            by: InstallWord::Machine,
+        };
+        let flood = |count: u64| {
+            for number in 0..count {
+                let mac = MacAddr([2, 0, 0, 0, 0, number.to_be_bytes()[7]]);
+                events.emit(at, Some(mac), dhcp(MessageType::DISCOVER, Stage::Firmware));
+            }
+        };
+        flood(10);
+        events.emit(at, None, install(1));
+        flood(20_000);
+        events.emit(at, None, install(2));
+        flood(20_000);
+        let mut reader = events.replay();
+        let mut read = std::iter::from_fn(|| reader.try_next());
+        for (missed, number) in [(10, 1), (20_000, 2)] {
+            assert!(matches!(read.next(), Some(Read::Missed(it)) if it == missed));
+            let Some(Read::Event(event)) = read.next() else {
+                panic!("the event itself");
+            };
+            assert_eq!(event.seq, number * 20_001 - 20_001 + 11);
+            assert!(matches!(event.kind, Kind::Install { number: it, .. } if it == number));
+        }
+        assert!(
+            matches!(read.next(), Some(Read::Missed(missed)) if missed == 20_000 - RING as u64)
+        );
+        assert_eq!(read.count(), RING);
     }
 
     #[test]

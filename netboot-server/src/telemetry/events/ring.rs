@@ -11,6 +11,8 @@ use super::{Event, Kind};
 
 /// How many events the ring holds.
 pub const RING: usize = 4096;
+/// How many events that change a state are held beyond those.
+const KEPT: usize = 1024;
 
 /// The ring, shared by everybody who writes to it or reads from it.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Ring {
     events: VecDeque<Arc<Event>>,
+    /// Of those that were dropped from there, the ones that change a state.
+    kept: VecDeque<Arc<Event>>,
     last: u64,
     boots: Boots,
 }
@@ -38,6 +42,20 @@ pub enum Read {
     Event(Arc<Event>),
     /// So many events were dropped before this reader came to them.
     Missed(u64),
+}
+
+impl Ring {
+    /// The first event of this number or a later one.
+    fn from(&self, seq: u64) -> Option<Arc<Event>> {
+        let first = self.events.front()?.seq;
+        if seq < first {
+            let kept = self.kept.partition_point(|event| event.seq < seq);
+            let event = self.kept.get(kept).or_else(|| self.events.front());
+            return event.cloned();
+        }
+        let index = usize::try_from(seq - first).ok()?;
+        self.events.get(index).cloned()
+    }
 }
 
 impl Default for Events {
@@ -62,8 +80,14 @@ impl Events {
         let mut ring = self.lock();
         let seq = ring.last + 1;
         let step = machine.map_or_else(Step::default, |mac| ring.boots.step(mac, seq, at, &kind));
-        if ring.events.len() >= RING {
-            ring.events.pop_front();
+        if ring.events.len() >= RING
+            && let Some(oldest) = ring.events.pop_front()
+            && oldest.kind.changes_state()
+        {
+            if ring.kept.len() >= KEPT {
+                ring.kept.pop_front();
+            }
+            ring.kept.push_back(oldest);
         }
         ring.events.push_back(Arc::new(Event {
             seq,
@@ -138,14 +162,12 @@ impl Reader {
     /// What is there now, without waiting.
     pub fn try_next(&mut self) -> Option<Read> {
         let ring = lock(&self.shared);
-        let first = ring.events.front()?.seq;
-        if self.next < first {
-            let missed = first - self.next;
-            self.next = first;
+        let event = ring.from(self.next)?;
+        let missed = event.seq - self.next;
+        if missed > 0 {
+            self.next = event.seq;
             return Some(Read::Missed(missed));
         }
-        let index = usize::try_from(self.next - first).ok()?;
-        let event = Arc::clone(ring.events.get(index)?);
         self.next += 1;
         Some(Read::Event(event))
     }

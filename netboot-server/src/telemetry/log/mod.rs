@@ -97,34 +97,8 @@ impl Log {
     }
 
     fn write_event(&mut self, event: &Event, now: Instant) {
-        let refused = match &event.kind {
-            Kind::DhcpIgnored { .. }
-            | Kind::AddressInUse { .. }
-            | Kind::NoProgram { .. }
-            | Kind::ProgramIsDeadEnd { .. }
-            | Kind::LeftOut { .. }
-            | Kind::GrubByProxy { .. }
-            | Kind::IpxeLacks { again: true, .. } => true,
-            Kind::HttpRefused { path: name, .. } | Kind::TftpFailed { name, .. } => {
-                Resource::of(name) != Resource::Optional
-            }
-            Kind::Malformed { .. }
-            | Kind::OtherServer { .. }
-            | Kind::RelayNotListed { .. }
-            | Kind::PoolFillsUp { .. }
-            | Kind::LeasesSetAside { .. } => return tracing::warn!("{event}"),
-            _ => false,
-        };
-        let limit = if refused {
-            &mut self.refusals
-        } else {
-            &mut self.steps
-        };
-        let client = event.machine.map(Client::Machine);
-        let client = client.or_else(|| event.kind.client().map(Client::Address));
-        let clients = &mut self.clients;
-        // One client's lines are counted first, so that it cannot spend those of all.
-        if client.is_some_and(|client| !clients.take(client, now)) || !limit.take(now) {
+        let weight = Weight::of(&event.kind);
+        if !event.kind.changes_state() && !self.has_room(event, weight, now) {
             self.left_out += 1;
             return;
         }
@@ -135,15 +109,32 @@ impl Log {
             );
             self.left_out = 0;
         }
-        self.write_line(event, refused);
+        self.write_line(event, weight);
     }
 
-    fn write_line(&self, event: &Event, refused: bool) {
+    /// Whether a line that strangers can cause may be written now.
+    fn has_room(&mut self, event: &Event, weight: Weight, now: Instant) -> bool {
+        if let Kind::Malformed { .. } = event.kind {
+            // They are few where they come from.
+            return true;
+        }
+        let client = event.machine.map(Client::Machine);
+        let client = client.or_else(|| event.kind.client().map(Client::Address));
+        // One client's lines are counted first, so that it cannot spend those of all.
+        if client.is_some_and(|client| !self.clients.take(client, now)) {
+            return false;
+        }
+        match weight {
+            Weight::Warning => self.refusals.take(now),
+            Weight::Step => self.steps.take(now),
+        }
+    }
+
+    fn write_line(&self, event: &Event, weight: Weight) {
         if self.format == Format::Text {
-            return if refused {
-                tracing::warn!("{event}")
-            } else {
-                tracing::info!("{event}")
+            return match weight {
+                Weight::Warning => tracing::warn!("{event}"),
+                Weight::Step => tracing::info!("{event}"),
             };
         }
         let machine = event.machine.map(|machine| machine.to_string());
@@ -152,10 +143,51 @@ impl Log {
         // As it is in the API's events.
         let kind = serde_json::to_value(&event.kind).unwrap_or_default();
         let kind = kind["kind"].as_str();
-        if refused {
-            tracing::warn!(seq, kind, machine, boot_id, "{event}");
-        } else {
-            tracing::info!(seq, kind, machine, boot_id, "{event}");
+        match weight {
+            Weight::Warning => tracing::warn!(seq, kind, machine, boot_id, "{event}"),
+            Weight::Step => tracing::info!(seq, kind, machine, boot_id, "{event}"),
+        }
+    }
+}
+
+/// How grave an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weight {
+    /// Something was refused, or somebody should look.
+    Warning,
+    /// It goes as it should.
+    Step,
+}
+
+impl Weight {
+    fn of(kind: &Kind) -> Self {
+        match kind {
+            Kind::HttpRefused { path: name, .. } | Kind::TftpFailed { name, .. }
+                if Resource::of(name) == Resource::Optional =>
+            {
+                Self::Step
+            }
+            Kind::HttpRefused { .. }
+            | Kind::TftpFailed { .. }
+            | Kind::DhcpIgnored { .. }
+            | Kind::AddressInUse { .. }
+            | Kind::NoProgram { .. }
+            | Kind::ProgramIsDeadEnd { .. }
+            | Kind::LeftOut { .. }
+            | Kind::GrubByProxy { .. }
+            | Kind::IpxeLacks { again: true, .. }
+            | Kind::Malformed { .. }
+            | Kind::OtherServer { .. }
+            | Kind::RelayNotListed { .. }
+            | Kind::PoolFillsUp { .. }
+            | Kind::LeasesSetAside { .. } => Self::Warning,
+            Kind::IpxeLacks { again: false, .. }
+            | Kind::Dhcp { .. }
+            | Kind::Install { .. }
+            | Kind::TftpSent { .. }
+            | Kind::TftpSizeProbe { .. }
+            | Kind::Script { .. }
+            | Kind::HttpSent { .. } => Self::Step,
         }
     }
 }

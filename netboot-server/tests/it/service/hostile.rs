@@ -295,3 +295,76 @@ fn an_address_of_another_link_is_sent_so_many_replies_a_second_whoever_asks() {
         "{offers} in {seconds} seconds"
     );
 }
+
+#[test]
+fn a_server_whose_log_is_not_read_gives_addresses_and_ends_when_it_is_told() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let site = site();
+        let mut child = netboot(site.arguments(["serve"]))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .expect("the command");
+        // A pipe holds 64 KiB, unless it is told to hold a page.
+        let unread = child.stderr.take().expect("a pipe");
+        let page = nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096);
+        nix::fcntl::fcntl(&unread, page).expect("a smaller pipe");
+        crate::support::wait_until("it listens", || {
+            std::net::TcpStream::connect((SERVER, site.ports.http)).is_ok()
+        });
+        for last in 1..50 {
+            let client = Ipv4Addr::new(127, 0, 3, last);
+            for _ in 0..4 {
+                assert_eq!(get(&site, client, "/healthz").status, 200);
+            }
+        }
+        assert_eq!(lease(&site, 1).address, NODE);
+        assert_eq!(get(&site, NODE, "/states/node-01.json").status, 200);
+        let pid = i32::try_from(child.id()).expect("a process number");
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("a process");
+        crate::support::wait_until("it ends", || child.try_wait().expect("a child").is_some());
+        assert_eq!(child.wait().expect("a child").code(), Some(0));
+        drop(unread);
+    }
+}
+
+#[test]
+fn a_flood_of_discovers_hides_no_word_of_an_install() {
+    let install = json!([{ "name": "node-01", "mac": mac(1), "install": { "image": "debian" } }]);
+    let site = Site::new(&install);
+    let mut serving = Running::serve(&site);
+    serving.said("API and metrics on");
+    let flood = {
+        let (http, dhcp) = (site.ports.http, site.ports.dhcp);
+        let (over, is_over) = std::sync::mpsc::channel::<()>();
+        let sent = std::thread::spawn(move || {
+            let socket = UdpSocket::bind((STRANGER, 0)).expect("a loopback address");
+            let mut message = discover(&[]);
+            let mut number = 0_u32;
+            // It ends with the test, however that does.
+            while is_over.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                number += 1;
+                message[30..34].copy_from_slice(&number.to_be_bytes());
+                let _ = socket.send_to(&message, (SERVER, dhcp));
+                // So that as much is answered as is sent.
+                if number.is_multiple_of(200) {
+                    Connection::to(STRANGER, http).ask("GET", "/healthz", &[]);
+                }
+            }
+        });
+        (over, sent)
+    };
+    serving.line("were left out, as they were too many");
+    let done = site.run(["machine", "node-01", "installed"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    serving.line("install 1: node-01 is installed, as the operator says");
+    serving.line("were left out, as they were too many");
+    drop(flood.0);
+    flood.1.join().expect("a flood");
+    let events = site.run(["events", "--json"]);
+    assert!(
+        events.out.contains("\"kind\":\"install\""),
+        "{}",
+        events.out
+    );
+}
