@@ -27,7 +27,13 @@ pub(crate) struct Retransmit {
     deadline: Duration,
     /// When the transfer as a whole has to be over.
     end: Duration,
+    min_bytes_a_minute: u64,
+    /// Since when the peer has owed what it is measured by, and what had arrived by then.
+    paced: (Duration, u64),
 }
+
+/// What the peer's pace is measured over.
+const MINUTE: Duration = Duration::from_secs(60);
 
 impl Retransmit {
     pub(crate) fn new(now: Duration, settings: &TransferSettings) -> Self {
@@ -44,6 +50,8 @@ impl Retransmit {
             max_first_retries: Some(settings.max_first_retries),
             deadline: now,
             end: now.saturating_add(settings.max_duration),
+            min_bytes_a_minute: settings.min_bytes_a_minute,
+            paced: (now, 0),
         }
     }
 
@@ -108,9 +116,21 @@ impl Retransmit {
 
     /// Whether the timer has run out and something is to be sent again. Doubles the next wait and
     /// counts a retry if it has.
-    pub(crate) fn expired(&mut self, now: Duration, all_sent: bool) -> Result<bool, TransferError> {
+    pub(crate) fn expired(
+        &mut self,
+        now: Duration,
+        all_sent: bool,
+        bytes: u64,
+    ) -> Result<bool, TransferError> {
         if now >= self.end {
             return Err(TransferError::TooLong);
+        }
+        let (since, before) = self.paced;
+        if now.saturating_sub(since) >= MINUTE {
+            if bytes.saturating_sub(before) < self.min_bytes_a_minute {
+                return Err(TransferError::TooSlow);
+            }
+            self.paced = (now, bytes);
         }
         if now < self.deadline {
             return Ok(false);
@@ -143,10 +163,11 @@ impl Retransmit {
     }
 
     /// The wait as long as the peer owes no answer: until the transfer as a whole has to be over.
-    pub(crate) fn idle(&self, now: Duration) -> Result<Duration, TransferError> {
+    pub(crate) fn idle(&mut self, now: Duration, bytes: u64) -> Result<Duration, TransferError> {
         if now >= self.end {
             return Err(TransferError::TooLong);
         }
+        self.paced = (now, bytes);
         Ok(self.end)
     }
 
@@ -199,7 +220,7 @@ mod tests {
         let mut waits = alloc::vec::Vec::new();
         let end = loop {
             let now = t.deadline();
-            match t.expired(now, true) {
+            match t.expired(now, true, 0) {
                 Ok(expired) => assert!(expired),
                 Err(error) => break error,
             }
@@ -228,7 +249,7 @@ mod tests {
             let mut sent = 0;
             loop {
                 let now = timer.deadline();
-                match timer.expired(now, false) {
+                match timer.expired(now, false, 0) {
                     Ok(true) => {
                         sent += 1;
                         timer.arm(now);
@@ -262,7 +283,7 @@ mod tests {
     fn back_off_ends_with_progress_even_where_nothing_was_measured() {
         let mut t = timer();
         t.arm(ms(0));
-        assert_eq!(t.expired(ms(300), false), Ok(true));
+        assert_eq!(t.expired(ms(300), false, 0), Ok(true));
         t.arm(ms(300));
         assert_eq!(t.deadline(), ms(900));
         t.progress();
@@ -297,6 +318,44 @@ mod tests {
     fn total_time_is_capped_even_with_progress() {
         let mut t = timer();
         t.progress();
-        assert_eq!(t.expired(ms(3_600_000), false), Err(TransferError::TooLong));
+        assert_eq!(
+            t.expired(ms(3_600_000), false, 0),
+            Err(TransferError::TooLong)
+        );
+    }
+
+    #[test]
+    fn a_peer_below_the_least_pace_is_given_up_and_one_at_it_is_not() {
+        let least = TransferSettings::default().min_bytes_a_minute;
+        let pace = |bytes_a_second: u64| {
+            let mut t = timer();
+            (1..=600).try_for_each(|second| {
+                t.progress();
+                t.arm(ms(second * 1000));
+                t.expired(ms(second * 1000), false, second * bytes_a_second)
+                    .map(drop)
+            })
+        };
+        assert_eq!(pace(least / 60 - 1), Err(TransferError::TooSlow));
+        assert_eq!(pace(2), Err(TransferError::TooSlow));
+        assert_eq!(pace(least / 60 + 1), Ok(()));
+        // One block of 512 bytes in seven seconds: of two packets one is lost, each time anew.
+        assert_eq!(pace(512 / 7), Ok(()));
+    }
+
+    #[test]
+    fn time_in_which_the_peer_owes_nothing_does_not_count_against_its_pace() {
+        let mut t = timer();
+        for minute in 0..10 {
+            assert!(t.idle(ms(minute * 60_000), 100).is_ok());
+        }
+        t.arm(ms(599_000));
+        assert_eq!(t.expired(ms(599_000), false, 100), Ok(false));
+        t.progress();
+        t.arm(ms(600_001));
+        assert_eq!(
+            t.expired(ms(600_001), false, 100),
+            Err(TransferError::TooSlow)
+        );
     }
 }

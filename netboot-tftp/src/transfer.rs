@@ -57,6 +57,12 @@ pub struct TransferSettings {
     ///
     /// Default one hour.
     pub max_duration: Duration,
+    /// The least number of bytes that have to arrive in each minute in which the peer owes an
+    /// answer; a transfer that falls behind is given up. 0 lets it last [`Self::max_duration`].
+    ///
+    /// Default 4096: eight blocks of 512 bytes, which firmware passes that loses every second
+    /// packet and waits seconds for each.
+    pub min_bytes_a_minute: u64,
     /// How long a receiver that has everything stays to answer a sender that has not heard so.
     ///
     /// Default 250 ms: over twice the time after which a sender of this crate asks again on a local
@@ -75,6 +81,7 @@ impl Default for TransferSettings {
             max_retries: 12,
             max_first_retries: u32::MAX,
             max_duration: Duration::from_secs(3600),
+            min_bytes_a_minute: 4096,
             dally: Duration::from_millis(250),
             wrap: Wrap::Zero,
         }
@@ -126,6 +133,15 @@ impl TransferSettings {
     pub fn max_duration(self, max_duration: Duration) -> Self {
         Self {
             max_duration,
+            ..self
+        }
+    }
+
+    /// Sets [`min_bytes_a_minute`](field@Self::min_bytes_a_minute).
+    #[must_use]
+    pub fn min_bytes_a_minute(self, min_bytes_a_minute: u64) -> Self {
+        Self {
+            min_bytes_a_minute,
             ..self
         }
     }
@@ -250,6 +266,9 @@ pub enum TransferError {
     /// The transfer took longer than [`TransferSettings::max_duration`].
     #[error("the transfer exceeded its time limit")]
     TooLong,
+    /// Less arrived in a minute than [`TransferSettings::min_bytes_a_minute`].
+    #[error("the peer is too slow")]
+    TooSlow,
     /// The server's OACK is not one that RFC 2347 allows.
     #[error(transparent)]
     Oack(#[from] OackError),
@@ -282,6 +301,7 @@ impl TransferError {
                 ErrorCode::NOT_DEFINED,
                 "the transfer exceeded its time limit",
             )),
+            Self::TooSlow => Some((ErrorCode::NOT_DEFINED, "the transfer is too slow")),
             Self::Oack(_) => Some((
                 ErrorCode::OPTION_REFUSED,
                 "the options are not what was asked for",

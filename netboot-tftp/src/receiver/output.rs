@@ -66,7 +66,7 @@ impl Receiver {
             State::Dallying(end) => return Ok(ReceiverOutput::Wait(*end)),
             State::Opened | State::Receiving => {}
         }
-        match self.timer.expired(now, false) {
+        match self.timer.expired(now, false, self.bytes) {
             Ok(false) => Ok(ReceiverOutput::Wait(self.timer.deadline())),
             Ok(true) => {
                 self.stats.timeouts += 1;

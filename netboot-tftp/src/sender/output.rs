@@ -86,6 +86,7 @@ impl Sender {
             State::OackDue => return self.poll_oack(now, buf),
             State::Requested | State::OackSent | State::Data => {}
         }
+        let arrived = self.bytes_in(self.acked);
         if self.state == State::Data {
             let end = self.sendable_end();
             if self.next <= end {
@@ -93,14 +94,14 @@ impl Sender {
             }
             if self.highest == self.acked {
                 // It is the file that keeps the peer waiting.
-                match self.timer.idle(now) {
+                match self.timer.idle(now, arrived) {
                     Ok(end) => return Ok(SenderOutput::Wait(end)),
                     Err(error) => self.state = State::ErrorDue(error),
                 }
                 return self.poll_output(now, buf);
             }
         }
-        match self.timer.expired(now, self.highest == self.last) {
+        match self.timer.expired(now, self.highest == self.last, arrived) {
             Ok(false) => Ok(SenderOutput::Wait(self.timer.deadline())),
             Ok(true) => {
                 self.stats.timeouts += 1;

@@ -168,8 +168,9 @@ pub enum Failure<'a> {
     /// The client asked for something else from the same port, or for the same again after a
     /// standstill.
     Superseded,
-    /// The client had not answered for a first retry when all places were taken and another client
-    /// asked: requests with forged addresses cannot keep the others out.
+    /// All places were taken when another client asked, and this one had not answered for a first
+    /// retry, or its transfer was the slowest of the address that had most: neither requests with
+    /// forged addresses nor slow readers keep the others out.
     Displaced,
 }
 
@@ -181,7 +182,7 @@ impl fmt::Display for Failure<'_> {
             Self::Write(error) => write!(f, "the file cannot be written: {error}"),
             Self::Send(error) => write!(f, "the client cannot be reached: {error}"),
             Self::Superseded => f.write_str("the client asked again for this or something else"),
-            Self::Displaced => f.write_str("the client did not answer and its place was needed"),
+            Self::Displaced => f.write_str("its place went to another client"),
         }
     }
 }
@@ -191,8 +192,8 @@ impl fmt::Display for Failure<'_> {
 #[non_exhaustive]
 pub enum Cap {
     /// [`max_transfers`](crate::server::Settings::max_transfers): the client is not answered, so
-    /// that its firmware asks again in a second or so and finds a free place: that of a client that
-    /// has never answered, at the latest.
+    /// that its firmware asks again in a second or so and finds a free place. An address that has
+    /// no transfer is over the cap only where every other has one, too.
     Transfers,
     /// [`max_transfers_per_client`](crate::server::Settings::max_transfers_per_client): the client
     /// gets ERROR 0, since it is its own transfers that are in the way.
@@ -230,7 +231,7 @@ mod tests {
             ),
             (
                 Failure::Displaced.to_string(),
-                "the client did not answer and its place was needed",
+                "its place went to another client",
             ),
             (
                 Cap::Transfers.to_string(),

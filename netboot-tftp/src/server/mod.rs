@@ -26,7 +26,7 @@ mod writing;
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 pub use crate::content::{Content, Stream};
@@ -64,7 +64,9 @@ pub struct Settings {
     /// Most transfers at one time. Default 1000.
     ///
     /// Each takes a socket, and a file where its content is one: the process's limit on open files
-    /// has to allow for that. Over the cap a request is not answered, see [`Cap::Transfers`].
+    /// has to allow for that. Over the cap an address that has none gets the place of the slowest
+    /// transfer of the address that has most, and further requests are not answered, see
+    /// [`Cap::Transfers`].
     pub max_transfers: usize,
     /// Most transfers at one time for one client address. Default 16.
     ///
@@ -164,6 +166,9 @@ impl Settings {
 /// A function that sees each [`Event`]; it is called from the server's tasks and must not wait.
 pub type Observer = dyn Fn(&Event<'_>) + Send + Sync;
 
+/// A function that says whether clients of an address go before others where all places are taken.
+pub type Preference = dyn Fn(IpAddr) -> bool + Send + Sync;
+
 /// A TFTP server that is bound to its port.
 ///
 /// ```
@@ -190,6 +195,7 @@ pub struct Server<S> {
     settings: Box<Settings>,
     source: S,
     observer: Arc<Observer>,
+    preference: Arc<Preference>,
     counters: Counters,
 }
 
@@ -237,6 +243,7 @@ impl<S: Source> Server<S> {
             settings: Box::new(settings),
             source,
             observer: Arc::new(|_| {}),
+            preference: Arc::new(|_| false),
             counters: Counters::default(),
         }
     }
@@ -246,6 +253,18 @@ impl<S: Source> Server<S> {
     pub fn observe(self, observer: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
         Self {
             observer: Arc::new(observer),
+            ..self
+        }
+    }
+
+    /// Has clients of some addresses go before others: where [`Settings::max_transfers`] are under
+    /// way and none of one address is, it gets the place of another that does not go before others.
+    /// Default none. It is called from the listening task, only where there is no other place, and
+    /// must not wait.
+    #[must_use]
+    pub fn prefer(self, preference: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            preference: Arc::new(preference),
             ..self
         }
     }
@@ -294,6 +313,7 @@ impl<S: Source> Server<S> {
             settings: *self.settings,
             source: self.source,
             observer: self.observer,
+            preference: self.preference,
             counters: self.counters,
             buffers: transfer::Buffers::default(),
         });

@@ -53,6 +53,8 @@ pub(crate) async fn run<S>(
         control.stalled.store(stalled, Ordering::Relaxed);
         let unanswered = !driver.line.heard && driver.sender.stats_at(now).timeouts > 0;
         control.unanswered.store(unanswered, Ordering::Relaxed);
+        let arrived = driver.sender.stats_at(now).bytes;
+        control.arrived.store(arrived, Ordering::Relaxed);
         // A timer that rings too early now and then costs less than one that is put off with each
         // block.
         if timer.is_elapsed() || deadline < timer.deadline() {

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
 
 use crate::encode::{Direction, encode_error};
 use crate::error_code::ErrorCode;
@@ -146,7 +147,11 @@ impl<S: Source> Serving<S> {
         let Some(mode) = TransferMode::from_view(request.mode) else {
             return self.refuse_mode(datagram, name);
         };
-        match self.table.admit(client, datagram.bytes) {
+        let now = Instant::now();
+        match self
+            .table
+            .admit(now, client, datagram.bytes, &*self.shared.preference)
+        {
             Admission::Repeated => self.shared.tell(&Event::Repeated { client, name }),
             Admission::OverCap(cap) => {
                 if cap == Cap::TransfersPerClient {
@@ -181,6 +186,7 @@ impl<S: Source> Serving<S> {
                     request: datagram.bytes.into(),
                     local: datagram.local,
                     task: task.id(),
+                    since: now,
                     control,
                     inbox,
                 };

@@ -4,15 +4,18 @@
 //! TID, RFC 1350 §4). Every entry has its task, so the table never holds more than `max_transfers`
 //! entries.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender as Inbox;
 use tokio::task::Id;
+use tokio::time::Instant;
 
+use crate::server::Preference;
 use crate::server::event::Cap;
 
 /// A packet on its way from the listening task to that of its transfer.
@@ -37,6 +40,8 @@ pub(crate) struct Control {
     /// back by a transfer that goes on after it has taken what came before. Where one ends first,
     /// its client has had the file already and asks for it anew.
     pub(crate) repeated: AtomicBool,
+    /// Bytes that have arrived, as the transfer last saw it.
+    pub(crate) arrived: AtomicU64,
     /// Rung by the listener when it has set something.
     pub(crate) bell: Notify,
 }
@@ -47,6 +52,9 @@ impl Control {
         self.bell.notify_one();
     }
 }
+
+/// How many times as many transfers as another an address has for giving way to it.
+const MANY: usize = 4;
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +81,8 @@ pub(crate) struct Running {
     /// The address of ours that it came to.
     pub(crate) local: Option<IpAddr>,
     pub(crate) task: Id,
+    /// When it began.
+    pub(crate) since: Instant,
     pub(crate) control: Arc<Control>,
     /// Where the transfer's packets go if it has no socket of its own.
     pub(crate) inbox: Option<Inbox<Queued>>,
@@ -91,15 +101,23 @@ impl Table {
 
     /// Whether another transfer of this address would be over a cap.
     pub(crate) fn is_full_for(&self, ip: IpAddr) -> bool {
-        let of_client = self.per_client.get(&ip).copied().unwrap_or_default();
-        self.by_task.len() >= self.max || of_client >= self.max_per_client
+        self.by_task.len() >= self.max || self.count(ip) >= self.max_per_client
     }
 
     /// Decides on a request, which is compared byte by byte with the one that runs.
     ///
     /// A different request from the same port, or the same after a standstill, means that the
     /// client has given up the transfer that runs: it is told to end.
-    pub(crate) fn admit(&mut self, client: SocketAddr, request: &[u8]) -> Admission {
+    ///
+    /// Where all places are taken, an address that has none, or few against another, gets one of
+    /// those who have most; one that is preferred, of those who are not.
+    pub(crate) fn admit(
+        &mut self,
+        now: Instant,
+        client: SocketAddr,
+        request: &[u8],
+        is_preferred: &Preference,
+    ) -> Admission {
         if let Some(running) = self.running.get(&client) {
             let over = [&running.control.stalled, &running.control.leaving];
             if *running.request == *request && !over.iter().any(|o| o.load(Ordering::Relaxed)) {
@@ -108,12 +126,14 @@ impl Table {
             }
             running.control.ring(&running.control.superseded);
         }
-        if self.by_task.len() >= self.max && !self.make_room(|_| true) {
+        let ip = client.ip();
+        if self.by_task.len() >= self.max
+            && !self.make_room(|_| true)
+            && !self.displace(now, ip, is_preferred)
+        {
             return Admission::OverCap(Cap::Transfers);
         }
-        let ip = client.ip();
-        let of_client = self.per_client.get(&ip).copied().unwrap_or_default();
-        if of_client >= self.max_per_client && !self.make_room(|other| other.ip() == ip) {
+        if self.count(ip) >= self.max_per_client && !self.make_room(|other| other.ip() == ip) {
             return Admission::OverCap(Cap::TransfersPerClient);
         }
         Admission::New
@@ -137,6 +157,44 @@ impl Table {
             control.ring(&control.superseded);
         }
         spare.is_some()
+    }
+
+    /// Ends the slowest transfer of the address that has most, for one that has none, or few against
+    /// it; or of one that is not preferred, for one that is.
+    fn displace(&self, now: Instant, ip: IpAddr, is_preferred: &Preference) -> bool {
+        let count = self.count(ip);
+        let has_many = |client: &SocketAddr| match count {
+            0 => self.count(client.ip()) > 1,
+            // One that has few may have given the last of them up without a word.
+            few => self.count(client.ip()) >= MANY * (few + 1),
+        };
+        // The slowest moves least in the time that it has had.
+        let pace = |running: &Running| {
+            let arrived = running.control.arrived.load(Ordering::Relaxed);
+            let millis = now.saturating_duration_since(running.since).as_millis();
+            u128::from(arrived) * 1000 / millis.max(1)
+        };
+        let stays = |running: &Running| !running.control.displaced.load(Ordering::Relaxed);
+        let all = || self.running.iter().filter(|(_, running)| stays(running));
+        let rank = |client: &SocketAddr, running: &Running| {
+            (Reverse(self.count(client.ip())), pace(running))
+        };
+        let slowest = |&(client, running): &(&SocketAddr, &Running)| rank(client, running);
+        let of_many = all().filter(|(client, _)| has_many(client));
+        let gone = of_many.min_by_key(slowest).or_else(|| {
+            let of_others = || all().filter(|(client, _)| !is_preferred(client.ip()));
+            (count == 0 && is_preferred(ip))
+                .then(of_others)?
+                .min_by_key(slowest)
+        });
+        if let Some((_, running)) = gone {
+            running.control.ring(&running.control.displaced);
+        }
+        gone.is_some()
+    }
+
+    fn count(&self, ip: IpAddr) -> usize {
+        self.per_client.get(&ip).copied().unwrap_or_default()
     }
 
     /// Enters a transfer.

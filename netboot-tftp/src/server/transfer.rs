@@ -26,7 +26,7 @@ use crate::server::sharing::Sharing;
 use crate::server::source::{Refusal, Request, Source};
 use crate::server::table::{Control, Queued};
 use crate::server::upload::Upload;
-use crate::server::{Observer, Settings, reading, writing};
+use crate::server::{Observer, Preference, Settings, reading, writing};
 use crate::transfer::{Stats, TransferError, TransferSettings};
 use crate::udp::{Listener, MAX_DATAGRAM_LEN, Offload, unfragmented_len};
 
@@ -37,6 +37,7 @@ pub(crate) struct Shared<S> {
     pub(crate) settings: Settings,
     pub(crate) source: S,
     pub(crate) observer: Arc<Observer>,
+    pub(crate) preference: Arc<Preference>,
     pub(crate) counters: Counters,
     pub(crate) buffers: Buffers,
     pub(crate) sharing: Sharing,
@@ -99,7 +100,7 @@ pub(crate) enum End {
     /// The file could not be read or written; the client has been told.
     File(io::Error),
     Superseded,
-    /// The client has never answered and another's request took its place.
+    /// Another client's request took its place.
     Displaced,
 }
 

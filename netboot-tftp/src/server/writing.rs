@@ -48,6 +48,8 @@ pub(crate) async fn run<S>(
         control.unanswered.store(unanswered, Ordering::Relaxed);
         let stalled = driver.receiver.is_stalled();
         control.stalled.store(stalled, Ordering::Relaxed);
+        let arrived = driver.receiver.stats_at(now).bytes;
+        control.arrived.store(arrived, Ordering::Relaxed);
         tokio::select! {
             biased;
             () = driver.line.ready() => {}

@@ -44,10 +44,29 @@ impl Running {
     }
 
     pub(crate) fn start_on(addr: &str, settings: Settings, source: impl Source) -> Self {
+        Self::start_by(addr, settings, source, |_| false)
+    }
+
+    /// A server that has some addresses go before others.
+    pub(crate) fn start_preferring(
+        settings: Settings,
+        source: impl Source,
+        preference: fn(std::net::IpAddr) -> bool,
+    ) -> Self {
+        Self::start_by("127.0.0.1:0", settings, source, preference)
+    }
+
+    fn start_by(
+        addr: &str,
+        settings: Settings,
+        source: impl Source,
+        preference: fn(std::net::IpAddr) -> bool,
+    ) -> Self {
         let events = watch::Sender::new(Vec::new());
         let log = events.clone();
         let server = Server::bind(addr.parse().unwrap(), settings, source)
             .unwrap()
+            .prefer(preference)
             .observe(move |event| log.send_modify(|lines| lines.push(line(event))));
         Self {
             addr: server.local_addr().unwrap(),
@@ -121,6 +140,15 @@ impl Bare {
     pub(crate) async fn new() -> Self {
         Self {
             socket: UdpSocket::bind("127.0.0.1:0").await.unwrap(),
+        }
+    }
+
+    /// A client at an address of the loopback network.
+    pub(crate) async fn at(last: u8) -> Self {
+        Self {
+            socket: UdpSocket::bind((std::net::Ipv4Addr::new(127, 0, 0, last), 0))
+                .await
+                .unwrap(),
         }
     }
 
