@@ -68,6 +68,14 @@ impl BootFiles {
         &self.identity
     }
 
+    /// Whether the machine at an address is a target, as far as its lease tells, or whatever else
+    /// says which machine that is.
+    pub(crate) fn is_known(&self, address: IpAddr) -> bool {
+        let world = self.worlds.recent();
+        let asking = self.identity.asking(&world, address, &UrlClaim::default());
+        world.find(&asking.machine).is_some()
+    }
+
     /// Where events go.
     pub(crate) fn telemetry(&self) -> &Telemetry {
         &self.telemetry

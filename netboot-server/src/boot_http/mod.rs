@@ -5,8 +5,10 @@ mod path;
 mod refusal;
 pub mod route;
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -37,13 +39,24 @@ use route::Routes;
 #[derive(Debug, Clone)]
 pub(crate) struct BootSite(Arc<Parts>);
 
-#[derive(Debug)]
 struct Parts {
     files: BootFiles,
     installs: InstallReports,
     downloads: Arc<Downloads>,
     digests: Digests,
     routes: Routes,
+    health: Health,
+}
+
+/// Says whether the service is well.
+pub(crate) type Health = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts")
+            .field("routes", &self.routes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl BootSite {
@@ -53,6 +66,7 @@ impl BootSite {
         installs: InstallReports,
         downloads: Arc<Downloads>,
         routes: Routes,
+        health: Health,
     ) -> Self {
         Self(Arc::new(Parts {
             files,
@@ -60,6 +74,7 @@ impl BootSite {
             downloads,
             digests: Digests::default(),
             routes,
+            health,
         }))
     }
 }
@@ -108,6 +123,10 @@ impl http::Handler for BootSite {
             secure,
             machine: OnceLock::new(),
         }
+    }
+
+    fn is_known(&self, client: IpAddr) -> bool {
+        self.0.files.is_known(client)
     }
 
     /// Answers one request; what became of it is in the event stream when its body is out.
@@ -220,6 +239,7 @@ async fn find_by(
             where_waiting_is_allowed(site, move |site| installed(site, &machine, &query)).await
         }
         (_, Some(_)) => Err(Refusal::method("POST")),
+        (&Method::GET | &Method::HEAD, None) if asker.path == "/healthz" => healthz(site).await,
         // A script is in memory, most often.
         (&Method::GET | &Method::HEAD, None)
             if served(asker.path.trim_start_matches('/')).is_some() =>
@@ -261,17 +281,23 @@ async fn where_waiting_is_allowed(
 }
 
 fn find(site: &BootSite, asker: &Asker<'_>) -> Result<Entity, Refusal> {
-    match asker.path {
-        "/healthz" => Ok(text("ok\n".into(), "text/plain; charset=utf-8")),
-        path => {
-            if let Some(file) = paths::image_file(path) {
-                image_file(site, file)
-            } else if let Some(name) = path.strip_prefix("/states/") {
-                state(site, asker, name)
-            } else {
-                program_or_script(site, asker)
-            }
-        }
+    let path = asker.path;
+    if let Some(file) = paths::image_file(path) {
+        image_file(site, file)
+    } else if let Some(name) = path.strip_prefix("/states/") {
+        state(site, asker, name)
+    } else {
+        program_or_script(site, asker)
+    }
+}
+
+/// What is wrong is in the log, as it is no stranger's business.
+async fn healthz(site: &BootSite) -> Result<Entity, Refusal> {
+    if (site.0.health)().await {
+        Ok(text("ok\n".into(), "text/plain; charset=utf-8"))
+    } else {
+        let why = "the service is not well; its log says why";
+        Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, why))
     }
 }
 

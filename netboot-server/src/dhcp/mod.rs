@@ -106,6 +106,11 @@ impl Dhcp {
         &self.leases
     }
 
+    /// Where leases are stored.
+    pub(crate) fn store(&self) -> &AnyStore {
+        &self.store
+    }
+
     /// Changes to another configuration. Leases stay; those of networks that were not served before
     /// are taken from what is stored.
     ///

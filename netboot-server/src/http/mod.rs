@@ -4,17 +4,17 @@
 //! in `entity`, how bytes go out in `body`.
 
 mod body;
-mod clients;
 mod downloads;
 mod encoding;
 mod entity;
 mod listener;
 mod pace;
+mod places;
 mod sendfile;
 mod transfer;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,30 +28,30 @@ use jiff::fmt::rfc2822::DateTimePrinter;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::telemetry::events::Kind;
 use crate::telemetry::{Telemetry, host_time};
 use crate::world::certificate::Certificate;
-use clients::Clients;
 use listener::Accepted;
 use pace::Paced;
+use places::{Activity, Caps, Places};
 use sendfile::{Due, SendfileStream};
 
 pub use body::Body;
 pub(crate) use downloads::{Download, Downloads};
 pub(crate) use encoding::compress;
 pub(crate) use entity::{Entity, Payload, etag, media_type, respond};
-pub(crate) use listener::Listener;
+pub(crate) use listener::{Accepting, Listener};
 pub(crate) use transfer::Sent;
 
-/// Connections that are served at once; more wait in the system's queue.
-const MAX_CONNECTIONS: usize = 4096;
-/// Connections that one address may have at once; more are closed, so that no stranger can take
-/// all.
+/// Connections that are served at once, where the process may have as many files open.
+pub(crate) const MAX_CONNECTIONS: usize = 4096;
+/// Connections that one address may have at once.
 const MAX_OF_ONE_CLIENT: usize = 768;
+/// Connections that wait for a place; more wait in the system's queue until they are closed.
+pub(crate) const MAX_WAITING: usize = 64;
 /// How long a client may acknowledge nothing of what the system still has for it.
 const STALL: Duration = Duration::from_secs(120);
 /// Bytes of a request's head; more are refused with 431, as hyper does with more than 100 lines.
@@ -71,6 +71,11 @@ pub(crate) trait Handler: Send + Sync + 'static {
     /// A connection from `client` to `local`, encrypted where `secure`.
     fn connection(&self, client: SocketAddr, local: SocketAddr, secure: bool) -> Self::Connection;
 
+    /// Whether the machine at an address goes before others where all places are taken.
+    fn is_known(&self, _client: IpAddr) -> bool {
+        false
+    }
+
     /// Answers one request. An answer without an end ends when `stop` is cancelled.
     fn answer(
         &self,
@@ -80,40 +85,39 @@ pub(crate) trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Response<Body>> + Send;
 }
 
-/// Accepts connections until told to stop, then lets those that are open finish within a grace
-/// time. With a certificate they are encrypted.
+/// Accepts connections until told to stop, and serves so many of them at once; then lets those that
+/// are open finish within a grace time. With a certificate they are encrypted.
 pub(crate) async fn serve<H: Handler>(
-    listener: Listener,
+    mut listener: Accepting,
+    places: usize,
     certificate: Option<Arc<Certificate>>,
     handler: Arc<H>,
     telemetry: Telemetry,
     stop: CancellationToken,
 ) {
-    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let connections = TaskTracker::new();
-    let clients = Arc::new(Clients::new(MAX_OF_ONE_CLIENT));
-    while let Some(accepted) = listener.accept(&stop).await {
-        let Some(Ok(place)) = stop
-            .run_until_cancelled(Arc::clone(&free).acquire_owned())
-            .await
-        else {
-            break;
-        };
+    let places = Arc::new(Places::new(Caps {
+        places,
+        of_one: MAX_OF_ONE_CLIENT,
+        waiting: MAX_WAITING,
+    }));
+    while let Some(accepted) = listener.next(&stop).await {
         let Some((client, local)) = accepted.addresses() else {
             continue;
         };
         let address = client.ip().to_canonical();
-        let Some(counted) = clients.count(address) else {
-            telemetry.emit(
-                None,
-                Kind::HttpRefused {
-                    client: address,
-                    path: "(connection)".into(),
-                    status: 503,
-                    why: format!("it has {MAX_OF_ONE_CLIENT} connections already"),
-                },
-            );
-            continue;
+        let refused = |why: String| Kind::HttpRefused {
+            client: address,
+            path: "(connection)".into(),
+            status: 503,
+            why,
+        };
+        let ticket = match places.enter(address, |client| handler.is_known(client)) {
+            Ok(ticket) => ticket,
+            Err(why) => {
+                telemetry.emit(None, refused(why));
+                continue;
+            }
         };
         let connection = Connection {
             client,
@@ -124,9 +128,18 @@ pub(crate) async fn serve<H: Handler>(
             clock: host_time,
             stop: stop.clone(),
         };
+        let displaced = refused("its place went to a client that had none".into());
+        let telemetry = telemetry.clone();
         connections.spawn(async move {
-            connection.accept(accepted).await;
-            drop((place, counted));
+            let Some(Some(place)) = connection.stop.run_until_cancelled(ticket.place()).await
+            else {
+                return;
+            };
+            let activity = Arc::clone(&place.activity);
+            let served = connection.accept(accepted, activity);
+            if place.displaced.run_until_cancelled(served).await.is_none() {
+                telemetry.emit(None, displaced);
+            }
         });
     }
     drop(listener);
@@ -146,7 +159,7 @@ struct Connection<H> {
 }
 
 impl<H: Handler> Connection<H> {
-    async fn accept(self, accepted: Accepted) {
+    async fn accept(self, accepted: Accepted, activity: Arc<Activity>) {
         match accepted {
             Accepted::Tcp(stream, _) => {
                 // Where the system refuses either, the connection is only slower to be sent or to
@@ -154,24 +167,29 @@ impl<H: Handler> Connection<H> {
                 let _ = stream.set_nodelay(true);
                 let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
                 if let Some(certificate) = self.certificate.clone() {
-                    return self.shake_hands(stream, &certificate).await;
+                    return self.shake_hands(stream, &certificate, activity).await;
                 }
                 let stream = SendfileStream::new(stream);
                 let due = stream.due();
-                self.run(stream, Some(due)).await;
+                self.run(stream, Some(due), activity).await;
             }
-            Accepted::Unix(stream) => self.run(stream, None).await,
+            Accepted::Unix(stream) => self.run(stream, None, activity).await,
         }
     }
 
     /// Serves over TLS, where there is a certificate and the client is through in time.
-    async fn shake_hands(self, stream: TcpStream, certificate: &Certificate) {
+    async fn shake_hands(
+        self,
+        stream: TcpStream,
+        certificate: &Certificate,
+        activity: Arc<Activity>,
+    ) {
         let Some(acceptor) = certificate.acceptor() else {
             return;
         };
         let shaken = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream));
         match self.stop.run_until_cancelled(shaken).await {
-            Some(Ok(Ok(stream))) => self.run(stream, None).await,
+            Some(Ok(Ok(stream))) => self.run(stream, None, activity).await,
             Some(Ok(Err(error))) => {
                 self.telemetry.malformed("TLS", || error.to_string());
             }
@@ -181,18 +199,23 @@ impl<H: Handler> Connection<H> {
 
     /// Serves until the client or the service ends it; files go by what is `due`, where the
     /// connection can.
-    async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send, due: Option<Due>) {
-        // Each body that is not out yet holds it, too.
-        let under_way = Arc::new(());
+    async fn run(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+        due: Option<Due>,
+        activity: Arc<Activity>,
+    ) {
+        let under_way = &activity.under_way;
         let secure = self.certificate.is_some();
         let connection = self.handler.connection(self.client, self.local, secure);
         let service = service_fn(|request| async {
+            let answered = Arc::clone(under_way);
             let mut answer = self.handler.answer(&connection, request, &self.stop).await;
             if let Some(date) = date((self.clock)()) {
                 answer.headers_mut().insert(DATE, date);
             }
             Ok::<_, Infallible>(answer.map(|body| {
-                let body = body.watch(|transfer| transfer.hold(Arc::clone(&under_way)));
+                let body = body.watch(|transfer| transfer.hold(answered));
                 match &due {
                     Some(due) => body.through(due),
                     None => body,
@@ -207,13 +230,16 @@ impl<H: Handler> Connection<H> {
             .title_case_headers(true)
             // hyper's panics where the clock is before 1970.
             .auto_date_header(false)
-            .serve_connection(TokioIo::new(Paced::new(stream)), service);
+            .serve_connection(
+                TokioIo::new(Paced::new(stream, Arc::clone(&activity))),
+                service,
+            );
         let mut served = std::pin::pin!(served);
         let ended = tokio::select! {
             ended = served.as_mut() => ended,
             () = self.stop.cancelled() => {
                 served.as_mut().graceful_shutdown();
-                let idle = Arc::strong_count(&under_way) == 1;
+                let idle = !activity.is_under_way();
                 // A request that is only half there would keep it open until its time is over.
                 let grace = if idle { FLUSH } else { GRACE };
                 let Ok(ended) = tokio::time::timeout(grace, served).await else {
@@ -273,7 +299,7 @@ mod tests {
             stop: CancellationToken::new(),
         };
         let (mut client, server) = duplex(1 << 10);
-        let served = tokio::spawn(connection.run(server, None));
+        let served = tokio::spawn(connection.run(server, None, Arc::default()));
         let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         client.write_all(request).await.expect("a reader");
         let mut answer = String::new();

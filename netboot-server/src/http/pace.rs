@@ -2,11 +2,14 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::places::Activity;
 
 /// How long a reader may take for [`LEAST`].
 const SPAN: Duration = Duration::from_secs(60);
@@ -17,6 +20,7 @@ const LEAST: usize = 60 << 10;
 #[derive(Debug)]
 pub(super) struct Paced<S> {
     stream: S,
+    activity: Arc<Activity>,
     behind: Option<Behind>,
 }
 
@@ -28,9 +32,10 @@ struct Behind {
 }
 
 impl<S> Paced<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, activity: Arc<Activity>) -> Self {
         Self {
             stream,
+            activity,
             behind: None,
         }
     }
@@ -42,8 +47,11 @@ impl<S> Paced<S> {
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
         if let Poll::Ready(written) = written {
-            if let (Ok(taken), Some(behind)) = (&written, &mut self.behind) {
-                behind.taken = behind.taken.saturating_add(*taken);
+            if let Ok(taken) = written {
+                self.activity.moved(taken);
+                if let Some(behind) = &mut self.behind {
+                    behind.taken = behind.taken.saturating_add(taken);
+                }
             }
             return Poll::Ready(written);
         }
@@ -114,7 +122,13 @@ impl<S: AsyncRead + Unpin> AsyncRead for Paced<S> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, into);
+        let came = into.filled().len().saturating_sub(before);
+        if came > 0 {
+            self.activity.moved(came);
+        }
+        read
     }
 }
 
@@ -127,7 +141,7 @@ mod tests {
     /// Sends a megabyte to a reader that takes so much each second of a paused clock.
     async fn send_to_reader_of(bytes_a_second: usize) -> io::Result<()> {
         let (stream, mut reader) = duplex(1024);
-        let mut paced = Paced::new(stream);
+        let mut paced = Paced::new(stream, Arc::default());
         let read = async move {
             let mut taken = vec![0; bytes_a_second];
             while reader.read_exact(&mut taken).await.is_ok() {
@@ -165,7 +179,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_a_layer_below_holds_is_not_held_for_ever() {
         let (stream, _reader): (_, DuplexStream) = duplex(16);
-        let mut paced = Paced::new(BufWriter::with_capacity(1024, stream));
+        let mut paced = Paced::new(BufWriter::with_capacity(1024, stream), Arc::default());
         paced.write_all(&[0; 1000]).await.expect("room");
         let cut = paced.flush().await.map_err(|error| error.kind());
         assert_eq!(cut, Err(io::ErrorKind::TimedOut));
@@ -174,7 +188,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reader_that_takes_nothing_is_cut_and_one_that_is_sent_nothing_is_not() {
         let (stream, _reader): (_, DuplexStream) = duplex(16);
-        let mut paced = Paced::new(stream);
+        let mut paced = Paced::new(stream, Arc::default());
         paced.write_all(&[0; 16]).await.expect("room");
         paced.flush().await.expect("a reader");
         tokio::time::sleep(SPAN * 10).await;

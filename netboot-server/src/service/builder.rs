@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::health::{Health, Looked};
 use super::listeners::Listeners;
 use super::{Answers, Core, Inherited, Service, reload};
 use crate::admin::Operations;
@@ -146,12 +147,6 @@ impl ServiceBuilder {
             scripts,
             telemetry.clone(),
         );
-        let site = BootSite::new(
-            files.clone(),
-            installs.clone(),
-            Arc::clone(&downloads),
-            routes,
-        );
         let dhcp = Dhcp::new(
             leases.clone(),
             store.clone(),
@@ -165,6 +160,17 @@ impl ServiceBuilder {
         let (failing, failed) = mpsc::channel(1);
         let listeners = Listeners::new(tasks.clone(), stop.clone(), failing, inherited);
         let core = Arc::new_cyclic(|core: &Weak<Core>| {
+            let health = Health::of(core.clone());
+            let site = BootSite::new(
+                files.clone(),
+                installs.clone(),
+                Arc::clone(&downloads),
+                routes,
+                Box::new(move || {
+                    let health = health.clone();
+                    Box::pin(async move { health.check().await.is_ok() })
+                }),
+            );
             let (of_endpoints, of_reload) = (core.clone(), core.clone());
             let operations = Operations {
                 worlds: Arc::clone(&worlds),
@@ -195,6 +201,7 @@ impl ServiceBuilder {
                 },
                 listeners: Mutex::new(listeners),
                 reread,
+                looked: Looked::default(),
             }
         });
         let mut listeners = core.listeners();

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use netboot_tftp::server::Server as TftpServer;
 use tokio_util::sync::CancellationToken;
 
+use super::shares::Shares;
 use super::{Answers, Inherited, control};
 use crate::admin::{Access, Api};
 use crate::boot_files::BootFiles;
@@ -54,7 +55,7 @@ pub(super) enum Bound {
 
 impl Bound {
     /// Serves until told to stop, or until what it is bound to is gone.
-    pub(super) async fn serve(self, with: Answers, stop: CancellationToken) {
+    pub(super) async fn serve(self, with: Answers, shares: Shares, stop: CancellationToken) {
         let telemetry = with.telemetry;
         let api = |access| Arc::new(Api::new(Arc::clone(&with.operations), access));
         match self {
@@ -64,16 +65,22 @@ impl Bound {
                     tracing::error!("TFTP stopped: {error}");
                 }
             }
-            Self::Http(listener) => http::serve(listener, None, with.site, telemetry, stop).await,
+            Self::Http(listener) => {
+                let places = shares.connections;
+                http::serve(listener.into(), places, None, with.site, telemetry, stop).await;
+            }
             Self::Https(listener) => {
                 let certificate = Some(with.certificate);
-                http::serve(listener, certificate, with.site, telemetry, stop).await;
+                let (listener, places) = (listener.into(), shares.connections);
+                http::serve(listener, places, certificate, with.site, telemetry, stop).await;
             }
             Self::Admin(listener) => {
-                http::serve(listener, None, api(Access::Read), telemetry, stop).await;
+                let (listener, places) = (listener.into(), shares.connections);
+                http::serve(listener, places, None, api(Access::Read), telemetry, stop).await;
             }
             Self::Control(listener, path) => {
-                http::serve(listener, None, api(Access::Write), telemetry, stop).await;
+                let (listener, places) = (listener.into(), shares.control);
+                http::serve(listener, places, None, api(Access::Write), telemetry, stop).await;
                 // What is left there is replaced by the next server.
                 let _ = std::fs::remove_file(path);
             }
@@ -123,7 +130,12 @@ impl Endpoint {
     }
 
     /// Takes the socket that was inherited for it, else binds one.
-    pub(super) fn bind(&self, with: &Answers, inherited: &Inherited) -> Result<Bound, BindError> {
+    pub(super) fn bind(
+        &self,
+        with: &Answers,
+        shares: Shares,
+        inherited: &Inherited,
+    ) -> Result<Bound, BindError> {
         let bound = match self {
             Self::Dhcp { interface, port } => {
                 let passed = inherited.on_interface(interface, *port).transpose();
@@ -131,7 +143,7 @@ impl Endpoint {
                     .and_then(|passed| with.dhcp.bind(interface, *port, passed))
                     .map(|listener| Bound::Dhcp(Box::new(listener)))
             }
-            Self::Tftp(address) => bind_tftp(*address, &with.files, inherited)
+            Self::Tftp(address) => bind_tftp(*address, &with.files, shares, inherited)
                 .map(|server| Bound::Tftp(Box::new(server))),
             Self::Http(address) => bind_http(*address, inherited).map(Bound::Http),
             Self::Https(address) => bind_http(*address, inherited).map(Bound::Https),
@@ -215,11 +227,12 @@ fn bind_http(address: SocketAddrV4, inherited: &Inherited) -> io::Result<Listene
 fn bind_tftp(
     address: SocketAddrV4,
     boot_files: &BootFiles,
+    shares: Shares,
     inherited: &Inherited,
 ) -> io::Result<TftpServer<tftp::Files>> {
     let folder = boot_files.worlds().current().config().programs_dir();
     let files = tftp::Files::new(boot_files.clone(), &folder)?;
-    let settings = netboot_tftp::server::Settings::default();
+    let settings = netboot_tftp::server::Settings::default().max_transfers(shares.transfers);
     let server = match inherited.datagrams(address) {
         Some(socket) => TftpServer::from_socket(socket?, settings, files)?,
         None => TftpServer::bind(address.into(), settings, files)?,
@@ -228,5 +241,7 @@ fn bind_tftp(
         boot_files.identity().clone(),
         boot_files.telemetry().clone(),
     );
+    let known = boot_files.clone();
+    let server = server.prefer(move |client| known.is_known(client));
     Ok(server.observe(move |event| tftp::observe(&identity, &telemetry, event)))
 }

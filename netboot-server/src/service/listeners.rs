@@ -1,6 +1,7 @@
 //! What listens now, and the change from one configuration's endpoints to another's.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::{BindError, Bound, Endpoint};
+use super::health::{Ping, Pings};
+use super::shares::Shares;
 use super::{Answers, Inherited};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -32,6 +35,7 @@ pub(crate) struct Listeners {
 struct Running {
     stop: CancellationToken,
     listening: Arc<AtomicBool>,
+    ping: Ping,
 }
 
 /// Endpoints that are bound, or waited for, and do not serve yet.
@@ -67,21 +71,33 @@ impl Listeners {
             .map(|(endpoint, running)| (endpoint, running.listening.load(Ordering::Relaxed)))
     }
 
+    /// Each endpoint that listens, and how to ask whether its task is there.
+    pub(super) fn pings(&self) -> Vec<(String, Ping)> {
+        let listening = self.running.iter();
+        listening
+            .filter(|(_, running)| running.listening.load(Ordering::Relaxed))
+            .map(|(endpoint, running)| (endpoint.to_string(), running.ping.clone()))
+            .collect()
+    }
+
     /// Binds those that are wanted and do not run. Nothing has changed where one of them cannot be.
     pub(super) fn prepare(
         &self,
         wanted: &BTreeSet<Endpoint>,
         with: &Answers,
     ) -> Result<Prepared, Failure> {
+        let shares = Shares::now(wanted);
         let new = wanted.iter().filter(|one| !self.running.contains_key(one));
-        new.map(|endpoint| match endpoint.bind(with, &self.inherited) {
-            Ok(bound) => Ok((endpoint.clone(), Some(bound))),
-            Err(BindError::NotYet(why)) => {
-                tracing::warn!("{endpoint}: {why}: waiting for it");
-                Ok((endpoint.clone(), None))
-            }
-            Err(BindError::Failed(failure)) => Err(failure),
-        })
+        new.map(
+            |endpoint| match endpoint.bind(with, shares, &self.inherited) {
+                Ok(bound) => Ok((endpoint.clone(), Some(bound))),
+                Err(BindError::NotYet(why)) => {
+                    tracing::warn!("{endpoint}: {why}: waiting for it");
+                    Ok((endpoint.clone(), None))
+                }
+                Err(BindError::Failed(failure)) => Err(failure),
+            },
+        )
         .collect()
     }
 
@@ -101,21 +117,25 @@ impl Listeners {
             }
             stays
         });
+        let shares = Shares::now(wanted);
         for (endpoint, bound) in prepared {
+            let (ping, pings) = Ping::new();
             let running = Running {
                 stop: self.stop.child_token(),
+                ping,
                 listening: Arc::new(AtomicBool::new(bound.is_some())),
             };
             let task = Task {
                 endpoint: endpoint.clone(),
                 with: with.clone(),
+                shares,
                 inherited: Arc::clone(&self.inherited),
                 stop: running.stop.clone(),
                 listening: Arc::clone(&running.listening),
             };
             let failing = self.failing.clone();
             self.tasks.spawn(async move {
-                if let Err(failure) = task.run(bound).await {
+                if let Err(failure) = task.run(bound, pings).await {
                     // One failure is enough to end the service.
                     let _ = failing.try_send(failure);
                 }
@@ -128,6 +148,7 @@ impl Listeners {
 struct Task {
     endpoint: Endpoint,
     with: Answers,
+    shares: Shares,
     inherited: Arc<Inherited>,
     stop: CancellationToken,
     listening: Arc<AtomicBool>,
@@ -135,7 +156,7 @@ struct Task {
 
 impl Task {
     /// Serves, and waits for what it needs as often as that goes away, until told to stop.
-    async fn run(self, mut first: Option<Bound>) -> Result<(), Failure> {
+    async fn run(self, mut first: Option<Bound>, mut pings: Pings) -> Result<(), Failure> {
         let endpoint = &self.endpoint;
         loop {
             let bound = match first.take() {
@@ -147,7 +168,15 @@ impl Task {
             };
             tracing::info!("{endpoint}: {}", endpoint.state());
             self.listening.store(true, Ordering::Relaxed);
-            bound.serve(self.with.clone(), self.stop.clone()).await;
+            let served = bound.serve(self.with.clone(), self.shares, self.stop.clone());
+            let mut served = pin!(served);
+            loop {
+                tokio::select! {
+                    () = &mut served => break,
+                    // As the task comes round, it looks at its sockets, too.
+                    Some(here) = pings.recv() => drop(here.send(())),
+                }
+            }
             self.listening.store(false, Ordering::Relaxed);
             if self.stop.is_cancelled() {
                 return Ok(());
@@ -160,7 +189,7 @@ impl Task {
     async fn wait(&self) -> Result<Option<Bound>, Failure> {
         let changes = LinkChanges::open();
         loop {
-            match self.endpoint.bind(&self.with, &self.inherited) {
+            match self.endpoint.bind(&self.with, self.shares, &self.inherited) {
                 Ok(bound) => return Ok(Some(bound)),
                 Err(BindError::NotYet(_)) => {}
                 Err(BindError::Failed(failure)) => return Err(failure),

@@ -4,9 +4,11 @@
 mod builder;
 mod control;
 mod endpoint;
+mod health;
 mod inherited;
 mod listeners;
 mod reload;
+mod shares;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,10 +27,12 @@ use crate::telemetry::events::Events;
 use crate::world::Worlds;
 use crate::world::certificate::Certificate;
 use builder::Reread;
+use health::Looked;
 use listeners::Listeners;
 
 pub use builder::ServiceBuilder;
 pub use control::path as control_socket;
+pub use health::Health;
 pub use inherited::Inherited;
 
 /// How long DHCP and TFTP sockets may take to close.
@@ -53,6 +57,7 @@ struct Core {
     answers: Answers,
     listeners: Mutex<Listeners>,
     reread: Option<Reread>,
+    looked: Looked,
 }
 
 /// A running service. Dropping it stops it at once; [`Service::stop`] lets downloads finish.
@@ -98,17 +103,10 @@ impl Service {
         let _ = renewed.await;
     }
 
-    /// Shows that the service is alive: that decisions can be made and DHCP is held by nobody for
-    /// long. Does not come back where one of them is not so.
-    pub async fn alive(&self) {
-        let core = Arc::clone(&self.core);
-        let looked = tokio::task::spawn_blocking(move || {
-            drop(core.worlds.current());
-            drop(core.answers.dhcp.leases().lock());
-        });
-        if looked.await.is_err() {
-            std::future::pending().await
-        }
+    /// Whether it does what it is there for, to be asked for as long as it runs.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health::of(Arc::downgrade(&self.core))
     }
 
     /// The event stream.

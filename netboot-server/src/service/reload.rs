@@ -114,6 +114,11 @@ pub(super) fn stopping() -> Problems {
     problems
 }
 
+/// Why nothing can be said of a service that has ended.
+pub(super) fn ended() -> Failure {
+    Failure::new("asking the service", "it has ended", "start it anew")
+}
+
 /// Why a reload came to no end.
 pub(super) fn broken_off(error: &JoinError) -> Problems {
     let mut problems = Problems::default();

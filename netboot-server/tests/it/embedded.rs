@@ -248,3 +248,65 @@ async fn a_reload_reads_a_store_of_its_own_in_a_runtime_of_one_thread() {
     assert!(reloaded.is_ok(), "{reloaded:?}");
     service.stop().await;
 }
+
+/// A store that can be full.
+#[derive(Default, Clone)]
+struct Disk {
+    leases: MemoryStore,
+    is_full: Arc<AtomicBool>,
+}
+
+impl LeaseStore for Disk {
+    async fn claim(
+        &self,
+        claims: Vec<netboot_dhcp::server::Claim>,
+    ) -> Vec<netboot_dhcp::server::ClaimResult> {
+        self.leases.claim(claims).await
+    }
+
+    async fn load(&self) -> std::io::Result<Vec<netboot_dhcp::server::Lease>> {
+        self.leases.load().await
+    }
+
+    async fn check(&self) -> std::io::Result<()> {
+        match self.is_full.load(Ordering::Relaxed) {
+            true => Err(std::io::ErrorKind::StorageFull.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Asks again and again, since an answer holds for two seconds.
+async fn answers(site: &Arc<Site>, status: u16) {
+    let site = Arc::clone(site);
+    meanwhile(move || {
+        crate::support::wait_until("/healthz says otherwise", || {
+            get(&site, STRANGER, "/healthz").status == status
+        });
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn healthz_asks_whether_leases_can_be_written() {
+    let site = Arc::new(Site::new(&json!([])));
+    let (config, problems) = document(&site).check(&Host::default());
+    let config = config.unwrap_or_else(|| panic!("{problems}"));
+    let disk = Disk::default();
+    let service = Service::builder(config)
+        .leases(disk.clone())
+        .start()
+        .await
+        .expect("it starts");
+    answers(&site, 200).await;
+    assert_eq!(service.health().check().await, Ok(()));
+    disk.is_full.store(true, Ordering::Relaxed);
+    answers(&site, 503).await;
+    let failure = service.health().check().await.expect_err("a full disk");
+    assert_eq!(failure.tried, "writing leases");
+    disk.is_full.store(false, Ordering::Relaxed);
+    answers(&site, 200).await;
+    let health = service.health();
+    service.stop().await;
+    assert!(health.check().await.is_err());
+}

@@ -150,6 +150,15 @@ impl Connection {
         is_silent
     }
 
+    /// Whether the server has not closed it, as far as that has come; what came stays to be read.
+    pub(crate) fn is_open(&self) -> bool {
+        let stream = self.0.get_ref();
+        stream.set_nonblocking(true).expect("an option");
+        let peeked = stream.peek(&mut [0]).map_err(|error| error.kind());
+        stream.set_nonblocking(false).expect("an option");
+        matches!(peeked, Ok(1) | Err(ErrorKind::WouldBlock))
+    }
+
     /// Waits for the next byte; whether the server closes in place of it.
     pub(crate) fn is_ended(&mut self) -> bool {
         matches!(self.0.fill_buf(), Ok(bytes) if bytes.is_empty())

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::lines::Lines;
-use super::systemd::{self, Watchdog};
+use super::systemd;
 use super::{EndSignals, Where};
 use crate::process;
 use netboot_server::Failure;
@@ -67,7 +67,7 @@ fn serve(arguments: &Arguments, lines: &Lines) -> Result<ExitCode, Failure> {
         let mut known = problems;
         service.worlds().current().warn(&mut known);
         known.iter().for_each(Problem::log);
-        let mut watchdog = Watchdog::new();
+        let watchdog = tokio::spawn(systemd::keep_watchdog(service.health()));
         systemd::ready(&service);
         let log = write_log(Log::new(service.events(), *log_format));
         let ended = loop {
@@ -77,7 +77,6 @@ fn serve(arguments: &Arguments, lines: &Lines) -> Result<ExitCode, Failure> {
                     tracing::info!("stopping");
                     break Ok(());
                 }
-                () = watchdog.due() => watchdog.tell(&service).await,
                 () = next(&mut hang_ups) => {
                     // What came of it is in the log.
                     systemd::reloading();
@@ -86,6 +85,7 @@ fn serve(arguments: &Arguments, lines: &Lines) -> Result<ExitCode, Failure> {
                 }
             }
         };
+        watchdog.abort();
         systemd::stopping();
         tokio::select! {
             () = service.stop() => {}

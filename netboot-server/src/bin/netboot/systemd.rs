@@ -3,36 +3,23 @@
 use std::time::Duration;
 
 use sd_notify::{NotifyState, notify};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
-use netboot_server::Service;
+use netboot_server::{Health, Service};
 
-/// The watchdog, where the service manager wants to hear from this process.
-#[derive(Debug)]
-pub(super) struct Watchdog(Option<Interval>);
-
-impl Watchdog {
-    /// Needs a runtime.
-    pub(super) fn new() -> Self {
-        Self(sd_notify::watchdog_enabled().map(|within| {
-            let mut ticks = interval((within / 2).max(Duration::from_millis(1)));
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            ticks
-        }))
-    }
-
-    /// Comes when it is time to tell; never where nobody wants to hear. Cancel-safe.
-    pub(super) async fn due(&mut self) {
-        match &mut self.0 {
-            Some(ticks) => drop(ticks.tick().await),
-            None => std::future::pending().await,
+/// Tells the service manager that the service is well, as often as it wants to hear it and as long
+/// as it is so; ends where it does not want to.
+pub(super) async fn keep_watchdog(health: Health) {
+    let Some(within) = sd_notify::watchdog_enabled() else {
+        return;
+    };
+    let mut ticks = interval((within / 2).max(Duration::from_millis(1)));
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        if health.check().await.is_ok() {
+            send(&[NotifyState::Watchdog]);
         }
-    }
-
-    /// Tells that the service is alive, once it has shown that it is.
-    pub(super) async fn tell(&self, service: &Service) {
-        service.alive().await;
-        send(&[NotifyState::Watchdog]);
     }
 }
 

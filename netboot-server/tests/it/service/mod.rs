@@ -2,6 +2,7 @@
 //! TFTP, DHCP, who is who, what survives, and what strangers can do.
 
 mod ending;
+mod full;
 mod hostile;
 mod http;
 mod machine;
