@@ -71,7 +71,7 @@ fn start() -> Site {
         // What Rust's own start of a program does, and this one has not got: whoever hangs up ends
         // nobody.
         let pipe = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::pipe());
-        pipe.expect("a handler");
+        drop(pipe.expect("a handler"));
         Service::builder(config).start().await
     });
     std::mem::forget(service.expect("a service"));
