@@ -23,7 +23,7 @@ pub mod world;
 
 pub use boot_http::route;
 pub use failure::{Chain, Failure};
-pub use service::{Health, Inherited, Service, ServiceBuilder, control_socket};
+pub use service::{Health, Inherited, Service, ServiceBuilder, Unwell, control_socket};
 
 // Crates whose types are in what is public here.
 pub use {bytes, jiff, serde_json, uuid};

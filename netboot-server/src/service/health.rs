@@ -23,7 +23,19 @@ pub struct Health(Weak<Core>);
 
 /// What was found at the last look.
 #[derive(Debug, Default)]
-pub(super) struct Looked(Mutex<Option<(Instant, Result<(), Failure>)>>);
+pub(super) struct Looked(Mutex<Option<(Instant, Result<(), Unwell>)>>);
+
+/// What does not work.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{failure}")]
+#[non_exhaustive]
+pub struct Unwell {
+    /// What was tried, why it failed, and what to do.
+    pub failure: Failure,
+    /// Whether some part does not go on, which a restart mends. It mends no full disk, and would
+    /// end every download.
+    pub is_stuck: bool,
+}
 
 impl Health {
     pub(super) fn of(core: Weak<Core>) -> Self {
@@ -36,8 +48,11 @@ impl Health {
     /// # Errors
     ///
     /// What does not work.
-    pub async fn check(&self) -> Result<(), Failure> {
-        let core = self.0.upgrade().ok_or_else(reload::ended)?;
+    pub async fn check(&self) -> Result<(), Unwell> {
+        let core = self.0.upgrade().ok_or_else(|| Unwell {
+            failure: reload::ended(),
+            is_stuck: false,
+        })?;
         let mut looked = core.looked.0.lock().await;
         if let Some((at, found)) = &*looked
             && at.elapsed() < FRESH
@@ -45,12 +60,12 @@ impl Health {
             return found.clone();
         }
         let found = look(&core).await;
-        let is_known = |failure: &Failure| {
+        let is_known = |unwell: &Unwell| {
             let before = looked.as_ref().map(|(_, found)| found);
-            matches!(before, Some(Err(before)) if before == failure)
+            matches!(before, Some(Err(before)) if before == unwell)
         };
         match &found {
-            Err(failure) if !is_known(failure) => tracing::error!("{failure}"),
+            Err(unwell) if !is_known(unwell) => tracing::error!("{unwell}"),
             _ => {}
         }
         *looked = Some((Instant::now(), found.clone()));
@@ -64,7 +79,7 @@ impl fmt::Debug for Health {
     }
 }
 
-async fn look(core: &Arc<Core>) -> Result<(), Failure> {
+async fn look(core: &Arc<Core>) -> Result<(), Unwell> {
     let asked = Arc::clone(core);
     let pings = tokio::task::spawn_blocking(move || {
         drop(asked.worlds.current());
@@ -82,21 +97,27 @@ async fn look(core: &Arc<Core>) -> Result<(), Failure> {
     let store = core.answers.dhcp.store();
     match timeout(PATIENCE, store.check()).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(Failure::new(
-            "writing leases",
-            error,
-            "make room on the disk, and see that it can be written",
-        )),
+        Ok(Err(error)) => Err(Unwell {
+            failure: Failure::new(
+                "writing leases",
+                error,
+                "make room on the disk, and see that it can be written",
+            ),
+            is_stuck: false,
+        }),
         Err(_) => Err(stuck("writing leases")),
     }
 }
 
-fn stuck(what: impl Into<String>) -> Failure {
-    Failure::new(
-        what,
-        "it does not go on",
-        "restart the service, and report this as a defect with the log",
-    )
+fn stuck(what: impl Into<String>) -> Unwell {
+    Unwell {
+        failure: Failure::new(
+            what,
+            "it does not go on",
+            "restart the service, and report this as a defect with the log",
+        ),
+        is_stuck: true,
+    }
 }
 
 /// Asks a task whether it is there; it answers when it next comes round.

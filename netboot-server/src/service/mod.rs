@@ -32,7 +32,7 @@ use listeners::Listeners;
 
 pub use builder::ServiceBuilder;
 pub use control::path as control_socket;
-pub use health::Health;
+pub use health::{Health, Unwell};
 pub use inherited::Inherited;
 
 /// How long DHCP and TFTP sockets may take to close.

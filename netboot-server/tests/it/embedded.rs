@@ -302,8 +302,9 @@ async fn healthz_asks_whether_leases_can_be_written() {
     assert_eq!(service.health().check().await, Ok(()));
     disk.is_full.store(true, Ordering::Relaxed);
     answers(&site, 503).await;
-    let failure = service.health().check().await.expect_err("a full disk");
-    assert_eq!(failure.tried, "writing leases");
+    let unwell = service.health().check().await.expect_err("a full disk");
+    assert_eq!(unwell.failure.tried, "writing leases");
+    assert!(!unwell.is_stuck, "no restart would mend it");
     disk.is_full.store(false, Ordering::Relaxed);
     answers(&site, 200).await;
     let health = service.health();

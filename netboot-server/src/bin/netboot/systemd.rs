@@ -7,8 +7,9 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use netboot_server::{Health, Service};
 
-/// Tells the service manager that the service is well, as often as it wants to hear it and as long
-/// as it is so; ends where it does not want to.
+/// Tells the service manager that the service goes on, as often as it wants to hear it and as long
+/// as it is so; ends where it does not want to. Leases that cannot be written are no reason to be
+/// started anew: on a full disk that would end every download, and come to the same.
 pub(super) async fn keep_watchdog(health: Health) {
     let Some(within) = sd_notify::watchdog_enabled() else {
         return;
@@ -17,7 +18,8 @@ pub(super) async fn keep_watchdog(health: Health) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if health.check().await.is_ok() {
+        let found = health.check().await;
+        if !found.is_err_and(|unwell| unwell.is_stuck) {
             send(&[NotifyState::Watchdog]);
         }
     }
