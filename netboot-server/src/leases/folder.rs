@@ -67,8 +67,9 @@ impl Folder {
         self.remove(name);
         let file = self.at(name, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?;
         fchmod(&file, MODE)?;
-        if geteuid().is_root() {
-            let folder = self.file.metadata()?;
+        let (folder, made) = (self.file.metadata()?, file.metadata()?);
+        let is_another = (folder.uid(), folder.gid()) != (made.uid(), made.gid());
+        if is_another && geteuid().is_root() {
             let (user, group) = (Uid::from_raw(folder.uid()), Gid::from_raw(folder.gid()));
             fchown(&file, Some(user), Some(group))?;
         }
