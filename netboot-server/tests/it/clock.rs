@@ -199,7 +199,7 @@ fn leases_of_dnsmasq_end_when_it_says_by_a_clock_that_was_set() {
     for off in [A_DAY_BACK, A_YEAR_AHEAD] {
         clock.set(off);
         let end = (host_time() + off + LEASE_TIME).as_second();
-        let line = format!("{end} {} 127.0.0.150 * *\n", mac(1));
+        let line = format!("{end} {} 127.0.0.102 * *\n", mac(1));
         let file = write(site.folder.path(), "dnsmasq.leases", line.as_bytes());
         let done = site.run(["leases", "import", &file]);
         assert_eq!(done.out, "1 leases taken\n", "{}", done.err);
