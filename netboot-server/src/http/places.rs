@@ -27,8 +27,8 @@ pub(super) struct Caps {
 }
 
 /// Places of connections. Where all are taken, an address that has none, or few against the others,
-/// gets one of those who have most: one that is idle, else the slowest. Who is known to the server gets one of somebody who is
-/// not, even where that one has no other.
+/// gets one of those who have most: one that is idle, else the slowest. Who is known to the server
+/// gets one of somebody who is not, even where that one has no other.
 #[derive(Debug)]
 pub(super) struct Places {
     caps: Caps,

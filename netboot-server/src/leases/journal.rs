@@ -73,14 +73,23 @@ impl Locked {
     }
 }
 
+/// The longest file that is read: millions of leases.
+const LONGEST: u64 = 4 << 30;
+
 /// All bytes of a file.
 ///
 /// # Errors
 ///
-/// Those of the system.
+/// Those of the system, and where it is longer than any lease database or than memory.
 pub(super) fn read(file: &File) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    let mut bytes = vec![0; length];
+    let length = file.metadata()?.len();
+    if length > LONGEST {
+        return Err(io::Error::other("it is longer than 4 GiB"));
+    }
+    let length = usize::try_from(length).map_err(io::Error::other)?;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(length)?;
+    bytes.resize(length, 0);
     file.read_exact_at(&mut bytes, 0)?;
     Ok(bytes)
 }

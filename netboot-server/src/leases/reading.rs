@@ -74,7 +74,8 @@ pub struct Salvaged {
 }
 
 impl Salvaged {
-    /// Reads such a file, as one that was set aside. Nothing is written. `None` where there is none.
+    /// Reads such a file, as one that was set aside, and writes nothing. `None` where there
+    /// is none.
     ///
     /// # Errors
     ///

@@ -1,8 +1,8 @@
 //! Lease databases that versions before 0.1 kept in redb: read, and never written.
 //!
-//! What redb opens is a copy in memory, so that a database that was not closed is repaired there. Of
-//! one that is damaged every lease is taken that stands anywhere in its bytes, which hold them as
-//! JSON, each in its newest version.
+//! What redb opens is a copy in memory, so that a database that was not closed is repaired there.
+//! Of one that is damaged every lease is taken that stands anywhere in its bytes, which hold them
+//! as JSON, each in its newest version.
 
 use std::panic::catch_unwind;
 

@@ -159,8 +159,8 @@ impl Table {
         spare.is_some()
     }
 
-    /// Ends the slowest transfer of the address that has most, for one that has none, or few against
-    /// it; or of one that is not preferred, for one that is.
+    /// Ends the slowest transfer of the address that has most, for one that has none, or few
+    /// against it; or of one that is not preferred, for one that is.
     fn displace(&self, now: Instant, ip: IpAddr, is_preferred: &Preference) -> bool {
         let count = self.count(ip);
         let has_many = |client: &SocketAddr| match count {
