@@ -2,12 +2,12 @@
 //! OFFER, and how each goes on that is lost, late or impossible.
 
 use crate::packet::*;
-use netboot_dhcp::Seconds;
 use netboot_dhcp::server::{
     Claim, ClaimResult, ClientKey, Effect, Lease, NakReason, NetworkId, Outcome, ProbeResult,
-    Server, Settings, SilenceReason,
+    Reservation, Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
+use netboot_dhcp::{MacAddr, Seconds};
 
 const HOUR: Seconds = Seconds(3600);
 
@@ -262,4 +262,25 @@ fn lease_that_the_store_has_lost_is_made_anew() {
     let ack = reply(server.resume(NOW, pending, ClaimResult::Stored));
     assert_eq!(ack.lease.unwrap().version, 1);
     assert_eq!(server.lease(lease.address).unwrap().version, 1);
+}
+
+#[test]
+fn a_client_may_have_what_anybody_may_and_what_is_kept_for_it() {
+    let mut network = network();
+    network.reservations = vec![
+        Reservation::new(MAC).with_address(ip(50)),
+        Reservation::new(OTHER_MAC).with_address(ip(101)),
+    ];
+    let id = network.id;
+    let server = Server::new(Settings::new(vec![network])).unwrap();
+    let may = |address, mac: MacAddr| server.gives(id, address, &ClientKey::Hardware(mac.into()));
+    assert!(may(ip(100), MAC) && may(ip(100), OTHER_MAC), "in the range");
+    assert!(may(ip(50), MAC) && !may(ip(50), OTHER_MAC), "kept for one");
+    assert!(
+        may(ip(101), OTHER_MAC) && !may(ip(101), MAC),
+        "out of the range"
+    );
+    assert!(!may(SERVER, MAC) && !may(ip(99), MAC) && !may(ip(255), MAC));
+    let elsewhere = NetworkId(id.0 + 1);
+    assert!(!server.gives(elsewhere, ip(100), &ClientKey::Hardware(MAC.into())));
 }
