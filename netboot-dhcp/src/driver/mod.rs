@@ -33,6 +33,7 @@
 //! ```
 
 mod asking;
+mod bpf;
 mod caught;
 mod clock;
 mod echo;

@@ -8,6 +8,9 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use super::bpf::{
+    JUMP_IF_ANY, JUMP_IF_EQUAL, LOAD_HALF, LOAD_HALF_INDEXED, LOAD_HEADER_LENGTH, RETURN,
+};
 use crate::MacAddr;
 use crate::value::{MessageType, key};
 use crate::wire::{BOOTREPLY, MessageView};
@@ -77,12 +80,6 @@ impl Sniffer {
 /// First fragments with this UDP destination port, as a classic BPF program (`linux/filter.h`) over
 /// a packet that begins with its IPv4 header.
 fn filter(port: u16) -> [SockFilter; 7] {
-    const LOAD_HALF: u16 = 0x28;
-    const LOAD_HALF_INDEXED: u16 = 0x48;
-    const LOAD_HEADER_LENGTH: u16 = 0xb1;
-    const JUMP_IF_ANY: u16 = 0x45;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
     let (fragment, destination_port, all) = (6, 2, 0xffff);
     [
         SockFilter::new(LOAD_HALF, 0, 0, fragment),

@@ -15,6 +15,10 @@ use socket2::{Domain, SockFilter, Socket, Type};
 use super::ethernet;
 use super::payload::message;
 use crate::MacAddr;
+use crate::driver::bpf::{
+    JUMP_IF_ANY, JUMP_IF_EQUAL, LOAD_BYTE, LOAD_BYTE_INDEXED, LOAD_HALF, LOAD_HALF_INDEXED,
+    LOAD_HEADER_LENGTH, RETURN,
+};
 use crate::value::MessageType;
 use crate::wire::MessageView;
 
@@ -88,14 +92,6 @@ impl Senders {
 /// First fragments to this UDP port whose first option is a DECLINE's or RELEASE's type, or is no
 /// type at all, as a classic BPF program (`linux/filter.h`) over an Ethernet frame.
 fn filter(port: u16) -> [SockFilter; 16] {
-    const LOAD_HALF: u16 = 0x28;
-    const LOAD_HALF_INDEXED: u16 = 0x48;
-    const LOAD_BYTE: u16 = 0x30;
-    const LOAD_BYTE_INDEXED: u16 = 0x50;
-    const LOAD_HEADER_LENGTH: u16 = 0xb1;
-    const JUMP_IF_ANY: u16 = 0x45;
-    const JUMP_IF_EQUAL: u16 = 0x15;
-    const RETURN: u16 = 0x06;
     let (ether_type, ip) = (12, 14);
     let (fragment, protocol) = (ip + 6, ip + 9);
     // Behind a header whose length is in the index.
