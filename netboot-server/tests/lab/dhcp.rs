@@ -185,6 +185,17 @@ fn address_given(frame: &[u8], kind: u8) -> Ipv4Addr {
 
 const NODE: [u8; 6] = [0x52, 0x54, 0, 0x12, 0x34, 0x56];
 
+/// Gives the host's `eth0` the machine's MAC address.
+fn become_machine(host: &Namespace) {
+    for words in [
+        "link set eth0 down",
+        &format!("link set eth0 address {MAC}"),
+        "link set eth0 up",
+    ] {
+        host.ip(words).expect("ip of iproute2");
+    }
+}
+
 #[test]
 #[ignore = "needs root"]
 fn a_reserved_address_is_declined_by_its_machine_alone_and_given_again_when_nobody_has_it() {
@@ -192,13 +203,7 @@ fn a_reserved_address_is_declined_by_its_machine_alone_and_given_again_when_nobo
     let servers = switch.host("eth1", Some(SERVER));
     let clients = switch.host("eth0", None);
     let strangers = switch.host("eth2", None);
-    for words in [
-        "link set eth0 down",
-        &format!("link set eth0 address {MAC}"),
-        "link set eth0 up",
-    ] {
-        clients.ip(words).expect("ip of iproute2");
-    }
+    become_machine(&clients);
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let reserved = Ipv4Addr::new(192, 168, 100, 50);
     let config = format!(
@@ -560,13 +565,7 @@ fn in_proxy_mode_ipxe_that_takes_an_address_is_told_that_there_is_no_ipv6_router
     let servers = switch.host("eth1", Some(SERVER));
     let clients = switch.host("eth0", None);
     // Its link-local address is made of this, as iPXE's is.
-    for words in [
-        "link set eth0 down",
-        &format!("link set eth0 address {MAC}"),
-        "link set eth0 up",
-    ] {
-        clients.ip(words).expect("ip of iproute2");
-    }
+    become_machine(&clients);
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let _server = Server::start(&servers, scratch.path(), PROXY, 3);
     let frames = frames(&clients, "eth0");

@@ -5,8 +5,6 @@ use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
 use super::*;
 
 /// What the server gives connections at each address and port where it may have 256 files open:
@@ -140,13 +138,6 @@ impl Drop for Attack {
             let _ = thread.join();
         }
     }
-}
-
-fn allow_open_files(files: u64) {
-    let limit = Resource::RLIMIT_NOFILE;
-    let (_, hard) = getrlimit(limit).expect("a limit");
-    let files = hard.max(files);
-    setrlimit(limit, files, files).expect("root may have more than the limit");
 }
 
 #[test]

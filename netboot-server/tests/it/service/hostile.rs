@@ -200,15 +200,22 @@ fn without_times(line: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-#[test]
-fn a_server_whose_log_nobody_reads_goes_on() {
-    let site = site();
+/// A server, and the pipe that its log goes to.
+fn serve_with_log(site: &Site) -> (std::process::Child, std::process::ChildStderr) {
     let mut child = netboot(site.arguments(["serve"]))
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
         .spawn()
         .expect("the command");
-    drop(child.stderr.take());
+    let log = child.stderr.take().expect("a pipe");
+    (child, log)
+}
+
+#[test]
+fn a_server_whose_log_nobody_reads_goes_on() {
+    let site = site();
+    let (mut child, log) = serve_with_log(&site);
+    drop(log);
     crate::support::wait_until("it listens", || {
         std::net::TcpStream::connect((SERVER, site.ports.http)).is_ok()
     });
@@ -300,13 +307,8 @@ fn an_address_of_another_link_is_sent_so_many_replies_a_second_whoever_asks() {
 fn a_server_whose_log_is_not_read_gives_addresses_and_ends_when_it_is_told() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let site = site();
-        let mut child = netboot(site.arguments(["serve"]))
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .expect("the command");
+        let (mut child, unread) = serve_with_log(&site);
         // A pipe holds 64 KiB, unless it is told to hold a page.
-        let unread = child.stderr.take().expect("a pipe");
         let page = nix::fcntl::FcntlArg::F_SETPIPE_SZ(4096);
         nix::fcntl::fcntl(&unread, page).expect("a smaller pipe");
         crate::support::wait_until("it listens", || {

@@ -1,7 +1,5 @@
 //! HTTP as firmware, iPXE and strangers speak it.
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
-
 use super::*;
 
 #[test]
@@ -362,14 +360,6 @@ fn one_address_cannot_take_every_connection() {
         http.send(b"GET /healthz HTTP/1.0\r\n\r\n");
         !http.rest().is_empty()
     });
-}
-
-/// Allows this process and those that it starts so many open files.
-fn allow_open_files(files: u64) {
-    let limit = Resource::RLIMIT_NOFILE;
-    let (_, hard) = getrlimit(limit).expect("a limit");
-    let files = hard.max(files);
-    setrlimit(limit, files, files).expect("root may have more than the limit");
 }
 
 #[test]

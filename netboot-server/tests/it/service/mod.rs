@@ -14,6 +14,7 @@ use std::os::unix::fs::symlink;
 use netboot_dhcp::client::Profile;
 use netboot_dhcp::value::Arch;
 use netboot_image::Digest;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
@@ -32,6 +33,14 @@ fn targets() -> Value {
           "state": { "plugins": { "net": ["eth0"] } } },
         { "name": "node-02", "mac": mac(2), "config": "missing", "state": { "secret": 2 } },
     ])
+}
+
+/// Allows this process and those that it starts so many open files.
+fn allow_open_files(files: u64) {
+    let limit = Resource::RLIMIT_NOFILE;
+    let (_, hard) = getrlimit(limit).expect("a limit");
+    let files = hard.max(files);
+    setrlimit(limit, files, files).expect("root may have more than the limit");
 }
 
 fn site() -> Site {
