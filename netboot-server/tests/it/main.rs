@@ -1,9 +1,10 @@
-//! The library, and the server that runs: what is configured, what machines get over its sockets,
-//! what it keeps, and what it says of that.
+//! The library, the command, and the server that runs: what is configured, what machines get over
+//! its sockets, what it keeps, and what it says of that; and the NixOS module.
 
 mod agreement;
 mod api;
 mod clock;
+mod command;
 mod configuration;
 mod dhcp;
 mod embedded;
@@ -12,10 +13,10 @@ mod https;
 mod leases;
 mod log;
 mod metrics;
+mod nixos;
 mod policy;
 mod reload;
 mod restart;
 mod service;
-#[path = "../support/mod.rs"]
 mod support;
 mod systemd;

@@ -17,5 +17,5 @@ mod secure_boot;
 mod server;
 mod uboot;
 mod unified;
-#[path = "../support/nix.rs"]
+#[path = "../it/support/nix.rs"]
 mod use_nix;

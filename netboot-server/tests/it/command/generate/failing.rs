@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-use crate::generate::{Builder, assert_failed};
+use crate::command::generate::{Builder, assert_failed};
+use crate::support::nix::use_nix;
 use crate::support::{Done, wait_until, write};
-use crate::use_nix::use_nix;
 
 #[test]
 #[ignore = "needs the Debian package nix-bin"]

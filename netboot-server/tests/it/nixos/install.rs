@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-use crate::{REPOSITORY, answer_once, said};
+use crate::nixos::{REPOSITORY, answer_once, said};
 
 /// A file as a block device, for as long as it lives.
 struct Disk {

@@ -6,8 +6,6 @@ mod install;
 mod module;
 mod nix;
 mod stand_in;
-#[path = "../support/nix.rs"]
-mod use_nix;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};

@@ -4,8 +4,8 @@ use std::process::Stdio;
 
 use serde_json::json;
 
+use crate::command::{entries, make_writable, target};
 use crate::support::{self, Done, SERVER, Site, netboot, write};
-use crate::{entries, make_writable, target};
 
 #[test]
 fn an_image_is_added_listed_and_verified() {

@@ -91,7 +91,7 @@ let
   evaluated = system.evaluate {
     place = "config";
     modules = [
-      ../../dist/nixos/module.nix
+      ../../../dist/nixos/module.nix
       ./nixos.nix
       {
         services.netboot = set;

@@ -1,9 +1,8 @@
 //! What the tests of the service and of the command share: state folders, free ports, and the
 //! `netboot` command as a child.
 
-#![allow(dead_code, reason = "each test program uses its own part")]
-
 pub(crate) mod client;
+pub(crate) mod nix;
 pub(crate) mod traced;
 
 use std::ffi::{OsStr, OsString};
@@ -15,8 +14,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getuid};
+use ::nix::sys::signal::{Signal, kill};
+use ::nix::unistd::{Pid, getuid};
 use serde_json::{Value, json};
 
 /// How long anything may take that is waited for; only a failure takes so long.

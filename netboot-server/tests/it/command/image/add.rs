@@ -1,6 +1,6 @@
 //! Adding, listing and removing.
 
-use crate::image::Place;
+use crate::command::image::Place;
 
 #[test]
 fn each_kind_is_added_listed_and_removed() {

@@ -10,8 +10,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::support::nix::use_nix;
 use crate::support::{Done, Site, kernel, netboot, write};
-use crate::use_nix::use_nix;
 
 /// A site with configurations, and a Nix of its own.
 pub(crate) struct Builder {

@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use serde_json::json;
 
-use crate::generate::{Builder, assert_failed};
+use crate::command::generate::{Builder, assert_failed};
 use crate::support::Done;
-use crate::use_nix::use_nix;
+use crate::support::nix::use_nix;
 
 #[test]
 #[ignore = "needs the Debian package nix-bin"]

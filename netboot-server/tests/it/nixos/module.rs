@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::nix::{Nix, block_of_the_guide};
-use crate::{REPOSITORY, said};
+use crate::nixos::nix::{Nix, block_of_the_guide};
+use crate::nixos::{REPOSITORY, said};
 
 #[test]
 #[ignore = "needs the Debian package nix-bin"]
@@ -448,7 +448,7 @@ fn the_unit_that_generates_reads_flakes_in_other_users_repositories() {
                 .args(["--reuid=nobody", "--clear-groups", "nix", "eval", "--raw"])
                 .args(["--extra-experimental-features", "nix-command flakes"])
                 .arg(format!("{url}#answer"));
-            crate::use_nix::use_nix(&mut command, &nix.folder().join("nobody"));
+            crate::support::nix::use_nix(&mut command, &nix.folder().join("nobody"));
             command.env("XDG_CONFIG_HOME", config);
             command.output().expect("setpriv")
         };

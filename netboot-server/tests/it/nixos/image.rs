@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use netboot_image::Digest;
 
-use crate::nix::Nix;
-use crate::{REPOSITORY, answer_once, said};
+use crate::nixos::nix::Nix;
+use crate::nixos::{REPOSITORY, answer_once, said};
 
 #[test]
 #[ignore = "needs the Debian package nix-bin"]
@@ -28,7 +28,7 @@ fn an_example_image_without_an_ssh_key_is_not_built() {
                 }
             );
             let host = format!(
-                "import ./images.nix {{ module = ../../../examples/nixos/{name}.nix; set = {set}; \
+                "import ./images.nix {{ module = ../../../../examples/nixos/{name}.nix; set = {set}; \
                  }}"
             );
             // All of the image is looked at, not only what is asserted.

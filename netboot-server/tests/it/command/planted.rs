@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::support::{Done, Site, run, write};
+use crate::support::{Done, Site, run, write};
 use serde_json::json;
 
 /// Debian's `nobody`.

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use crate::nix::Nix;
+use crate::nixos::nix::Nix;
 
 /// A type, values that are of it, and values that are not.
 const TYPES: [(&str, &[&str], &[&str]); 20] = [

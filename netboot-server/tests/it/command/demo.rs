@@ -58,7 +58,7 @@ fn interrupted_demo(signal: Signal) -> Option<String> {
         .stderr(Stdio::piped())
         .spawn()
         .expect("the command");
-    support::wait_until("it makes a folder", || {
+    crate::support::wait_until("it makes a folder", || {
         !entries(temporary.path()).is_empty()
     });
     let pid = i32::try_from(child.id()).expect("a process number");

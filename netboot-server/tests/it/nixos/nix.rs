@@ -8,8 +8,8 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::use_nix::use_nix;
-use crate::{REPOSITORY, said};
+use crate::nixos::{REPOSITORY, said};
+use crate::support::nix::use_nix;
 
 /// What nixpkgs' builders bring, as far as the package asks for it.
 const BUILDERS: &str = r#"
@@ -45,7 +45,7 @@ impl Nix {
 
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nixos"));
+        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/nixos"));
         use_nix(&mut command, self.0.path());
         command
     }

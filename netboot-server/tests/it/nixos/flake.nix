@@ -46,7 +46,7 @@ let
     formats.json = _: { type = lib.types.raw; };
   };
 
-  outputs = (import ../../../flake.nix).outputs {
+  outputs = (import ../../../../flake.nix).outputs {
     self = outputs;
     nixpkgs = {
       inherit lib;

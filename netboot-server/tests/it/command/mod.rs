@@ -10,19 +10,15 @@ mod image;
 mod planted;
 mod probe;
 mod serve;
-#[path = "../support/mod.rs"]
-mod support;
-#[path = "../support/nix.rs"]
-mod use_nix;
 
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Stdio;
 
+use crate::support::{Done, Reads, Running, SERVER, Site, netboot, run, write};
 use nix::sys::signal::Signal;
 use serde_json::json;
-use support::{Done, Reads, Running, SERVER, Site, netboot, run, write};
 
 fn target(image: &str) -> serde_json::Value {
     json!([{ "name": "node-01", "mac": "02:00:00:00:00:01", "ip": "127.0.0.50", "config": image,

@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 
 use serde_json::json;
 
-use crate::image::{Place, forget};
+use crate::command::image::{Place, forget};
 use crate::support::client::get;
 use crate::support::{Running, Site};
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::image::Place;
+use crate::command::image::Place;
 
 #[test]
 fn damage_is_named_with_both_digests_and_exit_code_1() {
