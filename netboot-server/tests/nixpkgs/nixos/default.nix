@@ -11,7 +11,7 @@
 let
   content = import configuration;
 
-  host = import ../../nixos/images.nix { module = configuration; };
+  host = import ../../it/nixos/images.nix { module = configuration; };
   failed = builtins.filter (one: !one.assertion) host.assertions;
   installer = "/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64";
   ofModule = {
