@@ -4,6 +4,9 @@
 //! A claim that is lost teaches the pool what the store has. If the address is still the client's
 //! to have, the claim is made again on the newer version. Else the client gets a NAK, as RFC 2131
 //! section 4.3.2 has it for what cannot be granted, and its next DISCOVER the next address.
+//!
+//! A client has one address in a network. Where it is told to use another, or to use the one no
+//! longer that it has, its old lease ends, so that whom the address is set aside for can have it.
 
 use super::request::Request;
 use super::rules::{Responder, silent};
@@ -11,6 +14,7 @@ use super::{
     Boot, Claim, ClaimResult, Effect, EffectResult, Lease, LeaseState, NakReason, Outcome, Pending,
     ProbeResult, Reply, SilenceReason, Transaction,
 };
+use crate::Seconds;
 use alloc::boxed::Box;
 use core::net::Ipv4Addr;
 
@@ -41,6 +45,8 @@ pub(super) enum Step {
     },
     /// A release or decline is stored.
     End { lease: Lease },
+    /// The end of the lease that the client leaves is stored, and the reply goes out in any case.
+    Leave { reply: Box<Reply>, lease: Lease },
 }
 
 impl Work {
@@ -105,7 +111,44 @@ impl Responder<'_> {
                 }
                 silent(reason, transaction)
             }
+            Step::Leave { mut reply, lease } => {
+                match claim_result(result) {
+                    ClaimResult::Stored => {
+                        let address = lease.address;
+                        reply.ended = self.pool.record(lease).then_some(address);
+                    }
+                    ClaimResult::Lost { current } => self.learn(lease.address, current),
+                    ClaimResult::Down => {}
+                }
+                Outcome::Reply(*reply)
+            }
         }
+    }
+
+    /// Sends the reply, once the client's lease of an address that it leaves with it has ended.
+    pub(super) fn leave(
+        &self,
+        address: Option<Ipv4Addr>,
+        request: Request,
+        transaction: Transaction,
+        reply: Reply,
+    ) -> Outcome {
+        let left = address.and_then(|address| self.pool.lease(address));
+        let left = left.filter(|lease| {
+            lease.client == request.client
+                && lease.is_active(self.now)
+                && request.is_its_own(self.network)
+        });
+        let Some(left) = left else {
+            return Outcome::Reply(reply);
+        };
+        let (address, name) = (left.address, left.host_name.clone());
+        let lease = self.next_lease(&request, address, LeaseState::Released, Seconds(0), name);
+        let step = Step::Leave {
+            reply: Box::new(reply),
+            lease: lease.clone(),
+        };
+        needs(claim(lease), request, transaction, step)
     }
 
     fn granted(
@@ -119,12 +162,13 @@ impl Responder<'_> {
     ) -> Outcome {
         match result {
             ClaimResult::Stored => {
+                let left = self.pool.left_for(lease.address, &request.client);
                 // A result that comes when the lease is over confirms nothing any more.
                 if !self.pool.record(lease.clone()) || lease.expires <= self.now {
                     return silent(SilenceReason::Lost, transaction);
                 }
                 ack.lease = Some(lease);
-                Outcome::Reply(ack)
+                self.leave(left, request, transaction, ack)
             }
             ClaimResult::Lost { current } => {
                 let version = current.as_ref().map_or(0, |current| current.version);

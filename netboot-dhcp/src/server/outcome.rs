@@ -232,6 +232,9 @@ pub struct Reply {
     pub lease: Option<Lease>,
     /// Why a NAK says no.
     pub nak_reason: Option<NakReason>,
+    /// The address of the client's lease that ended with it: another than that of an ACK, or the one
+    /// that a NAK refuses.
+    pub ended: Option<Ipv4Addr>,
     /// What it answers.
     pub transaction: Transaction,
 }
@@ -274,6 +277,7 @@ impl Reply {
             kind,
             lease: None,
             nak_reason: None,
+            ended: None,
             transaction,
         }
     }

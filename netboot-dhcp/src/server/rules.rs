@@ -198,7 +198,10 @@ impl Responder<'_> {
         transaction.address = Some(address);
         match self.judge(&request, state) {
             Verdict::Grant => self.grant(request, transaction, &boot, address),
-            Verdict::Refuse(reason) => self.refuse(&request, transaction, reason),
+            Verdict::Refuse(reason) => match self.refuse(&request, transaction.clone(), reason) {
+                Outcome::Reply(nak) => self.leave(Some(address), request, transaction, nak),
+                other => other,
+            },
             Verdict::Silent(reason) => silent(reason, transaction),
         }
     }
@@ -356,7 +359,7 @@ impl Responder<'_> {
             .map_or_else(Outcome::Silent, Outcome::Reply)
     }
 
-    fn next_lease(
+    pub(super) fn next_lease(
         &self,
         request: &Request,
         address: Ipv4Addr,

@@ -13,6 +13,7 @@ mod identity;
 mod link;
 mod machines;
 mod model;
+mod moved;
 mod packet;
 mod properties;
 mod proxy;

@@ -98,6 +98,14 @@ impl Reporter {
                     stage: Stage::Server,
                 };
                 self.emit(of.hardware.mac(), answered);
+                if let Some(address) = reply.ended {
+                    let ended = Kind::LeaseEnded {
+                        interface: on(),
+                        address,
+                        instead: reply.lease.as_ref().map(|lease| lease.address),
+                    };
+                    self.emit(of.hardware.mac(), ended);
+                }
             }
             Event::Sent { reply, took } => self.telemetry.metrics().dhcp_replied(reply.kind, took),
             Event::Unsent { reply, error } => {

@@ -148,6 +148,23 @@ fn networks_and_ports_come_and_go_and_leases_stay() {
 }
 
 #[test]
+fn an_address_that_is_reserved_anew_is_its_machines_once_the_other_has_moved() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    let before = lease(&site, 7).address;
+    let mut targets = target("one");
+    targets[0]["mac"] = json!(mac(8).to_string());
+    targets[0]["ip"] = json!(before);
+    site.configure(&targets, json!({}));
+    reload(&mut serving);
+    let after = lease(&site, 7).address;
+    assert_ne!(after, before);
+    let (machine, ended) = (mac(7), format!("the lease of {before} has ended"));
+    serving.said(&format!("{ended}: {machine} has {after} now"));
+    assert_eq!(lease(&site, 8).address, before);
+}
+
+#[test]
 fn machines_boot_and_downloads_go_on_while_it_reloads_again_and_again() {
     let site = site();
     let big = add_big(&site);

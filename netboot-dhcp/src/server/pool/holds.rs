@@ -29,16 +29,36 @@ impl Pool {
         until: Timestamp,
     ) {
         let address = address.to_bits();
-        let before = self.clients.insert(client.clone(), address);
+        let before = self.clients.get(client);
+        let leaves = before.and_then(|before| self.leaves(before, client));
         if let Some(other) = before.filter(|other| *other != address) {
             self.drop_hold(other, client);
         }
+        self.clients.insert(client.clone(), address);
         let hold = Hold {
             client: Some(client.clone()),
             claimed_identity: claimed_identity.map(str::to_owned),
+            leaves: leaves.filter(|leaves| *leaves != address),
             until,
         };
         self.keep(address, hold);
+    }
+
+    /// The address whose lease `client` leaves where it takes the one that is held for it.
+    pub(in crate::server) fn left_for(
+        &self,
+        address: Ipv4Addr,
+        client: &ClientKey,
+    ) -> Option<Ipv4Addr> {
+        let slot = self.slots.get(&address.to_bits())?;
+        slot.hold_for(client)?.leaves.map(Ipv4Addr::from_bits)
+    }
+
+    /// What `client` leaves where it takes another address than this one, to which it is tied.
+    fn leaves(&self, address: u32, client: &ClientKey) -> Option<u32> {
+        let slot = self.slots.get(&address)?;
+        let leaves = slot.hold_for(client).and_then(|hold| hold.leaves);
+        leaves.or_else(|| slot.is_leased_to(client).then_some(address))
     }
 
     /// Keeps `address` from everybody until `until`.
@@ -46,6 +66,7 @@ impl Pool {
         let hold = Hold {
             client: None,
             claimed_identity: None,
+            leaves: None,
             until,
         };
         self.keep(address.to_bits(), hold);
@@ -91,20 +112,32 @@ impl Pool {
 
     fn drop_hold(&mut self, address: u32, client: &ClientKey) {
         let slot = self.slots.get(&address);
-        let hold = slot.and_then(|slot| slot.hold.as_ref());
-        if hold.is_some_and(|hold| hold.client.as_ref() == Some(client)) {
+        if slot.is_some_and(|slot| slot.hold_for(client).is_some()) {
             self.set_hold(address, None);
         }
     }
 
-    /// Exchanges a hold, and forgets the client of the one before if nothing else keeps it.
+    /// Exchanges a hold. The client of the one before is tied to the address that it has not left,
+    /// or forgotten if nothing else keeps it.
     fn set_hold(&mut self, address: u32, hold: Option<Hold>) {
         let stranger = self.change(address, |slot| {
-            let client = core::mem::replace(&mut slot.hold, hold)?.client?;
-            (!slot.is_of(&client)).then_some(client)
+            let before = core::mem::replace(&mut slot.hold, hold)?;
+            let client = before.client?;
+            (!slot.is_of(&client)).then_some((client, before.leaves))
         });
-        if let Some(client) = stranger {
-            self.clients.remove(client, address);
+        let Some((client, has)) = stranger else {
+            return;
+        };
+        if self.clients.get(&client) != Some(address) {
+            return;
+        }
+        let has = has.filter(|has| {
+            let slot = self.slots.get(has);
+            slot.is_some_and(|slot| slot.is_leased_to(&client))
+        });
+        match has {
+            Some(has) => _ = self.clients.insert(client, has),
+            None => self.clients.remove(client, address),
         }
     }
 }

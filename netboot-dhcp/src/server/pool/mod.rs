@@ -190,14 +190,15 @@ impl Pool {
         }
     }
 
-    /// Ties the client to the address, unless it has a younger lease elsewhere.
+    /// Ties the client to the address, unless it has one elsewhere, or a younger lease.
     fn remember(&mut self, client: ClientKey, address: u32) {
-        let updated = |at: u32| {
+        let rank = |at: u32| {
             let lease = self.slots.get(&at)?.lease.as_ref()?;
-            (lease.client == client).then_some(lease.updated)
+            let rank = (lease.state == LeaseState::Bound, lease.updated);
+            (lease.client == client).then_some(rank)
         };
-        let other = self.clients.get(&client).and_then(updated);
-        if other <= updated(address) {
+        let other = self.clients.get(&client).and_then(rank);
+        if other <= rank(address) {
             self.clients.insert(client, address);
         }
     }

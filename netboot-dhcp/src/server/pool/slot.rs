@@ -19,6 +19,8 @@ pub(super) struct Hold {
     pub(super) client: Option<ClientKey>,
     /// As that of a lease.
     pub(super) claimed_identity: Option<String>,
+    /// The address whose lease the client leaves where it takes this one.
+    pub(super) leaves: Option<u32>,
     pub(super) until: Timestamp,
 }
 
@@ -56,9 +58,19 @@ impl Slot {
     }
 
     pub(super) fn is_held_for(&self, client: &ClientKey, now: Timestamp) -> bool {
-        self.hold
-            .as_ref()
-            .is_some_and(|hold| hold.until > now && hold.client.as_ref() == Some(client))
+        self.hold_for(client).is_some_and(|hold| hold.until > now)
+    }
+
+    /// The hold for the client, be its time over or not.
+    pub(super) fn hold_for(&self, client: &ClientKey) -> Option<&Hold> {
+        let hold = self.hold.as_ref();
+        hold.filter(|hold| hold.client.as_ref() == Some(client))
+    }
+
+    /// Whether the lease is the client's, be its time over or not.
+    pub(super) fn is_leased_to(&self, client: &ClientKey) -> bool {
+        let lease = self.lease.as_ref();
+        lease.is_some_and(|lease| lease.state == LeaseState::Bound && lease.client == *client)
     }
 
     /// By what lease and hold say that their clients are, be their time over or not.

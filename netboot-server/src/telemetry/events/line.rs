@@ -77,6 +77,21 @@ impl fmt::Display for Event {
                 f,
                 "DHCP on {interface}: {address} is in use though nobody has its lease"
             ),
+            Kind::LeaseEnded {
+                interface,
+                address,
+                instead,
+            } => {
+                write!(
+                    f,
+                    "DHCP on {interface}: the lease of {address} has ended: {} ",
+                    machine()
+                )?;
+                match instead {
+                    Some(instead) => write!(f, "has {instead} now"),
+                    None => f.write_str("was refused it"),
+                }
+            }
             Kind::PoolFillsUp {
                 network,
                 taken,

@@ -90,6 +90,15 @@ pub enum Kind {
         /// The address.
         address: Ipv4Addr,
     },
+    /// A machine's lease ended because it was told to use another address, or that one no longer.
+    LeaseEnded {
+        /// The interface.
+        interface: String,
+        /// The address that it had.
+        address: Ipv4Addr,
+        /// The address that it has instead; `None` where it was refused the one that it had.
+        instead: Option<Ipv4Addr>,
+    },
     /// Nine of ten addresses of a network's ranges are taken, or all of them.
     PoolFillsUp {
         /// The network's name.
@@ -256,6 +265,7 @@ impl Kind {
             Self::Dhcp { .. }
             | Self::DhcpIgnored { .. }
             | Self::AddressInUse { .. }
+            | Self::LeaseEnded { .. }
             | Self::NoProgram { .. }
             | Self::ProgramIsDeadEnd { .. }
             | Self::IpxeLacks { .. }

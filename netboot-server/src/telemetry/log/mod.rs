@@ -183,6 +183,7 @@ impl Weight {
             | Kind::LeasesSetAside { .. } => Self::Warning,
             Kind::IpxeLacks { again: false, .. }
             | Kind::Dhcp { .. }
+            | Kind::LeaseEnded { .. }
             | Kind::Install { .. }
             | Kind::TftpSent { .. }
             | Kind::TftpSizeProbe { .. }
