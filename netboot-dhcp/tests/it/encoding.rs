@@ -93,6 +93,48 @@ fn overload_puts_what_does_not_fit_into_file_and_sname() {
 }
 
 #[test]
+fn overload_fills_each_field_to_its_last_byte_and_no_further() {
+    // The option field ends with option 52 and END, `file` with END.
+    let of = |first: usize, second: usize| {
+        let mut message = Message::request(1, MAC.into());
+        message.options.add_raw(OptionCode(224), &[1; 255][..first]);
+        message
+            .options
+            .add_raw(OptionCode(225), &[2; 255][..second]);
+        message.sname = [b's'; 64];
+        encode(&message, 300, true)
+    };
+    let out = of(54, 125).unwrap();
+    assert_eq!(out.len(), 300);
+    assert_eq!(out[295..], [1, 52, 1, 1, 255]);
+    assert_eq!((out[108], out[109], out[234], out[235]), (225, 125, 2, 255));
+    assert!(of(55, 125).is_err());
+    assert!(of(54, 126).is_err());
+}
+
+#[test]
+fn options_that_lie_in_fields_already_are_not_moved() {
+    let mut bytes = Packet::discover(MAC)
+        .option(52, &[1])
+        .at(108, &[17, 1, b'f', 255])
+        .end();
+    bytes.resize(300, 0);
+    let mut message = Message::decode(&bytes).unwrap();
+    message.options.add_raw(OptionCode(224), &[1; 54]);
+    let too_long = |message: &Message| {
+        let result = encode(message, 300, true);
+        matches!(result, Err(EncodeError::TooLong { .. }))
+    };
+    assert!(too_long(&message), "in use, and said");
+    message.options.remove(OptionCode::OVERLOAD);
+    assert!(too_long(&message), "in use");
+    message.options.remove(OptionCode::ROOT_PATH);
+    assert!(!too_long(&message));
+    message.options.put_raw(OptionCode::OVERLOAD, &[2]);
+    assert!(too_long(&message), "said");
+}
+
+#[test]
 fn overload_leaves_used_fields_alone() {
     let mut message = Message::request(1, MAC.into());
     message.options.add_raw(OptionCode(224), &[1; 50]);

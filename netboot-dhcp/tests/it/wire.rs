@@ -1,7 +1,8 @@
 //! Hostile and irregular bytes, written by hand after RFC 2131, 2132 and 3396.
 
 use crate::packet::{MAC, Packet};
-use netboot_dhcp::value::{ReadError, ValueError, key};
+use netboot_dhcp::Seconds;
+use netboot_dhcp::value::{Key, ReadError, ValueError, key};
 use netboot_dhcp::wire::{
     Anomaly, Area, DecodeError, Message, MessageView, OptionCode, OptionError,
 };
@@ -258,6 +259,64 @@ fn pad_runs_are_skipped_and_bytes_after_end_are_not_options() {
     assert_eq!(view.options().count(), 2);
     assert_eq!(view.raw(OptionCode::HOST_NAME).as_deref(), Some(&b"h"[..]));
     assert_eq!(view.anomalies(), [Anomaly::DataAfterEnd { offset: 250 }]);
+    // The zeros between are padding.
+    bytes[250..].copy_from_slice(&[0, 0, 12, 1]);
+    let view = self::view(&bytes);
+    assert_eq!(view.anomalies(), [Anomaly::DataAfterEnd { offset: 252 }]);
+}
+
+#[test]
+fn what_is_regular_is_not_remarked_on_and_a_fault_is_said_once() {
+    let mut bytes = Packet::discover(MAC)
+        .option(52, &[3])
+        .option(54, &[10, 0, 0, 1])
+        .at(108, &[15, 1, b'f', 255])
+        .at(44, &[17, 1, b's', 255])
+        .end();
+    assert_eq!(view(&bytes).anomalies(), []);
+    // Behind an option that is cut off there can be no END.
+    bytes.pop();
+    bytes.extend([12, 9]);
+    let error = OptionError::Truncated {
+        code: OptionCode::HOST_NAME,
+        offset: 252,
+        declared: 9,
+        available: 0,
+    };
+    assert_eq!(view(&bytes).anomalies(), [error.into()]);
+}
+
+#[test]
+fn header_fields_are_where_the_rfc_has_them() {
+    let bytes = Packet::discover(MAC)
+        .at(0, &[1, 6, 6, 3])
+        .at(8, &[1, 2])
+        .broadcast()
+        .end();
+    let seen = view(&bytes);
+    assert_eq!((seen.op(), seen.htype(), seen.hops()), (1, 6, 3));
+    assert_eq!((seen.xid(), seen.secs()), (0xdead_beef, 0x0102));
+    assert!(Message::from(&seen).broadcast());
+    // RFC 2131 figure 2: the other bits are reserved.
+    let bytes = Packet::discover(MAC).at(10, &[0x7f, 0xff]).end();
+    assert!(!Message::from(&view(&bytes)).broadcast());
+}
+
+#[test]
+fn options_of_a_message_are_read_as_those_of_its_bytes() {
+    let bytes = Packet::discover(MAC).option(51, &[0, 0, 14, 16]).end();
+    let mut options = Message::decode(&bytes).unwrap().options;
+    assert!(!options.is_empty());
+    assert_eq!(options.read(key::LEASE_TIME), Ok(Some(Seconds(3600))));
+    assert!(options.remove(OptionCode::LEASE_TIME));
+    assert_eq!(options.read(key::LEASE_TIME), Ok(None));
+    assert!(options.remove(OptionCode::MESSAGE_TYPE));
+    assert!(options.is_empty());
+    // PAD and END are no options.
+    for code in [OptionCode::PAD, OptionCode::END] {
+        options.add(Key::<Seconds>::new(code), &Seconds(1));
+        assert!(options.is_empty());
+    }
 }
 
 #[test]
