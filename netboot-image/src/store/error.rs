@@ -135,6 +135,19 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The path that this user may not read or write, where that is what it failed for.
+    #[must_use]
+    pub fn denied(&self) -> Option<&Path> {
+        match self {
+            Self::Io { path, source, .. } => {
+                let denied = source.kind() == io::ErrorKind::PermissionDenied;
+                denied.then_some(path.as_path())
+            }
+            Self::Unsettled { source, .. } => source.denied(),
+            _ => None,
+        }
+    }
+
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         if Self::is_full(&source) {

@@ -125,13 +125,16 @@ impl Store {
     /// to write.
     ///
     /// # Errors
-    /// [`StoreError::NotAStore`] where there is none.
+    /// [`StoreError::NotAStore`] where there is none, or that it cannot be looked at.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, StoreError> {
         let store = Self { root: root.into() };
-        if store.hidden("images").is_dir() {
-            Ok(store)
-        } else {
-            Err(StoreError::NotAStore { path: store.root })
+        let images = store.hidden("images");
+        match fs::metadata(&images) {
+            Ok(found) if found.is_dir() => Ok(store),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(StoreError::io("look at", &images, error))
+            }
+            _ => Err(StoreError::NotAStore { path: store.root }),
         }
     }
 
@@ -333,6 +336,11 @@ fn open_own(path: &Path) -> Result<File, StoreError> {
             path: path.to_owned(),
         }),
     }
+}
+
+/// Whether nothing is there. What cannot be looked at may be.
+fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
 }
 
 fn read_dir(path: &Path) -> Result<Vec<PathBuf>, StoreError> {

@@ -10,7 +10,7 @@ use std::str::FromStr;
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-use super::{Store, StoreError, read_dir};
+use super::{Store, StoreError, is_missing, read_dir};
 use crate::{Digest, FileName, Generation, ImageName, Manifest, NameError};
 
 /// The images of a store, and what is wrong with those that cannot be used.
@@ -248,12 +248,12 @@ impl Store {
         };
         let mut opened = match open_regular(&path) {
             Err(StoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                return Err(match dir.exists() {
-                    true => StoreError::Damaged {
+                return Err(match is_missing(&dir) {
+                    false => StoreError::Damaged {
                         path,
                         reason: "it is missing".to_owned(),
                     },
-                    false => StoreError::NoSuchGeneration {
+                    true => StoreError::NoSuchGeneration {
                         name: manifest.name().clone(),
                         generation,
                     },
@@ -298,7 +298,7 @@ impl Store {
         let path = dir.join("manifest.json");
         let text = match open_regular(&path) {
             Err(StoreError::Io { source, .. })
-                if source.kind() == io::ErrorKind::NotFound && !dir.exists() =>
+                if source.kind() == io::ErrorKind::NotFound && is_missing(&dir) =>
             {
                 return Err(StoreError::NoSuchGeneration {
                     name: name.clone(),

@@ -69,7 +69,10 @@ fn read_files(files: &[PathBuf], problems: &mut Problems) -> Option<Document> {
     let default: Vec<PathBuf>;
     let files = if files.is_empty() {
         let mut defaults = DEFAULT_FILES.iter().map(PathBuf::from);
-        default = defaults.find(|file| file.exists()).into_iter().collect();
+        default = defaults
+            .find(|file| !matches!(file.try_exists(), Ok(false)))
+            .into_iter()
+            .collect();
         &default
     } else {
         files

@@ -14,6 +14,7 @@ use super::redb_import::{self, ReadError};
 use super::{frame, journal};
 use crate::failure::Failure;
 use crate::leases::clock::{Clock, boot_of_the_host};
+use crate::state_dir;
 
 /// What is wrong with a database, and how many leases can be read nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,10 +233,10 @@ pub(super) fn not_opened(path: &Path, error: &io::Error) -> Failure {
             "another netboot runs on this state folder",
             "stop it, or name another folder with --state-dir",
         ),
-        _ => Failure::new(
-            tried,
-            error,
-            "let this user read and write it, or name another folder with --state-dir",
-        ),
+        _ => {
+            let other = "see that it is a file on a disk that works, or name another folder with \
+                         --state-dir";
+            Failure::new(tried, error, state_dir::cure(path, error, other))
+        }
     }
 }

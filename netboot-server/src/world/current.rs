@@ -47,20 +47,20 @@ impl Worlds {
     pub(crate) fn new(config: Arc<Config>, own_policy: Option<OwnPolicy>) -> Result<Self, Failure> {
         let dir = config.images_dir();
         let failed = |error: StoreError| {
-            Failure::new(
-                format!("opening the image store {}", dir.display()),
-                Chain(&error),
-                "let this user write there, or name another folder with --state-dir",
-            )
+            let cure = match error.denied() {
+                Some(path) => state_dir::who_may(path),
+                None => "mend that, or name another folder with --state-dir".into(),
+            };
+            let tried = format!("opening the image store {}", dir.display());
+            Failure::new(tried, Chain(&error), cure)
         };
         let store = Store::create(&dir).map_err(failed)?;
         let programs_dir = config.programs_dir();
         state_dir::make_dir(&programs_dir).map_err(|error| {
-            Failure::new(
-                format!("making the folder {}", programs_dir.display()),
-                error,
-                "let this user write there, or name another folder with --state-dir",
-            )
+            let other = "name another folder with --state-dir";
+            let cure = state_dir::cure(&programs_dir, &error, other);
+            let tried = format!("making the folder {}", programs_dir.display());
+            Failure::new(tried, error, cure)
         })?;
         let installs = InstallStore::new(&config.state_dir);
         let programs = Programs::scan(&programs_dir, &config.program_dirs);
@@ -70,7 +70,7 @@ impl Worlds {
             installs: installs.stamp(),
         };
         let mut world = World::new(config, Vec::new(), programs);
-        world.read_images(&store).map_err(failed)?;
+        world.take_images(store.list().map_err(failed)?);
         world.installs = installs.read();
         world.own_policy = own_policy;
         world.number = 1;
@@ -174,9 +174,12 @@ impl Worlds {
             Programs::scan(&self.programs_dir, &old.config.program_dirs),
         );
         world.number = old.number + 1;
-        if let Err(error) = world.read_images(&self.store) {
-            world.images.clone_from(&old.images);
-            world.broken.push(Chain(&error).to_string());
+        match self.store.list() {
+            Ok(listing) => world.take_images(listing),
+            Err(error) => {
+                world.images.clone_from(&old.images);
+                world.broken.push(Chain(&error).to_string());
+            }
         }
         world.installs = self.installs.read();
         world.own_policy.clone_from(&old.own_policy);

@@ -17,11 +17,12 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use netboot_dhcp::MacAddr;
-use netboot_image::{ImageName, Manifest, Store, StoreError};
+use netboot_image::{ImageName, Listing, Manifest, Store};
 use uuid::Uuid;
 
 use crate::config::{Circuit, Config, Target, swapped};
 use crate::failure::{Chain, Failure};
+use crate::state_dir;
 use crate::world::installs::{InstallStore, Installs};
 use crate::world::programs::Programs;
 
@@ -91,19 +92,40 @@ impl World {
     }
 
     /// The world of a configuration as it is now. Only looked at: no folder is made.
-    #[must_use]
-    pub fn look(config: Config) -> Self {
-        let dir = config.images_dir();
-        let programs = Programs::scan(&config.programs_dir(), &config.program_dirs);
-        let installs = InstallStore::new(&config.state_dir).read();
-        let mut world = Self::new(Arc::new(config), Vec::new(), programs).with_installs(installs);
-        // A store that is not there yet holds no image.
-        if dir.exists()
-            && let Err(error) = Store::open(dir).and_then(|store| world.read_images(&store))
-        {
-            world.broken.push(Chain(&error).to_string());
+    ///
+    /// # Errors
+    ///
+    /// Where this user may not look at all of it: what it may not see would seem to be absent.
+    pub fn look(config: Config) -> Result<Self, Failure> {
+        let (images_dir, programs_dir) = (config.images_dir(), config.programs_dir());
+        let installs = InstallStore::new(&config.state_dir);
+        for path in [&config.state_dir, &programs_dir, installs.file()] {
+            state_dir::may_read(path)?;
         }
-        world
+        let programs = Programs::scan(&programs_dir, &config.program_dirs);
+        let mut world =
+            Self::new(Arc::new(config), Vec::new(), programs).with_installs(installs.read());
+        // A store that is not there yet holds no image.
+        if matches!(images_dir.try_exists(), Ok(false)) {
+            return Ok(world);
+        }
+        let listing = Store::open(&images_dir).and_then(|store| store.list());
+        let denied = match &listing {
+            Err(error) => error.denied(),
+            Ok(listing) => listing.unusable.iter().find_map(|it| it.error.denied()),
+        };
+        if let Some(path) = denied {
+            return Err(Failure::new(
+                format!("reading the image store {}", images_dir.display()),
+                format!("this user may not read {}", path.display()),
+                state_dir::who_may(path),
+            ));
+        }
+        match listing {
+            Ok(listing) => world.take_images(listing),
+            Err(error) => world.broken.push(Chain(&error).to_string()),
+        }
+        Ok(world)
     }
 
     /// How many worlds there were before this one.
@@ -181,8 +203,7 @@ impl World {
         networks.iter().position(|net| net.subnet.contains(address))
     }
 
-    fn read_images(&mut self, store: &Store) -> Result<(), StoreError> {
-        let listing = store.list()?;
+    fn take_images(&mut self, listing: Listing) {
         self.images = listing
             .images
             .into_iter()
@@ -199,6 +220,5 @@ impl World {
                 )
             })
             .collect();
-        Ok(())
     }
 }

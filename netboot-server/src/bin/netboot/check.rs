@@ -4,14 +4,19 @@ use std::process::ExitCode;
 
 use super::{Where, out, say};
 use netboot_server::Failure;
-use netboot_server::config::{Config, Host, Problems, Severity};
+use netboot_server::config::{Config, Host, Severity};
 use netboot_server::world::World;
 
 pub(super) fn run(at: &Where, print: bool, for_another_host: bool) -> Result<ExitCode, Failure> {
+    let mut looked_at = Ok(());
     let (config, problems) = if for_another_host {
         at.load_for(&Host::default())
     } else {
-        of_this_host(at)
+        let (config, mut problems) = at.load();
+        if let Some(config) = &config {
+            looked_at = World::look(config.clone()).map(|world| world.warn(&mut problems));
+        }
+        (config, problems)
     };
     say(&problems);
     let errors = problems.count(Severity::Error);
@@ -29,15 +34,7 @@ pub(super) fn run(at: &Where, print: bool, for_another_host: bool) -> Result<Exi
             problems.count(Severity::Warning)
         ))?;
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn of_this_host(at: &Where) -> (Option<Config>, Problems) {
-    let (config, mut problems) = at.load();
-    if let Some(config) = &config {
-        World::look(config.clone()).warn(&mut problems);
-    }
-    (config, problems)
+    looked_at.map(|()| ExitCode::SUCCESS)
 }
 
 fn normal_form(config: &Config) -> String {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio::net::UnixStream;
 
 use netboot_server::control_socket;
-use netboot_server::{Chain, Failure};
+use netboot_server::{Chain, Failure, state_dir};
 
 const LOOK_AT_THE_LOG: &str = "see the server's log";
 
@@ -124,11 +124,10 @@ impl Control {
                 return match error.kind() {
                     // One that nobody listens on was left by a server that was killed.
                     ErrorKind::NotFound | ErrorKind::ConnectionRefused => Ok(None),
-                    ErrorKind::PermissionDenied => Err(Failure::new(
-                        self.tried(),
-                        error,
-                        "run it as root, or as a user in the group that owns the socket",
-                    )),
+                    ErrorKind::PermissionDenied => {
+                        let cure = state_dir::who_may(&self.0);
+                        Err(Failure::new(self.tried(), error, cure))
+                    }
                     _ => Err(self.failed(&error)),
                 };
             }

@@ -74,7 +74,7 @@ pub(super) fn run(at: &Where, asked: Arguments) -> Result<ExitCode, Failure> {
         arch: asked.arch,
         network,
     };
-    let explanation = explain(&World::look(config), &machine);
+    let explanation = explain(&World::look(config)?, &machine);
     if asked.json {
         let document = serde_json::to_string_pretty(&explanation).map_err(|error| {
             Failure::new("writing JSON", error, "leave out --json, and report this")

@@ -163,7 +163,7 @@ impl Where {
         let (config, problems) = self.load();
         say(&problems);
         let config = config.ok_or(ExitCode::FAILURE)?;
-        as_owner(&config.state_dir, Reads::NothingElse)?;
+        enter(&config.state_dir, Reads::NothingElse)?;
         Ok(config)
     }
 
@@ -175,14 +175,14 @@ impl Where {
             say(&problems);
         }
         let dir = dir.ok_or(ExitCode::FAILURE)?;
-        as_owner(&dir, reads)?;
+        enter(&dir, reads)?;
         Ok(dir)
     }
 }
 
-/// As [`process::act_as_owner`]; what is in the way has been said on standard error.
-fn as_owner(state_dir: &Path, reads: Reads) -> Result<(), ExitCode> {
-    process::act_as_owner(state_dir, reads).map_err(|failure| {
+/// As [`process::enter`]; what is in the way has been said on standard error.
+fn enter(state_dir: &Path, reads: Reads) -> Result<(), ExitCode> {
+    process::enter(state_dir, reads).map_err(|failure| {
         say(format_args!("netboot: {failure}\n"));
         ExitCode::FAILURE
     })

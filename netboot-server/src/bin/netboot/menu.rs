@@ -21,7 +21,7 @@ pub(super) fn run(at: &Where, mac: Option<MacAddr>, update: bool) -> Result<Exit
         return Ok(ExitCode::FAILURE);
     };
     let http_port = config.ports.http.get();
-    let world = World::look(config);
+    let world = World::look(config)?;
     let machine = mac.map(Machine::with_mac).unwrap_or_default();
     let decision = policy::decide(&world, &machine);
     let reserved = decision.target_in(&world).and_then(|target| target.ip);

@@ -104,14 +104,17 @@ pub(crate) enum Reads {
     WhatIsNamed,
 }
 
-/// Where this is root and the state folder is another user's, every file is opened with that user's
-/// rights from now on, by this thread and those that it starts. What the user may not do, a link
-/// that the user put into the folder does not make root do. Programs that are started run as root.
+/// Sees that this user may read the state folder. Where this is root and the folder is another
+/// user's, every file is opened with that user's rights from now on, by this thread and those that
+/// it starts. What the user may not do, a link that the user put into the folder does not make root
+/// do. Programs that are started run as root.
 ///
 /// # Errors
 ///
-/// Where the system does not let go.
-pub(crate) fn act_as_owner(folder: &Path, reads: Reads) -> Result<(), Failure> {
+/// Where this user may not read it, or the system does not let go.
+pub(crate) fn enter(folder: &Path, reads: Reads) -> Result<(), Failure> {
+    state_dir::may_read(folder)?;
+
     // The folder may not be there yet: whoever owns the one that it is made in owns it, too.
     let mut nearest = folder.ancestors();
     let owner = nearest.find_map(|above| match above.as_os_str().is_empty() {

@@ -136,6 +136,11 @@ impl InstallStore {
         }
     }
 
+    /// The file, which may not be there.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
     /// The file's stamp now.
     #[must_use]
     pub fn stamp(&self) -> Stamp {
@@ -149,18 +154,21 @@ impl InstallStore {
     ///
     /// Where it cannot be read, or holds something else.
     pub fn read(&self) -> Result<Installs, Failure> {
-        let failed = |why: &dyn std::fmt::Display| {
-            Failure::new(
-                format!("reading the install states {}", self.file.display()),
-                why,
-                "restore the file from a copy; without it, machines that are installed would \
-                 install themselves again",
-            )
+        let failed = |why: &dyn std::fmt::Display, cure: String| {
+            let tried = format!("reading the install states {}", self.file.display());
+            Failure::new(tried, why, cure)
         };
+        let restore = "restore the file from a copy; without it, machines that are installed \
+                       would install themselves again";
         match files::read(&self.file) {
-            Ok(text) => serde_json::from_slice(&text).map_err(|error| failed(&error)),
+            Ok(text) => {
+                serde_json::from_slice(&text).map_err(|error| failed(&error, restore.into()))
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Installs::default()),
-            Err(error) => Err(failed(&error)),
+            Err(error) => {
+                let cure = state_dir::cure(&self.file, &error, restore);
+                Err(failed(&error, cure))
+            }
         }
     }
 
@@ -177,11 +185,9 @@ impl InstallStore {
         now: jiff::Timestamp,
     ) -> Result<(State, bool), Failure> {
         let failed = |error: std::io::Error| {
-            Failure::new(
-                format!("writing the install states {}", self.file.display()),
-                error,
-                "let this user write there, and make room on the disk",
-            )
+            let cure = state_dir::cure(&self.file, &error, "make room on the disk");
+            let tried = format!("writing the install states {}", self.file.display());
+            Failure::new(tried, error, cure)
         };
         // Held to the end of this function.
         let lock = self.lock().map_err(failed)?;

@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod generate;
 mod image;
+mod ordinary_user;
 mod planted;
 mod probe;
 mod serve;

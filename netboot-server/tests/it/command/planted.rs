@@ -13,7 +13,7 @@ use serde_json::json;
 const SERVICE: u32 = 65534;
 
 /// Each command that opens something in the state folder. Words are put in for `FOLDER`.
-const COMMANDS: [&str; 20] = [
+pub(super) const COMMANDS: [&str; 20] = [
     "image add img --kernel FOLDER/kernel --initrd FOLDER/initrd",
     "image generate img",
     "image list --generations",
@@ -114,7 +114,7 @@ fn copy(from: &Path, to: &Path) {
 
 /// A site whose state folder is the service's, with an image, a machine that installs itself, and a
 /// folder of root's beside it.
-fn site() -> Site {
+pub(super) fn site() -> Site {
     let site = Site::new(&json!([{
         "name": "node-01", "mac": "02:00:00:00:00:01", "ip": "127.0.0.50", "config": "img",
         "install": { "image": "img" },

@@ -106,13 +106,18 @@ impl Findings {
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut findings = Findings::default();
     let (config, mut problems) = arguments.at.load();
-    if let Some(config) = &config {
-        World::look(config.clone()).warn(&mut problems);
+    let world = config.clone().map(World::look);
+    if let Some(Ok(world)) = &world {
+        world.warn(&mut problems);
     }
     configuration(config.as_ref(), &problems, &mut findings);
     if let Some(config) = &config {
         host::look(config, is_served(config), &mut findings);
-        state::look(config, &mut findings);
+    }
+    match &world {
+        Some(Ok(world)) => state::look(world, &mut findings),
+        Some(Err(Failure { tried, why, cure })) => findings.fault(tried, why, cure),
+        None => {}
     }
     let ours: Vec<_> = config
         .iter()

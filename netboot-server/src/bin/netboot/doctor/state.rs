@@ -19,7 +19,8 @@ const LITTLE: u64 = 1 << 30;
 /// Bytes below which leases may soon not be written any more.
 const HARDLY_ANY: u64 = 64 << 20;
 
-pub(super) fn look(config: &Config, findings: &mut Findings) {
+pub(super) fn look(world: &World, findings: &mut Findings) {
+    let config = world.config();
     let folder = &config.state_dir;
     let about = format!("state folder {}", folder.display());
     if !folder.exists() {
@@ -32,7 +33,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     look_at_owner(config, &about, findings);
     look_at_space(folder, &about, findings);
     look_at_clock(folder, findings);
-    look_at_content(config, findings);
+    look_at_content(world, findings);
 }
 
 /// The user that a server would be.
@@ -121,8 +122,7 @@ fn look_at_clock(folder: &Path, findings: &mut Findings) {
     }
 }
 
-fn look_at_content(config: &Config, findings: &mut Findings) {
-    let world = World::look(config.clone());
+fn look_at_content(world: &World, findings: &mut Findings) {
     let images: Vec<_> = world
         .images()
         .map(|image| image.name().to_string())

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Where, now, open_or_create, out, say};
 use crate::nix::{self, NixError, Order, Roots};
-use crate::process::{Reads, act_as_owner};
+use crate::process::{self, Reads};
 use crate::{runtime, told_to_end};
 use netboot_server::config::{self, Build, Image};
 use netboot_server::{Chain, Failure};
@@ -52,7 +52,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     // Nix and the links that it makes need whole paths.
     let state = std::path::absolute(&state).unwrap_or(state);
     let orders = orders(arguments, &state, &images)?;
-    act_as_owner(&state, Reads::WhatIsNamed)?;
+    process::enter(&state, Reads::WhatIsNamed)?;
     let store = open_or_create(state.join("http/images"))?;
     runtime()?.block_on(generate_all(arguments, orders, state, store))
 }

@@ -7,7 +7,6 @@ mod generations;
 mod list;
 mod verify;
 
-use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -17,7 +16,7 @@ use netboot_image::{ImageName, Signer, Store, StoreError};
 use super::{Where, examples, out, say};
 use crate::nix;
 use crate::process::Reads;
-use netboot_server::{Chain, Failure};
+use netboot_server::{Chain, Failure, state_dir};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -116,11 +115,9 @@ fn with_state(
 
 fn failed(tried: String, cure: &str) -> impl FnOnce(StoreError) -> Failure {
     move |error| {
-        let cure = match &error {
-            StoreError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
-                "run it as the user that owns the state folder, or as root"
-            }
-            _ => cure,
+        let cure = match error.denied() {
+            Some(path) => state_dir::who_may(path),
+            None => cure.to_owned(),
         };
         Failure::new(tried, Chain(&error), cure)
     }

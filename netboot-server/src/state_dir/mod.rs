@@ -1,5 +1,7 @@
 //! How folders and files are made in the state folder: with modes of their own, whatever mask the
-//! process was given, and whole.
+//! process was given, and whole; and who may read them (`access`).
+
+mod access;
 
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Write};
@@ -8,6 +10,8 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use tempfile::NamedTempFile;
+
+pub use access::{cure, may_read, who_may};
 
 /// What a file has as its name until it is whole, with six letters or digits behind.
 const UNFINISHED: &str = ".tmp";
