@@ -105,7 +105,6 @@ impl BootFiles {
         let world = self.worlds.recent();
         let address = request.address;
         let Asking { machine, itself } = self.identity.asking(&world, address, request.claim);
-        let mac = machine.mac;
         let key = Key {
             machine,
             itself,
@@ -117,14 +116,15 @@ impl BootFiles {
             .scripts
             .script(host_time(), self.worlds.store(), &world, key)?;
         if let Some(boots) = &script.boots {
-            // A MAC address in a URL is anybody's claim; the address that it came from is not.
             self.telemetry.emit(
-                request.seen.or(mac),
+                self.identity.boots(request.seen, address, request.claim),
                 Kind::Script {
                     client: address,
                     by: request.by,
                     path: request.path.to_owned(),
                     boots: boots.clone(),
+                    notice: script.is_notice,
+                    images: Arc::clone(&script.loads),
                 },
             );
         }

@@ -246,9 +246,12 @@ impl Server {
     /// The last lease of a client in a network.
     #[must_use]
     pub fn lease_of(&self, network: NetworkId, client: &ClientKey) -> Option<&Lease> {
-        let pool = self.pools.get(*self.by_id.get(&network)?)?;
-        let lease = pool.lease(pool.address_of(client)?)?;
-        (lease.client == *client).then_some(lease)
+        self.pools.get(*self.by_id.get(&network)?)?.lease_of(client)
+    }
+
+    /// The last lease of a client in each network where it had one.
+    pub fn leases_of(&self, client: &ClientKey) -> impl Iterator<Item = &Lease> {
+        self.pools.iter().filter_map(|pool| pool.lease_of(client))
     }
 
     /// Every lease that is remembered, by network and address.

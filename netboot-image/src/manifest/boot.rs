@@ -89,7 +89,8 @@ impl BootMethod {
     }
 
     /// The files that it loads, in order.
-    pub(super) fn files(&self) -> impl Iterator<Item = &ImageFile> {
+    /// The files of the store that it loads, in their order.
+    pub fn files(&self) -> impl Iterator<Item = &ImageFile> {
         let (first, rest) = match self {
             Self::Linux(linux) => (Some(&linux.kernel), linux.initrds.as_slice()),
             Self::Efi(efi) => (Some(&efi.program), &[][..]),

@@ -1,7 +1,7 @@
 //! The API's documents: what stands in each, and where it comes from.
 
-use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{ClientKey, Lease, NetworkId};
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::Operations;
 use crate::admin::explain::Explanation;
-use crate::config::Config;
+use crate::config::{Config, Mode};
 use crate::leases::Listed;
 use crate::telemetry::events::Summary;
 use crate::world::Machine;
@@ -144,8 +144,8 @@ pub(super) struct MachineDocument {
     name: Option<String>,
     /// The image it is to boot.
     image: Option<String>,
-    /// The address it holds.
-    address: Option<Ipv4Addr>,
+    /// The address it holds by a lease, else the one of its last boot.
+    address: Option<IpAddr>,
     /// Its last boot.
     boot: Option<Summary>,
 }
@@ -176,18 +176,20 @@ pub(super) fn machines(of: &Operations) -> Vec<MachineDocument> {
         }
     }
     for (mac, boot) in of.telemetry.events().boots() {
-        machines.entry(mac).or_insert_with(|| blank(Some(mac))).boot = Some(boot);
+        let machine = machines.entry(mac).or_insert_with(|| blank(Some(mac)));
+        machine.address = boot.address;
+        machine.boot = Some(boot);
     }
-    for lease in of
-        .leases
-        .lock()
-        .leases()
-        .filter(|lease| lease.is_active(now))
-    {
+    // Where another server gives addresses now, its machines have them, whatever leases are left.
+    let networks = world.config().networks.iter();
+    let ours = networks.filter(|network| network.mode == Mode::Authoritative);
+    let ours: BTreeSet<_> = ours.map(|network| network.id()).collect();
+    let holds = |lease: &&Lease| lease.is_active(now) && ours.contains(&lease.network);
+    for lease in of.leases.lock().leases().filter(holds) {
         if let ClientKey::Hardware(hardware) = &lease.client
             && let Some(machine) = hardware.mac().and_then(|mac| machines.get_mut(&mac))
         {
-            machine.address = Some(lease.address);
+            machine.address = Some(lease.address.into());
         }
     }
     machines.into_values().chain(others).collect()

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::Response;
+use hyper::{Method, Response, StatusCode};
 use netboot_dhcp::MacAddr;
 
 use super::refusal::Refusal;
@@ -17,6 +17,7 @@ pub(super) struct AccessLog {
     pub(super) telemetry: Telemetry,
     pub(super) machine: Option<MacAddr>,
     pub(super) client: IpAddr,
+    pub(super) method: Method,
     pub(super) path: String,
     pub(super) began: Instant,
 }
@@ -29,6 +30,7 @@ impl AccessLog {
         downloads: &Arc<Downloads>,
     ) -> Response<Body> {
         let status = response.status().as_u16();
+        let is_whole = response.status() == StatusCode::OK && self.method == Method::GET;
         response.map(|body| {
             let shown = body.is_file().then(|| {
                 downloads.show(Download::new(
@@ -43,12 +45,12 @@ impl AccessLog {
                 if let Some(shown) = shown {
                     transfer.show(shown);
                 }
-                transfer.on_end(move |sent| self.sent(status, sent));
+                transfer.on_end(move |sent| self.sent(status, is_whole, sent));
             })
         })
     }
 
-    fn sent(self, status: u16, sent: Sent) {
+    fn sent(self, status: u16, is_whole: bool, sent: Sent) {
         let elapsed = self.began.elapsed();
         self.telemetry.metrics().http_responded(&self.path, elapsed);
         self.telemetry.emit(
@@ -60,6 +62,7 @@ impl AccessLog {
                 bytes: sent.bytes,
                 elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
                 complete: sent.complete,
+                whole: is_whole && sent.complete,
             },
         );
     }

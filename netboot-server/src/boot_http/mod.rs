@@ -143,10 +143,12 @@ impl http::Handler for BootSite {
         let claim = UrlClaim::new(head.uri.path(), query);
         let seen = ends.machine(self.0.files.identity());
         let client = ends.client.ip().to_canonical();
+        let machine = self.0.files.identity().boots(seen, client, &claim);
         let log = |path: &str| AccessLog {
             telemetry: self.0.files.telemetry().clone(),
-            machine: seen.or(claim.mac),
+            machine,
             client,
+            method: head.method.clone(),
             path: shown(path),
             began,
         };

@@ -157,6 +157,25 @@ impl Identity {
             .or_else(|| neighbour::mac_of(address))
     }
 
+    /// The machine whose boot a request belongs to: the one behind the address that it came from. A
+    /// MAC address in a URL says whose script is wanted and not who asks, so that it counts only for
+    /// a machine that DHCP has seen, and that nobody knows to have another address.
+    pub(crate) fn boots(
+        &self,
+        seen: Option<MacAddr>,
+        address: IpAddr,
+        claim: &UrlClaim,
+    ) -> Option<MacAddr> {
+        seen.or_else(|| {
+            let claimed = claim.mac?;
+            let is_plausible = !address.is_loopback()
+                && self.seen().has(claimed)
+                && !self.0.leases.has_address(claimed)
+                && self.snooped().address(claimed).is_none();
+            is_plausible.then_some(claimed)
+        })
+    }
+
     /// Whether a machine was given this address, by this server or, as was overheard, by another.
     pub(crate) fn was_given(&self, address: IpAddr) -> bool {
         let inner = &self.0;

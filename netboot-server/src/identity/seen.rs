@@ -88,6 +88,11 @@ impl SeenMachines {
         self.by_age.insert(self.seen, mac);
     }
 
+    /// Whether DHCP has seen this machine.
+    pub(crate) fn has(&self, mac: MacAddr) -> bool {
+        self.by_mac.contains_key(&mac)
+    }
+
     /// All that is known of the machine with this MAC address.
     pub(crate) fn machine(&self, mac: MacAddr) -> Machine {
         let known = self.by_mac.get(&mac).map(|seen| seen.machine.clone());

@@ -32,6 +32,11 @@ impl Snooped {
         }
     }
 
+    /// The address that a machine was heard with last.
+    pub(crate) fn address(&self, machine: MacAddr) -> Option<Ipv4Addr> {
+        self.address_at(machine, now())
+    }
+
     fn note_at(&self, address: Ipv4Addr, machine: MacAddr, now: Instant) {
         let mut known = self.lock();
         if known.len() >= MOST && !known.contains_key(&address) {
@@ -50,6 +55,15 @@ impl Snooped {
         let known = self.lock();
         let (machine, heard) = known.get(&address)?;
         (now.saturating_duration_since(*heard) < FRESH).then_some(*machine)
+    }
+
+    fn address_at(&self, machine: MacAddr, now: Instant) -> Option<Ipv4Addr> {
+        let known = self.lock();
+        let its = known.iter().filter(|(_, (mac, heard))| {
+            *mac == machine && now.saturating_duration_since(*heard) < FRESH
+        });
+        let last = its.max_by_key(|(_, (_, heard))| *heard);
+        last.map(|(address, _)| *address)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Ipv4Addr, (MacAddr, Instant)>> {
@@ -80,6 +94,13 @@ mod tests {
         snooped.note_at(address, second, start);
         assert_eq!(snooped.machine_at(address, start), Some(second));
         assert_eq!(snooped.machine_at(address, start + FRESH), None);
+        assert_eq!(snooped.address_at(second, start), Some(address));
+        assert_eq!(snooped.address_at(first, start), None);
+        let later = start + Duration::from_secs(1);
+        let next = Ipv4Addr::new(10, 0, 0, 9);
+        snooped.note_at(next, second, later);
+        assert_eq!(snooped.address_at(second, later), Some(next));
+        assert_eq!(snooped.address_at(second, later + FRESH), None);
         let mut number = address.to_bits();
         for ms in 0..20_000 {
             number += 1;

@@ -52,6 +52,15 @@ impl LeaseTable {
             _ => None,
         }
     }
+
+    /// Whether a machine holds a lease now.
+    pub(crate) fn has_address(&self, machine: MacAddr) -> bool {
+        let client = ClientKey::Hardware(machine.into());
+        let now = self.now();
+        self.lock()
+            .leases_of(&client)
+            .any(|lease| lease.is_active(now))
+    }
 }
 
 fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use netboot_image::{Digest, ImageName, Store};
+use netboot_image::{Digest, ImageName, Manifest, Store};
 use netboot_ipxe::RenderError;
 
 use super::menu_file;
@@ -16,6 +16,7 @@ use super::{Asker, Trust};
 use crate::paths::Served;
 use crate::policy::{self, Origin};
 use crate::script;
+use crate::telemetry::events::LoadedFiles;
 use crate::world::installs::Secret;
 use crate::world::{Machine, World};
 
@@ -31,6 +32,10 @@ pub(crate) struct Script {
     pub(crate) digest: Digest,
     /// What it boots, and why; `None` where it only leads to the script that does.
     pub(crate) boots: Option<String>,
+    /// Whether it says what is wrong, in place of booting.
+    pub(crate) is_notice: bool,
+    /// What a machine loads of each image that it can boot by it.
+    pub(crate) loads: Arc<[LoadedFiles]>,
     /// The images that it names.
     images: Vec<ImageName>,
 }
@@ -141,6 +146,8 @@ impl Scripts {
             digest: Digest::of(text.as_bytes()),
             text: text.into(),
             boots: (!leads).then(|| decision.of_script()),
+            is_notice: script::is_notice(world, &decision, &asker),
+            loads: named.iter().map(|manifest| loaded(manifest)).collect(),
             images: named
                 .into_iter()
                 .map(|manifest| manifest.name().clone())
@@ -151,6 +158,15 @@ impl Scripts {
     fn lock(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a machine loads of an image.
+fn loaded(manifest: &Manifest) -> LoadedFiles {
+    let (name, generation) = (manifest.name(), manifest.generation());
+    let files = manifest.boot().files();
+    files
+        .map(|file| format!("{name}/{generation}/{}", file.name()))
+        .collect()
 }
 
 impl Cache {

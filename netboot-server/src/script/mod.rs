@@ -21,7 +21,7 @@ use crate::config::{MenuAction, Target};
 use crate::policy::{BootAction, Decision, Origin};
 use crate::world::World;
 use crate::world::installs::Secret;
-use entry::entry;
+use entry::{Entry, entry};
 
 pub use autoexec::write as write_autoexec;
 pub use grub::write as write_grub;
@@ -163,6 +163,22 @@ pub(crate) fn named<'w>(world: &'w World, decision: &Decision) -> Vec<&'w Manife
             })
             .collect(),
         _ => Vec::new(),
+    }
+}
+
+/// Whether the script of a decision says what is wrong, in place of booting.
+pub(crate) fn is_notice(world: &World, decision: &Decision, asker: &Asker<'_>) -> bool {
+    match &decision.boot {
+        BootAction::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
+            (None, _) | (_, Report::Withheld) => true,
+            (Some(manifest), report) => {
+                let target = decision.target_in(world);
+                let entry = entry(world, manifest, target, asker, report.url());
+                matches!(entry, Entry::Notice(_))
+            }
+        },
+        BootAction::MissingImage(_) => true,
+        BootAction::Menu | BootAction::Local | BootAction::Nothing => false,
     }
 }
 

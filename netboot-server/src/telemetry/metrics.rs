@@ -282,6 +282,7 @@ fn stage_label(stage: Progress) -> &'static str {
         Progress::Leased => "leased",
         Progress::Program => "program",
         Progress::Script => "script",
+        Progress::Loading => "loading",
         Progress::Image => "image",
     }
 }

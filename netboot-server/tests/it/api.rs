@@ -3,10 +3,15 @@
 use std::io::Read;
 use std::net::Ipv4Addr;
 
+use netboot_dhcp::client::Profile;
+use netboot_dhcp::value::MessageType;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::client::{Answer, Connection, get, lease, mac};
-use crate::support::{Running, SERVER, Site};
+use crate::support::client::{
+    Answer, Connection, client_socket, discover, get, lease, mac, message,
+};
+use crate::support::{Running, SERVER, Site, wait_until};
 
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
 
@@ -43,12 +48,14 @@ fn the_documents_tell_of_networks_machines_leases_and_images() {
     let mut serving = serve(&site);
     assert_eq!(lease(&site, 1).address, Ipv4Addr::new(127, 0, 0, 50));
     let stranger = lease(&site, 7).address;
-    get(
-        &site,
-        Ipv4Addr::new(127, 0, 0, 50),
+    for path in [
+        "/boot.ipxe",
         "/images/debian/@1/bzImage",
-    );
-    serving.line("@1/bzImage: 200");
+        "/images/debian/@1/initrd",
+    ] {
+        get(&site, Ipv4Addr::new(127, 0, 0, 50), path);
+    }
+    serving.line("@1/initrd: 200");
 
     let status = document(&site, "/api/v1/status");
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
@@ -104,6 +111,130 @@ fn the_documents_tell_of_networks_machines_leases_and_images() {
         let text = String::from_utf8(text).expect("text");
         assert!(!text.contains("for node-01 only"), "{path}: {text}");
     }
+}
+
+/// A machine's document, by its place in the list.
+fn boot(site: &Site, at: usize) -> Value {
+    document(site, "/api/v1/machines")[at]["boot"].clone()
+}
+
+#[test]
+fn what_a_machine_has_is_what_was_wholly_sent() {
+    let site = site();
+    site.add("debian", "one");
+    let mut serving = serve(&site);
+    let node = lease(&site, 1).address;
+    get(&site, node, "/boot.ipxe");
+    serving.line("/boot.ipxe: 200");
+    let mut ask = |method: &str, file: &str, headers: &[(&str, &str)], progress: &str| {
+        let path = format!("/images/debian/@1/{file}");
+        let answer = Connection::from(&site, node).ask(method, &path, headers);
+        serving.line(&format!("{path}: {}", answer.status));
+        assert_eq!(boot(&site, 0)["progress"], progress, "{method} {file}");
+    };
+    ask("HEAD", "bzImage", &[], "script");
+    ask("GET", "bzImage", &[], "loading");
+    ask("GET", "bzImage", &[], "loading");
+    ask("HEAD", "initrd", &[], "loading");
+    ask("GET", "initrd", &[("Range", "bytes=0-3")], "loading");
+    ask("GET", "initrd", &[], "image");
+    assert_eq!(boot(&site, 0)["failed"], Value::Null);
+}
+
+#[test]
+fn a_script_that_only_says_what_is_wrong_is_a_boot_that_failed() {
+    let site = site();
+    let mut serving = serve(&site);
+    let node = lease(&site, 1).address;
+    get(&site, node, "/boot.ipxe");
+    serving.line("/boot.ipxe: 200");
+    let boot = boot(&site, 0);
+    assert_eq!(
+        (&boot["progress"], &boot["failed"]),
+        (&json!("script"), &json!("image"))
+    );
+}
+
+#[test]
+fn a_script_that_somebody_else_looks_at_is_not_its_machines_boot() {
+    let site = site();
+    site.add("debian", "one");
+    let mut serving = serve(&site);
+    lease(&site, 1);
+    let path = format!("/boot.ipxe?mac={}", mac(1));
+    for from in [STRANGER, SERVER] {
+        assert!(
+            get(&site, from, &path)
+                .text()
+                .contains("/images/debian/@1/")
+        );
+        serving.line("/boot.ipxe: 200");
+        assert_eq!(boot(&site, 0)["progress"], "leased", "{from}");
+    }
+    // Nor is it a boot of one that was never heard of.
+    get(&site, STRANGER, &format!("/boot.ipxe?mac={}", mac(9)));
+    serving.line("/boot.ipxe: 200");
+    let machines = document(&site, "/api/v1/machines");
+    assert_eq!(machines.as_array().map(Vec::len), Some(1), "{machines}");
+}
+
+#[test]
+fn in_proxy_mode_a_machine_has_the_address_that_it_asks_from() {
+    let site = site();
+    let mut network = json!({
+        "name": "lab", "server": SERVER, "interface": "lo", "subnet": "127.0.0.0/8",
+        "ranges": [{ "start": "127.0.0.100", "end": "127.0.0.200" }],
+    });
+    let configure = |network: &Value| {
+        let networks = json!({ "networks": [network], "server": null });
+        site.configure(&json!([]), networks);
+    };
+    configure(&network);
+    let mut serving = serve(&site);
+    let before = lease(&site, 7).address;
+    network["mode"] = json!("proxy");
+    network["ranges"] = json!([]);
+    configure(&network);
+    serving.signal(Signal::SIGHUP);
+    serving.line("reloaded");
+    // To another server: option 54 is its address.
+    let mut request = message(MessageType::REQUEST, mac(7), Some(STRANGER));
+    let ours = request
+        .windows(6)
+        .position(|it| it == [54, 4, 127, 0, 0, 1]);
+    request[ours.expect("option 54") + 5] = 2;
+    let socket = client_socket(&site);
+    socket
+        .send_to(&request, (SERVER, site.ports.dhcp))
+        .expect("a datagram");
+    wait_until("it was heard", || {
+        get(&site, STRANGER, "/boot.ipxe");
+        let machines = document(&site, "/api/v1/machines");
+        machines[0]["address"] == json!(STRANGER) && machines[0]["mac"] == json!(mac(7))
+    });
+    assert_ne!(before, STRANGER);
+}
+
+#[test]
+fn what_is_decided_on_a_message_comes_after_it() {
+    let site = site();
+    let network = json!({
+        "server": SERVER, "interface": "lo", "subnet": "127.0.0.0/8", "allow": "known",
+    });
+    let targets = json!([{ "name": "node-01", "mac": mac(1), "ip": "127.0.0.50" }]);
+    site.configure(&targets, json!({ "networks": [network], "server": null }));
+    let mut serving = serve(&site);
+    discover(&site, Profile::pxe_bios(mac(9)));
+    serving.line("DHCPOFFER");
+    let all = document(&site, "/api/v1/events");
+    let events = all["events"].as_array().expect("a list");
+    let of_it = events
+        .iter()
+        .filter(|event| event["machine"] == json!(mac(9)));
+    let said: Vec<_> = of_it
+        .map(|event| event["message"].as_str().or(event["kind"].as_str()))
+        .collect();
+    assert_eq!(said, ["DHCPDISCOVER", "left_out"].map(Some));
 }
 
 #[test]

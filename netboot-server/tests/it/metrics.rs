@@ -30,8 +30,10 @@ fn after_a_boot() -> (Site, Running) {
     serving.said("sent undionly.kpxe");
     get(&site, machine, "/boot.ipxe");
     serving.said("/boot.ipxe: 200");
-    get(&site, machine, "/images/debian/@1/bzImage");
-    serving.said("@1/bzImage: 200");
+    for file in ["bzImage", "initrd"] {
+        get(&site, machine, &format!("/images/debian/@1/{file}"));
+        serving.said(&format!("@1/{file}: 200"));
+    }
     get(&site, STRANGER, "/nothing");
     serving.said("/nothing: 404");
     let mut http = Connection::from(&site, STRANGER);
@@ -64,14 +66,15 @@ fn each_step_of_a_boot_is_counted() {
         "netboot_tftp_sent_bytes_total 1400",
         "netboot_tftp_transfer_seconds_count 1",
         "netboot_http_responses_total{code=\"2xx\",resource=\"script\"} 1",
-        "netboot_http_responses_total{code=\"2xx\",resource=\"image\"} 1",
+        "netboot_http_responses_total{code=\"2xx\",resource=\"image\"} 2",
         "netboot_http_responses_total{code=\"4xx\",resource=\"other\"} 1",
-        "netboot_http_sent_bytes_total{resource=\"image\"} 1088",
-        "netboot_http_response_seconds_count{resource=\"image\"} 1",
+        "netboot_http_sent_bytes_total{resource=\"image\"} 1098",
+        "netboot_http_response_seconds_count{resource=\"image\"} 2",
         "netboot_boots_total{outcome=\"reached\",stage=\"asked\"} 1",
         "netboot_boots_total{outcome=\"reached\",stage=\"leased\"} 1",
         "netboot_boots_total{outcome=\"reached\",stage=\"program\"} 1",
         "netboot_boots_total{outcome=\"reached\",stage=\"script\"} 1",
+        "netboot_boots_total{outcome=\"reached\",stage=\"loading\"} 1",
         "netboot_boots_total{outcome=\"reached\",stage=\"image\"} 1",
         "netboot_boot_stage_seconds_count{stage=\"image\"} 1",
         "netboot_malformed_total{protocol=\"HTTP\"} 1",

@@ -100,6 +100,12 @@ impl Pool {
         self.slots.get(&address.to_bits())?.lease.as_deref()
     }
 
+    /// The last lease of a client.
+    pub(super) fn lease_of(&self, client: &ClientKey) -> Option<&Lease> {
+        let lease = self.lease(self.address_of(client)?)?;
+        (lease.client == *client).then_some(lease)
+    }
+
     pub(super) fn leases(&self) -> impl Iterator<Item = &Lease> {
         self.slots.values().filter_map(|slot| slot.lease.as_deref())
     }

@@ -1,6 +1,8 @@
 //! Which boot of a machine an event belongs to, and how far that boot has come.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use netboot_dhcp::MacAddr;
@@ -8,7 +10,7 @@ use netboot_dhcp::value::MessageType;
 use serde::Serialize;
 
 use super::{Kind, Stage};
-use crate::paths::Resource;
+use crate::paths::{Resource, image_file};
 
 /// How many machines' boots are told apart; the one heard of longest ago is forgotten first.
 pub const MACHINES: usize = 4096;
@@ -27,9 +29,20 @@ struct Boot {
     heard: u64,
     began: Timestamp,
     last: Timestamp,
+    address: Option<IpAddr>,
     progress: Progress,
     failed: Option<Progress>,
+    /// What it loads of each image that its script can boot.
+    images: Arc<[LoadedFiles]>,
+    /// The files of images that it has, whole.
+    has: Vec<String>,
 }
+
+/// The files that a machine loads of one image: `debian/@1/initrd`.
+pub type LoadedFiles = Box<[String]>;
+
+/// The most files of images that are counted for one boot.
+const FILES: usize = 64;
 
 /// A machine's last boot.
 #[derive(Debug, Clone, Serialize)]
@@ -41,6 +54,8 @@ pub struct Summary {
     pub began: Timestamp,
     /// When its last event came.
     pub last: Timestamp,
+    /// The address that it was given in this boot, or asked from last, as far as that was heard.
+    pub address: Option<IpAddr>,
     /// How far it came.
     pub progress: Progress,
     /// The last step that went wrong.
@@ -60,7 +75,9 @@ pub enum Progress {
     Program,
     /// It has its boot script.
     Script,
-    /// It has a file of its image, whole.
+    /// It has a part of its image.
+    Loading,
+    /// It has its image: every file of it, whole.
     Image,
 }
 
@@ -96,7 +113,10 @@ impl Boots {
         }
         boot.heard = seq;
         boot.last = at;
-        let came_to = reached(kind).filter(|step| *step > boot.progress || is_new);
+        boot.address = address(kind).or(boot.address);
+        let came_to = boot
+            .reached(kind)
+            .filter(|step| *step > boot.progress || is_new);
         let failed = failed(kind).filter(|step| boot.failed != Some(*step));
         if let Some(step) = came_to {
             boot.progress = step;
@@ -117,6 +137,7 @@ impl Boots {
                 id: boot.id,
                 began: boot.began,
                 last: boot.last,
+                address: boot.address,
                 progress: boot.progress,
                 failed: boot.failed,
             };
@@ -140,26 +161,68 @@ impl Progress {
     }
 }
 
-/// The step that an event completes.
-fn reached(kind: &Kind) -> Option<Progress> {
+impl Boot {
+    /// The step that an event completes.
+    fn reached(&mut self, kind: &Kind) -> Option<Progress> {
+        match kind {
+            Kind::Dhcp { message, .. } if *message == MessageType::DISCOVER => {
+                Some(Progress::Asked)
+            }
+            Kind::Dhcp { message, .. } if *message == MessageType::ACK => Some(Progress::Leased),
+            Kind::TftpSent { name, .. } => match Resource::of(name) {
+                Resource::Image => Some(self.loaded(name)),
+                _ => Some(Progress::Program),
+            },
+            Kind::Script { images, .. } => {
+                self.images = Arc::clone(images);
+                Some(Progress::Script)
+            }
+            Kind::HttpSent {
+                path,
+                complete: true,
+                whole,
+                bytes,
+                ..
+            } => match Resource::of(path) {
+                Resource::Program if *whole => Some(Progress::Program),
+                Resource::Image if *whole => Some(self.loaded(path)),
+                // A disc is read in ranges, as far as its system wants.
+                Resource::Image if *bytes > 0 => Some(Progress::Loading),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// How far the boot is with one more file of an image. Without the script that names the image,
+    /// as after a restart of the server, nobody knows whether it is the last.
+    fn loaded(&mut self, path: &str) -> Progress {
+        let Some(file) = image_file(path) else {
+            return Progress::Loading;
+        };
+        if self.has.len() < FILES && !self.has.iter().any(|has| has == file) {
+            self.has.push(file.to_owned());
+        }
+        let is_whole = |image: &LoadedFiles| image.iter().all(|one| self.has.contains(one));
+        let mut its_images = self.images.iter();
+        let is_last =
+            its_images.any(|image| image.iter().any(|one| one == file) && is_whole(image));
+        match is_last {
+            true => Progress::Image,
+            false => Progress::Loading,
+        }
+    }
+}
+
+/// The address that a machine has by an event. What it asks another server for it has most likely.
+fn address(kind: &Kind) -> Option<IpAddr> {
     match kind {
-        Kind::Dhcp { message, .. } if *message == MessageType::DISCOVER => Some(Progress::Asked),
-        Kind::Dhcp { message, .. } if *message == MessageType::ACK => Some(Progress::Leased),
-        Kind::TftpSent { name, .. } => match Resource::of(name) {
-            Resource::Image => Some(Progress::Image),
-            _ => Some(Progress::Program),
-        },
-        Kind::Script { .. } => Some(Progress::Script),
-        Kind::HttpSent {
-            path,
-            complete: true,
+        Kind::Dhcp {
+            message: MessageType::ACK | MessageType::REQUEST,
+            address: Some(address),
             ..
-        } => match Resource::of(path) {
-            Resource::Program => Some(Progress::Program),
-            Resource::Image => Some(Progress::Image),
-            Resource::Script | Resource::Optional | Resource::Other => None,
-        },
-        _ => None,
+        } => Some(IpAddr::V4(*address)),
+        _ => kind.client(),
     }
 }
 
@@ -169,6 +232,7 @@ fn failed(kind: &Kind) -> Option<Progress> {
         Kind::DhcpIgnored { .. } => Some(Progress::Leased),
         Kind::NoProgram { .. } | Kind::IpxeLacks { again: true, .. } => Some(Progress::Program),
         Kind::ProgramIsDeadEnd { .. } => Some(Progress::Script),
+        Kind::Script { notice: true, .. } => Some(Progress::Image),
         Kind::TftpFailed { name, .. } => match Resource::of(name) {
             Resource::Script => Some(Progress::Script),
             Resource::Image => Some(Progress::Image),

@@ -202,6 +202,7 @@ impl fmt::Display for Event {
                 by,
                 path,
                 boots,
+                ..
             } => {
                 let by = match by {
                     Protocol::Tftp => "TFTP",
@@ -216,6 +217,7 @@ impl fmt::Display for Event {
                 bytes,
                 elapsed_ms,
                 complete,
+                ..
             } => {
                 write!(
                     f,

@@ -8,11 +8,13 @@ mod line;
 mod ring;
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::MessageType;
 use serde::{Serialize, Serializer};
 
+pub use boots::LoadedFiles;
 pub(crate) use boots::Step;
 pub use boots::{MACHINES, Progress, Summary};
 pub use ring::{Events, RING, Read, Reader};
@@ -203,6 +205,11 @@ pub enum Kind {
         path: String,
         /// What it boots, and why.
         boots: String,
+        /// Whether it says what is wrong, in place of booting.
+        notice: bool,
+        /// What a machine loads of each image that it can boot by it.
+        #[serde(skip)]
+        images: Arc<[LoadedFiles]>,
     },
     /// A file was sent by HTTP, whole or in part.
     HttpSent {
@@ -218,6 +225,8 @@ pub enum Kind {
         elapsed_ms: u64,
         /// Whether all of the body went out.
         complete: bool,
+        /// Whether that is all of what the path names: no answer to HEAD, and no range.
+        whole: bool,
     },
     /// An HTTP request was refused.
     HttpRefused {
@@ -367,6 +376,15 @@ mod tests {
             by: Protocol::Http,
             path: "/boot.ipxe".into(),
             boots: "the menu".into(),
+            notice: false,
+            images: [
+                LoadedFiles::from([
+                    "debian/@1/bzImage".to_owned(),
+                    "debian/@1/initrd".to_owned(),
+                ]),
+                LoadedFiles::from(["shell/@1/shell.efi".to_owned()]),
+            ]
+            .into(),
         }
     }
 
@@ -488,6 +506,7 @@ mod tests {
             script(),
             refused("/grub/x86_64-efi/http.mod"),
             sent("/images/debian/@1/bzImage"),
+            sent("/images/debian/@1/initrd"),
         ];
         let mac = MacAddr([2, 0, 0, 0, 0, 1]);
         let events = Events::default();
@@ -498,7 +517,8 @@ mod tests {
         };
         let came_to = steps.map(boot);
         assert_eq!(came_to[6], (Progress::Program, None));
-        assert_eq!(came_to[10], (Progress::Image, None));
+        assert_eq!(came_to[10], (Progress::Loading, None));
+        assert_eq!(came_to[11], (Progress::Image, None));
         let missed = boot(refused("grubx64.efi"));
         assert_eq!(missed, (Progress::Image, Some(Progress::Program)));
         let missed = boot(refused("/images/debian/@1/initrd"));

@@ -224,6 +224,7 @@ fn row(machine: &Machine, now: Timestamp) -> [String; 5] {
         "leased" => "has its address",
         "program" => "has its boot program",
         "script" => "has its boot script",
+        "loading" => "loads its image",
         "image" => "has its image",
         other => other,
     };
