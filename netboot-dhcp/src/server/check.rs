@@ -331,6 +331,50 @@ mod tests {
     }
 
     #[test]
+    fn an_end_outside_or_no_time_to_offer_is_wrong_by_itself() {
+        let ip = |last| Ipv4Addr::new(10, 0, 0, last);
+        let of = |ranges| {
+            let mut network = network();
+            network.ranges = ranges;
+            Settings::new(vec![network]).check()
+        };
+        let outside = Ipv4Addr::new(10, 0, 1, 9);
+        assert!(of(vec![AddressRange::new(ip(9), outside)]).is_err());
+        let before = Ipv4Addr::new(9, 255, 255, 9);
+        assert!(of(vec![AddressRange::new(before, Ipv4Addr::new(10, 0, 0, 0))]).is_err());
+        assert_eq!(of(vec![AddressRange::new(ip(9), ip(9))]), Ok(()));
+        for wrong in [
+            |settings: &mut Settings| settings.max_offers = 0,
+            |settings: &mut Settings| settings.offer_hold = Seconds(0),
+        ] {
+            let mut settings = Settings::new(vec![network()]);
+            wrong(&mut settings);
+            let SettingsErrors(errors) = settings.check().unwrap_err();
+            assert_eq!(errors, vec![SettingsError::NoOffers]);
+        }
+    }
+
+    #[test]
+    fn the_servers_address_is_named_once_where_it_is_the_gateway_too() {
+        let mut network = network();
+        network.gateways = vec![network.server, Ipv4Addr::new(10, 0, 0, 2)];
+        network.ranges = vec![AddressRange::new(
+            Ipv4Addr::new(10, 0, 0, 1),
+            Ipv4Addr::new(10, 0, 0, 9),
+        )];
+        let SettingsErrors(errors) = Settings::new(vec![network]).check().unwrap_err();
+        let text: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let range = "the range 10.0.0.1-10.0.0.9 holds";
+        assert_eq!(
+            text,
+            vec![
+                std::format!("{range} 10.0.0.1, the server; shorten or exclude it"),
+                std::format!("{range} 10.0.0.2, the gateway; shorten or exclude it"),
+            ]
+        );
+    }
+
+    #[test]
     fn options_of_the_protocol_cannot_be_set() {
         let mut network = network();
         network.options = vec![ExtraOption {

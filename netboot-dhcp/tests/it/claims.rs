@@ -100,6 +100,59 @@ fn claim_lost_to_the_same_clients_renewal_elsewhere_is_tried_again_on_it() {
     assert_eq!(ack.kind, MessageType::ACK);
 }
 
+#[test]
+fn claim_that_is_lost_three_times_is_given_up() {
+    let mut server = server();
+    let mut current = bind(&mut server, NOW, MAC);
+    let renewal = Packet::new(3, MAC).ciaddr(current.address);
+    let mut outcome = handle(&mut server, NOW, renewal);
+    let mut claims = 0;
+    while let Outcome::Needs(Effect::Claim(_), pending) = outcome {
+        claims += 1;
+        assert!(claims <= 3);
+        current.version += 10;
+        let current = Some(current.clone());
+        outcome = server.resume(NOW, pending, ClaimResult::Lost { current });
+    }
+    assert_eq!(claims, 3);
+    assert_eq!(nak_reason(outcome), NakReason::NotAvailable);
+}
+
+#[test]
+fn claim_that_is_lost_when_its_lease_is_over_is_not_made_again() {
+    for (after, again) in [(HOUR.0 - 1, true), (HOUR.0, false)] {
+        let mut server = server();
+        offer(&mut server, NOW, MAC);
+        let request = Packet::selecting(MAC, ip(100), SERVER);
+        let Outcome::Needs(_, pending) = handle(&mut server, NOW, request) else {
+            panic!();
+        };
+        let later = NOW.after(Seconds(after));
+        let lost = ClaimResult::Lost { current: None };
+        let outcome = server.resume(later, pending, lost);
+        let is_again = matches!(outcome, Outcome::Needs(..));
+        assert_eq!(is_again, again, "{outcome:?}");
+    }
+}
+
+#[test]
+fn the_last_lease_of_a_client_is_found_in_each_network() {
+    let mut server = server();
+    let lease = bind(&mut server, NOW, MAC);
+    let of = |mac: MacAddr| ClientKey::Hardware(mac.into());
+    assert_eq!(server.lease_of(NetworkId(1), &of(MAC)), Some(&lease));
+    assert_eq!(server.lease_of(NetworkId(2), &of(MAC)), None);
+    assert_eq!(server.lease_of(NetworkId(1), &of(OTHER_MAC)), None);
+    assert!(server.leases_of(&of(MAC)).eq([&lease]));
+    // What is only offered is no lease, nor is one that another has there now.
+    let offered = offer(&mut server, NOW, OTHER_MAC);
+    assert_eq!(server.lease_of(NetworkId(1), &of(OTHER_MAC)), None);
+    let mut taken = lease.clone();
+    (taken.client, taken.version) = (of(OTHER_MAC), 9);
+    server.restore(taken).unwrap();
+    assert_eq!(server.lease_of(NetworkId(1), &of(MAC)), None, "{offered}");
+}
+
 /// Found by the model: two REQUESTs of one client, whose claims were carried out in reverse order.
 #[test]
 fn older_claim_that_is_tried_again_does_not_shorten_the_lease() {

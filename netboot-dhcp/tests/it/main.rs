@@ -23,6 +23,7 @@ mod site;
 #[cfg(feature = "serde")]
 mod stored;
 mod text;
+mod told;
 mod trust;
 mod tshark;
 mod values;

@@ -280,6 +280,54 @@ fn reply_too_long_for_the_client_loses_what_it_can_do_without() {
     assert!(codes(&large).contains(&225));
 }
 
+/// RFC 2132 section 9.10: option 57 counts the headers of IP and UDP; Ethernet carries 1,500 bytes.
+#[test]
+fn reply_is_as_long_as_client_and_ethernet_take_and_no_longer() {
+    let of = |max_size: u16, len| {
+        let data = vec![7; len].into();
+        let code = OptionCode(224);
+        let extra = [ExtraOption { code, data }];
+        let discover = Packet::discover(MAC).option(55, &[1]);
+        let discover = discover.option(57, &max_size.to_be_bytes());
+        offered(discover, Boot::default().with_options(extra))
+    };
+    let lens = [(576, 576 - 28), (1_000, 1_000 - 28), (9_000, 1_500 - 28)];
+    for (max_size, most) in lens {
+        let fixed = of(max_size, 255);
+        // What one more byte does: an option has two besides its value, each 255 bytes anew.
+        let with = |len: usize| of(max_size, len);
+        let rest = fixed.iter().rposition(|byte| *byte == 255).unwrap() + 1 - 257;
+        let fits = most - rest;
+        let value = fits - 2 * fits.div_ceil(257);
+        assert_eq!(with(value).len(), most, "{max_size}");
+        assert_eq!(get(&with(value), 224), Some(vec![7; value]));
+        let without = with(value + 1);
+        assert_eq!(get(&without, 224), None, "{max_size}");
+        assert!(get(&without, 51).is_some() && get(&without, 54).is_some());
+    }
+}
+
+#[test]
+fn options_go_over_no_field_where_that_is_not_allowed() {
+    let long = |code| ExtraOption {
+        code: OptionCode(code),
+        data: vec![code; 120].into(),
+    };
+    let boot = boot("ipxe.efi").with_options([long(224), long(225), long(226)]);
+    let offer = offered(Packet::discover(MAC).option(55, &[1, 67]), boot);
+    assert_eq!(get(&offer, 52), None);
+    assert_eq!(offer[108..116], *b"ipxe.efi");
+}
+
+#[test]
+fn next_server_is_written_digit_by_digit() {
+    for text in ["1.9.10.99", "100.101.109.110", "199.200.209.255"] {
+        let boot = boot("ipxe.efi").with_next_server(text.parse().unwrap());
+        let offer = offered(Packet::discover(MAC).option(60, PXE), boot);
+        assert_eq!(get(&offer, 66), Some(format!("{text}\0").into_bytes()));
+    }
+}
+
 #[test]
 fn overload_saves_options_where_it_is_allowed() {
     let mut settings = Settings::new(vec![network()]);
