@@ -35,7 +35,8 @@ pub(super) struct Policy {
 impl BootPolicy for Policy {
     async fn boot(&self, requester: &Requester<'_>) -> Boot {
         let world = self.worlds.get(self.leases.now());
-        let (boot, events) = decide(&self.identity, &world, requester);
+        let machine = self.machine(&world, requester);
+        let (boot, events) = decide(&self.identity, &world, &machine, requester);
         self.telemetry
             .emit(requester.mac(), self.received(requester, &boot));
         if let Some(unlisted) = self.unlisted(&world, requester) {
@@ -49,6 +50,28 @@ impl BootPolicy for Policy {
 }
 
 impl Policy {
+    /// All that is known of the machine. One that has an address as a target is that target until
+    /// its lease ends: its system says no UUID, and what its firmware said is forgotten by a restart
+    /// of the server.
+    fn machine(&self, world: &World, requester: &Requester<'_>) -> Machine {
+        let known = self.identity.saw(&machine(world.config(), requester));
+        if world.find(&known).is_some() {
+            return known;
+        }
+        let name = self
+            .leases
+            .claimed_identity(requester.network, requester.hardware);
+        let mut targets = world.config().targets.iter();
+        match targets.find(|target| name.as_ref() == Some(&target.name)) {
+            Some(target) => Machine {
+                uuid: target.uuid.or(known.uuid),
+                circuit: target.circuit.clone().or(known.circuit),
+                ..known
+            },
+            None => known,
+        }
+    }
+
     /// Where a circuit is named that is not believed, though the configuration knows circuits.
     fn unlisted(&self, world: &World, requester: &Requester<'_>) -> Option<Kind> {
         let names_it = requester.message.raw(OptionCode::RELAY_AGENT).is_some();
@@ -94,12 +117,16 @@ impl Policy {
 }
 
 /// What a machine boots, and what of that is worth an event.
-fn decide(identity: &Identity, world: &World, requester: &Requester<'_>) -> (Boot, Vec<Kind>) {
-    let machine = identity.saw(&machine(world.config(), requester));
-    let decision = policy::decide(world, &machine);
+fn decide(
+    identity: &Identity,
+    world: &World,
+    machine: &Machine,
+    requester: &Requester<'_>,
+) -> (Boot, Vec<Kind>) {
+    let decision = policy::decide(world, machine);
     let mut events = Vec::new();
     let stage = ipxe::stage(identity, requester, &decision.program, &mut events);
-    let boot = answer(world, &decision, &machine, requester, stage);
+    let boot = answer(world, &decision, machine, requester, stage);
     let asks_for_program = matches!(
         requester.firmware,
         Firmware::PxeClient | Firmware::HttpClient
@@ -115,7 +142,7 @@ fn decide(identity: &Identity, world: &World, requester: &Requester<'_>) -> (Boo
         events.push(Kind::NoProgram { why });
     } else if requester.firmware == Firmware::PxeClient
         && requester.message.message_type() == Some(MessageType::DISCOVER)
-        && is_by_proxy(world.config(), &machine)
+        && is_by_proxy(world.config(), machine)
         && let Some(program) = boot.file.clone().filter(|name| is_grub(name))
     {
         events.push(Kind::GrubByProxy { program });

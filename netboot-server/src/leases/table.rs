@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::MutexGuard;
 
 use netboot_dhcp::driver::SharedServer;
-use netboot_dhcp::server::{ClientKey, Server};
-use netboot_dhcp::{MacAddr, Timestamp};
+use netboot_dhcp::server::{ClientKey, NetworkId, Server};
+use netboot_dhcp::{HardwareAddr, MacAddr, Timestamp};
 
 use super::clock::Clock;
 
@@ -51,6 +51,18 @@ impl LeaseTable {
             ClientKey::Hardware(hardware) if lease.is_active(self.now()) => hardware.mac(),
             _ => None,
         }
+    }
+
+    /// As whom a machine has its address in a network, where it only said that it is that one.
+    pub(crate) fn claimed_identity(
+        &self,
+        network: NetworkId,
+        machine: HardwareAddr,
+    ) -> Option<String> {
+        let server = self.lock();
+        let lease = server.lease_of(network, &ClientKey::Hardware(machine))?;
+        let lease = Some(lease).filter(|lease| lease.is_active(self.now()))?;
+        lease.claimed_identity.clone()
     }
 
     /// Whether a machine holds a lease now.

@@ -169,8 +169,9 @@ fn sixty_machines_that_say_one_targets_uuid_have_one_lease_where_only_targets_ar
          lease by `netboot leases remove {address}`"
     ));
     drop(serving);
-    // The same machine in its next stage, and after a restart.
+    // After a restart it is the same machine, also in a system that says no UUID.
     let _serving = Running::serve(&site);
+    assert_eq!(lease(&site, 7).address, address);
     let ipxe = boot(&site, Profile::ipxe(mac(7), Arch::X64_UEFI).with_uuid(UUID));
     assert_eq!(ipxe.address, address);
     assert!((100..160).all(refused));
