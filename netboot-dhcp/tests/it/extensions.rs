@@ -3,8 +3,8 @@
 
 use crate::packet::*;
 use netboot_dhcp::server::{
-    AddressRange, Allow, Boot, Claim, ClaimResult, Effect, Link, Network, NetworkId, Outcome,
-    Reservation, Server, Settings, SilenceReason,
+    AddressRange, Allow, Boot, Claim, ClaimResult, Effect, Link, Mode, NakReason, Network,
+    NetworkId, Outcome, Reservation, Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::{MacAddr, Seconds};
@@ -179,6 +179,48 @@ fn client_stays_in_the_network_that_knows_it_when_the_first_has_room_again() {
     );
     assert_eq!(offer(&mut server, NOW, mac(3)), third(50));
     assert_eq!(offer(&mut server, NOW, mac(4)), ip(100));
+}
+
+#[test]
+fn client_comes_to_the_network_that_it_asks_for_or_has_a_reservation_in() {
+    let mut settings = shared_link();
+    settings.networks[1].ranges[0].end = third(60);
+    settings.networks[1].reservations = vec![Reservation::new(mac(1)).with_address(third(7))];
+    let mut server = Server::new(settings).unwrap();
+    assert_eq!(offer(&mut server, NOW, mac(1)), third(7));
+    let asks = Packet::discover(mac(2)).option(50, &third(55).octets());
+    let outcome = run(&mut server, NOW, asks);
+    assert_eq!(yiaddr(outcome, MessageType::OFFER), third(55));
+    assert_eq!(offer(&mut server, NOW, mac(3)), ip(100));
+}
+
+#[test]
+fn full_network_is_passed_over_by_who_looks_for_an_address_only() {
+    let mut settings = shared_link();
+    settings.networks[0].authoritative = true;
+    let mut server = Server::new(settings).unwrap();
+    for number in 0..3 {
+        bind(&mut server, NOW, mac(number));
+    }
+    // INIT-REBOOT with an address that another has.
+    let reboot = Packet::new(3, mac(9)).option(50, &ip(100).octets());
+    let outcome = run(&mut server, NOW, reboot);
+    assert_eq!(nak_reason(outcome), NakReason::NotAvailable);
+}
+
+#[test]
+fn network_of_a_proxy_needs_no_room() {
+    let mut settings = shared_link();
+    settings.networks[0].mode = Mode::Proxy;
+    settings.networks[0].ranges.clear();
+    let mut server = Server::new(settings).unwrap();
+    let discover = Packet::discover(MAC).option(60, b"PXEClient:Arch:00000:UNDI:002001");
+    let outcome = handle_boot(&mut server, NOW, discover, Boot::file("undionly.kpxe"));
+    assert_eq!(
+        yiaddr(outcome, MessageType::OFFER),
+        Ipv4Addr::UNSPECIFIED,
+        "a proxy's"
+    );
 }
 
 #[test]

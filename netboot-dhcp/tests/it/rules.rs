@@ -123,6 +123,18 @@ fn client_that_no_record_is_of_is_left_to_another_server_in_every_state() {
     );
 }
 
+/// For a log line: `ciaddr`, where the client has one.
+#[test]
+fn what_a_message_is_about_is_the_address_that_its_client_has() {
+    let mut server = server();
+    let of = |server: &mut Server, packet| handle(server, NOW, packet).transaction().address;
+    assert_eq!(
+        of(&mut server, Packet::new(7, MAC).ciaddr(ip(9))),
+        Some(ip(9))
+    );
+    assert_eq!(of(&mut server, Packet::new(7, MAC)), None);
+}
+
 #[test]
 fn record_that_is_over_says_nothing_of_another_servers_lease() {
     let mut server = server();

@@ -390,6 +390,46 @@ mod tests {
     }
 
     #[test]
+    fn same_version_of_a_lease_is_taken_as_the_store_has_it() {
+        let mut pool = small();
+        assert!(pool.record(lease(10, 1, NOW, 5)));
+        assert!(pool.record(lease(10, 2, LATER, 5)));
+        assert_eq!(pool.lease(address(10)).unwrap().client, client(2));
+    }
+
+    #[test]
+    fn client_is_forgotten_with_its_lease_unless_an_address_is_held_for_it() {
+        let mut pool = small();
+        pool.record(lease(10, 1, LATER, 1));
+        pool.record(lease(11, 2, NOW, 1));
+        pool.hold(address(11), &client(2), None, LATER);
+        pool.erase(address(10));
+        pool.erase(address(11));
+        assert_eq!(pool.address_of(&client(1)), None);
+        assert_eq!(pool.address_of(&client(2)), Some(address(11)));
+    }
+
+    #[test]
+    fn lease_of_another_client_does_not_tie_this_one() {
+        let mut pool = small();
+        pool.record(lease(11, 2, NOW, 1));
+        pool.hold(address(11), &client(1), None, LATER);
+        pool.record(lease(10, 1, LATER, 1));
+        assert_eq!(pool.address_of(&client(1)), Some(address(10)));
+    }
+
+    #[test]
+    fn address_outside_the_ranges_is_nobodys_but_who_has_it() {
+        let mut pool = small();
+        pool.record(lease(50, 1, NOW, 1));
+        for (number, last) in [(2, 10), (3, 11), (4, 12)] {
+            pool.hold(address(last), &client(number), None, LATER);
+        }
+        assert_eq!(pool.propose(&client(5), None, None, NOW), None);
+        assert_eq!((pool.size(), pool.in_use(NOW)), (3, 3));
+    }
+
+    #[test]
     fn wanted_address_is_given_if_it_is_one_of_the_pool() {
         let pool = small();
         assert_eq!(
