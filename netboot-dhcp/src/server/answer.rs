@@ -147,7 +147,7 @@ impl Answer<'_> {
         };
         list(key::ROUTERS, &network.gateways);
         list(key::DNS_SERVERS, &network.dns);
-        if self.request.asks_for(OptionCode::BROADCAST_ADDRESS) {
+        if network.subnet.has_broadcast() && self.request.asks_for(OptionCode::BROADCAST_ADDRESS) {
             options.add(key::BROADCAST_ADDRESS, &network.subnet.broadcast());
         }
         if let Some(domain) = &network.domain
@@ -270,6 +270,11 @@ impl Answer<'_> {
         if let Some(id) = &self.request.client_id {
             message.options.add(key::CLIENT_ID, id);
         }
+        // Without it, a client that asked for a subnet drops the reply (RFC 3011 section 2).
+        let subnet = self.request.subnet;
+        if let Some(subnet) = subnet.filter(|one| self.network.subnet.contains(*one)) {
+            message.options.add(key::SUBNET_SELECTION, &subnet);
+        }
         if let Some(agent) = &self.request.relay_agent {
             message.options.add_raw(OptionCode::RELAY_AGENT, agent);
         }
@@ -334,6 +339,6 @@ fn write_address(address: Ipv4Addr, out: &mut Vec<u8>) {
 const fn is_needed(code: OptionCode) -> bool {
     matches!(
         code.0,
-        1 | 3 | 43 | 51 | 53 | 54 | 56 | 60 | 61 | 67 | 80 | 82 | 97 | 175
+        1 | 3 | 43 | 51 | 53 | 54 | 56 | 60 | 61 | 67 | 80 | 82 | 97 | 118 | 175
     )
 }

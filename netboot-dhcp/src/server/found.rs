@@ -21,6 +21,7 @@ pub(super) struct Found<'a> {
     pub(super) client_arch: Occurrences<'a>,
     pub(super) client_ndi: Occurrences<'a>,
     pub(super) machine_id: Occurrences<'a>,
+    pub(super) subnet_selection: Occurrences<'a>,
     pub(super) ipxe: Occurrences<'a>,
 }
 
@@ -51,6 +52,7 @@ impl<'a> Found<'a> {
                 OptionCode::CLIENT_ARCH => &mut found.client_arch,
                 OptionCode::CLIENT_NDI => &mut found.client_ndi,
                 OptionCode::MACHINE_ID => &mut found.machine_id,
+                OptionCode::SUBNET_SELECTION => &mut found.subnet_selection,
                 OptionCode::IPXE => &mut found.ipxe,
                 _ => continue,
             };

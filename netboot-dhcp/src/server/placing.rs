@@ -8,10 +8,11 @@ use core::net::Ipv4Addr;
 
 impl Server {
     /// The network that the client is in, or why there is none for it: of the link that its relay
-    /// agent names (RFC 3527), else of the agent's address, else of the interface. A client with an
+    /// agent names (RFC 3527), else of the subnet that is asked for (RFC 3011) where the agent may
+    /// bring clients there, else of the agent's address, else of the interface. A client with an
     /// address whose message came by unicast may be behind a router. Where an interface has several
-    /// networks, a client stays in the one that it asks for or is known in, and else comes to the
-    /// first with an address for it.
+    /// networks, a client is in the one of the subnet that it asks for, stays in the one that it
+    /// wants an address of or is known in, and else comes to the first with an address for it.
     pub(super) fn network_of(
         &self,
         now: Timestamp,
@@ -26,12 +27,20 @@ impl Server {
         };
         let path = &request.path;
         if !path.giaddr.is_unspecified() {
-            let client = request.link.unwrap_or(path.giaddr);
-            let at = holds(client).ok_or(SilenceReason::NoNetwork)?;
-            let is_open = networks
-                .get(at)
-                .is_some_and(|network| is_open(network, path.giaddr, incoming.interface));
-            return is_open.then_some(at).ok_or(SilenceReason::UnlistedRelay);
+            let is_open = |at: &usize| {
+                let network = networks.get(*at);
+                network.is_some_and(|network| is_open(network, path.giaddr, incoming.interface))
+            };
+            // What is selected in vain is as an option that the server does not know.
+            let selected = request.subnet.and_then(holds).filter(is_open);
+            let at = match (request.link, selected) {
+                (None, Some(selected)) => selected,
+                (link, _) => {
+                    let client = link.unwrap_or(path.giaddr);
+                    holds(client).ok_or(SilenceReason::NoNetwork)?
+                }
+            };
+            return Some(at).filter(is_open).ok_or(SilenceReason::UnlistedRelay);
         }
         let link = Link::Interface(incoming.interface);
         let here = networks
@@ -58,6 +67,13 @@ impl Server {
             if let Some(known) = known {
                 return Ok(known);
             }
+        }
+        let is_selected = |network: &Network| {
+            let subnet = request.subnet;
+            subnet.is_some_and(|subnet| network.subnet.contains(subnet))
+        };
+        if let Some((at, _)) = here.clone().find(|(_, network)| is_selected(network)) {
+            return Ok(at);
         }
         let wants = |network: &Network| {
             let wanted = request

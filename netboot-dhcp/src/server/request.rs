@@ -40,6 +40,8 @@ pub(super) struct Request {
     pub(super) trusts_agent: bool,
     /// The client's link, where the relay agent's own address does not say it (RFC 3527).
     pub(super) link: Option<Ipv4Addr>,
+    /// The subnet that an address is asked of, whatever the link (RFC 3011).
+    pub(super) subnet: Option<Ipv4Addr>,
     /// The address that the relay agent wants this server to go by (RFC 5107).
     pub(super) server_override: Option<Ipv4Addr>,
     /// The source of the frame that it came in.
@@ -83,6 +85,7 @@ impl Request {
         // A client that gives one of these wrongly is treated as one that does not give it.
         let max_size = found.max_message_size.read(key::MAX_MESSAGE_SIZE);
         let max_size = max_size.ok().flatten().unwrap_or(LEAST_MAX_SIZE);
+        let subnet = found.subnet_selection.read(key::SUBNET_SELECTION);
         let vendor = found.vendor_specific.read(key::VENDOR_SPECIFIC);
         let vendor = vendor.ok().flatten();
         let machine_id = found.machine_id.read(key::MACHINE_ID).ok().flatten();
@@ -126,6 +129,7 @@ impl Request {
             relay_agent: relay_agent.map(|data| Bytes::from(data.into_owned())),
             trusts_agent: false,
             link: agent.and_then(|agent| address(agent, agent::LINK_SELECTION)),
+            subnet: subnet.ok().flatten(),
             server_override: agent.and_then(|agent| address(agent, agent::SERVER_ID_OVERRIDE)),
             frame_source: incoming.frame_source,
             rapid: kind == MessageType::DISCOVER && found.rapid_commit.is_some(),

@@ -364,6 +364,6 @@ impl ExtraOption {
     /// Whether the protocol itself decides on this option, so that nobody else may.
     #[must_use]
     pub const fn is_protocol(code: OptionCode) -> bool {
-        matches!(code.0, 0 | 50..=55 | 57 | 61 | 82 | 255)
+        matches!(code.0, 0 | 50..=55 | 57 | 61 | 82 | 118 | 255)
     }
 }

@@ -91,7 +91,7 @@ impl Subnet {
         Ipv4Addr::from_bits(mask_bits(self.prefix))
     }
 
-    /// The broadcast address.
+    /// The last address, which is the broadcast address where there is one.
     #[must_use]
     pub const fn broadcast(&self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.network.to_bits() | !mask_bits(self.prefix))
@@ -103,12 +103,19 @@ impl Subnet {
         address.to_bits() & mask_bits(self.prefix) == self.network.to_bits()
     }
 
+    /// Whether the subnet has a broadcast address: a /31 has two machines and nothing else (RFC 3021
+    /// section 2.1), and a /32 one.
+    #[must_use]
+    pub const fn has_broadcast(&self) -> bool {
+        self.prefix < 31
+    }
+
     /// Whether a machine can be given `address`: in the subnet, and neither network nor broadcast
     /// address.
     #[must_use]
     pub fn is_host(&self, address: Ipv4Addr) -> bool {
         self.contains(address)
-            && (self.prefix > 30 || (address != self.network && address != self.broadcast()))
+            && (!self.has_broadcast() || (address != self.network && address != self.broadcast()))
     }
 
     pub(super) fn overlaps(&self, other: &Self) -> bool {

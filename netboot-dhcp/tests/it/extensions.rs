@@ -117,6 +117,77 @@ fn link_selection_of_a_client_without_relay_agent_moves_nothing() {
     assert_eq!(offer.bytes[16..20], ip(100).octets());
 }
 
+/// RFC 3046 section 2.1 has relay agents add the option, whose address is in `giaddr` then.
+#[test]
+fn option_82_without_giaddr_selects_nothing_on_a_link_with_two_networks() {
+    for trusts in [false, true] {
+        let mut settings = shared_link();
+        for network in &mut settings.networks {
+            network.trust_option_82 = trusts;
+        }
+        let mut server = Server::new(settings).unwrap();
+        let discover = Packet::discover(MAC).option(82, &[5, 4, 10, 0, 3, 0]);
+        let offer = reply(handle(&mut server, NOW, discover));
+        assert_eq!(offer.bytes[16..20], ip(100).octets());
+    }
+}
+
+/// RFC 3011 section 2: the server gives an address of the subnet and the option back, and the
+/// client drops replies without it. RFC 3527 section 3 has the agent's link before it.
+#[test]
+fn a_subnet_is_selected_behind_a_relay_agent_that_may_bring_clients_there() {
+    let asks = |subnet: [u8; 4]| Packet::discover(MAC).giaddr(RELAY).option(118, &subnet);
+    let offer = reply(handle(&mut behind_relays(), NOW, asks([10, 0, 3, 0])));
+    assert_eq!(offer.bytes[16..20], [10, 0, 3, 50]);
+    assert_eq!(option(&offer.bytes, 118), Some(vec![10, 0, 3, 0]));
+    assert_eq!(offer.destination.socket_addr().to_string(), "10.9.0.1:67");
+
+    let with_link = asks([10, 0, 3, 0]).option(82, &[5, 4, 10, 9, 0, 0]);
+    let offer = reply(handle(&mut behind_relays(), NOW, with_link));
+    assert_eq!(offer.bytes[16..20], [10, 9, 0, 50]);
+    assert_eq!(option(&offer.bytes, 118), None, "it is of another subnet");
+
+    // This one lists nobody, and the agent is not in it.
+    for closed in [[10, 0, 0, 0], [192, 0, 2, 0]] {
+        let offer = reply(handle(&mut behind_relays(), NOW, asks(closed)));
+        assert_eq!(offer.bytes[16..20], [10, 9, 0, 50]);
+        assert_eq!(option(&offer.bytes, 118), None);
+    }
+}
+
+#[test]
+fn a_client_without_relay_agent_selects_a_subnet_of_its_own_link_only() {
+    let asks = |subnet: [u8; 4]| Packet::discover(MAC).option(118, &subnet);
+    let mut server = Server::new(shared_link()).unwrap();
+    let offer = reply(handle(&mut server, NOW, asks([10, 0, 3, 0])));
+    assert_eq!(offer.bytes[16..20], third(50).octets());
+    assert_eq!(option(&offer.bytes, 118), Some(vec![10, 0, 3, 0]));
+    // Full: not an address of the other one.
+    let discover = Packet::discover(OTHER_MAC).option(118, &[10, 0, 3, 0]);
+    let outcome = handle(&mut server, NOW, discover);
+    assert_eq!(silence(outcome), SilenceReason::NoAddress);
+
+    let offer = reply(handle(&mut behind_relays(), NOW, asks([10, 0, 3, 0])));
+    assert_eq!(offer.bytes[16..20], ip(100).octets());
+    assert_eq!(option(&offer.bytes, 118), None);
+}
+
+/// RFC 3021 section 2.1: of a 31-bit prefix both addresses are machines'.
+#[test]
+fn a_point_to_point_link_has_no_broadcast_address() {
+    for (subnet, broadcast) in [("10.0.0.0/31", None), ("10.0.0.0/30", Some([10, 0, 0, 3]))] {
+        let subnet = subnet.parse().unwrap();
+        let mut network = Network::new(NetworkId(1), Link::Interface(2), subnet, ip(1));
+        let other = if broadcast.is_some() { ip(2) } else { ip(0) };
+        network.ranges = vec![AddressRange::new(other, other)];
+        let mut server = Server::new(Settings::new(vec![network])).unwrap();
+        let discover = Packet::discover(MAC).option(55, &[1, 3, 28]);
+        let offer = reply(handle(&mut server, NOW, discover));
+        assert_eq!(offer.bytes[16..20], other.octets());
+        assert_eq!(option(&offer.bytes, 28), broadcast.map(|it| it.to_vec()));
+    }
+}
+
 #[test]
 fn relay_agents_override_is_the_server_identifier_both_ways() {
     let mut server = behind_relays();
