@@ -1,10 +1,9 @@
 //! A request on the boot network that gets no entity, and its answer.
 
-use bytes::Bytes;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{ALLOW, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
-use crate::http::Body;
+use crate::http::{self, Body};
 
 /// A request that gets no entity.
 #[derive(Debug)]
@@ -40,25 +39,10 @@ impl Refusal {
 
     /// The answer, with why as its text.
     pub(super) fn response(&self, method: &Method) -> Response<Body> {
-        let text = format!("{}\n", self.why);
-        let length = HeaderValue::from(text.len());
-        let body = if method == Method::HEAD {
-            Body::bytes(Bytes::new())
-        } else {
-            Body::bytes(text)
-        };
-        let mut response = Response::new(body);
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        // GRUB skips the first line behind the status of a refusal. It would not know where the
-        // text ends, and wait half a minute for more.
-        headers.insert(header::CONTENT_LENGTH, length);
+        let mut response = http::text_answer(self.status, &self.why, method);
         if let Some(methods) = self.allow {
-            headers.insert(header::ALLOW, HeaderValue::from_static(methods));
+            let headers = response.headers_mut();
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
         response
     }

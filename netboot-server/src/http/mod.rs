@@ -19,10 +19,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::body::Incoming;
-use hyper::header::{DATE, HeaderValue};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderMap, HeaderValue};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use socket2::SockRef;
@@ -210,7 +211,13 @@ impl<H: Handler> Connection<H> {
         let connection = self.handler.connection(self.client, self.local, secure);
         let service = service_fn(|request| async {
             let answered = Arc::clone(under_way);
-            let mut answer = self.handler.answer(&connection, request, &self.stop).await;
+            let mut answer = match check_host(request.version(), request.headers()) {
+                Ok(()) => self.handler.answer(&connection, request, &self.stop).await,
+                Err(why) => {
+                    self.telemetry.malformed("HTTP", || why.to_owned());
+                    text_answer(StatusCode::BAD_REQUEST, why, request.method())
+                }
+            };
             if let Some(date) = date((self.clock)()) {
                 answer.headers_mut().insert(DATE, date);
             }
@@ -254,6 +261,42 @@ impl<H: Handler> Connection<H> {
             self.telemetry.malformed("HTTP", || error.to_string());
         }
     }
+}
+
+/// Whether a request names one host, as RFC 9112, 3.2 wants it: only HTTP/1.0 may leave it out.
+fn check_host(version: Version, headers: &HeaderMap) -> Result<(), &'static str> {
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (None, _) if version == Version::HTTP_11 => Err("the request names no Host"),
+        (None, _) => Ok(()),
+        (Some(_), Some(_)) => Err("the request has two headers Host"),
+        (Some(host), None) if is_host(host.as_bytes()) => Ok(()),
+        (Some(_), None) => Err("the request's Host is none"),
+    }
+}
+
+/// A host and a port, if any; nothing, where what is asked for has no host.
+fn is_host(value: &[u8]) -> bool {
+    let is_plain = |host: Authority| !host.as_str().contains('@');
+    value.is_empty() || Authority::try_from(value).is_ok_and(is_plain)
+}
+
+/// An answer of a line of text.
+pub(crate) fn text_answer(status: StatusCode, line: &str, method: &Method) -> Response<Body> {
+    let text = format!("{line}\n");
+    let length = HeaderValue::from(text.len());
+    let mut response = Response::new(match *method {
+        Method::HEAD => Body::bytes(""),
+        _ => Body::bytes(text),
+    });
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    headers.insert(CONTENT_TYPE, plain);
+    // GRUB skips the first line behind the status of a refusal. It would not know where the text
+    // ends, and wait half a minute for more.
+    headers.insert(CONTENT_LENGTH, length);
+    response
 }
 
 /// A time as `Date` has it (RFC 9110, 6.6.1).

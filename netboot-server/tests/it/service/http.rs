@@ -49,6 +49,42 @@ fn http_gives_an_image_whole_in_part_or_not_again() {
     assert_eq!(http.ask("GET", "/images/debian/initrd", &[]).body, initrd);
 }
 
+/// RFC 9112, 3.2: HTTP/1.1 without a `Host`, and any request with two of them or with what is none,
+/// is answered by 400.
+#[test]
+fn a_request_names_one_host() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    serving.said("API and metrics on");
+    for port in [site.ports.http, site.ports.admin] {
+        for (version, hosts, status) in [
+            ("1.1", &["127.0.0.1"][..], 200),
+            ("1.1", &["[::1]:80"], 200),
+            ("1.0", &[], 200),
+            ("1.1", &[], 400),
+            ("1.1", &["127.0.0.1", "127.0.0.1"], 400),
+            ("1.0", &["127.0.0.1", "127.0.0.1"], 400),
+            ("1.1", &["a b"], 400),
+            ("1.1", &["me@127.0.0.1"], 400),
+        ] {
+            let path = if port == site.ports.http {
+                "/healthz"
+            } else {
+                "/metrics"
+            };
+            let hosts: String = hosts.iter().map(|it| format!("Host: {it}\r\n")).collect();
+            let mut http = Connection::to(STRANGER, port);
+            http.send(format!("GET {path} HTTP/{version}\r\n{hosts}\r\n").as_bytes());
+            assert_eq!(
+                http.answer(false).status,
+                status,
+                "{path} {version} {hosts:?}"
+            );
+        }
+    }
+    serving.line("HTTP 1 malformed dropped");
+}
+
 /// What a client in firmware reads of an answer's length. GRUB 2.06 and 2.12 (`parse_line` in
 /// `grub-core/net/http.c`) compare lines with `Content-Length: ` as bytes, and of a refusal they
 /// take the second line for another status. lwIP (`http_wait_headers` in `http_client.c`), and with
@@ -74,7 +110,7 @@ fn every_kind_of_answer_is_to_the_letter_what_clients_in_firmware_look_for() {
     let file = "/images/debian/bzImage";
     let etag = get(&site, STRANGER, file).header("etag").to_owned();
     let known = format!("If-None-Match: {etag}\r\n");
-    let many = "a: b\r\n".repeat(101);
+    let many = "a: b\r\n".repeat(99);
     for (request, lines, status) in [
         ("GET /images/debian/bzImage", "", "200 OK"),
         ("GET //images/debian/bzImage", "", "200 OK"),
@@ -100,6 +136,7 @@ fn every_kind_of_answer_is_to_the_letter_what_clients_in_firmware_look_for() {
         ("GET /healthz", "", "200 OK"),
         ("GET /nothing", "", "404 Not Found"),
         ("GET /../x", "", "400 Bad Request"),
+        ("GET /boot.ipxe", "Host: y\r\n", "400 Bad Request"),
         (
             "PUT /boot.ipxe",
             "Content-Length: 0\r\n",
@@ -114,7 +151,7 @@ fn every_kind_of_answer_is_to_the_letter_what_clients_in_firmware_look_for() {
         ),
         ("GET", "", "400 Bad Request"),
     ] {
-        let asked = format!("{request} HTTP/1.1\r\nConnection: Close\r\n{lines}\r\n");
+        let asked = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: Close\r\n{lines}\r\n");
         let (head, body) = raw(&site, &asked);
         let shown = format!("{asked}{head}");
         assert!(
@@ -126,7 +163,8 @@ fn every_kind_of_answer_is_to_the_letter_what_clients_in_firmware_look_for() {
         assert_eq!(literal_length(&head), length, "{shown}");
     }
     for path in [file, "/boot.ipxe", "/nothing"] {
-        let ask = |method| format!("{method} {path} HTTP/1.1\r\nConnection: Close\r\n\r\n");
+        let ask =
+            |method| format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: Close\r\n\r\n");
         let (head, nothing) = raw(&site, &ask("HEAD"));
         let (_, body) = raw(&site, &ask("GET"));
         assert_eq!(literal_length(&head), Some(body.len()), "{head}");
@@ -231,12 +269,15 @@ fn double_slashes_are_folded_without_a_redirect_and_types_are_told() {
 fn what_is_no_http_is_refused_and_the_next_client_is_served() {
     let site = site();
     let mut serving = Running::serve(&site);
-    let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(1000));
-    let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(100_000));
+    let many = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\n{}\r\n",
+        "a: b\r\n".repeat(1000)
+    );
+    let long = format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(100_000));
     for request in [
         &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
         b"GET\r\n\r\n",
-        b"GET /\n\0 HTTP/1.1\r\n\r\n",
+        b"GET /\n\0 HTTP/1.1\r\nHost: x\r\n\r\n",
         many.as_bytes(),
         long.as_bytes(),
     ] {
@@ -419,8 +460,9 @@ fn a_program_that_is_replaced_has_another_validator_and_its_own_bytes() {
 fn a_head_of_too_many_lines_or_bytes_is_refused_as_such() {
     let site = site();
     let _serving = Running::serve(&site);
-    let lines = |count: usize| format!("GET /healthz HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(count));
-    let bytes = |count: usize| format!("GET /healthz HTTP/1.1\r\na: {}\r\n\r\n", "b".repeat(count));
+    let head = |more: String| format!("GET /healthz HTTP/1.1\r\nHost: x\r\n{more}\r\n");
+    let lines = |count: usize| head("a: b\r\n".repeat(count - 1));
+    let bytes = |count: usize| head(format!("a: {}\r\n", "b".repeat(count)));
     for (request, status) in [
         (lines(100), 200),
         (lines(101), 431),
