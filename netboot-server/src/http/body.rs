@@ -81,6 +81,11 @@ impl Body {
         matches!(self.source, Source::File(_))
     }
 
+    /// Whether it goes on until its client leaves.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.source, Source::Live(_))
+    }
+
     /// All of it, where it is in memory.
     pub(super) fn in_memory(&self) -> Option<&Bytes> {
         match &self.source {

@@ -218,6 +218,9 @@ impl<H: Handler> Connection<H> {
                     text_answer(StatusCode::BAD_REQUEST, why, request.method())
                 }
             };
+            if answer.body().is_live() {
+                activity.has_no_end();
+            }
             if let Some(date) = date((self.clock)()) {
                 answer.headers_mut().insert(DATE, date);
             }
@@ -233,6 +236,8 @@ impl<H: Handler> Connection<H> {
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
             .max_buf_size(MAX_HEAD)
+            // Who shuts its side when it has asked waits for the answer (RFC 9112, 9.6).
+            .half_close(true)
             // GRUB, U-Boot and lwIP know `Content-Length: ` by these letters only.
             .title_case_headers(true)
             // hyper's panics where the clock is before 1970.

@@ -1,4 +1,5 @@
-//! The rule that cuts slow readers: who is being sent something takes it at a least pace.
+//! Clients that are not worth waiting for: who is being sent something takes it at a least pace,
+//! and who is sent what has no end is there.
 
 use std::io;
 use std::pin::Pin;
@@ -58,6 +59,24 @@ impl<S> Paced<S> {
         self.poll_patience(context).map(Err)
     }
 
+    /// Ends with an error when the client of an answer without an end has shut its side, or says
+    /// more, to which nothing would ever be answered. hyper does not look, so that clients that shut
+    /// theirs get all of an answer that has an end.
+    fn poll_departure(&mut self, context: &mut Context<'_>) -> Poll<io::Error>
+    where
+        S: AsyncRead + Unpin,
+    {
+        if !self.activity.is_endless() {
+            return Poll::Pending;
+        }
+        let mut byte = [0];
+        let read = Pin::new(&mut self.stream).poll_read(context, &mut ReadBuf::new(&mut byte));
+        read.map(|read| match read {
+            Ok(()) => io::ErrorKind::ConnectionAborted.into(),
+            Err(error) => error,
+        })
+    }
+
     /// Ends with an error when the reader has taken too little for a whole span.
     fn poll_patience(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let behind = self.behind.get_or_insert_with(|| Behind {
@@ -78,7 +97,7 @@ impl<S> Paced<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -102,6 +121,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Paced<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Poll::Ready(gone) = self.poll_departure(context) {
+            return Poll::Ready(Err(gone));
+        }
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         if flushed.is_ready() {
             self.behind = None;

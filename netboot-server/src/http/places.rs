@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -226,6 +226,8 @@ pub(super) struct Activity {
     last: AtomicU64,
     /// Held by each answer that is not out yet.
     pub(super) under_way: Arc<()>,
+    /// Whether an answer is under way that only its client ends.
+    endless: AtomicBool,
 }
 
 impl Default for Activity {
@@ -235,6 +237,7 @@ impl Default for Activity {
             moved: AtomicU64::new(0),
             last: AtomicU64::new(0),
             under_way: Arc::default(),
+            endless: AtomicBool::new(false),
         }
     }
 }
@@ -245,6 +248,16 @@ impl Activity {
         self.moved.fetch_add(bytes as u64, Ordering::Relaxed);
         self.last
             .store(millis(self.began.elapsed()), Ordering::Relaxed);
+    }
+
+    /// Notes that what is answered now has no end.
+    pub(super) fn has_no_end(&self) {
+        self.endless.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether what is answered now has no end.
+    pub(super) fn is_endless(&self) -> bool {
+        self.endless.load(Ordering::Relaxed)
     }
 
     /// Whether a request is being answered.

@@ -318,6 +318,18 @@ fn events_are_given_from_a_number_on_and_as_they_come() {
 }
 
 #[test]
+fn a_follower_of_events_that_shuts_its_side_is_let_go_without_an_event() {
+    let site = site();
+    let _serving = serve(&site);
+    let mut follow = Connection::to(SERVER, site.ports.admin);
+    follow.send(b"GET /api/v1/events?follow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+    get(&site, STRANGER, "/nothing");
+    follow.first_line();
+    follow.shut();
+    assert!(follow.is_ended());
+}
+
+#[test]
 fn a_server_that_ends_ends_the_streams_of_events() {
     let site = site();
     let mut serving = serve(&site);

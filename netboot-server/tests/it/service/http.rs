@@ -49,6 +49,32 @@ fn http_gives_an_image_whole_in_part_or_not_again() {
     assert_eq!(http.ask("GET", "/images/debian/initrd", &[]).body, initrd);
 }
 
+/// RFC 9112, 9.6: a client may shut its side of a connection when it has asked, as `nc -N` does, and
+/// waits for the rest. Over the API and as a file as well.
+#[test]
+fn a_client_that_shuts_its_side_when_it_has_asked_gets_the_whole_answer() {
+    let site = site();
+    let large: Vec<u8> = (0..1_u32 << 23).map(|at| at.to_le_bytes()[1]).collect();
+    write(&site.state().join("tftp"), "large.efi", &large);
+    let mut serving = Running::serve(&site);
+    serving.said("API and metrics on");
+    for (port, path, ends) in [
+        (site.ports.http, "/large.efi", &large[large.len() - 9..]),
+        (site.ports.http, "/healthz", b"ok\n"),
+        (site.ports.admin, "/api/v1/images", b"[]"),
+    ] {
+        for _ in 0..40 {
+            let mut http = Connection::to(STRANGER, port);
+            http.send(format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n").as_bytes());
+            http.shut();
+            let answer = http.answer(false);
+            assert_eq!(answer.status, 200, "{path}");
+            assert!(answer.body.ends_with(ends), "{path}");
+            assert!(http.is_ended(), "{path}");
+        }
+    }
+}
+
 /// RFC 9112, 3.2: HTTP/1.1 without a `Host`, and any request with two of them or with what is none,
 /// is answered by 400.
 #[test]

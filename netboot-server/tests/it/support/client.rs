@@ -2,7 +2,7 @@
 //! crate's own.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use netboot_dhcp::client::{Bound, Client, Output, Profile};
@@ -60,6 +60,12 @@ impl Connection {
     pub(crate) fn end_by_reset(&self) {
         let socket = socket2::SockRef::from(self.0.get_ref());
         socket.set_linger(Some(Duration::ZERO)).expect("an option");
+    }
+
+    /// Says that nothing more is asked.
+    pub(crate) fn shut(&self) {
+        let shut = self.0.get_ref().shutdown(Shutdown::Write);
+        shut.expect("a connection");
     }
 
     /// Sends what the server may have closed the connection to; what comes back tells.
