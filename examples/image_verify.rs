@@ -5,6 +5,7 @@
 //! cargo run -p netboot-examples --bin image_verify -- /var/lib/netboot/http/images/debian-12
 //! ```
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,7 +46,6 @@ fn verify(dir: &Path, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<bo
             }
         };
         lines += 1;
-        let (name, escaped) = entry.escaped_name();
         let verdict = match check(&entry, dir) {
             Ok(true) => "OK",
             Ok(false) => {
@@ -54,16 +54,12 @@ fn verify(dir: &Path, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<bo
             }
             Err(error) => {
                 unreadable += 1;
-                writeln!(
-                    err,
-                    "image_verify: {}: {error}",
-                    String::from_utf8_lossy(&name)
-                )?;
+                let name = String::from_utf8_lossy(entry.name());
+                writeln!(err, "image_verify: {name:?}: {error}")?;
                 "FAILED open or read"
             }
         };
-        out.write_all(if escaped { b"\\" } else { b"" })?;
-        out.write_all(&name)?;
+        out.write_all(&shown(&entry))?;
         writeln!(out, ": {verdict}")?;
     }
     for (count, what) in [
@@ -79,6 +75,18 @@ fn verify(dir: &Path, out: &mut dyn Write, err: &mut dyn Write) -> io::Result<bo
         writeln!(err, "image_verify: SHA256SUMS: no checksum line")?;
     }
     Ok(lines > 0 && unreadable == 0 && mismatched == 0)
+}
+
+/// The name as `sha256sum -c` shows it: escaped only where it would be more than one line, while a
+/// list has backslashes and carriage returns escaped, too (`digest_check` of coreutils' `digest.c`).
+fn shown(entry: &SumsEntry) -> Cow<'_, [u8]> {
+    let name = entry.name();
+    if name.contains(&b'\n') {
+        let (name, _) = entry.escaped_name();
+        [b"\\", &*name].concat().into()
+    } else {
+        name.into()
+    }
 }
 
 /// `-` is standard input, to `sha256sum -c` as well.
@@ -110,6 +118,11 @@ mod tests {
             format!("{abc}  .\n"),
             format!("\\{abc}  line\\nfeed\n"),
             format!("\\{abc}  line\\nfeed\\\\absent\n"),
+            format!("\\{abc}  back\\\\slash\n"),
+            format!("{other}  back\\slash\n"),
+            format!("\\{abc}  carriage\\rreturn\n"),
+            format!("SHA256 (carriage\rreturn) = {abc}\n"),
+            format!("\\{abc}  all\\\\of\\rthem\\n\n"),
             format!("oops\n{abc}  a\n"),
             "oops\n".to_owned(),
             "# nothing\n".to_owned(),
@@ -118,7 +131,14 @@ mod tests {
         for list in lists {
             let dir = std::env::temp_dir().join(format!("image_verify-{}", std::process::id()));
             fs::create_dir_all(&dir).expect("a directory");
-            for name in ["a", "two words", "line\nfeed"] {
+            for name in [
+                "a",
+                "two words",
+                "line\nfeed",
+                "back\\slash",
+                "carriage\rreturn",
+                "all\\of\rthem\n",
+            ] {
                 fs::write(dir.join(name), "abc").expect("a file");
             }
             fs::write(dir.join("SHA256SUMS"), &list).expect("the list");
