@@ -45,6 +45,10 @@ pub enum Looks {
     Tar,
     /// A page of HTML, as an error page that was saved under another name.
     Html,
+    /// Another XML document, as the errors of object stores are.
+    Xml,
+    /// What Git has in the place of a file that Git LFS keeps.
+    LfsPointer,
     /// A script with `#!`.
     Script,
     /// Other text.
@@ -57,7 +61,7 @@ impl Looks {
     /// What a file of `len` bytes with this beginning looks like.
     #[must_use]
     pub fn like(head: &[u8], len: u64) -> Self {
-        const MAGIC: [(&[u8], Looks); 15] = [
+        const MAGIC: [(&[u8], Looks); 13] = [
             (b"\x1f\x8b", Looks::Gzip),
             (b"\xfd7zXZ\0", Looks::Xz),
             (b"\x28\xb5\x2f\xfd", Looks::Zstd),
@@ -70,9 +74,11 @@ impl Looks {
             (b"\x27\x05\x19\x56", Looks::UImage),
             (b"hsqs", Looks::Squashfs),
             (b"#!", Looks::Script),
-            (b"<!DOCTYPE", Looks::Html),
-            (b"<!doctype", Looks::Html),
-            (b"<html", Looks::Html),
+            // The first line of its specification, version 1.
+            (
+                b"version https://git-lfs.github.com/spec/",
+                Looks::LfsPointer,
+            ),
         ];
         if len == 0 {
             return Self::Empty;
@@ -82,6 +88,9 @@ impl Looks {
         }
         if let Some((_, looks)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
             return *looks;
+        }
+        if let Some(looks) = markup(head) {
+            return looks;
         }
         if let Some(pe) = Pe::decode(head) {
             return Self::Efi {
@@ -112,6 +121,21 @@ impl Looks {
     }
 }
 
+/// HTML or XML, whose first tag may come behind a byte order mark and blanks, in any case.
+fn markup(head: &[u8]) -> Option<Looks> {
+    let text = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
+    let text = text.trim_ascii_start();
+    let begins = |tag: &[u8]| {
+        let start = text.get(..tag.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(tag))
+    };
+    if begins(b"<!doctype html") || begins(b"<html") || begins(b"<head") {
+        Some(Looks::Html)
+    } else {
+        begins(b"<?xml").then_some(Looks::Xml)
+    }
+}
+
 impl fmt::Display for Looks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -134,6 +158,8 @@ impl fmt::Display for Looks {
             Self::Iso => "an ISO 9660 disc image",
             Self::Tar => "a tar archive",
             Self::Html => "a page of HTML",
+            Self::Xml => "an XML document",
+            Self::LfsPointer => "a pointer of Git LFS, in whose place `git lfs pull` puts the file",
             Self::Script => "a script",
             Self::Text => "text",
             Self::Data => "data of no kind that is known here",
@@ -153,12 +179,28 @@ mod tests {
         efi.resize(0x40, 0);
         efi[0x3c] = 0x40;
         efi.extend_from_slice(b"PE\0\0\x64\x86");
-        let cases: [(&[u8], Looks, &str); 9] = [
+        let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a";
+        let cases: [(&[u8], Looks, &str); 12] = [
             (b"", Looks::Empty, "an empty file"),
             (&[0; 600], Looks::Zeros, "nothing but zeros"),
             (b"\x1f\x8b\x08", Looks::Gzip, "gzip data"),
             (b"\x7fELF\x02\x01", Looks::Elf, "an ELF file, as vmlinux is"),
             (b"<html><head><title>404", Looks::Html, "a page of HTML"),
+            (
+                b"\xef\xbb\xbf\r\n<!doctype HTML>",
+                Looks::Html,
+                "a page of HTML",
+            ),
+            (
+                b"<?xml version=\"1.0\"?><Error>",
+                Looks::Xml,
+                "an XML document",
+            ),
+            (
+                pointer,
+                Looks::LfsPointer,
+                "a pointer of Git LFS, in whose place `git lfs pull` puts the file",
+            ),
             (b"#!ipxe\nboot\n", Looks::Script, "a script"),
             (b"see the release notes\n", Looks::Text, "text"),
             (&iso, Looks::Iso, "an ISO 9660 disc image"),

@@ -265,8 +265,13 @@ impl Copies<'_> {
             format!("initrd-{number}")
         };
         let copied = self.copy(initrd, FileName::of_image(&name))?;
+        // Its own forms are too many to name: compressed, a file system, another before it.
         match Looks::like(&copied.head, copied.file.size) {
-            looks @ (Looks::Empty | Looks::Kernel) => Err(StoreError::Initrd { file: from, looks }),
+            looks @ (Looks::Empty
+            | Looks::Kernel
+            | Looks::Html
+            | Looks::Xml
+            | Looks::LfsPointer) => Err(StoreError::Initrd { file: from, looks }),
             _ => Ok(copied.file),
         }
     }

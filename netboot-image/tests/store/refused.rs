@@ -30,15 +30,6 @@ fn what_is_no_kernel_is_refused_with_what_it_is_and_leaves_nothing() {
             other => panic!("{other:?}"),
         }
     }
-    let swapped = NewImage::linux(name("a"), bench.file("k", kernel("k")))
-        .initrd(bench.file("i", kernel("i")));
-    assert!(matches!(
-        bench.publish(swapped),
-        Err(StoreError::Initrd {
-            looks: Looks::Kernel,
-            ..
-        })
-    ));
     let half = NewImage::linux(name("a"), bench.file("k", &kernel("k")[..1050]));
     assert!(matches!(
         bench.publish(half),
@@ -60,6 +51,38 @@ fn what_is_no_kernel_is_refused_with_what_it_is_and_leaves_nothing() {
         bench.publish(directory),
         Err(StoreError::Io { action: "read", .. })
     ));
+    assert_eq!(tree(bench.store.root()), before);
+}
+
+/// The pointer is Git LFS's, from the specification of its version 1.
+#[test]
+fn what_is_no_initial_ram_disk_is_refused_with_what_it_is_and_leaves_nothing() {
+    let bench = Bench::new();
+    let before = tree(bench.store.root());
+    let pointer = b"version https://git-lfs.github.com/spec/v1\n\
+        oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\n\
+        size 12345\n";
+    let swapped = kernel("i");
+    let cases: [(&[u8], Looks); 5] = [
+        (b"", Looks::Empty),
+        (&swapped, Looks::Kernel),
+        (b"\n<!DOCTYPE html>\n<title>404</title>", Looks::Html),
+        (b"<?xml version=\"1.0\"?><Error/>", Looks::Xml),
+        (pointer, Looks::LfsPointer),
+    ];
+    for (content, expected) in cases {
+        let linux = || NewImage::linux(name("a"), bench.file("k", kernel("k")));
+        let whole = bench.file("whole", b"070701");
+        for image in [
+            linux().initrd(bench.file("i", content)),
+            linux().initrd(whole).initrd(bench.file("i", content)),
+        ] {
+            match bench.publish(image) {
+                Err(StoreError::Initrd { looks, .. }) => assert_eq!(looks, expected),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
     assert_eq!(tree(bench.store.root()), before);
 }
 
