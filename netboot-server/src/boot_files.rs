@@ -1,11 +1,12 @@
-//! What TFTP and HTTP both give machines that is not in a file of its own: boot scripts, and the
-//! program that a shim is meant to go on with.
+//! What TFTP and HTTP both give machines: the operator's files, boot scripts, and the program that a
+//! shim is meant to go on with.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use netboot_dhcp::MacAddr;
 use netboot_ipxe::RenderError;
+use netboot_tftp::server::{Content, Directory, Refusal};
 
 use crate::identity::{Asking, Identity, UrlClaim};
 use crate::paths::Served;
@@ -34,9 +35,10 @@ pub(crate) struct ScriptRequest<'r> {
     pub(crate) path: &'r str,
 }
 
-/// Boot scripts and second stages. Its clones give the same.
+/// The operator's files, boot scripts and second stages. Its clones give the same.
 #[derive(Debug, Clone)]
 pub(crate) struct BootFiles {
+    folder: Arc<Directory>,
     worlds: Arc<Worlds>,
     identity: Identity,
     scripts: Arc<Scripts>,
@@ -44,13 +46,16 @@ pub(crate) struct BootFiles {
 }
 
 impl BootFiles {
+    /// The files of the operator's `folder` among others.
     pub(crate) fn new(
+        folder: Directory,
         worlds: Arc<Worlds>,
         identity: Identity,
         scripts: Arc<Scripts>,
         telemetry: Telemetry,
     ) -> Self {
         Self {
+            folder: Arc::new(folder),
             worlds,
             identity,
             scripts,
@@ -66,6 +71,17 @@ impl BootFiles {
     /// Who asks.
     pub(crate) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The file of this name in the operator's folder, and in whatever folder below that.
+    pub(crate) fn own_file(&self, name: &str) -> Result<Content, Refusal> {
+        self.folder.open_file(name.as_bytes())
+    }
+
+    /// The same where nothing has the name to the letter: one in which letters are of another case.
+    pub(crate) fn similar_file(&self, name: &str) -> Result<Content, Refusal> {
+        let folder = Directory::clone(&self.folder).ignoring_case();
+        folder.open_file(name.as_bytes())
     }
 
     /// Whether the machine at an address is a target, as far as its lease tells, or whatever else

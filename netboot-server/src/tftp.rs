@@ -1,12 +1,10 @@
 //! TFTP on the boot network: what a name means, and what a transfer tells the event stream.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
 
 use netboot_image::FileRef;
-use netboot_tftp::server::{Content, Directory, Event, Refusal, Request, Source};
+use netboot_tftp::server::{Content, Event, Refusal, Request, Source};
 use netboot_tftp::{RelativePath, TransferSettings};
 
 use crate::boot_files::{BootFiles, ScriptRequest};
@@ -17,25 +15,16 @@ use crate::telemetry::Telemetry;
 use crate::telemetry::events::{Kind, Protocol, shown};
 
 /// Files by TFTP: the operator's, then the distribution's boot programs, then the scripts under the
-/// names that iPXE, GRUB, U-Boot and PXELINUX ask for.
-#[derive(Clone)]
+/// names that iPXE, GRUB, U-Boot and PXELINUX ask for, then the operator's whose names are in another
+/// case.
+#[derive(Debug, Clone)]
 pub(crate) struct Files {
     boot_files: BootFiles,
-    directory: Arc<Directory>,
 }
 
 impl Files {
-    /// Serves what is in the operator's folder and at hand beside it.
-    ///
-    /// # Errors
-    ///
-    /// Where the folder cannot be reached.
-    pub(crate) fn new(boot_files: BootFiles, folder: &Path) -> std::io::Result<Self> {
-        let directory = Arc::new(Directory::new(folder)?);
-        Ok(Self {
-            boot_files,
-            directory,
-        })
+    pub(crate) fn new(boot_files: BootFiles) -> Self {
+        Self { boot_files }
     }
 
     /// What a name means. Blocks.
@@ -54,7 +43,7 @@ impl Files {
             .boot_files
             .second_stage(&world, address, &path)
             .unwrap_or(path);
-        let missing = match self.directory.open_file(path.as_bytes()) {
+        let missing = match self.boot_files.own_file(&path) {
             Ok(content) => return Ok(content),
             Err(refusal) => refusal,
         };
@@ -68,7 +57,8 @@ impl Files {
         }
         let language = served_to(address, world.programs(), &path);
         let (Some(language), Some(local)) = (language, local) else {
-            return Err(missing);
+            let similar = self.boot_files.similar_file(&path);
+            return similar.map_err(|_| missing);
         };
         let origin = Origin {
             server: local.to_canonical(),

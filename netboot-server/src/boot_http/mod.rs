@@ -6,6 +6,8 @@ mod refusal;
 pub mod route;
 
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::pin::Pin;
@@ -18,6 +20,7 @@ use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode, header};
 use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, FileRef, StoreError, open_source};
+use netboot_tftp::server::Content;
 use tokio_util::sync::CancellationToken;
 
 use crate::boot_files::{BootFiles, ScriptRequest};
@@ -345,7 +348,8 @@ fn text(text: String, media_type: &'static str) -> Entity {
     }
 }
 
-/// A program of that name, else a script.
+/// A file of the operator's or a program of that name, else a script, else a file of the operator's
+/// whose name is in another case: the same as by TFTP.
 fn program_or_script(site: &BootSite, asker: &Asker<'_>) -> Result<Entity, Refusal> {
     let name = asker.path.trim_start_matches('/');
     let world = match served(name) {
@@ -355,11 +359,18 @@ fn program_or_script(site: &BootSite, asker: &Asker<'_>) -> Result<Entity, Refus
     let stage = site.0.files.second_stage(&world, asker.client, name);
     let name = stage.as_deref().unwrap_or(name);
     let programs = world.programs();
-    let language = policy::served_to(asker.client, programs, name);
-    match (programs.path(name), language) {
-        (Some(path), _) => program(site, name, path),
-        (None, Some(language)) => script(site, asker, language),
-        (None, None) => Err(Refusal::not_found("there is nothing of that name")),
+    if let Ok(Content::File { file, .. }) = site.0.files.own_file(name) {
+        return whole_file(site, name, Path::new(name), file);
+    }
+    if let Some(path) = programs.path(name) {
+        return whole_file(site, name, path, open_source(path).map_err(unreadable)?);
+    }
+    if let Some(language) = policy::served_to(asker.client, programs, name) {
+        return script(site, asker, language);
+    }
+    match site.0.files.similar_file(name) {
+        Ok(Content::File { file, .. }) => whole_file(site, name, Path::new(name), file),
+        _ => Err(Refusal::not_found("there is nothing of that name")),
     }
 }
 
@@ -428,20 +439,19 @@ fn image_file(site: &BootSite, path: &str) -> Result<Entity, Refusal> {
     })
 }
 
-fn program(site: &BootSite, name: &str, path: &Path) -> Result<Entity, Refusal> {
-    let opened = open_source(path).and_then(|mut file| {
-        let (length, digest) = site.0.digests.of(path, &mut file)?;
-        Ok((file, length, digest))
-    });
-    let (file, length, digest) = opened.map_err(|error| {
-        Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.kind().to_string())
-    })?;
+/// A file that is no image's, by the name that it was asked by; its digest is known by `path`.
+fn whole_file(site: &BootSite, name: &str, path: &Path, mut file: File) -> Result<Entity, Refusal> {
+    let (length, digest) = site.0.digests.of(path, &mut file).map_err(unreadable)?;
     Ok(Entity {
         etag: http::etag(&digest),
         payload: Payload::File(file, length),
         media_type: http::media_type(name),
         immutable: false,
     })
+}
+
+fn unreadable(error: io::Error) -> Refusal {
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, error.kind().to_string())
 }
 
 /// A target's `state`, by its name or its MAC address, for the machine that holds that MAC

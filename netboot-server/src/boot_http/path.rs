@@ -2,17 +2,19 @@
 
 use std::borrow::Cow;
 
-/// The path with percent signs decoded and `//` folded in place, since firmware fails on a
-/// redirect; one that leads up or out is refused.
+const SEPARATORS: [char; 2] = ['/', '\\'];
+
+/// The path with percent signs decoded, `\` taken as `/`, as by TFTP, and `//` folded, all in place,
+/// since firmware fails on a redirect; one that leads up or out is refused.
 pub(super) fn normal_path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     let path = percent_encoding::percent_decode_str(raw)
         .decode_utf8()
         .map_err(|_| "the path is not UTF-8")?;
-    if path.chars().any(|c| c.is_control() || c == '\\') {
-        return Err("the path holds a control character or a backslash");
+    if path.chars().any(char::is_control) {
+        return Err("the path holds a control character");
     }
-    let mut is_normal = path.len() == 1 || !path.ends_with('/');
-    for part in path.split('/').skip(1) {
+    let mut is_normal = (path.len() == 1 || !path.ends_with('/')) && !path.contains('\\');
+    for part in path.split(SEPARATORS).skip(1) {
         if part == "." || part == ".." {
             return Err("the path leads out of where it starts");
         }
@@ -21,7 +23,7 @@ pub(super) fn normal_path(raw: &str) -> Result<Cow<'_, str>, &'static str> {
     if is_normal && path.starts_with('/') {
         return Ok(path);
     }
-    let parts = path.split('/').filter(|part| !part.is_empty());
+    let parts = path.split(SEPARATORS).filter(|part| !part.is_empty());
     let mut normal = String::with_capacity(path.len());
     for part in parts {
         normal.push('/');
@@ -44,6 +46,8 @@ mod tests {
             ("//boot.ipxe", "/boot.ipxe"),
             ("/images//x/%40%31/initrd", "/images/x/@1/initrd"),
             ("/images/x/", "/images/x"),
+            ("/\\boot\\bcd", "/boot/bcd"),
+            ("/Boot%5cBCD", "/Boot/BCD"),
         ] {
             assert_eq!(normal_path(raw).ok().as_deref(), Some(path), "{raw}");
         }
@@ -57,6 +61,8 @@ mod tests {
             "/..",
             "/images/x/..%2f..%2fleases",
             "/a\\..\\b",
+            "/a%5C..%5Cb",
+            "\\..\\b",
             "/%00",
             "/%ff",
         ] {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, Weak};
 use netboot_dhcp::Timestamp;
 use netboot_dhcp::driver::LeaseStore;
 use netboot_dhcp::server::Lease;
+use netboot_tftp::server::Directory;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -141,7 +142,16 @@ impl ServiceBuilder {
         scripts.keep_menu_file(&worlds.current());
         let installs = InstallReports::new(Arc::clone(&worlds), secret, telemetry.clone());
         let downloads = Arc::<Downloads>::default();
+        let programs_dir = config.programs_dir();
+        let folder = Directory::new(&programs_dir).map_err(|error| {
+            Failure::new(
+                format!("opening the folder {}", programs_dir.display()),
+                error,
+                "let the service's user read it",
+            )
+        })?;
         let files = BootFiles::new(
+            folder,
             Arc::clone(&worlds),
             identity.clone(),
             scripts,

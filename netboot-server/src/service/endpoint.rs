@@ -230,8 +230,7 @@ fn bind_tftp(
     shares: Shares,
     inherited: &Inherited,
 ) -> io::Result<TftpServer<tftp::Files>> {
-    let folder = boot_files.worlds().current().config().programs_dir();
-    let files = tftp::Files::new(boot_files.clone(), &folder)?;
+    let files = tftp::Files::new(boot_files.clone());
     let settings = netboot_tftp::server::Settings::default().max_transfers(shares.transfers);
     let server = match inherited.datagrams(address) {
         Some(socket) => TftpServer::from_socket(socket?, settings, files)?,

@@ -24,6 +24,7 @@ use crate::server::upload::{self, Upload};
 pub struct Directory {
     root: Root,
     writing: Option<Writing>,
+    ignores_case: bool,
 }
 
 /// What clients may write into a [`Directory`].
@@ -74,7 +75,34 @@ impl Directory {
         Ok(Self {
             root: Root::new(root.as_ref())?,
             writing: None,
+            ignores_case: false,
         })
+    }
+
+    /// Has a name that no file has to the letter mean one in which ASCII letters are of another
+    /// case: Windows' boot programs ask for `\boot\bcd` where the disc has `Boot/BCD`. Of several
+    /// it is the first in the order of bytes. Only for reading, and only on Unix; in a directory of
+    /// more than 4096 entries the others are not looked at.
+    ///
+    /// ```
+    /// use netboot_tftp::server::Directory;
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// # let root = tempfile::tempdir()?;
+    /// # std::fs::create_dir(root.path().join("Boot"))?;
+    /// # std::fs::write(root.path().join("Boot/BCD"), b"")?;
+    /// let exact = Directory::new(root.path())?;
+    /// assert!(exact.open_file(br"\boot\bcd").is_err());
+    /// assert!(exact.ignoring_case().open_file(br"\boot\bcd").is_ok());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn ignoring_case(self) -> Self {
+        Self {
+            ignores_case: true,
+            ..self
+        }
     }
 
     /// Lets anyone write, as far as `writing` goes: TFTP knows no passwords.
@@ -111,16 +139,29 @@ impl Directory {
     /// name or a symbolic link leads out of the root or the server may not read the file.
     pub fn open_file(&self, name: &[u8]) -> Result<Content, Refusal> {
         let path = native(name)?;
-        let file = self
-            .root
-            .open_file(&path)
-            .map_err(|error| lookup_refusal(&error))?;
+        let opened = self.root.open_file(&path).or_else(|error| {
+            let similar = self.ignores_case.then(|| self.similar(&path)).flatten();
+            similar.map_or(Err(error), |path| self.root.open_file(&path))
+        });
+        let file = opened.map_err(|error| lookup_refusal(&error))?;
         let metadata = file.metadata().map_err(|error| refusal(&error))?;
         if !metadata.is_file() {
             return Err(Refusal::not_found().with_detail("not a regular file"));
         }
         let len = metadata.len();
         Ok(Content::File { file, len })
+    }
+
+    /// The path of what is there and differs from this one in the case of letters at most.
+    fn similar(&self, path: &Path) -> Option<PathBuf> {
+        path.iter().try_fold(PathBuf::new(), |found, name| {
+            let folder = Folder::open(&self.root, &found).ok()?;
+            let name = folder.similar(name)?;
+            let is_upload = name
+                .as_encoded_bytes()
+                .starts_with(TEMPORARY_PREFIX.as_bytes());
+            (!is_upload).then(|| found.join(name))
+        })
     }
 
     /// Makes room for a file under a name that a client sent.
@@ -243,6 +284,51 @@ mod tests {
             code(&directory, b"/etc/passwd"),
             Some(ErrorCode::FILE_NOT_FOUND)
         );
+    }
+
+    /// As `bootmgfw.efi` asks for them, and as they are on Windows' installation disc.
+    #[cfg(unix)]
+    #[test]
+    fn a_name_in_another_case_is_found_where_there_is_none_to_the_letter() {
+        use std::os::unix::fs::symlink;
+
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), b"secret").unwrap();
+        let root = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = root.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        };
+        write("Boot/BCD", b"123");
+        write("Boot/Fonts/wgl4_boot.ttf", b"1234");
+        write("both", b"1");
+        write("BOTH", b"12");
+        write("Both", b"12345");
+        symlink(outside.path(), root.path().join("Out")).unwrap();
+        let exact = Directory::new(root.path()).unwrap();
+        let directory = exact.clone().ignoring_case();
+        for (name, len) in [
+            (&br"\boot\bcd"[..], 3),
+            (b"BOOT/Bcd", 3),
+            (br"\Boot\fonts\WGL4_boot.TTF", 4),
+            (b"both", 1),
+            (b"bOTH", 2),
+        ] {
+            assert_eq!(directory.open_file(name).unwrap().len(), len);
+        }
+        for name in [
+            &b"boot/bcd2"[..],
+            b"boot",
+            b"boot/bcd/below",
+            b"b\xc3\xb6th",
+        ] {
+            assert_eq!(code(&directory, name), Some(ErrorCode::FILE_NOT_FOUND));
+        }
+        for name in [&b"out/secret"[..], b"OUT/SECRET", b"../BOOT/bcd"] {
+            assert!(directory.open_file(name).is_err());
+        }
+        assert_eq!(code(&exact, b"boot/bcd"), Some(ErrorCode::FILE_NOT_FOUND));
     }
 
     #[cfg(unix)]

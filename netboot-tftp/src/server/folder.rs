@@ -12,15 +12,19 @@ pub(crate) use elsewhere::Folder;
 
 #[cfg(unix)]
 mod unix {
-    use std::ffi::OsStr;
+    use std::ffi::{OsStr, OsString};
     use std::fs::File;
     use std::io;
+    use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
 
     use rustix::fd::OwnedFd;
-    use rustix::fs::{AtFlags, FileType, Mode, OFlags};
+    use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 
     use crate::server::root::{LookupError, Root};
+
+    /// Entries that are compared with a name; more are not looked at.
+    const MOST_ENTRIES: usize = 4096;
 
     /// An open directory; names are single components.
     #[derive(Debug)]
@@ -32,6 +36,26 @@ mod unix {
         pub(crate) fn open(root: &Root, relative: &Path) -> Result<Self, LookupError> {
             let fd = root.open_folder(relative)?;
             Ok(Self { fd })
+        }
+
+        /// The name in it that is this one, else the first one that differs in the case of ASCII
+        /// letters only.
+        pub(crate) fn similar(&self, name: &OsStr) -> Option<OsString> {
+            let mut similar = None;
+            let entries = Dir::read_from(&self.fd).ok()?;
+            for entry in entries.take(MOST_ENTRIES) {
+                let entry = entry.ok()?;
+                let bytes = entry.file_name().to_bytes();
+                if bytes == name.as_bytes() {
+                    return Some(name.to_owned());
+                }
+                let found = OsStr::from_bytes(bytes);
+                let is_first = || similar.as_deref().is_none_or(|first| found < first);
+                if found.eq_ignore_ascii_case(name) && is_first() {
+                    similar = Some(found.to_owned());
+                }
+            }
+            similar
         }
 
         pub(crate) fn is_regular_file(&self, name: &OsStr) -> io::Result<bool> {
@@ -81,7 +105,7 @@ mod unix {
 
 #[cfg(not(unix))]
 mod elsewhere {
-    use std::ffi::OsStr;
+    use std::ffi::{OsStr, OsString};
     use std::fs::File;
     use std::io;
     use std::path::Path;
@@ -95,6 +119,10 @@ mod elsewhere {
     impl Folder {
         pub(crate) fn open(_: &Root, _: &Path) -> Result<Self, LookupError> {
             Err(LookupError::System(io::ErrorKind::PermissionDenied.into()))
+        }
+
+        pub(crate) fn similar(&self, _: &OsStr) -> Option<OsString> {
+            match *self {}
         }
 
         pub(crate) fn is_regular_file(&self, _: &OsStr) -> io::Result<bool> {

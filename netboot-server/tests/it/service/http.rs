@@ -412,6 +412,44 @@ fn nothing_outside_what_is_served_comes_out() {
     serving.line("undionly.kpxe: 1400 bytes");
 }
 
+/// The names are those that Windows' `bootmgfw.efi` asks for, and those on its installation disc.
+#[test]
+fn the_operators_files_are_served_by_http_as_by_tftp_however_deep_and_in_any_case() {
+    let site = site();
+    let programs = site.state().join("tftp");
+    for (path, bytes) in [
+        ("Boot/BCD", "the store"),
+        ("a/b/c/d/wgl4_boot.ttf", "a font"),
+        ("a/b/c/grub.cfg", "set own=1"),
+    ] {
+        let path = programs.join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+        std::fs::write(path, bytes).expect("a file");
+    }
+    let _serving = Running::serve(&site);
+    for (name, bytes) in [
+        (r"Boot/BCD", "the store"),
+        (r"\boot\bcd", "the store"),
+        (r"BOOT/bcd", "the store"),
+        (r"a/b/c/d/wgl4_boot.ttf", "a font"),
+        (r"\A\b\c\D\WGL4_boot.ttf", "a font"),
+        (r"a/b/c/grub.cfg", "set own=1"),
+    ] {
+        let by_tftp = tftp(&site, STRANGER, name.as_bytes());
+        assert_eq!(by_tftp, Ok(bytes.as_bytes().to_vec()), "{name}");
+        let answer = get(&site, STRANGER, &format!("/{name}"));
+        assert_eq!((answer.status, answer.text()), (200, bytes), "{name}");
+        let head = Connection::from(&site, STRANGER).ask("HEAD", &format!("/{name}"), &[]);
+        assert_eq!(head.header("etag"), answer.header("etag"));
+    }
+    // A script is there to the letter, so that none of another case is looked for.
+    std::fs::write(programs.join("BOOT.IPXE"), "own").expect("a file");
+    let script = get(&site, STRANGER, "/boot.ipxe");
+    assert!(script.text().starts_with("#!ipxe"));
+    assert_eq!(tftp(&site, STRANGER, b"boot.ipxe"), Ok(script.body));
+    assert_eq!(get(&site, STRANGER, "/a/b/c/grub.cfg-x").status, 404);
+}
+
 #[test]
 fn one_address_cannot_take_every_connection() {
     let site = site();
