@@ -177,6 +177,7 @@ let
 
   image = table {
     label = optional types.str "What it is called in the menu.";
+    menu = optional types.bool "Whether the menu shows it, where the menu has no items of its own.";
     inherit cmdline;
     nix = optional types.str ''
       The NixOS configuration that `netboot image generate` builds it from: a path as a string, so
@@ -200,7 +201,9 @@ let
 
   menu = table {
     title = optional types.str "The line over the menu.";
-    default = optional types.str "What is booted when nobody chooses: an image, `local` or `shell`.";
+    default = optional types.str ''
+      What is booted when nobody chooses: an image, `local` (the local disk, by default) or `shell`.
+    '';
     timeout = optional types.ints.unsigned "Seconds until then; 0 waits for ever.";
     unknown = optional (types.enum [
       "menu"

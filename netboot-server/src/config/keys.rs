@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::document::{
     Document, Group, Image, Install, Menu, MenuItem, Network, Ports, Range, Server, Target, Tls,
 };
+use super::nearest::or_nearest;
 
 /// The way to a key that nobody knows.
 pub(super) struct KeyPath {
@@ -49,8 +50,8 @@ impl KeyPath {
         }
     }
 
-    /// The known key that it was perhaps meant to be.
-    pub(super) fn nearest(&self) -> Option<String> {
+    /// What to do about it: the known key that it was perhaps meant to be, or none.
+    pub(super) fn cure(&self) -> String {
         let tables: Vec<&str> = self.tables.iter().map(String::as_str).collect();
         let known = match tables.as_slice() {
             [] => keys::<Document>(),
@@ -67,12 +68,7 @@ impl KeyPath {
             ["targets", "install"] | ["groups", _, "install"] => keys::<Install>(),
             _ => Vec::new(),
         };
-        known
-            .into_iter()
-            .map(|name| (strsim::damerau_levenshtein(&self.key, &name), name))
-            .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
-            .min()
-            .map(|(_, name)| name)
+        or_nearest(&self.key, known.iter().map(String::as_str), "remove it")
     }
 }
 

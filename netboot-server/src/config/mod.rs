@@ -13,6 +13,7 @@ mod field;
 mod keys;
 mod listen;
 mod load;
+mod nearest;
 mod normal;
 mod option;
 pub mod platform;
@@ -37,10 +38,11 @@ pub(crate) use circuit::parse_hex;
 pub use circuit::{Circuit, ParseCircuitError};
 pub use listen::DEFAULT_ADMIN_LISTEN;
 pub use load::{Flags, images, load, load_text, state_dir};
+pub(crate) use nearest::or_nearest;
 pub use option::DhcpOption;
 pub use problem::{Problem, Problems, Severity};
 pub use program::{ProgramChoice, is_grub};
-pub use resolve::Host;
+pub use resolve::{Host, never_default};
 
 /// Where configuration is looked for when none is named, in this order.
 pub const DEFAULT_FILES: [&str; 2] = ["/etc/netboot/netboot.toml", "/etc/netboot/netboot.json"];
@@ -272,13 +274,15 @@ pub enum Unknown {
 pub struct Menu {
     /// The line above it.
     pub title: String,
-    /// What is taken when nobody chooses: an image's name, `local` or `shell`.
+    /// What is taken when nobody chooses: an image's name, `local` or `shell`; `None` where none is
+    /// named and the local disk is no item, so that the menu waits.
     pub default: Option<String>,
     /// Seconds until then; 0 waits for ever.
     pub timeout_s: u16,
     /// What a machine gets that is no target.
     pub unknown: Unknown,
-    /// Its items in order; `None` is every image in the store, the local disk and the shell.
+    /// Its items in order; `None` is every image in the store that is not hidden, the local disk
+    /// and the shell.
     pub items: Option<Vec<MenuItem>>,
 }
 
@@ -290,6 +294,15 @@ pub struct MenuItem {
     pub label: Option<String>,
     /// What it does.
     pub action: MenuAction,
+}
+
+impl From<MenuAction> for MenuItem {
+    fn from(action: MenuAction) -> Self {
+        Self {
+            label: None,
+            action,
+        }
+    }
 }
 
 /// What an item of the menu does.
@@ -315,6 +328,8 @@ pub struct Image {
     pub cmdline: Vec<String>,
     /// What `netboot image generate` builds it from.
     pub build: Option<Build>,
+    /// Whether the menu leaves it out; targets boot it all the same.
+    pub hidden: bool,
 }
 
 /// A NixOS configuration.

@@ -77,6 +77,7 @@ fn document(config: &Config) -> document::Document {
                         Some(Build::Flake(reference)) => Some(reference.clone()),
                         _ => None,
                     },
+                    menu: image.hidden.then_some(Field::Right(false)),
                     ..document::Image::default()
                 };
                 (name.to_string(), Table(image))

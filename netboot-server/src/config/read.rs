@@ -206,10 +206,7 @@ fn read_netboot(place: &str, mut value: Value, problems: &mut Problems) -> Optio
                     problems.error(
                         format!("{place}.{}", key.shown),
                         "no such key is known",
-                        match key.nearest() {
-                            Some(near) => format!("did you mean `{near}`? else remove it"),
-                            None => "remove it".into(),
-                        },
+                        key.cure(),
                     );
                 }
                 netboot.stand_at(place, problems);

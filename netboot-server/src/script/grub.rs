@@ -13,7 +13,6 @@ use netboot_image::{BootMethod, ImageFile, ImageName, LinuxImage, Manifest};
 use netboot_ipxe::LocalDisk;
 
 use super::entry::{image_label, line_length, program_too_long, too_long, words};
-use super::menu::all_items;
 use super::{Asker, NOTICE_MS, Report};
 use crate::config::{MenuAction, Target};
 use crate::policy::{BootAction, Decision};
@@ -237,16 +236,17 @@ fn boot_linux(
 fn menu(grub: &mut Grub, world: &World, decision: &Decision, asker: &Asker<'_>) {
     let target = decision.target_in(world);
     let settings = &world.config().menu;
-    let items = settings.items.clone().unwrap_or_else(|| all_items(world));
-    let timeout = match settings.timeout_s {
-        0 => "-1".to_owned(),
-        seconds => seconds.to_string(),
-    };
-    grub.0.push_str(&format!("set timeout={timeout}\n"));
+    let items = world.menu_items();
+    let default = world.default_item(&items);
+    match default.filter(|_| settings.timeout_s > 0) {
+        Some(_) => grub
+            .0
+            .push_str(&format!("set timeout={}\n", settings.timeout_s)),
+        None => grub.0.push_str("set timeout=-1\n"),
+    }
     for (index, item) in items.iter().enumerate() {
         let id = index.to_string();
-        let is_default = settings.default.as_ref();
-        if is_default.is_some_and(|default| item.action.is_called(default)) {
+        if default == Some(index) {
             grub.0.push_str(&format!("set default={id}\n"));
         }
         let label = |default: &str| item.label.clone().unwrap_or_else(|| default.to_owned());

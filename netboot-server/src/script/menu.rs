@@ -10,44 +10,20 @@ use crate::world::World;
 
 pub(super) fn menu(world: &World, decision: &Decision, asker: &Asker<'_>) -> Menu {
     let settings = &world.config().menu;
-    let everything: Vec<MenuItem>;
-    let items = match &settings.items {
-        Some(items) => items,
-        None => {
-            everything = all_items(world);
-            &everything
-        }
-    };
-    let mut menu = Menu::new(settings.title.as_str())
-        .timeout_ms(u32::from(settings.timeout_s).saturating_mul(1000));
+    let items = world.menu_items();
+    let default = world.default_item(&items);
+    let mut menu = Menu::new(settings.title.as_str());
     for (index, item) in items.iter().enumerate() {
-        let chosen = settings
-            .default
-            .as_ref()
-            .is_some_and(|default| item.action.is_called(default));
         // The default may be named once only, and an image may stand in a menu twice.
         let name = format!("{index} {}", action_name(&item.action));
-        if chosen {
-            menu = menu.default_item(name.clone());
+        if default == Some(index) {
+            menu = menu
+                .default_item(name.clone())
+                .timeout_ms(u32::from(settings.timeout_s).saturating_mul(1000));
         }
         menu = menu.item(menu_item(world, item, name, decision, asker));
     }
     menu
-}
-
-/// Every image by name, then the local disk and the shell. Without images the local disk is first,
-/// and so what is taken when nobody chooses.
-pub(super) fn all_items(world: &World) -> Vec<MenuItem> {
-    let images = world
-        .images()
-        .map(|manifest| MenuAction::Image(manifest.name().clone()));
-    images
-        .chain([MenuAction::Local, MenuAction::Shell])
-        .map(|action| MenuItem {
-            label: None,
-            action,
-        })
-        .collect()
 }
 
 fn action_name(action: &MenuAction) -> &str {

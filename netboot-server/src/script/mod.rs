@@ -152,10 +152,10 @@ pub fn write(world: &World, decision: &Decision, asker: &Asker<'_>) -> Result<St
 
 /// The images that the script of a decision names.
 pub(crate) fn named<'w>(world: &'w World, decision: &Decision) -> Vec<&'w Manifest> {
-    match (&decision.boot, &world.config().menu.items) {
-        (BootAction::Image(name, _), _) => world.image(name).into_iter().collect(),
-        (BootAction::Menu, None) => world.images().collect(),
-        (BootAction::Menu, Some(items)) => items
+    match &decision.boot {
+        BootAction::Image(name, _) => world.image(name).into_iter().collect(),
+        BootAction::Menu => world
+            .menu_items()
             .iter()
             .filter_map(|item| match &item.action {
                 MenuAction::Image(image) => world.image(image),

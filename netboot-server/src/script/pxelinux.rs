@@ -12,7 +12,6 @@ use netboot_image::{BootMethod, ImageFile, ImageName, LinuxImage, Manifest};
 use netboot_ipxe::LocalDisk;
 
 use super::entry::{image_label, words};
-use super::menu::all_items;
 use super::{Asker, NOTICE_MS, Report};
 use crate::config::{MenuAction, Target};
 use crate::policy::{BootAction, Decision};
@@ -231,13 +230,9 @@ fn linux_entry(
 fn menu(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
     let target = decision.target_in(world);
     let settings = &world.config().menu;
-    let items = settings.items.clone().unwrap_or_else(|| all_items(world));
-    let is_default = |action: &MenuAction| {
-        let default = settings.default.as_ref();
-        default.is_some_and(|default| action.is_called(default))
-    };
-    let default = items.iter().rposition(|item| is_default(&item.action));
-    let entries = items.into_iter().map(|item| {
+    let items = world.menu_items();
+    let default = world.default_item(&items);
+    let entries = items.iter().map(|item| {
         let mut entry = match &item.action {
             MenuAction::Image(name) => match world.image(name) {
                 Some(manifest) => Entry {
@@ -256,8 +251,8 @@ fn menu(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
                 boots: Boots::Local("-1"),
             },
         };
-        if let Some(label) = item.label {
-            entry.text = label;
+        if let Some(label) = &item.label {
+            entry.text.clone_from(label);
         }
         entry
     });
@@ -265,7 +260,8 @@ fn menu(world: &World, decision: &Decision, asker: &Asker<'_>) -> String {
     let mut text = Pxelinux::default();
     text.line("DEFAULT", &(default.unwrap_or(0) + 1).to_string());
     text.line("PROMPT", "1");
-    text.line("TIMEOUT", &tenths(settings.timeout_s.into()));
+    let timeout = default.map_or(0, |_| settings.timeout_s);
+    text.line("TIMEOUT", &tenths(timeout.into()));
     text.line("SAY", &settings.title);
     for (index, entry) in entries.iter().enumerate() {
         text.line("SAY", &format!("{}: {}", index + 1, entry.text));

@@ -4,7 +4,7 @@ use netboot_image::{BootMethod, ImageName};
 
 use super::World;
 use crate::config::platform::Platform;
-use crate::config::{Install, Problems, ProgramChoice};
+use crate::config::{Install, MenuAction, Problems, ProgramChoice, never_default, or_nearest};
 use crate::world::certificate;
 
 impl World {
@@ -18,7 +18,7 @@ impl World {
                     format!(
                         "image {image} is not in the store; {whose} gets a script that says so"
                     ),
-                    format!("run `{}`", self.config.command_for(image)),
+                    self.cure_for(image),
                 );
             }
         };
@@ -35,6 +35,7 @@ impl World {
             let image = install(&target.install);
             missing(format!("{place}.install.image"), image.as_ref(), whose);
         }
+        self.warn_of_menu(problems);
         self.warn_of_words(problems);
         if let Err(failure) = &self.installs {
             problems.warning(&failure.tried, failure.why.clone(), failure.cure.clone());
@@ -49,6 +50,66 @@ impl World {
                 broken.clone(),
                 "add the image again, or remove what stands there",
             );
+        }
+    }
+
+    /// What brings an image into the store that is not there, or the one that was perhaps meant.
+    fn cure_for(&self, image: &ImageName) -> String {
+        let known = self.images.keys().map(ImageName::as_str);
+        let cure = format!("run `{}`", self.config.command_for(image));
+        // One that is to be built is meant as it is written.
+        match self.config.images.contains_key(image) {
+            true => cure,
+            false => or_nearest(image.as_str(), known, &cure),
+        }
+    }
+
+    /// Items that lead nowhere, and a default that is another than the one that is named.
+    fn warn_of_menu(&self, problems: &mut Problems) {
+        let menu = &self.config.menu;
+        for (index, item) in menu.items.iter().flatten().enumerate() {
+            if let MenuAction::Image(image) = &item.action
+                && self.image(image).is_none()
+            {
+                problems.warning(
+                    format!("netboot.menu.items[{index}].image"),
+                    format!("image {image} is not in the store; the item says so"),
+                    self.cure_for(image),
+                );
+            }
+        }
+        for (image, what) in self
+            .images
+            .keys()
+            .filter_map(|it| Some((it, never_default(it)?)))
+        {
+            let place = self.config.images_dir().join(image.as_str());
+            problems.warning(place.display(), what, "add it by another name");
+        }
+        let items = self.menu_items();
+        let place = "netboot.menu.default";
+        let taken = self.default_item(&items).and_then(|at| items.get(at));
+        let then = match taken {
+            Some(_) => "machines boot their local disk when nobody chooses",
+            None => "the menu waits until somebody chooses",
+        };
+        match &menu.default {
+            None if menu.timeout_s > 0 => problems.warning(
+                place,
+                format!("is not there, and the local disk is none of the items: {then}"),
+                "name an item as the default, or add { local = true } to the items",
+            ),
+            Some(named) if !taken.is_some_and(|item| item.action.is_called(named)) => {
+                let images = self.images.keys().map(ImageName::as_str);
+                let known = images.chain(["local", "shell"]);
+                let cure = match named.parse::<ImageName>() {
+                    Ok(image) if self.config.images.contains_key(&image) => self.cure_for(&image),
+                    _ => or_nearest(named, known, "name an image, `local` or `shell`"),
+                };
+                let what = format!("{named:?} is no image in the store; {then}");
+                problems.warning(place, what, cure);
+            }
+            _ => {}
         }
     }
 

@@ -8,6 +8,7 @@ pub(crate) mod certificate;
 mod current;
 pub mod installs;
 mod machine;
+mod menu;
 mod missing;
 mod own_policy;
 pub mod programs;

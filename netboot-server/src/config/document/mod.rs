@@ -217,6 +217,7 @@ pub struct Image {
     pub(super) cmdline: Option<Field<CommandLine>>,
     pub(super) nix: Option<String>,
     pub(super) flake: Option<String>,
+    pub(super) menu: Option<Field<bool>>,
 }
 
 /// What several machines share.

@@ -221,8 +221,8 @@ impl Menu {
         Self::default()
     }
 
-    /// What is taken when nobody chooses: an image's name, `local` or `shell`. It sets the key
-    /// `default`.
+    /// What is taken when nobody chooses: an image's name, `local` or `shell`; the local disk. It
+    /// sets the key `default`.
     #[must_use]
     pub fn default_item(mut self, name: impl Into<String>) -> Self {
         self.default = Some(name.into());
@@ -306,6 +306,8 @@ setters! { Image {
     nix(file: impl Into<String>) => file.into();
     /// The configuration of a flake that it is built from.
     flake(reference: impl Into<String>) => reference.into();
+    /// Whether the menu shows it, where the menu has no items of its own; `true`.
+    menu(shown: bool) => Field::written(shown);
 } }
 
 impl Group {

@@ -35,9 +35,12 @@ pub(super) fn resolve_menu(written: document::Menu, problems: &mut Problems) -> 
             "name an image among the items, `local` or `shell`",
         );
     }
+    let local = MenuAction::Local;
+    let has_local = |items: &Vec<MenuItem>| items.iter().any(|item| item.action == local);
+    let local = items.as_ref().is_none_or(has_local).then_some("local");
     Menu {
         title: written.title.unwrap_or_else(|| DEFAULT_TITLE.into()),
-        default: written.default,
+        default: written.default.or_else(|| local.map(str::to_owned)),
         timeout_s: right(written.timeout, place.key("timeout"), problems)
             .map_or(DEFAULT_MENU_TIMEOUT_S, |timeout| timeout.0),
         unknown: right(written.unknown, place.key("unknown"), problems).unwrap_or_default(),
@@ -46,16 +49,65 @@ pub(super) fn resolve_menu(written: document::Menu, problems: &mut Problems) -> 
 }
 
 impl MenuAction {
-    /// Whether `menu.default` means this item by the name.
+    /// Whether `menu.default` means this item by the name. Those of the local disk and of the shell
+    /// mean no image that is called so.
     #[must_use]
     pub fn is_called(&self, name: &str) -> bool {
         match self {
-            Self::Image(image) => image.as_str() == name,
+            Self::Image(image) => image.as_str() == name && menu_word(name).is_none(),
             Self::Chain(url) => url == name,
             Self::Local => name == "local",
             Self::Shell => name == "shell",
         }
     }
+}
+
+/// Says so where the menu names an image that it is to leave out.
+pub(super) fn check_hidden(
+    menu: &Menu,
+    images: &BTreeMap<ImageName, Image>,
+    place: &Place,
+    problems: &mut Problems,
+) {
+    let mut check = |named: &str, place: Place| {
+        let image = images.iter().find(|(name, _)| name.as_str() == named);
+        if image.is_some_and(|(_, image)| image.hidden) {
+            problems.error(
+                place,
+                format!("image {named} is left out of the menu by its own `menu = false`"),
+                "take that out, or name another image",
+            );
+        }
+    };
+    let items = menu.items.iter().flatten().enumerate();
+    for (index, item) in items {
+        if let MenuAction::Image(image) = &item.action {
+            check(image.as_str(), place.index("items", index).key("image"));
+        }
+    }
+    let default = menu.default.as_deref();
+    let default = default.filter(|name| menu_word(name).is_none());
+    if let Some(default) = default.filter(|_| menu.items.is_none()) {
+        check(default, place.key("default"));
+    }
+}
+
+/// What a name means in `menu.default` that is no image's.
+fn menu_word(name: &str) -> Option<&'static str> {
+    match name {
+        "local" => Some("the local disk"),
+        "shell" => Some("the shell"),
+        _ => None,
+    }
+}
+
+/// Why an image of this name cannot be named as the default of the menu; `None` where it can.
+#[must_use]
+pub fn never_default(image: &ImageName) -> Option<String> {
+    let meant = menu_word(image.as_str())?;
+    Some(format!(
+        "image {image} cannot be the default of the menu: `{image}` means {meant} there"
+    ))
 }
 
 pub(super) fn resolve_item(
@@ -111,6 +163,7 @@ pub(super) fn resolve_images(
         }
         let cmdline = command_line(image.cmdline, place, problems);
         let build = resolve_build(image.nix, image.flake, place, problems);
+        let shown = right(image.menu, place.key("menu"), problems);
         match name.parse::<ImageName>() {
             Ok(name) => {
                 let label = image.label;
@@ -118,6 +171,7 @@ pub(super) fn resolve_images(
                     label,
                     cmdline,
                     build,
+                    hidden: shown == Some(false),
                 };
                 images.insert(name, image);
             }

@@ -23,7 +23,8 @@ use super::program::is_grub;
 use super::tls::resolve_tls;
 use super::{Config, DEFAULT_STATE_DIR, Mode, Ports, ProgramChoice};
 use crate::config::cmdline;
-use menu::{resolve_images, resolve_menu};
+pub use menu::never_default;
+use menu::{check_hidden, resolve_images, resolve_menu};
 use network::resolve_network;
 use target::{resolve_groups, resolve_targets};
 
@@ -106,6 +107,7 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
     let tls = resolve_tls(tls, ports, problems);
     let menu = resolve_menu(table(menu), problems);
     let images = resolve_images(images, problems);
+    check_hidden(&menu, &images, &place.key("menu"), problems);
     let proxy = networks.iter().any(|network| network.mode == Mode::Proxy);
     let groups = resolve_groups(groups, proxy, problems);
     // Where a network is missing, an address may be meant for that one.

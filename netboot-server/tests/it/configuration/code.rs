@@ -46,6 +46,7 @@ const WRITTEN: &str = r#"
     cmdline = ["console=ttyS0", "quiet"]
     nix = "configs/debian.nix"
     [netboot.images.other]
+    menu = false
     flake = "github:me/machines#nixosConfigurations.other"
     [netboot.groups.rack]
     config = "debian"
@@ -162,7 +163,9 @@ fn made() -> Document {
         .label("Debian 13")
         .cmdline(["console=ttyS0", "quiet"])
         .nix("configs/debian.nix");
-    let other = Image::new().flake("github:me/machines#nixosConfigurations.other");
+    let other = Image::new()
+        .menu(false)
+        .flake("github:me/machines#nixosConfigurations.other");
     let ports = Ports::new()
         .dhcp(6700)
         .dhcp_client(6800)

@@ -3,6 +3,7 @@
 
 mod install;
 mod machine;
+mod menu;
 mod program;
 
 use std::net::Ipv4Addr;

@@ -374,7 +374,7 @@ fn u_boot_and_pxelinux_get_a_configuration_beside_their_program() {
     }
     let of_nobody = by_tftp(&site, STRANGER, "pxelinux.cfg/default");
     assert!(
-        of_nobody.starts_with("DEFAULT 1\nPROMPT 1\n"),
+        of_nobody.starts_with("DEFAULT 2\nPROMPT 1\n"),
         "{of_nobody}"
     );
     for folder in ["", "arm64-efi/", "/arm64-efi//"] {

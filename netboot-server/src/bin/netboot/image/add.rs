@@ -11,9 +11,9 @@ use netboot_image::{
 };
 
 use super::bar::Bar;
-use super::{Signing, Where, failed, now, open, open_or_create, out, with_state};
+use super::{Signing, Where, failed, now, open, open_or_create, out, say, with_state};
 use crate::process::Reads;
-use netboot_server::config::cmdline;
+use netboot_server::config::{cmdline, never_default};
 use netboot_server::{Chain, Failure};
 
 #[derive(Debug, Args)]
@@ -73,6 +73,9 @@ fn named_file(text: &str) -> Result<(FileName, PathBuf), String> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let image = image(arguments)?;
+    if let Some(what) = never_default(&arguments.name) {
+        warn(&what, "add it by another name");
+    }
     with_state(&arguments.at, Reads::WhatIsNamed, |dir| {
         let store = open_or_create(dir)?;
         publish(
@@ -155,6 +158,11 @@ fn image(arguments: &Arguments) -> Result<NewImage, Failure> {
     }
     let signers = arguments.by.signers();
     Ok(signers.into_iter().fold(image, NewImage::sign))
+}
+
+/// Says what is likely not meant, and is done all the same.
+fn warn(what: &str, cure: &str) {
+    say(format_args!("warning: {what}\n  cure: {cure}\n"));
 }
 
 fn publish(
