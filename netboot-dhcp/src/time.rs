@@ -21,7 +21,10 @@ impl Timestamp {
     /// ```
     #[must_use]
     pub const fn after(self, span: Seconds) -> Self {
-        self.after_ms(span.as_millis())
+        match span {
+            Seconds::INFINITE => Self(u64::MAX),
+            _ => self.after_ms(span.as_millis()),
+        }
     }
 
     /// The instant `millis` milliseconds later, or the last representable one.
@@ -39,14 +42,17 @@ impl Timestamp {
 
 /// A span of whole seconds, as options 51, 58 and 59 carry it.
 ///
-/// 0xffff_ffff means "for ever" on the wire (RFC 2131 section 3.3); this crate treats it as 136
-/// years, which comes to the same.
+/// [`INFINITE`](Self::INFINITE) means "for ever", on the wire (RFC 2131 section 3.3) and here: after
+/// it is the last representable instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(transparent))]
 pub struct Seconds(pub u32);
 
 impl Seconds {
+    /// For ever: 0xffff_ffff.
+    pub const INFINITE: Self = Self(u32::MAX);
+
     /// The span in milliseconds.
     #[must_use]
     pub const fn as_millis(self) -> u64 {

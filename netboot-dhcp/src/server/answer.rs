@@ -46,11 +46,15 @@ impl Answer<'_> {
         if self.request.rapid && kind == MessageType::ACK {
             message.options.add_raw(OptionCode::RAPID_COMMIT, &[]);
         }
-        if let Some(Seconds(seconds)) = lease_time {
+        if let Some(lease_time) = lease_time {
             let options = &mut message.options;
-            options.add(key::LEASE_TIME, &Seconds(seconds));
-            options.add(key::RENEWAL_TIME, &Seconds(seconds / 2));
-            options.add(key::REBINDING_TIME, &Seconds(seconds - seconds / 8));
+            options.add(key::LEASE_TIME, &lease_time);
+            // What never ends is not renewed.
+            if lease_time != Seconds::INFINITE {
+                let Seconds(seconds) = lease_time;
+                options.add(key::RENEWAL_TIME, &Seconds(seconds / 2));
+                options.add(key::REBINDING_TIME, &Seconds(seconds - seconds / 8));
+            }
         }
         self.put_network(&mut message);
         self.put_boot(&mut message);

@@ -2,10 +2,10 @@
 //! RFC 4578, the PXE 2.1 specification and what firmware is known to need.
 
 use crate::packet::*;
-use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{Boot, ExtraOption, Reservation, Server, Settings};
 use netboot_dhcp::value::{Text, key};
 use netboot_dhcp::wire::OptionCode;
+use netboot_dhcp::{MacAddr, Seconds, Timestamp};
 use std::net::Ipv4Addr;
 
 const PXE: &[u8] = b"PXEClient:Arch:00007:UNDI:003000";
@@ -344,4 +344,21 @@ fn overload_saves_options_where_it_is_allowed() {
     assert_eq!(get(&offer, 52), Some(vec![1]));
     assert_eq!(offer[108..110], [226, 120]);
     assert_eq!(get(&offer, 67).as_deref(), Some(&b"ipxe.efi"[..]));
+}
+
+/// RFC 2131 section 3.3: 0xffffffff is infinity. What never ends has no time at which to renew it,
+/// and its lease no end.
+#[test]
+fn an_address_that_is_lent_for_ever_has_no_end_and_is_not_renewed() {
+    let mut network = network();
+    network.lease_time = Seconds::INFINITE;
+    let mut server = Server::new(Settings::new(vec![network])).unwrap();
+    let outcome = run(&mut server, NOW, Packet::discover(MAC));
+    let offer = reply(outcome).bytes.to_vec();
+    assert_eq!(get(&offer, 51), Some(vec![255; 4]));
+    assert_eq!((get(&offer, 58), get(&offer, 59)), (None, None));
+    assert_eq!(
+        bind(&mut server, NOW, OTHER_MAC).expires,
+        Timestamp(u64::MAX)
+    );
 }

@@ -204,7 +204,9 @@ let
     default = optional types.str ''
       What is booted when nobody chooses: an image, `local` (the local disk, by default) or `shell`.
     '';
-    timeout = optional types.ints.unsigned "Seconds until then; 0 waits for ever.";
+    timeout = optional (types.either types.ints.unsigned types.str) ''
+      Seconds until then, or a text such as `1m`; 0 waits for ever.
+    '';
     unknown = optional (types.enum [
       "menu"
       "local"

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::MacAddr;
-use netboot_image::Digest;
+use netboot_image::{Digest, split_cmdline};
 use netboot_ipxe::{Ending, LinuxBoot};
 
 /// What the placeholders of a command line stand for; `None` leaves the placeholder empty.
@@ -60,8 +60,8 @@ pub enum WordError {
     /// `init=` or `rdinit=`, which belong to the image.
     #[error("would alter how the image starts")]
     AltersInit,
-    /// A control character or white space.
-    #[error("holds a space or a control character")]
+    /// A control character, or white space outside of double quotes.
+    #[error("holds a space outside of double quotes, or a control character")]
     NotAWord,
     /// What a script cannot carry to the kernel.
     #[error("{0}")]
@@ -77,7 +77,9 @@ impl WordError {
                 "use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report} or {state-digest}"
             }
             Self::AltersInit => "leave init= and rdinit= to the image's own command line",
-            Self::NotAWord => "write it as several words",
+            Self::NotAWord => {
+                "write it as several words, or with double quotes, as dyndbg=\"file x +p\""
+            }
             Self::NotForIpxe(_) => "write it without that; for iPXE's `${net0/mac}` there is {mac}",
         }
     }
@@ -89,18 +91,23 @@ impl WordError {
 ///
 /// Says what is wrong with it.
 pub(crate) fn check_word(word: &str) -> Result<(), WordError> {
-    if word.chars().any(|c| c.is_whitespace() || c.is_control()) {
+    let is_several = |words: Vec<String>| !word.is_empty() && words != [word];
+    if word.contains(char::is_control) || split_cmdline(word).is_ok_and(is_several) {
         return Err(WordError::NotAWord);
     }
     // What is left where no placeholder has a value, and as the kernel takes off quotes.
     let bare = expand_word(word, &Values::default())?;
-    if ["init=", "rdinit="]
-        .iter()
-        .any(|key| bare.trim_start_matches('"').starts_with(key))
-    {
+    // The first programs of systems split at white space between quotes, too.
+    if bare.split_whitespace().any(sets_init) {
         return Err(WordError::AltersInit);
     }
     check_carried(&bare)
+}
+
+/// Whether a word says what the kernel starts first.
+pub fn sets_init(word: &str) -> bool {
+    let bare = word.trim_start_matches('"');
+    ["init=", "rdinit="].iter().any(|key| bare.starts_with(key))
 }
 
 /// Checks that a script can carry a word to the kernel.
@@ -245,7 +252,13 @@ mod tests {
                 netboot_ipxe::RenderProblem::Expansion
             ))
         ));
-        assert_eq!(check_word("a b"), Err(WordError::NotAWord));
+        let hidden = "x=\"a init=/x\"";
+        assert_eq!(check_word(hidden), Err(WordError::AltersInit));
+        for several in ["a b", " a", "a=\"b\" c", "a=\"b c\" d"] {
+            assert_eq!(check_word(several), Err(WordError::NotAWord), "{several}");
+        }
+        // As `next_arg` in Linux' lib/cmdline.c takes it: one parameter.
+        assert_eq!(check_word("dyndbg=\"file x +p\""), Ok(()));
         assert_eq!(
             check_word("x={host}"),
             Err(WordError::UnknownPlaceholder("host".into()))

@@ -53,7 +53,12 @@ impl<T: Wanted> Field<T> {
 impl<'de, T: Wanted> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = serde_json::Value::deserialize(deserializer)?;
-        Ok(match T::deserialize(&written) {
+        let read = T::deserialize(&written);
+        let read = match (read, quoted_number(&written)) {
+            (Err(_), Some(number)) => T::deserialize(&number),
+            (read, _) => read,
+        };
+        Ok(match read {
             Ok(value) => Self::Right(value),
             Err(error) => Self::Wrong {
                 written: written.to_string(),
@@ -61,6 +66,12 @@ impl<'de, T: Wanted> Deserialize<'de> for Field<T> {
             },
         })
     }
+}
+
+/// The number that a text holds: people write numbers with quotes around them, too.
+pub(super) fn quoted_number(written: &serde_json::Value) -> Option<serde_json::Value> {
+    let number: serde_json::Number = written.as_str()?.trim().parse().ok()?;
+    Some(number.into())
 }
 
 impl<T: Serialize> Serialize for Field<T> {

@@ -57,6 +57,9 @@ pub const DISTRIBUTION_DIRS: [&str; 3] =
 /// How long an address is lent when the configuration says nothing.
 pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(12 * 3600);
 
+/// How long an address is lent that is lent for ever: what the wire has for it.
+pub const INFINITE_LEASE: Duration = Duration::from_secs(0xffff_ffff);
+
 /// A configuration with nothing wrong in it: read from files by [`load`], or made in code.
 ///
 /// ```
@@ -179,7 +182,7 @@ pub struct Network {
     pub dns: Vec<Ipv4Addr>,
     /// The domain that machines are told.
     pub domain: Option<String>,
-    /// How long an address is lent.
+    /// How long an address is lent; [`INFINITE_LEASE`] is for ever.
     pub lease_time: Duration,
     /// Who is served.
     pub allow: Allow,

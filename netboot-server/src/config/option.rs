@@ -9,6 +9,7 @@ use netboot_dhcp::wire::OptionCode;
 use serde_json::Value;
 
 use super::circuit::parse_hex;
+use super::field::quoted_number;
 
 /// An option that machines are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,7 +160,9 @@ fn encode(kind: Kind, value: &Value) -> Result<Vec<u8>, OptionError> {
         return bytes.ok_or(OptionError::Value("not { hex = \"pairs of hex digits\" }"));
     }
     let wanted = |what| OptionError::Value(what);
-    let number = |most: u64| value.as_u64().filter(|number| *number <= most);
+    let quoted = quoted_number(value);
+    let numeral = quoted.as_ref().unwrap_or(value);
+    let number = |most: u64| numeral.as_u64().filter(|number| *number <= most);
     let mut out = Vec::new();
     match kind {
         Kind::Address => address(value)
@@ -183,7 +186,7 @@ fn encode(kind: Kind, value: &Value) -> Result<Vec<u8>, OptionError> {
             .and_then(|number| u32::try_from(number).ok())
             .ok_or(wanted("not a number from 0 to 4294967295"))?
             .encode(&mut out),
-        Kind::I32 => value
+        Kind::I32 => numeral
             .as_i64()
             .and_then(|number| i32::try_from(number).ok())
             .ok_or(wanted("not a number of seconds"))?

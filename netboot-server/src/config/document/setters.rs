@@ -191,7 +191,8 @@ setters! { Network {
         => Field::written(addresses.into_iter().collect::<Vec<_>>());
     /// The domain that machines are told.
     domain(domain: impl Into<String>) => domain.into();
-    /// How long an address is lent, in whole seconds.
+    /// How long an address is lent, in whole seconds;
+    /// [`INFINITE_LEASE`](crate::config::INFINITE_LEASE) is for ever.
     lease_time(time: Duration) => Field::written(LeaseTime(time));
     /// Who is served.
     allow(allow: Allow) => Field::written(allow);

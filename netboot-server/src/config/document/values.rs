@@ -6,16 +6,17 @@ use std::time::Duration;
 
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::Subnet;
-use netboot_image::ImageName;
+use netboot_image::{ImageName, split_cmdline};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::super::field::Wanted;
 use super::super::{
-    Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Secrets, Then, Unknown,
+    Allow, Circuit, INFINITE_LEASE, Identify, LocalBoot, Mode, ProgramChoice, Secrets, Then,
+    Unknown,
 };
 
-/// How long an address is lent: seconds, or text such as `12h`.
+/// How long an address is lent: seconds, or text such as `12h`, `1d` and `infinite`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) struct LeaseTime(pub(in crate::config) Duration);
 
@@ -23,12 +24,13 @@ pub(in crate::config) struct LeaseTime(pub(in crate::config) Duration);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) struct ReplyDelay(pub(in crate::config) Duration);
 
-/// Seconds until the default item is taken; 0 waits for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+/// Seconds until the default item is taken, or text such as `1m`; 0 waits for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub(in crate::config) struct MenuTimeout(pub(in crate::config) u16);
 
-/// Words for a kernel: one text split at white space, or a list of words.
+/// Words for a kernel: one text split as the kernel does, at white space outside of double quotes,
+/// or a list of words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub(in crate::config) struct CommandLine(pub(in crate::config) Vec<String>);
@@ -55,7 +57,8 @@ impl Wanted for Subnet {
 }
 
 impl Wanted for LeaseTime {
-    const WANTED: &'static str = "a time such as \"12h\", \"30m\" or a number of seconds";
+    const WANTED: &'static str =
+        "a time such as \"12h\", \"30m\", \"1d\" or a number of seconds, or \"infinite\"";
 }
 
 impl Wanted for ReplyDelay {
@@ -75,7 +78,8 @@ impl Wanted for Secrets {
 }
 
 impl Wanted for MenuTimeout {
-    const WANTED: &'static str = "whole seconds from 0 (wait for ever) to 65535";
+    const WANTED: &'static str =
+        "whole seconds from 0 (wait for ever) to 65535, or a time such as \"1m\"";
 }
 
 impl Wanted for CommandLine {
@@ -121,23 +125,32 @@ impl Wanted for Circuit {
         "the circuit as the relay agent says it, a text or its bytes such as \"0x000401f40003\"";
 }
 
+/// A number of some unit, or a text that says its own.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "it is neither text nor a number")]
+enum Time {
+    Number(u32),
+    Text(String),
+}
+
+/// The word of dnsmasq for [`INFINITE_LEASE`].
+const INFINITE: &str = "infinite";
+
+/// A time as people write it, such as `90s`, `45m`, `12h`, `1d`, `2w` or `1d 12h`.
+fn time(text: &str) -> Result<Duration, jiff::Error> {
+    let span: jiff::Span = text.trim().parse()?;
+    span.to_duration(jiff::SpanRelativeTo::days_are_24_hours())?
+        .try_into()
+}
+
 impl<'de> Deserialize<'de> for LeaseTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "it is neither text nor a number")]
-        enum Written {
-            Seconds(u32),
-            Text(String),
-        }
-        let duration = match Written::deserialize(deserializer)? {
-            Written::Seconds(seconds) => Duration::from_secs(seconds.into()),
-            Written::Text(text) => text
-                .parse::<jiff::SignedDuration>()
-                .map_err(serde::de::Error::custom)?
-                .try_into()
-                .map_err(serde::de::Error::custom)?,
+        let duration = match Time::deserialize(deserializer)? {
+            Time::Number(seconds) => Duration::from_secs(seconds.into()),
+            Time::Text(text) if text == INFINITE => INFINITE_LEASE,
+            Time::Text(text) => time(&text).map_err(serde::de::Error::custom)?,
         };
-        if duration < Duration::from_secs(120) || duration.as_secs() >= u64::from(u32::MAX) {
+        if duration < Duration::from_secs(120) || duration > INFINITE_LEASE {
             return Err(serde::de::Error::custom(
                 "it is not between two minutes and 136 years",
             ));
@@ -148,19 +161,9 @@ impl<'de> Deserialize<'de> for LeaseTime {
 
 impl<'de> Deserialize<'de> for ReplyDelay {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged, expecting = "it is neither text nor a number")]
-        enum Written {
-            Millis(u32),
-            Text(String),
-        }
-        let delay = match Written::deserialize(deserializer)? {
-            Written::Millis(millis) => Duration::from_millis(millis.into()),
-            Written::Text(text) => text
-                .parse::<jiff::SignedDuration>()
-                .map_err(serde::de::Error::custom)?
-                .try_into()
-                .map_err(serde::de::Error::custom)?,
+        let delay = match Time::deserialize(deserializer)? {
+            Time::Number(millis) => Duration::from_millis(millis.into()),
+            Time::Text(text) => time(&text).map_err(serde::de::Error::custom)?,
         };
         if delay > Duration::from_secs(10) {
             return Err(serde::de::Error::custom("it is more than 10 seconds"));
@@ -177,7 +180,22 @@ impl Serialize for ReplyDelay {
 
 impl Serialize for LeaseTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.0.as_secs())
+        match self.0 {
+            INFINITE_LEASE => serializer.serialize_str(INFINITE),
+            lasts => serializer.serialize_u64(lasts.as_secs()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for MenuTimeout {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let seconds = match Time::deserialize(deserializer)? {
+            Time::Number(seconds) => seconds.into(),
+            Time::Text(text) => time(&text).map_err(serde::de::Error::custom)?.as_secs(),
+        };
+        let fits = u16::try_from(seconds);
+        fits.map(Self)
+            .map_err(|_| serde::de::Error::custom("it is more than 65535 seconds"))
     }
 }
 
@@ -190,7 +208,9 @@ impl<'de> Deserialize<'de> for CommandLine {
             Words(Vec<String>),
         }
         Ok(Self(match Written::deserialize(deserializer)? {
-            Written::Text(text) => text.split_whitespace().map(String::from).collect(),
+            // A quote that is not closed is told of the word that it stands in.
+            Written::Text(text) => split_cmdline(&text)
+                .unwrap_or_else(|_| text.split_whitespace().map(String::from).collect()),
             Written::Words(words) => words,
         }))
     }

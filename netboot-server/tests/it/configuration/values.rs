@@ -60,6 +60,58 @@ fn an_unknown_key_is_named_with_the_nearest_known_one_at_every_level() {
 }
 
 #[test]
+fn values_are_taken_as_people_write_them() {
+    let with = |pointer: &str, value: Value| {
+        let (config, problems) = read_json(&guide_with(pointer, value));
+        let config = config.unwrap_or_else(|| panic!("{pointer}: {problems}"));
+        same_again(&config);
+        config
+    };
+    // RFC 2131 section 3.3 for "infinite", and dnsmasq's manual for the units (`--dhcp-range`).
+    for (written, seconds) in [
+        (json!("3600"), 3600),
+        (json!(3600), 3600),
+        (json!("45m"), 45 * 60),
+        (json!("12h"), 12 * 3600),
+        (json!("1d"), 24 * 3600),
+        (json!("2w"), 14 * 24 * 3600),
+        (json!("1d 12h"), 36 * 3600),
+        (json!("infinite"), 0xffff_ffff),
+        (json!(0xffff_ffff_u32), 0xffff_ffff),
+    ] {
+        let config = with("server/lease_time", written.clone());
+        let lasts = config.networks[0].lease_time.as_secs();
+        assert_eq!(lasts, seconds, "{written}");
+    }
+    let delay = |written| {
+        with("server/reply_delay", written).networks[0]
+            .reply_delay
+            .as_millis()
+    };
+    assert_eq!([delay(json!("500")), delay(json!("2s"))], [500, 2000]);
+    let timeout = |written| with("menu", json!({ "timeout": written })).menu.timeout_s;
+    assert_eq!(
+        [json!("30"), json!("1m"), json!(5)].map(timeout),
+        [30, 60, 5]
+    );
+    let port = with("ports", json!({ "http": "8080" })).ports.http.get();
+    assert_eq!(port, 8080);
+    let options = with(
+        "server/options",
+        json!({ "mtu": "9000", "time-offset": "-3600" }),
+    );
+    let sent = options.networks[0].options.iter();
+    let sent: Vec<_> = sent.map(|it| it.data.to_vec()).collect();
+    // RFC 2132 sections 3.4 and 5.1.
+    assert_eq!(sent, [vec![0xff, 0xff, 0xf1, 0xf0], vec![0x23, 0x28]]);
+    let cmdline = "quiet dyndbg=\"file x +p\" console=ttyS0";
+    let config = with("targets/0/cmdline", json!(cmdline));
+    // One parameter, as `next_arg` in Linux' lib/cmdline.c takes it.
+    let words = ["quiet", "dyndbg=\"file x +p\"", "console=ttyS0"];
+    assert_eq!(config.targets[0].cmdline, words);
+}
+
+#[test]
 fn one_wrong_value_is_told_with_its_place_and_its_cure() {
     for (pointer, value, expected) in [
         (
