@@ -7,6 +7,20 @@ use netboot_dhcp::MacAddr;
 use netboot_image::{Digest, split_cmdline};
 use netboot_ipxe::{Ending, LinuxBoot};
 
+use super::nearest::nearest;
+
+/// What may stand between braces in a command line, as [`Values`] says.
+const PLACEHOLDERS: [&str; 8] = [
+    "mac",
+    "mac-dash",
+    "ip",
+    "server",
+    "name",
+    "arch",
+    "report",
+    "state-digest",
+];
+
 /// What the placeholders of a command line stand for; `None` leaves the placeholder empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Values<'a> {
@@ -71,17 +85,22 @@ pub enum WordError {
 impl WordError {
     /// What to do about it.
     #[must_use]
-    pub fn cure(&self) -> &'static str {
-        match self {
-            Self::UnknownPlaceholder(_) => {
-                "use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report} or {state-digest}"
+    pub fn cure(&self) -> String {
+        let cure = match self {
+            Self::UnknownPlaceholder(name) => {
+                let known = PLACEHOLDERS.iter().copied();
+                return match nearest(name, known) {
+                    Some(near) => format!("did you mean {{{near}}}?"),
+                    None => format!("use one of {{{}}}", PLACEHOLDERS.join("}, {")),
+                };
             }
             Self::AltersInit => "leave init= and rdinit= to the image's own command line",
             Self::NotAWord => {
                 "write it as several words, or with double quotes, as dyndbg=\"file x +p\""
             }
             Self::NotForIpxe(_) => "write it without that; for iPXE's `${net0/mac}` there is {mac}",
-        }
+        };
+        cure.to_owned()
     }
 }
 
@@ -108,6 +127,20 @@ pub(crate) fn check_word(word: &str) -> Result<(), WordError> {
 pub fn sets_init(word: &str) -> bool {
     let bare = word.trim_start_matches('"');
     ["init=", "rdinit="].iter().any(|key| bare.starts_with(key))
+}
+
+/// Checks that each placeholder of a word is known.
+///
+/// # Errors
+///
+/// Names the first that is not.
+pub fn check_placeholders(word: &str) -> Result<(), WordError> {
+    expand_word(word, &Values::default()).map(drop)
+}
+
+/// Whether a word says something else where these values are there.
+pub(crate) fn depends_on(word: &str, values: &Values<'_>) -> bool {
+    expand_word(word, values) != expand_word(word, &Values::default())
 }
 
 /// Checks that a script can carry a word to the kernel.

@@ -470,6 +470,12 @@ impl Config {
         }
     }
 
+    /// The command that makes the system user that the service is to become.
+    #[must_use]
+    pub fn command_for_user(user: &str) -> String {
+        format!("useradd --system --no-create-home --shell /usr/sbin/nologin {user}")
+    }
+
     /// The folder of boot programs that the operator put there.
     #[must_use]
     pub fn programs_dir(&self) -> PathBuf {

@@ -1,5 +1,6 @@
 //! The change to another configuration while everything runs: whole, or not at all.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use tokio::task::JoinError;
@@ -24,6 +25,7 @@ impl Core {
             Some(Reread(reread)) => reread(),
             None => (None, not_from_files()),
         };
+        let before = self.worlds.current();
         let changed = config.is_some_and(|config| match self.change_to(config) {
             Ok(()) => true,
             Err(failure) => {
@@ -32,7 +34,12 @@ impl Core {
             }
         });
         if changed {
-            self.worlds.current().warn(&mut problems);
+            let now = self.worlds.current();
+            now.warn(&mut problems);
+            for ended in interfaces(before.config()).difference(&interfaces(now.config())) {
+                let what = "is in no network any more: nobody on it is given an address";
+                problems.note(format!("interface {ended}"), what);
+            }
         }
         for problem in problems.iter() {
             problem.log();
@@ -105,6 +112,12 @@ impl Core {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where DHCP is served.
+fn interfaces(config: &Config) -> BTreeSet<&String> {
+    let networks = config.networks.iter();
+    networks.filter_map(|it| it.interface.as_ref()).collect()
 }
 
 /// Why a service that is being stopped reloads nothing.

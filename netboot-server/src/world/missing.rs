@@ -3,8 +3,11 @@
 use netboot_image::{BootMethod, ImageName};
 
 use super::World;
+use crate::config::cmdline::{self, Values};
 use crate::config::platform::Platform;
-use crate::config::{Install, MenuAction, Problems, ProgramChoice, never_default, or_nearest};
+use crate::config::{
+    Install, MenuAction, Problems, ProgramChoice, Unknown, never_default, or_nearest,
+};
 use crate::world::certificate;
 
 impl World {
@@ -37,6 +40,7 @@ impl World {
         }
         self.warn_of_menu(problems);
         self.warn_of_words(problems);
+        self.warn_of_empty_placeholders(problems);
         if let Err(failure) = &self.installs {
             problems.warning(&failure.tried, failure.why.clone(), failure.cure.clone());
         }
@@ -158,6 +162,77 @@ impl World {
             let words: Vec<_> = self.config.words_of(target).cloned().collect();
             for image in boots.iter().chain(&installed) {
                 warn(target.place.clone(), &words, image);
+            }
+        }
+    }
+
+    /// Placeholders in command lines that have nothing to stand for where the image is booted from
+    /// the menu.
+    fn warn_of_empty_placeholders(&self, problems: &mut Problems) {
+        let config = &self.config;
+        let strangers = config.menu.unknown == Unknown::Menu;
+        let to_targets = config.targets.iter().any(|target| {
+            let group = config.group_of(target);
+            let image = target.image.as_ref();
+            image.or_else(|| group?.image.as_ref()).is_none()
+        });
+        for item in self.menu_items().iter() {
+            let MenuAction::Image(image) = &item.action else {
+                continue;
+            };
+            let Some(manifest) = self.image(image) else {
+                continue;
+            };
+            let of_manifest = match manifest.boot() {
+                BootMethod::Linux(linux) => linux.cmdline(),
+                BootMethod::Efi(efi) => efi.cmdline(),
+                _ => &[],
+            };
+            let settings = config.images.get(image);
+            let of_config = settings.map(|image| image.cmdline.as_slice());
+            let of_config = of_config.unwrap_or_default();
+            let depends_on = |values: &Values<'_>| {
+                let mut words = of_manifest.iter().chain(of_config);
+                words.any(|word| cmdline::depends_on(word, values))
+            };
+            let name = Values {
+                name: Some("name"),
+                ..Values::default()
+            };
+            let report = Values {
+                report: Some("report"),
+                ..Values::default()
+            };
+            let place = match of_config {
+                [] => config
+                    .images_dir()
+                    .join(image.as_str())
+                    .display()
+                    .to_string(),
+                _ => format!("netboot.images.{image}.cmdline"),
+            };
+            if strangers && depends_on(&name) {
+                problems.warning(
+                    &place,
+                    format!(
+                        "holds {{name}}, which stands for nothing on a machine that is no target, \
+                         and the menu offers image {image} to those, too"
+                    ),
+                    format!(
+                        "leave it out, or keep the image out of the menu: \
+                         netboot.images.{image}.menu = false"
+                    ),
+                );
+            }
+            if (strangers || to_targets) && depends_on(&report) {
+                problems.warning(
+                    &place,
+                    format!(
+                        "holds {{report}}, which stands for nothing where no `install` is due, \
+                         and the menu offers image {image}"
+                    ),
+                    format!("keep it out of the menu: netboot.images.{image}.menu = false"),
+                );
             }
         }
     }

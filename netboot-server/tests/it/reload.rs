@@ -264,3 +264,24 @@ fn another_dhcp_port_is_taken_by_a_reload_and_another_boot_servers_port_by_a_res
     let said = reload(other, port());
     assert!(said.contains("was not reloaded"), "{said}");
 }
+
+#[test]
+fn a_reload_to_an_interface_that_is_not_there_says_who_is_served_no_more() {
+    let site = site();
+    let mut serving = Running::serve(&site);
+    let server = json!({
+        "ip": SERVER, "interface": "absent0", "subnet": "127.0.0.0/8",
+        "dhcp_range": { "start": "127.0.0.100", "end": "127.0.0.200" },
+    });
+    site.configure(&target("one"), json!({ "server": server }));
+    let done = site.run(["reload"]);
+    // It is served as soon as it comes.
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let absent =
+        "netboot.server.interface: absent0 is not there: nobody on it is served until it is";
+    let ended = "interface lo: is in no network any more: nobody on it is given an address";
+    for said in [absent, ended] {
+        assert!(done.err.contains(said), "{said}\n{}", done.err);
+        serving.said(said);
+    }
+}

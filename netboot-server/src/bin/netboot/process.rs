@@ -14,6 +14,7 @@ use nix::unistd::{
 };
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, chownat, fchown, open, openat, statat};
 
+use netboot_server::config::Config;
 use netboot_server::{Chain, Failure, state_dir};
 
 /// What is kept of root's rights: to bind ports below 1024, and to bind to an interface and send
@@ -50,10 +51,7 @@ pub(crate) fn become_user(name: &str, folder: &Path) -> Result<(), Failure> {
             Failure::new(
                 tried(),
                 "there is no such user",
-                format!(
-                    "make it with `useradd --system --no-create-home --shell /usr/sbin/nologin \
-                     {name}`"
-                ),
+                format!("make it with `{}`", Config::command_for_user(name)),
             )
         })?;
     state_dir::make_dir(folder)

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 use netboot_dhcp::server::Subnet;
 use netboot_image::ImageName;
+use nix::net::if_::if_nameindex;
+use nix::unistd::User;
 
 use super::DISTRIBUTION_DIRS;
 use super::document::{self, Document, Place, Table};
@@ -28,10 +30,12 @@ use menu::{check_hidden, resolve_images, resolve_menu};
 use network::resolve_network;
 use target::{resolve_groups, resolve_targets};
 
-/// What is known of this host's interfaces.
+/// What is known of this host: its interfaces, and whether it has a user.
 #[derive(Debug, Clone, Default)]
 pub struct Host {
     addresses: Vec<(String, Ipv4Addr, u8)>,
+    /// Every interface; none where the host is not asked.
+    interfaces: Vec<String>,
 }
 
 impl Host {
@@ -39,6 +43,9 @@ impl Host {
     #[must_use]
     pub fn here() -> Self {
         let mut host = Self::default();
+        let names = if_nameindex();
+        let names = names.iter().flatten().map(|it| it.name().to_string_lossy());
+        host.interfaces = names.map(String::from).collect();
         for interface in nix::ifaddrs::getifaddrs().into_iter().flatten() {
             let address = interface.address.as_ref().and_then(|a| a.as_sockaddr_in());
             let netmask = interface.netmask.as_ref().and_then(|a| a.as_sockaddr_in());
@@ -55,6 +62,16 @@ impl Host {
     pub fn with(mut self, interface: &str, address: Ipv4Addr, prefix: u8) -> Self {
         self.addresses.push((interface.to_owned(), address, prefix));
         self
+    }
+
+    /// Whether it is asked and does not have the interface.
+    fn lacks_interface(&self, interface: &str) -> bool {
+        !self.interfaces.is_empty() && self.interfaces.iter().all(|name| name != interface)
+    }
+
+    /// Whether it is asked and does not have the user.
+    fn lacks_user(&self, user: &str) -> bool {
+        !self.interfaces.is_empty() && matches!(User::from_name(user), Ok(None))
     }
 
     fn subnet(&self, interface: &str, address: Ipv4Addr) -> Option<Subnet> {
@@ -113,7 +130,7 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
     // Where a network is missing, an address may be meant for that one.
     let known = (networks.len() == count).then_some(networks.as_slice());
     let targets = resolve_targets(targets, known.unwrap_or_default(), &groups, problems);
-    check_user(user.as_deref(), &place, problems);
+    check_user(user.as_deref(), host, &place, problems);
     let program_dirs = resolve_program_dirs(program_dirs, &place, problems);
     Config {
         user,
@@ -177,19 +194,25 @@ pub(super) fn images(
     resolve_images(netboot.images, problems)
 }
 
-/// A name as useradd(8) takes it; whether there is such a user is seen where it is needed.
-fn check_user(user: Option<&str>, place: &Place, problems: &mut Problems) {
+/// A name as useradd(8) takes it. A user that is not there may be made before the service starts.
+fn check_user(user: Option<&str>, host: &Host, place: &Place, problems: &mut Problems) {
     let is_name = |name: &str| {
         let first = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
         let rest = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_-".contains(c);
         first && name.len() <= 32 && name.chars().all(rest)
     };
-    if let Some(user) = user.filter(|user| !is_name(user)) {
-        problems.error(
+    match user {
+        Some(user) if !is_name(user) => problems.error(
             place.key("user"),
             format!("{user:?} is no name of a user"),
             "write the name of a system user such as \"netboot\"",
-        );
+        ),
+        Some(user) if host.lacks_user(user) => problems.warning(
+            place.key("user"),
+            format!("there is no user {user} on this host, and without it root serves nothing"),
+            format!("make it with `{}`", Config::command_for_user(user)),
+        ),
+        _ => {}
     }
 }
 

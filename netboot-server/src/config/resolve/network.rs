@@ -6,6 +6,7 @@ use std::time::Duration;
 use netboot_dhcp::server::Subnet;
 
 use super::super::document::{self, Place, Table};
+use super::super::nearest::or_nearest;
 use super::super::problem::Problems;
 use super::super::{DEFAULT_LEASE_TIME, Mode, Network};
 use super::text::is_domain;
@@ -68,7 +69,7 @@ pub(super) fn resolve_network(
         );
     }
     if let Some(interface) = &written.interface {
-        check_interface(interface, place, others, problems);
+        check_interface(interface, place, others, host, problems);
     }
     if let Some(domain) = written.domain.as_deref().filter(|d| !is_domain(d)) {
         problems.error(
@@ -298,6 +299,7 @@ pub(super) fn check_interface(
     interface: &str,
     network: &Place,
     others: &[Network],
+    host: &Host,
     problems: &mut Problems,
 ) {
     // As Linux has it; a longer or empty name would bind to no interface or to all.
@@ -308,6 +310,16 @@ pub(super) fn check_interface(
             network.key("interface"),
             format!("{interface:?} is no name of an interface"),
             "write one that `ip link` shows, such as eth1",
+        );
+    } else if host.lacks_interface(interface) {
+        problems.warning(
+            network.key("interface"),
+            format!("{interface} is not there: nobody on it is served until it is"),
+            or_nearest(
+                interface,
+                host.interfaces.iter().map(String::as_str),
+                "name one that `ip link` shows, or leave it, if it comes later",
+            ),
         );
     }
     if let Some(other) = others

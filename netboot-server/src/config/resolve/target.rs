@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::super::document::{self, Place, Table};
 use super::super::field::Wanted;
+use super::super::nearest::or_nearest;
 use super::super::problem::Problems;
 use super::super::{Circuit, Group, Install, Mode, Network, Secrets, Target, swapped};
 use super::text::is_host_name;
@@ -99,6 +100,22 @@ pub(super) fn once<K: Ord + fmt::Display>(
     seen.insert(value, target.clone());
 }
 
+/// Says so where no network card has this address: IEEE 802 sets the lowest bit of the first byte in
+/// addresses of groups.
+fn check_card(mac: MacAddr, place: Place, problems: &mut Problems) {
+    let [first, ..] = mac.0;
+    let what = match mac.0 {
+        [0, 0, 0, 0, 0, 0] => "is all zeros",
+        _ if first & 1 == 1 => "is the address of a group (multicast or broadcast)",
+        _ => return,
+    };
+    problems.error(
+        place,
+        format!("{mac} {what}, which no network card has"),
+        "write the one that the card's label, its firmware or `ip link` shows",
+    );
+}
+
 pub(super) fn resolve_target(
     written: document::Target,
     networks: &[Network],
@@ -133,6 +150,7 @@ pub(super) fn resolve_target(
     let has_mac = written.mac.is_some();
     let mac = right(written.mac, place.key("mac"), problems);
     if let Some(mac) = mac {
+        check_card(mac, place.key("mac"), problems);
         once(&mut seen.macs, mac, place, "mac", problems);
     }
     let uuid = right(written.uuid, place.key("uuid"), problems);
@@ -176,7 +194,11 @@ pub(super) fn resolve_target(
         problems.error(
             place.key("group"),
             format!("{name:?} is no group"),
-            "add it under `netboot.groups`, or correct the name",
+            or_nearest(
+                name,
+                groups.keys().map(String::as_str),
+                "add it under `netboot.groups`, or correct the name",
+            ),
         );
     }
     let image = right(written.config, place.key("config"), problems);

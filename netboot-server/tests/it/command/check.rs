@@ -192,3 +192,33 @@ fn an_image_that_cannot_be_used_is_a_warning_of_check() {
         done.err
     );
 }
+
+#[test]
+fn check_and_doctor_warn_of_a_user_and_an_interface_that_are_not_there() {
+    let site = Site::new(&json!([]));
+    let server = json!({ "ip": SERVER, "interface": "lo0", "subnet": "127.0.0.0/8" });
+    let more = json!({ "user": "netboot-nobody", "server": server });
+    site.configure(&json!([]), more);
+    let done = site.run(["check"]);
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let user = "netboot.user: there is no user netboot-nobody on this host, and without it root \
+                serves nothing";
+    let interface =
+        "netboot.server.interface: lo0 is not there: nobody on it is served until it is";
+    let cures = [
+        "cure: make it with `useradd --system",
+        "cure: did you mean `lo`?",
+    ];
+    let doctor = site.run(["doctor"]).out;
+    for said in [user, interface].into_iter().chain(cures) {
+        assert!(done.err.contains(said), "{said}\n{}", done.err);
+        assert!(doctor.contains(said), "{said}\n{doctor}");
+    }
+    // Neither belongs to another host.
+    let done = site.run(["check", "--for-another-host"]);
+    assert!(
+        !done.err.contains("not there") && !done.err.contains("no user"),
+        "{}",
+        done.err
+    );
+}

@@ -68,6 +68,39 @@ fn programs() -> Programs {
 }
 
 #[test]
+fn placeholders_that_stand_for_nothing_on_machines_of_the_menu_are_warned_of() {
+    let named = |more: Value| {
+        let mut configured = json!({ "images": { "debian": { "cmdline": ["a={name}"] },
+                                                 "uki": { "cmdline": "b={mac}" } } });
+        for (key, value) in more.as_object().expect("a table") {
+            configured[key] = value.clone();
+        }
+        warnings(configured, programs())
+    };
+    let of_debian = "netboot.images.debian.cmdline | holds {name}, which stands for nothing on a \
+                     machine that is no target, and the menu offers image debian to those, too | \
+                     leave it out, or keep the image out of the menu: \
+                     netboot.images.debian.menu = false";
+    let count = |said: &[String]| said.iter().filter(|one| one.contains("{name}")).count();
+    let said = named(json!({}));
+    assert!(
+        said.contains(&of_debian.to_owned()) && count(&said) == 1,
+        "{said:#?}"
+    );
+    assert_eq!(count(&named(json!({ "menu": { "unknown": "local" } }))), 0);
+    let hidden = json!({ "images": { "debian": { "cmdline": ["a={name}"], "menu": false } } });
+    assert_eq!(count(&named(hidden)), 0);
+    let report = json!({ "images": { "debian": { "cmdline": "r={report}" } } });
+    let said = named(report);
+    let of_report = "netboot.images.debian.cmdline | holds {report}, which stands for nothing where \
+                     no `install` is due";
+    assert!(
+        said.iter().any(|one| one.starts_with(of_report)),
+        "{said:#?}"
+    );
+}
+
+#[test]
 fn words_that_an_image_does_not_take_are_warned_of_wherever_they_are_configured() {
     let words = json!({ "cmdline": ["quiet"] });
     let configured = json!({

@@ -167,6 +167,23 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             json!("52:54:00:12:34"),
             "netboot.targets[0].mac | \"52:54:00:12:34\" cannot be read:",
         ),
+        // IEEE 802-2014 section 8.2.2: the first bit on the wire, of the first byte the lowest.
+        (
+            "targets/0/mac",
+            json!("01:00:5e:00:00:01"),
+            "netboot.targets[0].mac | 01:00:5e:00:00:01 is the address of a group (multicast or \
+             broadcast), which no network card has | write the one that the card's label",
+        ),
+        (
+            "targets/0/mac",
+            json!("ff:ff:ff:ff:ff:ff"),
+            "netboot.targets[0].mac | ff:ff:ff:ff:ff:ff is the address of a group",
+        ),
+        (
+            "targets/0/mac",
+            json!("00:00:00:00:00:00"),
+            "netboot.targets[0].mac | 00:00:00:00:00:00 is all zeros, which no network card has",
+        ),
         (
             "targets/0/ip",
             json!("192.168.101.5"),
@@ -205,8 +222,14 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "targets/0/cmdline",
             json!("quiet x={host}"),
             "netboot.targets[0].cmdline | \"x={host}\" holds the placeholder {host}, which is not \
-             known | use {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report} or \
+             known | use one of {mac}, {mac-dash}, {ip}, {server}, {name}, {arch}, {report}, \
              {state-digest}",
+        ),
+        (
+            "targets/0/cmdline",
+            json!("x={nmae}"),
+            "netboot.targets[0].cmdline | \"x={nmae}\" holds the placeholder {nmae}, which is not \
+             known | did you mean {name}?",
         ),
         (
             "targets/0/cmdline",

@@ -78,10 +78,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     }
     with_state(&arguments.at, Reads::WhatIsNamed, |dir| {
         let store = open_or_create(dir)?;
-        publish(
+        let published = publish(
             format!("adding image {}", arguments.name),
             |now, progress| store.publish_with(now, image, progress),
-        )
+        )?;
+        warn_of_second_init(published.manifest.boot());
+        Ok(ExitCode::SUCCESS)
     })
 }
 
@@ -97,7 +99,8 @@ pub(super) fn sign(dir: PathBuf, name: &ImageName, by: &Signing) -> Result<ExitC
     let store = open(dir)?;
     publish(format!("signing image {name}"), |now, progress| {
         store.sign_with(now, name, signers, progress)
-    })
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What the arguments describe.
@@ -143,8 +146,13 @@ fn image(arguments: &Arguments) -> Result<NewImage, Failure> {
         // What no script could carry is refused here, where somebody can mend it.
         cmdline::check_carried(word).map_err(|error| {
             let why = format!("{word:?} in its command line: {error}");
-            wrong(&why, error.cure())
+            wrong(&why, &error.cure())
         })?;
+        // Braces may be the kernel's own.
+        if let Err(error) = cmdline::check_placeholders(word) {
+            let what = format!("{word:?} in its command line {error} and stays as it is");
+            warn(&what, &error.cure());
+        }
     }
     let mut image = image.cmdline(words);
     for (name, path) in &arguments.file {
@@ -160,6 +168,37 @@ fn image(arguments: &Arguments) -> Result<NewImage, Failure> {
     Ok(signers.into_iter().fold(image, NewImage::sign))
 }
 
+/// Says so where the words that were given name another program to start than what is in the image
+/// does, which the kernel then does not start.
+fn warn_of_second_init(boot: &BootMethod) {
+    let (own, given) = match boot {
+        BootMethod::Linux(linux) => (&[][..], linux.cmdline()),
+        BootMethod::Efi(efi) => (
+            efi.unified().map_or(&[][..], |it| it.cmdline()),
+            efi.cmdline(),
+        ),
+        _ => return,
+    };
+    let inits: Vec<_> = own
+        .iter()
+        .chain(given)
+        .filter(|word| cmdline::sets_init(word))
+        .collect();
+    for key in ["init=", "rdinit="] {
+        let mut of_key = inits
+            .iter()
+            .rev()
+            .filter(|word| word.trim_start_matches('"').starts_with(key));
+        if let (Some(last), Some(first)) = (of_key.next(), of_key.next()) {
+            let what = format!("its command line has {first} and, behind it, {last}, which holds");
+            warn(
+                &what,
+                &format!("leave {key} out of --cmdline, where the image says it itself"),
+            );
+        }
+    }
+}
+
 /// Says what is likely not meant, and is done all the same.
 fn warn(what: &str, cure: &str) {
     say(format_args!("warning: {what}\n  cure: {cure}\n"));
@@ -171,7 +210,7 @@ fn publish(
         std::time::SystemTime,
         &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Published, StoreError>,
-) -> Result<ExitCode, Failure> {
+) -> Result<Published, Failure> {
     let bar = Bar::new();
     let mut current = String::new();
     let published = publish(now(), &mut |progress| {
@@ -229,5 +268,5 @@ fn publish(
             signature.form()
         ))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(published)
 }

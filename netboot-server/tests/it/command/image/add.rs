@@ -1,6 +1,9 @@
 //! Adding, listing and removing.
 
+use serde_json::json;
+
 use crate::command::image::Place;
+use crate::support::{Site, write};
 
 #[test]
 fn each_kind_is_added_listed_and_removed() {
@@ -110,4 +113,44 @@ fn an_image_is_one_thing_and_its_parts_go_together() {
         assert!(!place.refuses(wrong).is_empty(), "{wrong}");
     }
     assert!(!place.images().join("a").exists());
+}
+
+#[test]
+fn words_that_are_likely_not_meant_are_told_and_taken() {
+    let site = Site::new(&json!([]));
+    let folder = site.folder.path();
+    let kernel = write(folder, "bzImage", &crate::support::kernel("a"));
+    let initrd = write(folder, "initrd", b"an initrd");
+    let script =
+        "#!ipxe\nkernel bzImage init=/nix/store/x/init initrd=initrd\ninitrd initrd\nboot\n";
+    write(folder, "netboot.ipxe", script.as_bytes());
+    let by_hand = ["--kernel", &kernel, "--initrd", &initrd, "--cmdline"];
+    let from = folder.display().to_string();
+    let built = ["--from", &from, "--cmdline"];
+    let misspelled = "warning: \"host={nmae}\" in its command line holds the placeholder {nmae}, \
+                      which is not known and stays as it is\n  cure: did you mean {name}?\n";
+    // Linux' init/main.c and NixOS' stage-1-init.sh take the last of several.
+    let second = "warning: its command line has init=/nix/store/x/init and, behind it, init=/bin/sh, \
+                  which holds\n  cure: leave init= out of --cmdline";
+    for (given, words, warning) in [
+        (by_hand.as_slice(), "host={nmae}", Some(misspelled)),
+        (&by_hand, "host={name} init=/nix/store/x/init", None),
+        (&built, "quiet init=/bin/sh", Some(second)),
+        (&built, "quiet", None),
+    ] {
+        let arguments = ["image", "add", "a"].iter().chain(given).chain([&words]);
+        let done = site.run(arguments.copied());
+        assert_eq!(done.code, Some(0), "{words}: {}", done.err);
+        assert_eq!(
+            done.err.contains("warning: "),
+            warning.is_some(),
+            "{words}: {}",
+            done.err
+        );
+        assert!(
+            done.err.contains(warning.unwrap_or_default()),
+            "{words}: {}",
+            done.err
+        );
+    }
 }
