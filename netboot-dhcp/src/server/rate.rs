@@ -60,6 +60,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn nothing_is_allowed_where_that_is_the_most() {
+        let mut rate = Rate::new(0, Seconds(1));
+        assert!(!rate.allows(Timestamp(0), &0) && !rate.allows(Timestamp(5_000), &0));
+    }
+
+    #[test]
     fn each_key_has_its_own_window_and_few_are_remembered() {
         let mut rate = Rate::new(2, Seconds(1));
         let at = Timestamp;
@@ -71,6 +77,7 @@ mod tests {
             (3, 0)
         );
         assert!(rate.allows(at(1_500), &0), "the next second");
+        assert!(rate.allows(at(2_499), &0) && !rate.allows(at(2_499), &0));
         assert!(rate.allows(at(0), &0), "a clock that was set back");
         for key in 0..5_000 {
             rate.allows(at(2_000), &key);

@@ -281,10 +281,20 @@ fn boot_server_answers_port_68_too_and_a_bios_rom_in_either_mode() {
 fn boot_server_broadcasts_to_a_client_that_shows_no_address() {
     let request = bios(Packet::new(3, MAC));
     let outcome = at_boot_server(&mut proxy(), request, "0.0.0.0:68", Ipv4Addr::BROADCAST);
+    let ack = reply(outcome);
     assert_eq!(
-        reply(outcome).destination,
+        ack.destination,
         Destination::Broadcast("255.255.255.255:68".parse().unwrap())
     );
+    assert_eq!(ack.transaction.address, None);
+}
+
+/// Who has an address by another server is known by that.
+#[test]
+fn boot_server_is_asked_by_the_address_that_it_comes_from() {
+    let request = bios(Packet::new(3, MAC));
+    let outcome = at_boot_server(&mut proxy(), request, "10.0.0.77:4011", SERVER);
+    assert_eq!(reply(outcome).transaction.address, Some(ip(77)));
 }
 
 #[test]
