@@ -205,7 +205,10 @@ impl Import {
         let kernel = kernel.ok_or_else(|| ImportError::Missing {
             part: "kernel",
             dirs: list(&dirs),
-            hint: "; nixpkgs builds it as config.system.build.kernel, apart from netbootRamdisk",
+            hint: match one("initrd", &dirs, &INITRDS) {
+                Ok(None) => "",
+                _ => "; nixpkgs builds it as config.system.build.kernel, apart from netbootRamdisk",
+            },
         })?;
         let missing = || ImportError::Missing {
             part: "initrd",
@@ -235,6 +238,27 @@ impl Import {
         })
     }
 
+    /// Directories below one in which an image is found, those that are nearest, by name: what was
+    /// perhaps meant. At most three, of the first thousand directories.
+    #[must_use]
+    pub fn below(dir: &Path) -> Vec<PathBuf> {
+        let mut level = vec![dir.to_owned()];
+        let mut left = 1000_usize;
+        while !level.is_empty() && left > 0 {
+            let mut next: Vec<_> = level.iter().flat_map(|dir| folders(dir)).collect();
+            next.sort();
+            next.truncate(left);
+            left -= next.len();
+            let found = next.iter().filter(|dir| Self::find([dir]).is_ok());
+            let found: Vec<_> = found.take(3).cloned().collect();
+            if !found.is_empty() {
+                return found;
+            }
+            level = next;
+        }
+        Vec::new()
+    }
+
     /// The image to be published under a name; its source says where each part was found.
     #[must_use]
     pub fn image(&self, name: ImageName) -> NewImage {
@@ -246,6 +270,13 @@ impl Import {
         let image = self.initrds.iter().fold(image, NewImage::initrd);
         image.source(Source::new("netboot-image", from))
     }
+}
+
+/// The directories in one, links left out.
+fn folders(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    folders.map(|entry| entry.path()).collect()
 }
 
 /// Refuses what is neither in one of the directories nor in the Nix store.

@@ -11,6 +11,7 @@ pub mod cmdline;
 pub mod document;
 mod field;
 mod keys;
+mod lines;
 mod listen;
 mod load;
 mod nearest;

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::lines::Lines;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,7 +23,8 @@ pub enum Severity {
 pub struct Problem {
     /// How bad it is.
     pub severity: Severity,
-    /// Where: file and key, as `netboot.json: netboot.targets[1].ip`.
+    /// Where: file, line and key, as `netboot.json:12: netboot.targets[1].ip`; a key that is not
+    /// there has the line of what it would be in.
     pub place: String,
     /// What is wrong there, with the value as written.
     pub what: String,
@@ -61,6 +64,7 @@ impl fmt::Display for Problem {
 pub struct Problems {
     found: Vec<Problem>,
     unread: Vec<String>,
+    lines: Lines,
 }
 
 impl std::error::Error for Problem {}
@@ -83,6 +87,11 @@ impl Problems {
     #[must_use]
     pub fn any_error(&self) -> bool {
         self.count(Severity::Error) > 0
+    }
+
+    /// Takes in where the keys of a file stand.
+    pub(super) fn read_lines(&mut self, file: &str, text: &str, json: bool) {
+        self.lines.read(file, text, json);
     }
 
     /// Says that nothing at or below a place could be read; what would follow from that is no
@@ -140,6 +149,7 @@ impl Problems {
         if self.is_unread(&place) {
             return;
         }
+        let place = self.lines.with_line(&place).unwrap_or(place);
         self.found.push(Problem {
             severity,
             place: printable(place),

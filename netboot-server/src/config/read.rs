@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -77,6 +78,7 @@ pub(super) fn read_text(
             return None;
         }
     };
+    problems.read_lines(name, text, json);
     let mut netboot = None;
     for (key, value) in document {
         match key.as_str() {
@@ -108,7 +110,7 @@ pub(super) fn read_text(
         return None;
     };
     let place = format!("{name}: netboot");
-    read_netboot(&place, netboot, problems)
+    read_netboot(&place, netboot, json, problems)
 }
 
 /// A JSON value none of whose tables has a key twice; a later one would replace the first without a
@@ -192,7 +194,12 @@ fn json_of(value: toml::Value) -> Value {
 
 /// Reads what can be read. A value of the wrong type is told and taken out, and the rest is read
 /// again, so that one run tells of everything.
-fn read_netboot(place: &str, mut value: Value, problems: &mut Problems) -> Option<Document> {
+fn read_netboot(
+    place: &str,
+    mut value: Value,
+    json: bool,
+    problems: &mut Problems,
+) -> Option<Document> {
     loop {
         let mut unknown = Vec::new();
         let mut track = serde_path_to_error::Track::new();
@@ -220,7 +227,10 @@ fn read_netboot(place: &str, mut value: Value, problems: &mut Problems) -> Optio
                     0 => place.to_owned(),
                     _ => format!("{place}.{path}"),
                 };
-                problems.unread(shown, why, format!("write {wanted}, or leave it out"));
+                let wrong = value_at(&value, &path);
+                let cure = wrong.and_then(|wrong| form(&path, wrong, &wanted, json));
+                let cure = cure.unwrap_or_else(|| format!("write {wanted}, or leave it out"));
+                problems.unread(shown, why, cure);
                 let rest = if wanted == "a table" {
                     Some(Value::Object(serde_json::Map::new()))
                 } else {
@@ -242,6 +252,60 @@ fn wanted(why: &str) -> &str {
         Some(wanted) => wanted,
         None => "something else",
     }
+}
+
+/// How to write what is meant, where that is plain from what is written.
+fn form(
+    path: &serde_path_to_error::Path,
+    written: &Value,
+    wanted: &str,
+    json: bool,
+) -> Option<String> {
+    use serde_path_to_error::Segment;
+    let keys = path.iter().filter_map(|segment| match segment {
+        Segment::Map { key } => Some(key.as_str()),
+        _ => None,
+    });
+    let keys: Vec<_> = keys.collect();
+    match (keys.last()?, written) {
+        (&"dhcp_range" | &"ranges", Value::String(range)) => {
+            let (start, end) = addresses(range).unwrap_or(("FIRST", "LAST"));
+            Some(match json {
+                true => format!("write {{ \"start\": \"{start}\", \"end\": \"{end}\" }}"),
+                false => format!("write {{ start = \"{start}\", end = \"{end}\" }}"),
+            })
+        }
+        (key, Value::Object(_)) if wanted == "a list" => Some(match json {
+            true => format!("write a list of tables: \"{key}\": [{{ … }}, {{ … }}]"),
+            false => format!(
+                "write [[netboot.{}]], with two brackets, for each",
+                keys.join(".")
+            ),
+        }),
+        _ => None,
+    }
+}
+
+/// The first and the last address of a range that is written as one text: `FIRST-LAST`, or as
+/// dnsmasq has it, `FIRST,LAST`.
+fn addresses(text: &str) -> Option<(&str, &str)> {
+    let is_address = |part: &&str| part.parse::<Ipv4Addr>().is_ok();
+    let mut parts = text
+        .split(['-', ',', ' '])
+        .map(str::trim)
+        .filter(|it| !it.is_empty());
+    let first = parts.next().filter(is_address)?;
+    let last = parts.next().filter(is_address)?;
+    Some((first, last))
+}
+
+fn value_at<'v>(value: &'v Value, path: &serde_path_to_error::Path) -> Option<&'v Value> {
+    use serde_path_to_error::Segment;
+    path.iter().try_fold(value, |at, segment| match segment {
+        Segment::Map { key } => at.get(key),
+        Segment::Seq { index } => at.get(*index),
+        _ => None,
+    })
 }
 
 /// Removes the value at a path from its table, or puts another in its place; `None` where there is

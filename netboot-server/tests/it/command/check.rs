@@ -27,9 +27,11 @@ fn check_tells_all_that_is_wrong_on_standard_error_and_ends_with_1() {
     assert_eq!(done.out, "");
     let place = site.config().display().to_string();
     for expected in [
-        format!("error: {place}: netboot.targets[0].mac: \"nonsense\" "),
-        format!("error: {place}: netboot.targets[1].ip: 10.0.0.1 is outside 127.0.0.0/8\n  cure: "),
-        format!("error: {place}: netboot.targets[1].colour: no such key is known\n  cure: "),
+        format!("error: {place}:1: netboot.targets[0].mac: \"nonsense\" "),
+        format!(
+            "error: {place}:1: netboot.targets[1].ip: 10.0.0.1 is outside 127.0.0.0/8\n  cure: "
+        ),
+        format!("error: {place}:1: netboot.targets[1].colour: no such key is known\n  cure: "),
         "3 to mend; nothing would start\n".into(),
     ] {
         assert!(done.err.contains(&expected), "{expected}\n{}", done.err);

@@ -279,7 +279,8 @@ fn what_is_wrong_in_code_is_told_as_it_is_of_a_file_and_all_of_it() {
         .check(&host());
     assert_eq!(config, None);
     let (_, expected) = read_json(&written);
-    let expected = expected.to_string().replace("n.json: ", "");
+    let expected = expected.to_string().replace("n.json:1: ", "");
+    let expected = expected.replace("n.json: ", "");
     assert!(found.count(Severity::Error) >= 24, "{found}");
     assert_eq!(found.to_string(), expected);
 }

@@ -57,7 +57,7 @@ fn warnings(netboot: Value, programs: Programs) -> Vec<String> {
         .iter()
         .filter(|problem| problem.severity == Severity::Warning);
     let said = warnings.map(|problem| {
-        let place = problem.place.replace("n.json: ", "");
+        let place = problem.place.replace("n.json:1: ", "");
         format!("{place} | {} | {}", problem.what, problem.cure)
     });
     said.collect()
@@ -98,6 +98,24 @@ fn placeholders_that_stand_for_nothing_on_machines_of_the_menu_are_warned_of() {
         said.iter().any(|one| one.starts_with(of_report)),
         "{said:#?}"
     );
+}
+
+#[test]
+fn an_image_that_is_misspelled_is_cured_by_the_nearest_one() {
+    let target = |image: &str| json!({ "targets": [{ "name": "a", "mac": "02:00:00:00:00:01", "config": image }] });
+    let of = |netboot: Value| {
+        let said = warnings(netboot, programs());
+        assert_eq!(said.len(), 1, "{said:#?}");
+        said.concat()
+    };
+    let said = of(target("debain"));
+    let cure = " | did you mean `debian`? else run `netboot image add debain --kernel";
+    assert!(said.contains(cure), "{said}");
+    assert!(of(target("windows")).contains(" | run `netboot image add windows"));
+    // One that is to be built is meant as it is written.
+    let mut built = target("debain");
+    built["images"] = json!({ "debain": { "nix": "a.nix" } });
+    assert!(of(built).ends_with(" | run `netboot image generate debain`"));
 }
 
 #[test]

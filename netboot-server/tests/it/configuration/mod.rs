@@ -50,7 +50,7 @@ fn errors(netboot: &Value) -> Vec<String> {
         .filter(|problem| problem.severity == Severity::Error)
         .map(|problem| {
             assert!(!problem.cure.is_empty(), "{problem}");
-            let place = problem.place.replace("n.json: ", "");
+            let place = problem.place.replace("n.json:1: ", "");
             format!("{place} | {} | {}", problem.what, problem.cure)
         })
         .collect();

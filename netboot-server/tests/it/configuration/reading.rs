@@ -43,7 +43,7 @@ fn keys_beside_netboot_are_passed_over_with_a_note() {
     assert_eq!(config, Some(good("netboot.json", GUIDE)));
     assert_eq!(
         problems.to_string(),
-        "note: netboot.json: plugins: is not netboot's and is passed over\n"
+        "note: netboot.json:1: plugins: is not netboot's and is passed over\n"
     );
 }
 
@@ -96,7 +96,7 @@ fn a_subnet_that_the_host_does_not_know_is_taken_to_be_a_24_and_said_so() {
     assert!(
         problems
             .to_string()
-            .starts_with("note: n.json: netboot.server.subnet: is taken to be a /24"),
+            .starts_with("note: n.json:3: netboot.server.subnet: is taken to be a /24"),
         "{problems}"
     );
     let wide = Host::default().with("eth1", Ipv4Addr::new(192, 168, 100, 1), 16);
@@ -132,12 +132,12 @@ fn a_file_that_is_none_is_told_as_such() {
         (
             "n.json",
             r#"{ "netboot": {} }"#,
-            "error: n.json: netboot: says nothing of a server or a network\n",
+            "error: n.json:1: netboot: says nothing of a server or a network\n",
         ),
         (
             "n.json",
             r#"{ "version": "2.0", "netboot": { "networks": [5] } }"#,
-            "error: n.json: version: \"2.0\" is not a version that this program reads\n",
+            "error: n.json:1: version: \"2.0\" is not a version that this program reads\n",
         ),
         (
             "n.json",
@@ -218,7 +218,7 @@ fn several_files_make_one_configuration() {
     assert_eq!(
         problems.to_string(),
         format!(
-            "error: {}: netboot.targets[0].mac: 02:00:00:00:00:01 belongs to {}: \
+            "error: {}:1: netboot.targets[0].mac: 02:00:00:00:00:01 belongs to {}: \
              netboot.targets[0] already\n  cure: give each target mac of its own\n",
             again.display(),
             machines.display()
@@ -228,9 +228,10 @@ fn several_files_make_one_configuration() {
     let files = [menu.clone(), again];
     let (_, problems) = config::load(&files, &Flags::default(), &host());
     assert!(
-        problems
-            .to_string()
-            .contains(&format!("error: {}: netboot.menu.title: ", menu.display())),
+        problems.to_string().contains(&format!(
+            "error: {}:2: netboot.menu.title: ",
+            menu.display()
+        )),
         "{problems}"
     );
 }
@@ -350,4 +351,97 @@ fn what_is_wrong_is_said_without_what_would_move_a_terminals_cursor() {
         !said.contains(|c: char| c.is_control() && c != '\n'),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_problem_has_the_line_of_its_key_in_json_and_toml() {
+    let toml = "\
+[netboot.server]
+ip = \"192.168.100.1\"
+interface = \"eth1\"
+dhcp_range = { start = \"10.0.0.1\", end = \"192.168.100.200\" }
+gateway = \"10.0.0.1\"
+
+[netboot.groups.\"a.b\"]
+cmdline = [
+  \"quiet\",
+  \"init=/x\",
+]
+
+[[netboot.targets]]
+name = \"a\"
+mac = \"nonsense\"
+[[netboot.targets]]
+name = \"b\"
+colour = \"red\"
+";
+    let json = "{ \"netboot\": {
+  \"server\": { \"ip\": \"192.168.100.1\", \"interface\": \"eth1\",
+    \"gateway\": \"10.0.0.1\" },
+  \"targets\": [
+    { \"name\": \"a\", \"mac\":
+      5 },
+    { \"name\": \"b\",
+      \"colour\": 5 }
+  ]
+} }";
+    let places = |name: &str, text: &str| {
+        let (_, problems) = read(name, text);
+        let errors = problems.iter().filter(|it| it.severity == Severity::Error);
+        let mut places: Vec<_> = errors.map(|it| it.place.clone()).collect();
+        places.sort();
+        places
+    };
+    assert_eq!(
+        places("n.toml", toml),
+        [
+            "n.toml:15: netboot.targets[0].mac",
+            // What is missing has the line of the table that it is missing in.
+            "n.toml:16: netboot.targets[1].mac",
+            "n.toml:18: netboot.targets[1].colour",
+            "n.toml:4: netboot.server.dhcp_range.start",
+            "n.toml:5: netboot.server.gateway",
+            "n.toml:8: netboot.groups.a.b.cmdline",
+        ]
+    );
+    assert_eq!(
+        places("n.json", json),
+        [
+            "n.json:3: netboot.server.gateway",
+            "n.json:6: netboot.targets[0].mac",
+            "n.json:7: netboot.targets[1].mac",
+            "n.json:8: netboot.targets[1].colour",
+        ]
+    );
+}
+
+#[test]
+fn the_cure_of_a_list_or_a_range_in_another_form_is_the_right_form() {
+    let cure = |name: &str, text: &str| {
+        let (_, problems) = read(name, text);
+        let errors = problems.iter().filter(|it| it.severity == Severity::Error);
+        let cures: Vec<_> = errors.map(|it| it.cure.clone()).collect();
+        assert_eq!(cures.len(), 1, "{problems}");
+        cures.concat()
+    };
+    let server = "[netboot.server]\nip = \"192.168.100.1\"\ninterface = \"eth1\"\n";
+    let table = "[netboot.targets]\nname = \"a\"\nmac = \"52:54:00:12:34:56\"\n";
+    let said = cure("n.toml", &format!("{server}{table}"));
+    assert_eq!(
+        said,
+        "write [[netboot.targets]], with two brackets, for each"
+    );
+    let range = |text: &str| cure("n.toml", &format!("{server}dhcp_range = \"{text}\"\n"));
+    let written = "write { start = \"192.168.100.10\", end = \"192.168.100.20\" }";
+    assert_eq!(range("192.168.100.10-192.168.100.20"), written);
+    assert_eq!(range("192.168.100.10,192.168.100.20,12h"), written);
+    assert_eq!(range("all"), "write { start = \"FIRST\", end = \"LAST\" }");
+    let document = |key: &str| {
+        format!(
+            "{{ \"netboot\": {{ \"server\": {{ \"ip\": \"192.168.100.1\", \"interface\": \
+             \"eth1\" }}, {key} }} }}"
+        )
+    };
+    let said = cure("n.json", &document("\"targets\": { \"name\": \"a\" }"));
+    assert_eq!(said, "write a list of tables: \"targets\": [{ … }, { … }]");
 }

@@ -263,7 +263,7 @@ fn grub_in_proxy_mode_is_a_warning_wherever_it_is_named() {
         let warnings = problems.iter().filter(|problem| {
             problem.severity == Severity::Warning && problem.what.contains("GRUB")
         });
-        let places = warnings.map(|problem| problem.place.replace("n.json: ", ""));
+        let places = warnings.map(|problem| problem.place.replace("n.json:1: ", ""));
         places.collect::<Vec<_>>()
     };
     let everywhere = [

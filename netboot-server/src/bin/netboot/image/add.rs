@@ -133,10 +133,11 @@ fn image(arguments: &Arguments) -> Result<NewImage, Failure> {
                 ImportError::Outside { .. } => {
                     "the file would be served to anybody: name its folder, too, or give --follow, \
                      if that is meant"
+                        .to_owned()
                 }
-                _ => "name the folders that hold kernel, initial RAM disk and script",
+                _ => folders_meant(&arguments.from),
             };
-            wrong(&Chain(&error), cure)
+            wrong(&Chain(&error), &cure)
         })?;
         found.image(name)
     };
@@ -196,6 +197,18 @@ fn warn_of_second_init(boot: &BootMethod) {
                 &format!("leave {key} out of --cmdline, where the image says it itself"),
             );
         }
+    }
+}
+
+/// What to name in place of folders that hold no image.
+fn folders_meant(named: &[PathBuf]) -> String {
+    let below = named.iter().flat_map(|dir| Import::below(dir));
+    let below: Vec<_> = below
+        .map(|dir| format!("--from {}", dir.display()))
+        .collect();
+    match below.as_slice() {
+        [] => "name the folders that hold kernel, initial RAM disk and script".to_owned(),
+        below => format!("did you mean {}?", below.join(", or ")),
     }
 }
 

@@ -154,3 +154,27 @@ fn words_that_are_likely_not_meant_are_told_and_taken() {
         );
     }
 }
+
+#[test]
+fn a_folder_above_that_of_the_image_is_cured_by_the_right_one() {
+    let site = Site::new(&json!([]));
+    let right = site.folder.path().join("images/12/amd64/text");
+    std::fs::create_dir_all(&right).expect("folders");
+    write(&right, "linux", &crate::support::kernel("a"));
+    write(&right, "initrd.gz", b"an initrd");
+    let from = site.folder.path().display().to_string();
+    let done = site.run(["image", "add", "debian", "--from", &from]);
+    assert_eq!(done.code, Some(1));
+    let cure = format!("; did you mean --from {}?", right.display());
+    assert!(done.err.contains(&cure), "{}", done.err);
+    assert!(!done.err.contains("nixpkgs"), "{}", done.err);
+    let elsewhere = right.join("none");
+    std::fs::create_dir(&elsewhere).expect("a folder");
+    let from = elsewhere.display().to_string();
+    let done = site.run(["image", "add", "debian", "--from", &from]);
+    assert!(
+        done.err.contains("; name the folders that hold kernel"),
+        "{}",
+        done.err
+    );
+}
