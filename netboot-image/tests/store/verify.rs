@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::ops::ControlFlow;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use netboot_image::{Digest, StoreError};
@@ -91,6 +92,54 @@ fn verification_reads_every_byte_and_stops_when_told() {
     assert!(report.bytes > size, "the manifest is read too");
     let stopped = bench.store.verify_all_with(&|_| ControlFlow::Break(()));
     assert!(matches!(stopped, Err(StoreError::Cancelled)));
+}
+
+#[test]
+fn every_generation_is_verified_and_what_they_share_is_read_once() {
+    let bench = Bench::new();
+    for label in ["one", "two", "three"] {
+        let image = bench.image("a", "1").label(label);
+        bench.publish(image).expect("published");
+    }
+    let shared = u64::try_from(kernel("1").len() + b"initrd 1".len()).expect("small");
+    let manifests: u64 = (1..=3)
+        .map(|generation| {
+            let path = format!(".store/images/a/{generation}/manifest.json");
+            let file = fs::metadata(bench.store.root().join(path));
+            file.expect("a manifest").len()
+        })
+        .sum();
+    let total = std::sync::Mutex::new(0);
+    let reports = bench.store.verify_all_with(&|at| {
+        *total.lock().expect("not poisoned") = at.total;
+        ControlFlow::Continue(())
+    });
+    let reports = reports.expect("reports");
+    assert_eq!(
+        total.into_inner().expect("not poisoned"),
+        shared + manifests
+    );
+    let numbers: Vec<_> = reports
+        .iter()
+        .map(|report| (report.generation.map(|it| it.number()), report.files))
+        .collect();
+    assert_eq!(numbers, [(Some(1), 3), (Some(2), 3), (Some(3), 3)]);
+    let bytes: u64 = reports.iter().map(|report| report.bytes).sum();
+    assert_eq!(bytes, 3 * shared + manifests);
+
+    // Damage to what they share is damage to each.
+    let file = bench.store.root().join(".store/images/a/1/initrd");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("one's own file");
+    fs::write(&file, "initrd 2").expect("damaged");
+    let reports = bench.store.verify_all().expect("reports");
+    assert!(
+        reports.iter().all(|report| report.damage.len() == 1),
+        "{reports:?}"
+    );
+    let current = bench
+        .store
+        .verify_current_with(&|_| ControlFlow::Continue(()));
+    assert_eq!(current.expect("reports").len(), 1);
 }
 
 #[test]

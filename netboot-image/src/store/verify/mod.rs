@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use reading::run;
 
 use super::read::{open_regular, read_small};
-use super::{Store, StoreError, read_dir};
+use super::{Listing, Store, StoreError, UnusableImage, read_dir};
 use crate::{Digest, Generation, ImageName, Manifest, Sha256Sums};
 
 /// What a verification of one image found.
@@ -22,7 +22,7 @@ pub struct Report {
     pub generation: Option<Generation>,
     /// Files that were looked at.
     pub files: u64,
-    /// Bytes that were read.
+    /// The bytes of these files. What several generations share is read once and counts in each.
     pub bytes: u64,
     /// What is wrong; empty when all is well.
     pub damage: Vec<Damage>,
@@ -137,9 +137,41 @@ impl Store {
             .ok_or_else(|| StoreError::NoSuchImage { name: name.clone() })
     }
 
+    /// Verifies every generation of an image as [`verify`](Self::verify) does, oldest first, with
+    /// `progress` as in [`verify_with`](Self::verify_with). A file that several generations share
+    /// is read once.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchImage`], and [`StoreError::Cancelled`].
+    pub fn verify_image_with(
+        &self,
+        name: &ImageName,
+        progress: &(dyn Fn(Verifying<'_>) -> ControlFlow<()> + Sync),
+    ) -> Result<Vec<Report>, StoreError> {
+        run(self.plans(name)?, progress)
+    }
+
     /// Verifies the current generation of every image as [`verify`](Self::verify) does, all files
-    /// of all images side by side. What [`list`](Self::list) gives as unusable is in the reports as
-    /// damage. In order of the names.
+    /// of all images side by side, with `progress` as in [`verify_with`](Self::verify_with). What
+    /// [`list`](Self::list) gives as unusable is in the reports as damage. In order of the names.
+    ///
+    /// # Errors
+    /// [`StoreError::Cancelled`], or that the store's directory cannot be read.
+    pub fn verify_current_with(
+        &self,
+        progress: &(dyn Fn(Verifying<'_>) -> ControlFlow<()> + Sync),
+    ) -> Result<Vec<Report>, StoreError> {
+        let Listing { images, unusable } = self.list()?;
+        let whole = images.iter().map(|manifest| self.plan(manifest));
+        let broken = unusable
+            .into_iter()
+            .map(|problem| Plan::broken(problem.name, None, problem.error));
+        run(in_order(whole.chain(broken)), progress)
+    }
+
+    /// Verifies every generation of every image as [`verify`](Self::verify) does. What
+    /// [`list`](Self::list) gives as unusable is in the reports as damage. In order of the names,
+    /// oldest first.
     ///
     /// # Errors
     /// [`StoreError::Cancelled`], or that the store's directory cannot be read.
@@ -156,15 +188,45 @@ impl Store {
         &self,
         progress: &(dyn Fn(Verifying<'_>) -> ControlFlow<()> + Sync),
     ) -> Result<Vec<Report>, StoreError> {
-        let listing = self.list()?;
-        let whole = listing.images.iter().map(|manifest| self.plan(manifest));
-        let broken = listing
-            .unusable
+        let Listing { images, unusable } = self.list()?;
+        let mut plans = Vec::new();
+        for manifest in &images {
+            match self.plans(manifest.name()) {
+                Ok(of_image) => plans.extend(of_image),
+                // Removed since the images were listed.
+                Err(StoreError::NoSuchImage { .. }) => {}
+                Err(error) => plans.push(Plan::broken(manifest.name().to_string(), None, error)),
+            }
+        }
+        for UnusableImage { name, error } in unusable {
+            let generations = ImageName::parse(&name).ok().map(|name| self.plans(&name));
+            let generations = generations.and_then(Result::ok).unwrap_or_default();
+            let is_of_one = matches!(
+                error,
+                StoreError::Manifest { .. } | StoreError::Damaged { .. }
+            );
+            // Where it is a generation that cannot be used, that one says so.
+            if !is_of_one || generations.iter().all(|plan| plan.report.is_whole()) {
+                plans.push(Plan::broken(name, None, error));
+            }
+            plans.extend(generations);
+        }
+        run(in_order(plans), progress)
+    }
+
+    /// What is to be read of every generation of an image, oldest first.
+    fn plans(&self, name: &ImageName) -> Result<Vec<Plan>, StoreError> {
+        let plan = |generation| match self.manifest(name, generation) {
+            Ok(manifest) => Some(self.plan(&manifest)),
+            // Pruned since the generations were listed.
+            Err(StoreError::NoSuchGeneration { .. }) => None,
+            Err(error) => Some(Plan::broken(name.to_string(), Some(generation), error)),
+        };
+        Ok(self
+            .generations(name)?
             .into_iter()
-            .map(|problem| Plan::broken(problem.name, None, problem.error));
-        let mut plans: Vec<Plan> = whole.chain(broken).collect();
-        plans.sort_by(|one, other| one.report.name.cmp(&other.report.name));
-        run(plans, progress)
+            .filter_map(plan)
+            .collect())
     }
 
     /// What is to be read of one generation, and what is wrong with it at first sight.
@@ -200,10 +262,17 @@ impl Store {
         }
         for signature in manifest.signatures() {
             let file = signature.file().as_str();
-            if manifest.has_unlisted(file) && !dir.join(file).is_file() {
-                plan.report.damage.push(Damage::Unsigned {
+            if !manifest.has_unlisted(file) {
+                continue;
+            }
+            match open_regular(&dir.join(file)) {
+                Ok(_) => {}
+                Err(error) if error.denied().is_some() => {
+                    plan.report.damage.push(Damage::Unreadable(error));
+                }
+                Err(_) => plan.report.damage.push(Damage::Unsigned {
                     file: file.to_owned(),
-                });
+                }),
             }
         }
         match read_dir(&dir) {
@@ -227,6 +296,12 @@ impl Store {
         }
         plan
     }
+}
+
+fn in_order(plans: impl IntoIterator<Item = Plan>) -> Vec<Plan> {
+    let mut plans: Vec<Plan> = plans.into_iter().collect();
+    plans.sort_by(|one, other| one.report.name.cmp(&other.report.name));
+    plans
 }
 
 /// One image's report as it stands, and what is yet to be read for it.

@@ -1,5 +1,6 @@
 //! The `netboot` command: what can be asked of it, and what each of it does.
 
+mod bar;
 mod check;
 mod control;
 mod demo;

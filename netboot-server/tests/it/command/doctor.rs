@@ -92,3 +92,30 @@ fn the_ports_of_a_server_that_cannot_be_asked_are_nobody_elses() {
         .filter(|[_, it, ..]| it.starts_with("port "));
     assert_eq!(ports.count(), 0);
 }
+
+#[test]
+fn a_damaged_file_of_an_image_is_a_fault_with_its_cure() {
+    let site = Site::new(&json!([]));
+    site.add("debian", "one");
+    site.add("rescue", "one");
+    let whole = "debian, rescue: each file has its digest";
+    assert_eq!(about(&findings(&site), "images"), ["ok", whole, ""]);
+    let file = site.state().join("http/images/debian/initrd");
+    std::fs::remove_file(&file).expect("a file");
+    std::fs::write(&file, "initrd two").expect("another of its length");
+    let found = findings(&site);
+    let [state, how, cure] = about(&found, "image debian @1");
+    assert_eq!(state, "fault");
+    assert!(how.starts_with("initrd: expected sha256:"), "{how}");
+    assert!(
+        cure.starts_with("`netboot image rollback debian`"),
+        "{cure}"
+    );
+    assert!(found.iter().all(|[_, it, ..]| it != "images"), "{found:#?}");
+    let quick = site.run(["doctor", "--quick"]);
+    assert!(
+        quick.out.contains("images: debian, rescue\n"),
+        "{}",
+        quick.out
+    );
+}

@@ -26,6 +26,10 @@ pub(super) struct Arguments {
     /// Send a DHCPDISCOVER on this interface, and name the servers that answer; needs root
     #[arg(long, value_name = "INTERFACE")]
     probe: Vec<String>,
+    /// Do not read the images' files, which takes as long as `netboot image verify --generation
+    /// current` does
+    #[arg(long)]
+    quick: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -115,7 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         host::look(config, is_served(config), &mut findings);
     }
     match &world {
-        Some(Ok(world)) => state::look(world, &mut findings),
+        Some(Ok(world)) => state::look(world, arguments.quick, &mut findings),
         Some(Err(Failure { tried, why, cure })) => findings.fault(tried, why, cure),
         None => {}
     }

@@ -2,14 +2,18 @@
 //! agrees.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use netboot_image::Store;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
 use super::Findings;
+use crate::bar::Bar;
+use netboot_server::Chain;
 use netboot_server::config::Config;
 use netboot_server::config::platform::Platform;
 use netboot_server::world::World;
@@ -19,7 +23,7 @@ const LITTLE: u64 = 1 << 30;
 /// Bytes below which leases may soon not be written any more.
 const HARDLY_ANY: u64 = 64 << 20;
 
-pub(super) fn look(world: &World, findings: &mut Findings) {
+pub(super) fn look(world: &World, quick: bool, findings: &mut Findings) {
     let config = world.config();
     let folder = &config.state_dir;
     let about = format!("state folder {}", folder.display());
@@ -33,7 +37,8 @@ pub(super) fn look(world: &World, findings: &mut Findings) {
     look_at_owner(config, &about, findings);
     look_at_space(folder, &about, findings);
     look_at_clock(folder, findings);
-    look_at_content(world, findings);
+    look_at_images(world, quick, findings);
+    look_at_programs(world, findings);
 }
 
 /// The user that a server would be.
@@ -122,20 +127,57 @@ fn look_at_clock(folder: &Path, findings: &mut Findings) {
     }
 }
 
-fn look_at_content(world: &World, findings: &mut Findings) {
-    let images: Vec<_> = world
-        .images()
-        .map(|image| image.name().to_string())
-        .collect();
-    if images.is_empty() {
-        findings.warning(
+/// That there are images, and that each file which machines get now has its digest.
+fn look_at_images(world: &World, quick: bool, findings: &mut Findings) {
+    let names: Vec<_> = world.images().map(|it| it.name().to_string()).collect();
+    if names.is_empty() {
+        return findings.warning(
             "images",
             "there is none",
             "`netboot image add NAME --kernel FILE --initrd FILE`",
         );
-    } else {
-        findings.ok("images", images.join(", "));
     }
+    let names = names.join(", ");
+    if quick {
+        return findings.ok("images", names);
+    }
+    let bar = Bar::new();
+    let verified = Store::open(world.config().images_dir()).and_then(|store| {
+        store.verify_current_with(&|at| {
+            bar.show_verifying(at);
+            ControlFlow::Continue(())
+        })
+    });
+    drop(bar);
+    let reports = match verified {
+        Ok(reports) => reports,
+        Err(error) => {
+            let cure = "`netboot image verify` says more";
+            return findings.fault("images", Chain(&error).to_string(), cure);
+        }
+    };
+    let mut are_whole = true;
+    for report in reports {
+        // What cannot be used at all is among the configuration's warnings.
+        let Some(generation) = report.generation else {
+            continue;
+        };
+        are_whole &= report.is_whole();
+        for damage in &report.damage {
+            let name = &report.name;
+            findings.fault(
+                format!("image {name} {generation}"),
+                Chain(damage).to_string(),
+                format!("`netboot image rollback {name}`, or add it again from a good copy"),
+            );
+        }
+    }
+    if are_whole {
+        findings.ok("images", format!("{names}: each file has its digest"));
+    }
+}
+
+fn look_at_programs(world: &World, findings: &mut Findings) {
     let programs = world.programs();
     for platform in Platform::ALL {
         let name = programs.for_platform(platform);

@@ -1,17 +1,18 @@
 //! `netboot image add` and `netboot image sign`.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 use netboot_image::{
-    BootMethod, FileName, ImageName, Import, ImportError, Links, NewImage, Progress, Published,
-    Source, StoreError, split_cmdline,
+    BootMethod, FileName, ImageName, Import, ImportError, Links, Manifest, NewImage, Progress,
+    Published, Source, StoreError, split_cmdline,
 };
 
-use super::bar::Bar;
 use super::{Signing, Where, failed, now, open, open_or_create, out, say, with_state};
+use crate::bar::Bar;
 use crate::process::Reads;
 use netboot_server::config::{cmdline, never_default};
 use netboot_server::{Chain, Failure};
@@ -97,10 +98,52 @@ pub(super) fn sign(dir: PathBuf, name: &ImageName, by: &Signing) -> Result<ExitC
         ));
     }
     let store = open(dir)?;
-    publish(format!("signing image {name}"), |now, progress| {
+    let before = store.image(name, None).map_err(failed(
+        format!("signing image {name}"),
+        "`netboot image list` shows what there is",
+    ))?;
+    let published = publish(format!("signing image {name}"), |now, progress| {
         store.sign_with(now, name, signers, progress)
     })?;
+    say_what_is_left_behind(&before, &published.manifest)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The signatures of the generation before that are not in the new one. There is one of each form:
+/// iPXE refuses a file of which it does not trust every signer (`cms_verify`), and GRUB reads the
+/// first signature only (`grub_verify_signature_real`).
+fn say_what_is_left_behind(before: &Manifest, after: &Manifest) -> Result<(), Failure> {
+    let generation = before.generation();
+    let (mut replaced, mut lost) = (BTreeSet::new(), BTreeSet::new());
+    for old in before.signatures() {
+        let mut made = after.signatures().iter();
+        let kept = made.find(|new| (new.of(), new.form()) == (old.of(), old.form()));
+        let digest = |manifest: &Manifest| {
+            let file = manifest.file(old.file().as_str());
+            file.map(|file| file.digest())
+        };
+        let form = old.form().to_string();
+        match kept {
+            None => lost.insert((old.of().to_string(), form)),
+            // Only of what is listed is the digest known, and the rest is made anew each time.
+            Some(_) if digest(before).is_none() || digest(before) != digest(after) => {
+                replaced.insert(form)
+            }
+            Some(_) => continue,
+        };
+    }
+    for form in replaced {
+        out(format_args!(
+            "its {form} signatures take the place of those before, which only {generation} has\n"
+        ))?;
+    }
+    for (of, form) in lost {
+        out(format_args!(
+            "{of} is another file now: its {form} signature is in {generation} only; sign with all \
+             keys at once to have each\n"
+        ))?;
+    }
+    Ok(())
 }
 
 /// What the arguments describe.

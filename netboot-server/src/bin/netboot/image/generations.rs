@@ -1,14 +1,16 @@
 //! `netboot image rollback` and `netboot image prune`.
 
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Args;
 use netboot_image::{Generation, ImageName, Keep, Store, StoreError};
 
-use super::{Where, failed, now, open, out, with_state};
+use super::{Where, failed, now, one_line, open, out, with_state};
+use crate::bar::Bar;
 use crate::nix;
 use crate::process::Reads;
-use netboot_server::{Failure, state_dir};
+use netboot_server::{Chain, Failure, state_dir};
 
 #[derive(Debug, Args)]
 pub(crate) struct Rollback {
@@ -17,6 +19,9 @@ pub(crate) struct Rollback {
     /// The generation to go back to, or forward again [default: the one before the current one]
     #[arg(long, value_name = "GENERATION")]
     to: Option<Generation>,
+    /// Go there even where its files are damaged
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     at: Where,
 }
@@ -57,10 +62,42 @@ pub(super) fn roll_back(arguments: &Rollback) -> Result<ExitCode, Failure> {
                 )
             })?,
         };
+        if !arguments.force {
+            refuse_damaged(&store, name, to)?;
+        }
         store.roll_back(now(), name, to).map_err(wrong())?;
         out(format_args!("{name} {to} is current\n"))?;
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Reads a generation before machines get it: what is damaged boots none of them.
+fn refuse_damaged(store: &Store, name: &ImageName, to: Generation) -> Result<(), Failure> {
+    let tried = format!("rolling back image {name}");
+    let bar = Bar::new();
+    let report = store.verify_with(name, Some(to), &|at| {
+        bar.show_verifying(at);
+        ControlFlow::Continue(())
+    });
+    drop(bar);
+    let report = report.map_err(failed(
+        tried.clone(),
+        "`netboot image list --generations` shows what there is",
+    ))?;
+    match report.damage.as_slice() {
+        [] => Ok(()),
+        damage => {
+            let damage: Vec<_> = damage.iter().map(|it| one_line(Chain(it))).collect();
+            Err(Failure::new(
+                tried,
+                format!("generation {to} is damaged: {}", damage.join("; ")),
+                format!(
+                    "`netboot image verify {name}` says which generations are whole: name one \
+                     with --to, or go to this one all the same with --force"
+                ),
+            ))
+        }
+    }
 }
 
 /// The newest generation before the current one; where none is current, the newest of all.

@@ -1,7 +1,6 @@
 //! `netboot image`: what is in the store, putting something there, and taking it away.
 
 mod add;
-mod bar;
 mod generate;
 mod generations;
 mod list;

@@ -3,15 +3,17 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use clap::Args;
 use netboot_image::{
-    Damage, ImageName, Report, SignatureReport, Store, StoreError, Trust, Verifying,
+    Damage, Generation, GenerationError, ImageName, Report, SignatureReport, Store, StoreError,
+    Trust, Verifying,
 };
 use serde_json::{Value, json};
 
-use super::bar::Bar;
 use super::{Where, failed, one_line, open, out, say, with_state};
+use crate::bar::Bar;
 use crate::process::Reads;
 use netboot_server::{Chain, Failure};
 
@@ -19,10 +21,15 @@ use netboot_server::{Chain, Failure};
 pub(crate) struct Arguments {
     /// Only these images
     name: Vec<ImageName>,
-    /// Check the CMS signatures too, and trust these certificates
+    /// Only this generation of each, by number, or `current`. All are read without it, which takes
+    /// as long as the disk needs for what `netboot image list` says is on it
+    #[arg(long, value_name = "GENERATION")]
+    generation: Option<Which>,
+    /// Check the CMS signatures of current generations too, and trust these certificates
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// Check the OpenPGP signatures too, and trust these keys, as `gpg --export` writes them
+    /// Check the OpenPGP signatures of current generations too, and trust these keys, as `gpg
+    /// --export` writes them
     #[arg(long, value_name = "FILE")]
     keyring: Option<PathBuf>,
     /// As JSON
@@ -32,7 +39,25 @@ pub(crate) struct Arguments {
     at: Where,
 }
 
-/// What was found out about one image.
+/// A generation of each image.
+#[derive(Debug, Clone, Copy)]
+enum Which {
+    Current,
+    Numbered(Generation),
+}
+
+impl FromStr for Which {
+    type Err = GenerationError;
+
+    fn from_str(text: &str) -> Result<Self, GenerationError> {
+        match text {
+            "current" => Ok(Self::Current),
+            number => number.parse().map(Self::Numbered),
+        }
+    }
+}
+
+/// What was found out about one generation of an image.
 struct Verified {
     report: Report,
     signatures: Vec<SignatureReport>,
@@ -45,6 +70,13 @@ impl Verified {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if let (Some(Which::Numbered(number)), []) = (arguments.generation, &*arguments.name) {
+        return Err(Failure::new(
+            format!("verifying generation {number}"),
+            "each image has generations of its own",
+            "name the images, or give --generation current",
+        ));
+    }
     with_state(&arguments.at, Reads::WhatIsNamed, |dir| {
         let store = open(dir)?;
         let verified = verify(&store, arguments).map_err(failed(
@@ -63,7 +95,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         if !arguments.json {
-            say("netboot: not as it should be; add these images again from a good copy\n");
+            say(
+                "netboot: not as it should be; add these images again from a good copy, or go \
+                 back to a whole generation with `netboot image rollback`\n",
+            );
         }
         Ok(ExitCode::FAILURE)
     })
@@ -72,23 +107,25 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 fn verify(store: &Store, arguments: &Arguments) -> Result<Vec<Verified>, StoreError> {
     let bar = Bar::new();
     let progress = |at: Verifying<'_>| {
-        let what = format!("{}/{} files", at.files_done, at.files);
-        bar.show(what, at.done, Some(at.total));
+        bar.show_verifying(at);
         ControlFlow::Continue(())
     };
-    let reports = if arguments.name.is_empty() {
-        store.verify_all_with(&progress)?
-    } else {
-        let verify = |name| {
-            bar.restart();
-            store.verify_with(name, None, &progress)
-        };
-        arguments
-            .name
-            .iter()
-            .map(verify)
-            .collect::<Result<_, _>>()?
+    let number = match arguments.generation {
+        Some(Which::Numbered(generation)) => Some(generation),
+        Some(Which::Current) | None => None,
     };
+    let mut reports = match arguments.generation {
+        _ if !arguments.name.is_empty() => Vec::new(),
+        Some(_) => store.verify_current_with(&progress)?,
+        None => store.verify_all_with(&progress)?,
+    };
+    for name in &arguments.name {
+        bar.restart();
+        match arguments.generation {
+            Some(_) => reports.push(store.verify_with(name, number, &progress)?),
+            None => reports.extend(store.verify_image_with(name, &progress)?),
+        }
+    }
     drop(bar);
     let cms = arguments.ca.clone();
     let open_pgp = arguments.keyring.clone();
@@ -102,7 +139,9 @@ fn verify(store: &Store, arguments: &Arguments) -> Result<Vec<Verified>, StoreEr
         .map(|report| {
             // Of an image that cannot be read, the report has said so.
             let signatures = match (report.name.parse(), report.generation) {
-                (Ok(name), Some(generation)) if !trust.is_empty() => {
+                (Ok(name), Some(generation))
+                    if !trust.is_empty() && is_to_be_signed(store, &name, generation, number) =>
+                {
                     store.verify_signatures(&name, Some(generation), &trust)?
                 }
                 _ => Vec::new(),
@@ -112,9 +151,24 @@ fn verify(store: &Store, arguments: &Arguments) -> Result<Vec<Verified>, StoreEr
         .collect()
 }
 
+/// Whether a generation's signatures are looked at: those of earlier ones may never have been made,
+/// unless one is asked about.
+fn is_to_be_signed(
+    store: &Store,
+    name: &ImageName,
+    generation: Generation,
+    asked: Option<Generation>,
+) -> bool {
+    asked.is_some() || store.current(name).is_ok_and(|it| it == Some(generation))
+}
+
 fn print(verified: &Verified) -> Result<(), Failure> {
     let report = &verified.report;
     let name = one_line(&report.name);
+    let name = match report.generation {
+        Some(generation) => format!("{name} {generation}"),
+        None => name,
+    };
     for damage in &report.damage {
         out(format_args!("{name}: {}\n", one_line(Chain(damage))))?;
     }

@@ -20,7 +20,7 @@ fn an_image_is_added_listed_and_verified() {
     assert_eq!(done.out.lines().count(), 1);
     let done = site.run(["image", "verify"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    assert!(done.out.starts_with("debian: "), "{}", done.out);
+    assert!(done.out.starts_with("debian @1: "), "{}", done.out);
     assert!(done.out.ends_with(": whole\n"), "{}", done.out);
 }
 

@@ -1,7 +1,7 @@
 //! Verifying: damage, strangers in the store, signatures.
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -18,7 +18,7 @@ fn damage_is_named_with_both_digests_and_exit_code_1() {
     assert_eq!(
         place.says("verify"),
         format!(
-            "bad: 3 files, {0} bytes: whole\ngood: 3 files, {1} bytes: whole\n",
+            "bad @1: 3 files, {0} bytes: whole\ngood @1: 3 files, {1} bytes: whole\n",
             sum(&place, "bad"),
             sum(&place, "good")
         )
@@ -35,7 +35,7 @@ fn damage_is_named_with_both_digests_and_exit_code_1() {
     );
     assert_eq!(
         line,
-        format!("bad: initrd: expected sha256:{expected}, found sha256:{found}")
+        format!("bad @1: initrd: expected sha256:{expected}, found sha256:{found}")
     );
 
     let (shown, code) = place.json("verify --json");
@@ -49,6 +49,55 @@ fn damage_is_named_with_both_digests_and_exit_code_1() {
     assert_eq!(damage["found"], format!("sha256:{found}"));
     assert_eq!(shown["images"][1]["whole"], true);
     assert_eq!(place.run("verify good").status.code(), Some(0));
+}
+
+#[test]
+fn a_damaged_generation_is_found_by_verify_and_is_not_gone_back_to() {
+    let place = Place::new();
+    for content in ["one", "two", "three"] {
+        place.write("build/initrd", content.as_bytes());
+        place.says("add a --from build");
+    }
+    spoil(&place.images().join(".store/images/a/2/initrd"));
+    let output = place.run("verify");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).expect("text");
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].starts_with("a @1: 3 files, "), "{said}");
+    assert!(lines[1].starts_with("a @2: initrd: expected "), "{said}");
+    assert!(lines[2].starts_with("a @3: 3 files, "), "{said}");
+    assert_eq!(place.run("verify a").status.code(), Some(1));
+    assert_eq!(place.run("verify a --generation 2").status.code(), Some(1));
+    for whole in ["verify a --generation @3", "verify a --generation 1"] {
+        assert_eq!(place.says(whole).lines().count(), 1, "{whole}");
+    }
+    for current in [
+        "verify --generation current",
+        "verify a --generation current",
+    ] {
+        assert!(place.says(current).starts_with("a @3: "), "{current}");
+    }
+    assert!(
+        place
+            .refuses("verify --generation 3")
+            .contains("name the images")
+    );
+
+    let refused = place.refuses("rollback a");
+    assert!(
+        refused.contains("generation @2 is damaged: initrd: expected sha256:"),
+        "{refused}"
+    );
+    assert!(refused.contains("`netboot image verify a`"), "{refused}");
+    assert!(
+        place.says("list").starts_with("a @3 "),
+        "nothing has changed"
+    );
+    assert_eq!(place.says("rollback a --to @1"), "a @1 is current\n");
+    assert_eq!(
+        place.says("rollback a --to @2 --force"),
+        "a @2 is current\n"
+    );
 }
 
 #[test]
@@ -69,7 +118,7 @@ fn what_stands_in_the_store_and_is_no_image_is_named_without_moving_the_cursor()
         lines,
         [
             not_ours(planted),
-            r"a: ext\nra: not in the manifest".to_owned(),
+            r"a @1: ext\nra: not in the manifest".to_owned(),
             not_ours("outside"),
         ]
     );
@@ -85,22 +134,7 @@ fn what_stands_in_the_store_and_is_no_image_is_named_without_moving_the_cursor()
 #[ignore = "needs the Debian package openssl"]
 fn a_signed_image_is_verified_against_its_certificate() {
     let place = Place::new();
-    let made = Command::new("openssl")
-        .args([
-            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=us",
-        ])
-        .args([
-            "-addext",
-            "extendedKeyUsage=codeSigning",
-            "-keyout",
-            "us.key",
-            "-out",
-            "us.crt",
-        ])
-        .current_dir(place.dir.path())
-        .output()
-        .expect("openssl runs");
-    assert!(made.status.success(), "{made:?}");
+    make_key(&place, "us");
     place.says("add a --from build");
     assert_eq!(
         place.run("verify --ca us.crt").status.code(),
@@ -110,13 +144,13 @@ fn a_signed_image_is_verified_against_its_certificate() {
     place.says("sign a --cert us.crt --key us.key");
     let said = place.says("verify --ca us.crt");
     assert!(
-        said.contains("a: bzImage: signed (cms)\n") && said.contains("SHA256SUMS: signed"),
+        said.contains("a @2: bzImage: signed (cms)\n") && said.contains("SHA256SUMS: signed"),
         "{said}"
     );
     spoil(&place.images().join("a/initrd"));
     let (shown, code) = place.json("verify --json --ca us.crt");
     assert_eq!(code, Some(1));
-    let broken: Vec<_> = shown["images"][0]["signatures"]
+    let broken: Vec<_> = shown["images"][1]["signatures"]
         .as_array()
         .expect("a list")
         .iter()
@@ -124,6 +158,78 @@ fn a_signed_image_is_verified_against_its_certificate() {
         .map(|signature| signature["of"].as_str())
         .collect();
     assert_eq!(broken, [Some("initrd")]);
+}
+
+#[test]
+#[ignore = "needs the Debian packages openssl and gnupg"]
+fn signatures_that_a_new_one_leaves_behind_are_told() {
+    let place = Place::new();
+    make_key(&place, "us");
+    make_key(&place, "them");
+    place.says("add a --from build");
+    let said = place.says("sign a --cert us.crt --key us.key");
+    assert!(!said.contains("only"), "none was there before: {said}");
+    // One that a boot program can use holds the new signature alone: iPXE's `cms_verify` refuses a
+    // file that a signer signed, too, whom it does not trust.
+    let said = place.says("sign a --cert them.crt --key them.key");
+    let replaced = "its cms signatures take the place of those before, which only @2 has\n";
+    assert!(said.ends_with(replaced), "{said}");
+    assert_eq!(place.run("verify --ca them.crt").status.code(), Some(0));
+    assert_eq!(place.run("verify --ca us.crt").status.code(), Some(1));
+    let before = place.says("verify a --ca us.crt --generation 2");
+    assert!(
+        before.contains("a @2: SHA256SUMS: signed (cms)"),
+        "{before}"
+    );
+
+    let home = place.dir.path().join("keys");
+    fs::create_dir(&home).expect("a folder");
+    fs::set_permissions(&home, fs::Permissions::from_mode(0o700)).expect("one's own folder");
+    let made = Command::new("gpg")
+        .args([
+            "--homedir",
+            "keys",
+            "--batch",
+            "--quiet",
+            "--passphrase",
+            "",
+        ])
+        .args([
+            "--quick-generate-key",
+            "us@example.org",
+            "ed25519",
+            "sign",
+            "1d",
+        ])
+        .current_dir(place.dir.path())
+        .output()
+        .expect("gpg runs");
+    assert!(made.status.success(), "{made:?}");
+    let said = place.says("sign a --gpg --gpg-home keys");
+    let lost = "SHA256SUMS is another file now: its cms signature is in @3 only; sign with all \
+                keys at once to have each\n";
+    assert!(said.ends_with(lost), "{said}");
+    assert!(!said.contains("take the place"), "{said}");
+}
+
+/// A key and its certificate, as `WHO.key` and `WHO.crt`.
+fn make_key(place: &Place, who: &str) {
+    let made = Command::new("openssl")
+        .args([
+            "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+        ])
+        .args(["-subj", &format!("/CN={who}")])
+        .args(["-addext", "extendedKeyUsage=codeSigning"])
+        .args([
+            "-keyout",
+            &format!("{who}.key"),
+            "-out",
+            &format!("{who}.crt"),
+        ])
+        .current_dir(place.dir.path())
+        .output()
+        .expect("openssl runs");
+    assert!(made.status.success(), "{made:?}");
 }
 
 /// The bytes of kernel, initial RAM disk and manifest.

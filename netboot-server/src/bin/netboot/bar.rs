@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use netboot_image::Verifying;
 
 /// How far something is that takes long; it vanishes with the value.
-pub(super) struct Bar {
+pub(crate) struct Bar {
     bar: ProgressBar,
 }
 
 impl Bar {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bar = ProgressBar::new(0);
         let shown =
             "{msg} [{wide_bar}] {bytes:>10}/{total_bytes} {bytes_per_sec:>12} {eta:>3} left";
@@ -24,15 +25,21 @@ impl Bar {
     }
 
     /// `what` is under way: `done` bytes of `total`, where that is known.
-    pub(super) fn show(&self, what: String, done: u64, total: Option<u64>) {
+    pub(crate) fn show(&self, what: String, done: u64, total: Option<u64>) {
         self.bar.set_message(what);
         self.bar.set_length(total.unwrap_or(done));
         // Several threads call this, and not in the order of their counts.
         self.bar.set_position(done.max(self.bar.position()));
     }
 
+    /// A verification is under way.
+    pub(crate) fn show_verifying(&self, at: Verifying<'_>) {
+        let what = format!("{}/{} files", at.files_done, at.files);
+        self.show(what, at.done, Some(at.total));
+    }
+
     /// Something else begins.
-    pub(super) fn restart(&self) {
+    pub(crate) fn restart(&self) {
         self.bar.reset();
     }
 }
