@@ -29,6 +29,15 @@ pub enum StoreError {
         /// The generation.
         generation: Generation,
     },
+    /// Generations of the image are in the store, and none is current: its link was removed.
+    #[error(
+        "none of its generations is current, and {} in the store",
+        listed(generations)
+    )]
+    NotCurrent {
+        /// Those that are there, oldest first.
+        generations: Vec<Generation>,
+    },
     /// The image's manifest does not list the file.
     #[error("image {name} has no file {file}")]
     NoSuchFile {
@@ -166,5 +175,13 @@ impl StoreError {
             error.kind(),
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
         )
+    }
+}
+
+fn listed(generations: &[Generation]) -> String {
+    match generations {
+        [one] => format!("{one} is"),
+        [first, .., last] => format!("{first} to {last} are"),
+        [] => "none is".into(),
     }
 }

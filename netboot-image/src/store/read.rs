@@ -144,8 +144,8 @@ impl fmt::Display for FileRef {
 }
 
 impl Store {
-    /// Every image that can be used, and what is wrong with the others. One broken image stops no
-    /// other.
+    /// Every image that can be used, and what is wrong with the others, those whose link was
+    /// removed by hand included. One broken image stops no other.
     ///
     /// Names that begin with a dot are passed over.
     ///
@@ -177,7 +177,37 @@ impl Store {
                 }),
             }
         }
+        self.list_unlinked(&mut listing)?;
         Ok(listing)
+    }
+
+    /// Adds the images of which there are generations and no link.
+    fn list_unlinked(&self, listing: &mut Listing) -> Result<(), StoreError> {
+        for path in read_dir(&self.hidden("images"))? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let Some(Ok(name)) = name.map(ImageName::parse) else {
+                continue;
+            };
+            let is_unlinked = || matches!(self.current(&name), Ok(None));
+            if !is_unlinked() {
+                continue;
+            }
+            let error = match self.generations(&name) {
+                Ok(generations) => StoreError::NotCurrent { generations },
+                // What an image that was removed leaves is its next number.
+                Err(StoreError::NoSuchImage { .. }) => continue,
+                Err(error) => error,
+            };
+            // It may be one that was just being published.
+            if is_unlinked() {
+                let name = name.to_string();
+                listing.unusable.push(UnusableImage { name, error });
+            }
+        }
+        listing
+            .unusable
+            .sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(())
     }
 
     /// The manifest of an image: of its current generation, or of the one given.

@@ -52,7 +52,8 @@ impl World {
             problems.warning(
                 self.config.images_dir().display(),
                 broken.clone(),
-                "add the image again, or remove what stands there",
+                "add the image again, make a whole generation current with `netboot image \
+                 rollback`, or remove what stands there: an image by `netboot image remove`",
             );
         }
     }

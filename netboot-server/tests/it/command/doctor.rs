@@ -119,3 +119,18 @@ fn a_damaged_file_of_an_image_is_a_fault_with_its_cure() {
         quick.out
     );
 }
+
+#[test]
+fn an_image_whose_link_was_removed_by_hand_is_named() {
+    let site = Site::new(&json!([]));
+    site.add("debian", "one");
+    std::fs::remove_file(site.state().join("http/images/debian")).expect("a link");
+    let folder = site.state().join("http/images").display().to_string();
+    let found = findings(&site);
+    let [state, how, cure] = about(&found, &folder);
+    assert_eq!(state, "warning");
+    let why = "image debian cannot be used: none of its generations is current, and @1 is in the \
+               store";
+    assert_eq!(how, why);
+    assert!(cure.contains("`netboot image remove`"), "{cure}");
+}

@@ -249,6 +249,26 @@ fn what_root_adds_to_the_services_folder_is_the_services() {
 }
 
 #[test]
+#[ignore = "needs root, to be it in another user's folder"]
+fn the_menu_that_root_updates_is_the_services_and_for_all_to_read() {
+    let site = site();
+    let link = site.folder.path().join("netboot-update-menu");
+    symlink(env!("CARGO_BIN_EXE_netboot"), &link).expect("a link");
+    let menu = site.state().join("configs/boot.ipxe");
+    // As root's editor left it.
+    fs::write(&menu, "old").expect("a file");
+    fs::set_permissions(&menu, Permissions::from_mode(0o600)).expect("root's right");
+    let mut command = Command::new("sh");
+    command.args(["-c", "umask 077; exec \"$@\"", "sh"]);
+    command.arg(link).args(site.arguments([]));
+    let done: Done = command.output().expect("a shell").into();
+    assert_eq!(done.code, Some(0), "{}", done.err);
+    let found = fs::metadata(&menu).expect("the menu");
+    assert_eq!((found.uid(), found.mode() & 0o777), (SERVICE, 0o644));
+    assert!(fs::read_to_string(&menu).is_ok_and(|menu| menu.starts_with("#!ipxe\n")));
+}
+
+#[test]
 #[ignore = "needs root, whose files only it may read"]
 fn root_adds_what_only_root_may_read() {
     let site = site();

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use netboot_image::{Generation, ImageName, Keep, Store, StoreError};
 
-use super::{Where, failed, now, one_line, open, out, with_state};
+use super::{Where, failed, now, one_line, open, out, say, taking_out, with_state};
 use crate::bar::Bar;
 use crate::nix;
 use crate::process::Reads;
@@ -121,6 +121,15 @@ pub(super) fn prune(arguments: &Prune) -> Result<ExitCode, Failure> {
         };
         let keep = Keep::newest(arguments.keep);
         for name in &names {
+            if let Ok(None) = store.current(name)
+                && let Ok(generations) = store.generations(name)
+            {
+                let none = StoreError::NotCurrent { generations };
+                say(format_args!(
+                    "netboot: {name}: {none}; {}\n",
+                    taking_out(name)
+                ));
+            }
             let (gone, done) = if arguments.dry_run {
                 (store.prunable(now(), name, keep), "would be removed")
             } else {

@@ -7,7 +7,7 @@ use clap::Args;
 use netboot_image::{ImageName, Manifest, Store, StoreError, UnusableImage};
 use serde_json::{Value, json};
 
-use super::{Where, failed, one_line, open, out, say, with_state};
+use super::{Where, failed, one_line, open, out, say, taking_out, with_state};
 use crate::process::Reads;
 use netboot_server::{Chain, Failure};
 
@@ -52,7 +52,11 @@ fn list(dir: PathBuf, arguments: &Arguments) -> Result<ExitCode, Failure> {
         images.iter().try_for_each(print)?;
         for (name, error) in &problems {
             let (name, why) = (one_line(name), one_line(Chain(error)));
-            say(format_args!("netboot: {name} cannot be used: {why}\n"));
+            say(format_args!("netboot: {name} cannot be used: {why}"));
+            if let StoreError::NotCurrent { .. } = error {
+                say(format_args!("; {}", taking_out(name)));
+            }
+            say("\n");
         }
     }
     Ok(match problems.is_empty() {

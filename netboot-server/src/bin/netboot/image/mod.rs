@@ -139,6 +139,14 @@ fn open(dir: PathBuf) -> Result<Store, Failure> {
     ))
 }
 
+/// What to do with the generations of an image that has no current one.
+fn taking_out(name: impl std::fmt::Display) -> String {
+    format!(
+        "`netboot image remove {name}` takes them out, and `netboot image rollback {name}` makes \
+         the newest current again"
+    )
+}
+
 /// A text in which names of any file may stand, without what would move the cursor of a terminal.
 fn one_line(text: impl std::fmt::Display) -> String {
     let mut shown = String::new();

@@ -94,6 +94,37 @@ fn a_generation_that_is_broken_is_named_gone_back_from_and_pruned() {
 }
 
 #[test]
+fn an_image_whose_link_was_removed_by_hand_is_named_until_it_is_taken_out() {
+    let place = Place::new();
+    for content in ["one", "two"] {
+        place.write("build/initrd", content.as_bytes());
+        place.says("add a --from build");
+    }
+    place.says("add b --from build");
+    let unlink = || fs::remove_file(place.images().join("a")).expect("a link");
+    unlink();
+    let why = "none of its generations is current, and @1 to @2 are in the store";
+    let cure = "`netboot image remove a` takes them out, and `netboot image rollback a` makes the \
+                newest current again";
+    let output = place.run("list");
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(said, format!("netboot: a cannot be used: {why}; {cure}\n"));
+    let (listed, _) = place.json("list --json");
+    assert_eq!(listed["problems"][0]["name"], "a");
+    let output = place.run("prune");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(said, format!("netboot: a: {why}; {cure}\n"));
+
+    assert_eq!(place.says("rollback a"), "a @2 is current\n");
+    assert_eq!(place.says("prune"), "");
+    unlink();
+    place.says("remove a");
+    assert_eq!(place.says("list").lines().count(), 1, "b alone");
+}
+
+#[test]
 fn what_a_script_of_the_server_names_is_spared_by_pruning() {
     let site = Site::new(&json!([]));
     for mark in ["one", "two", "three"] {
