@@ -1,8 +1,9 @@
 //! Generations: their numbers, their places, which one is current, and taking them away.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -191,6 +192,27 @@ impl Store {
         } else {
             Ok(numbers)
         }
+    }
+
+    /// The bytes that all generations of an image take on the disk, what several of them have in
+    /// common counted once.
+    ///
+    /// # Errors
+    /// [`StoreError::NoSuchImage`], or that the store cannot be read.
+    pub fn disk_use(&self, name: &ImageName) -> Result<u64, StoreError> {
+        let mut known = HashSet::new();
+        let mut bytes = 0_u64;
+        for generation in self.generations(name)? {
+            for path in read_dir(&self.generation_dir(name, generation))? {
+                let found = fs::symlink_metadata(&path)
+                    .map_err(|source| StoreError::io("look at", &path, source))?;
+                if known.insert((found.dev(), found.ino())) {
+                    // `st_blocks` counts units of 512 bytes, whatever the file system's blocks are.
+                    bytes = bytes.saturating_add(found.blocks().saturating_mul(512));
+                }
+            }
+        }
+        Ok(bytes)
     }
 
     /// Removes an image with all its generations; the next image of that name goes on with the next

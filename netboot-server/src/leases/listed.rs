@@ -1,7 +1,6 @@
 //! A lease as it is shown: by the API, and by the command.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::Ipv4Addr;
 
 use netboot_dhcp::Timestamp;
@@ -14,17 +13,19 @@ use crate::leases::clock::Clock;
 /// A lease for people and programs.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Listed {
-    address: Ipv4Addr,
+    /// What is lent.
+    pub address: Ipv4Addr,
     /// The network's name; its number where the configuration has it no more.
     network: String,
     /// A hardware address, or a client identifier.
     pub client: String,
-    host_name: Option<String>,
+    /// What the client calls itself.
+    pub host_name: Option<String>,
     /// `bound`, `expired`, `released` or `declined`.
-    state: Cow<'static, str>,
+    pub state: Cow<'static, str>,
     /// By the host's clock; `None` for a time that no calendar has, as of a lease that does not
     /// end.
-    expires: Option<jiff::Timestamp>,
+    pub expires: Option<jiff::Timestamp>,
     updated: Option<jiff::Timestamp>,
 }
 
@@ -61,19 +62,4 @@ pub fn state(lease: &Lease, now: Timestamp) -> &'static str {
 
 fn calendar(at: Timestamp) -> Option<jiff::Timestamp> {
     jiff::Timestamp::from_millisecond(i64::try_from(at.0).ok()?).ok()
-}
-
-impl fmt::Display for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.address.to_string();
-        write!(f, "{address:<15} {:<17} {:<8} ", self.client, self.state)?;
-        match self.expires {
-            Some(at) => write!(f, "{at:.0}")?,
-            None => f.write_str("for ever")?,
-        }
-        match &self.host_name {
-            Some(name) => write!(f, " {name}"),
-            None => Ok(()),
-        }
-    }
 }

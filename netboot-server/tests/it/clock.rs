@@ -105,8 +105,11 @@ fn renew(site: &Site, last: u8, address: Ipv4Addr) -> Option<MessageType> {
 fn wait_for_line(serving: &mut Running, off: SignedDuration) {
     loop {
         let line = serving.line("DHCPACK");
-        let time = line.split_whitespace().next().expect("a word");
-        let time: Timestamp = time.parse().expect("a time");
+        let words: Vec<_> = line.split_whitespace().take(3).collect();
+        let [date, time, offset] = words[..] else {
+            panic!("{line}");
+        };
+        let time: Timestamp = format!("{date}T{time}{offset}").parse().expect("a time");
         if (time.duration_since(host_time()) - off).abs() < A_WHILE {
             return;
         }

@@ -47,6 +47,29 @@ fn leases_are_listed_and_ended_while_no_server_runs() {
     let first = lent[0].to_string();
     let named = list.iter().find(|one| one["address"] == first.as_str());
     assert_eq!(named.expect("the first")["host_name"], "node-01");
+    let shown = site.run(["leases"]).out;
+    let lines: Vec<_> = shown.lines().collect();
+    let head = "ADDRESS      CLIENT             STATE  UNTIL                       HOST";
+    assert_eq!(lines[0], head, "{shown}");
+    let row = lines
+        .iter()
+        .find(|line| line.starts_with(&first))
+        .expect("the first");
+    let words: Vec<_> = row.split_whitespace().collect();
+    let [_, client, "bound", date, time, offset, "node-01"] = words[..] else {
+        panic!("{shown}");
+    };
+    assert_eq!(client, mac(1).to_string());
+    let until: jiff::Timestamp = format!("{date}T{time}{offset}")
+        .parse()
+        .expect("an instant");
+    let expires = named.expect("the first")["expires"].as_str().expect("text");
+    assert!(
+        expires.ends_with('Z'),
+        "for programs it is in UTC: {expires}"
+    );
+    let expires: jiff::Timestamp = expires.parse().expect("an instant");
+    assert_eq!(until.as_second(), expires.as_second());
     let done = site.run(["leases", "remove", &first]);
     assert_eq!(done.code, Some(0), "{}", done.err);
     let done = site.run(["leases", "remove", "10.9.9.9"]);

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::control::Control;
 use super::{Where, out, say, told_to_end};
 use crate::process::Reads;
+use crate::time::local;
 use netboot_server::Failure;
 
 #[derive(Debug, Args)]
@@ -68,9 +69,7 @@ fn show(event: &Value, arguments: &Arguments) -> Result<(), Failure> {
         return out(format_args!("({missed} events were too many to show)\n"));
     }
     let text = |key: &str| event[key].as_str().unwrap_or_default();
-    out(format_args!(
-        "{} {}\n",
-        super::status::clock(text("at"), crate::host_time()),
-        text("line")
-    ))
+    let at = text("at");
+    let at = at.parse().map_or_else(|_| at.to_owned(), local);
+    out(format_args!("{at} {}\n", text("line")))
 }

@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use super::control::Control;
 use super::{Where, out, say};
 use crate::process::Reads;
+use crate::table::{Cell, Look, POOR, Table};
+use crate::time::local;
 use netboot_server::config::Config;
 use netboot_server::leases::Listed;
 use netboot_server::leases::offline::{self, Database, Salvaged};
@@ -113,11 +115,30 @@ fn list(at: &Where, as_json: bool) -> Result<ExitCode, Failure> {
     if as_json {
         out(format_args!("{}\n", json!(leases)))?;
     } else {
-        leases
-            .iter()
-            .try_for_each(|lease| out(format_args!("{lease}\n")))?;
+        let head = ["ADDRESS", "CLIENT", "STATE", "UNTIL", "HOST"];
+        let table = Table::new(head, leases.iter().map(row));
+        out(table.shown(Look::of_output()))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn row(lease: &Listed) -> [Cell; 5] {
+    let state = lease.state.as_ref();
+    let state = match state {
+        "bound" => Cell::from(state),
+        "declined" => Cell::styled(state, POOR),
+        _ => Cell::past(state),
+    };
+    [
+        lease.address.to_string().into(),
+        lease.client.as_str().into(),
+        state,
+        lease
+            .expires
+            .map_or_else(|| "for ever".into(), local)
+            .into(),
+        lease.host_name.as_deref().unwrap_or_default().into(),
+    ]
 }
 
 /// What is in the database that no server has open.

@@ -23,6 +23,8 @@ mod serve;
 mod simulated;
 mod status;
 mod systemd;
+mod table;
+mod time;
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -238,11 +240,6 @@ pub(crate) fn out(text: impl fmt::Display) -> Result<(), Failure> {
         )),
         _ => Ok(()),
     }
-}
-
-/// Whether colours are wanted where there is a terminal: not where `NO_COLOR` is set to anything.
-fn colours() -> bool {
-    std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
 }
 
 /// Writes to standard error, where there may be nobody to read it.

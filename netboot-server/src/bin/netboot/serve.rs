@@ -1,9 +1,9 @@
 //! `netboot serve`.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -13,6 +13,7 @@ use super::lines::Lines;
 use super::systemd;
 use super::{EndSignals, Where};
 use crate::process;
+use crate::time::LogTime;
 use netboot_server::Failure;
 use netboot_server::config::Problem;
 use netboot_server::telemetry::log::{Format, Log};
@@ -130,7 +131,7 @@ fn start_log(format: Format, lines: Lines) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
-        .with_ansi(std::io::stderr().is_terminal() && super::colours())
+        .with_ansi(AutoStream::choice(&std::io::stderr()) != ColorChoice::Never)
         // Nobody may be reading any more, and that is no reason to stop.
         .log_internal_errors(false)
         .with_writer(lines);
@@ -142,7 +143,7 @@ fn start_log(format: Format, lines: Lines) {
             .init(),
         // The journal has a time of its own.
         Format::Text if std::env::var_os("JOURNAL_STREAM").is_some() => log.without_time().init(),
-        Format::Text => log.init(),
+        Format::Text => log.with_timer(LogTime).init(),
     }
 }
 

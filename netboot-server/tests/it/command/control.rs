@@ -61,11 +61,12 @@ fn status_tells_services_addresses_boots_and_downloads() {
     for expected in [
         ": 2 image(s), 1 target(s)\n".to_owned(),
         format!("\n  DHCP on lo\n  TFTP on {SERVER}\n  HTTP on {SERVER}\n"),
-        "  127.0.0.0/8  1 of 101 addresses in use\n".into(),
-        "  node-01  /images/big/initrd  ".into(),
-        " % of 64.0 MiB  ".into(),
+        "  127.0.0.0/8  1 of 101 addresses\n".into(),
+        "\n  LAST  ".into(),
+        " % of 64.00 MiB  ".into(),
+        "  /images/big/initrd\n".into(),
         format!(
-            "  node-01  {}  {}  boot 1: has its boot script\n",
+            "  node-01  has its boot script  1     {}  {}\n",
             mac(1),
             bound.address
         ),

@@ -14,6 +14,7 @@ use serde::Serialize;
 
 use super::control::Control;
 use super::{Where, out};
+use crate::table::{BAD, GOOD, Look, POOR};
 use netboot_server::Failure;
 use netboot_server::config::{Config, Problems, Severity};
 use netboot_server::world::World;
@@ -186,6 +187,7 @@ fn show(findings: &Findings, json: bool) -> Result<(), Failure> {
         let document = serde_json::json!({ "healthy": healthy, "findings": findings.0 });
         return out(format_args!("{document:#}\n"));
     }
+    let look = Look::of_output();
     for finding in &findings.0 {
         let Finding {
             state,
@@ -193,12 +195,13 @@ fn show(findings: &Findings, json: bool) -> Result<(), Failure> {
             what,
             cure,
         } = finding;
-        let state = match state {
-            State::Ok => "ok",
-            State::Warning => "warning",
-            State::Fault => "FAULT",
+        let (state, style) = match state {
+            State::Ok => ("ok", GOOD),
+            State::Warning => ("warning", POOR),
+            State::Fault => ("FAULT", BAD),
         };
-        out(format_args!("{state:8} {about}: {what}\n"))?;
+        let state = look.paint(style, &format!("{state:8}"));
+        out(format_args!("{state} {about}: {what}\n"))?;
         if !cure.is_empty() {
             out(format_args!("{:8}   cure: {cure}\n", ""))?;
         }

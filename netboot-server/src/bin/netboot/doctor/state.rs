@@ -7,12 +7,14 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use indicatif::HumanBytes;
 use netboot_image::Store;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, Uid, User, access, geteuid};
 
 use super::Findings;
 use crate::bar::Bar;
+use crate::time::local;
 use netboot_server::Chain;
 use netboot_server::config::Config;
 use netboot_server::config::platform::Platform;
@@ -96,7 +98,7 @@ fn look_at_space(folder: &Path, about: &str, findings: &mut Findings) {
     let free = space
         .blocks_available()
         .saturating_mul(space.fragment_size());
-    let shown = format!("{} MiB are free", free >> 20);
+    let shown = format!("{} are free", HumanBytes(free));
     let cure = "remove images (`netboot image remove`) or old generations (`netboot image prune`)";
     match free {
         free if free < HARDLY_ANY => findings.fault(about, shown, cure),
@@ -115,7 +117,7 @@ fn look_at_clock(folder: &Path, findings: &mut Findings) {
     )]
     let now = SystemTime::now();
     let shown = jiff::Timestamp::try_from(now)
-        .map(|now| now.strftime("%FT%TZ").to_string())
+        .map(local)
         .unwrap_or_default();
     match written.max() {
         Some(last) if last > now => findings.fault(

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
+use indicatif::HumanBytes;
 use netboot_image::{
     BootMethod, FileName, ImageName, Import, ImportError, Links, Manifest, NewImage, Progress,
     Published, Source, StoreError, split_cmdline,
@@ -292,9 +293,9 @@ fn publish(
     out(format_args!("{name} {generation} is in the store:\n"))?;
     for file in manifest.files() {
         out(format_args!(
-            "  {}  {} bytes  {}\n",
+            "  {}  {}  {}\n",
             file.name(),
-            file.size(),
+            HumanBytes(file.size()),
             file.digest()
         ))?;
     }

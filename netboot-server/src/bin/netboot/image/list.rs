@@ -4,11 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use indicatif::HumanBytes;
 use netboot_image::{ImageName, Manifest, Store, StoreError, UnusableImage};
 use serde_json::{Value, json};
 
 use super::{Where, failed, one_line, open, out, say, taking_out, with_state};
 use crate::process::Reads;
+use crate::table::{Cell, GOOD, Look, Table};
+use crate::time::local;
 use netboot_server::{Chain, Failure};
 
 #[derive(Debug, Args)]
@@ -43,13 +46,22 @@ fn list(dir: PathBuf, arguments: &Arguments) -> Result<ExitCode, Failure> {
             true => history(&store, current.name(), &mut problems),
             false => Vec::new(),
         };
-        Image { current, history }
+        let on_disk = store.disk_use(current.name());
+        let on_disk = on_disk.unwrap_or_else(|error| {
+            problems.push((current.name().to_string(), error));
+            0
+        });
+        Image {
+            current,
+            history,
+            on_disk,
+        }
     });
     let images: Vec<_> = images.collect();
     if arguments.json {
         out(format_args!("{:#}\n", as_json(&images, &problems)))?;
     } else {
-        images.iter().try_for_each(print)?;
+        out(shown(&images, arguments.generations))?;
         for (name, error) in &problems {
             let (name, why) = (one_line(name), one_line(Chain(error)));
             say(format_args!("netboot: {name} cannot be used: {why}"));
@@ -69,6 +81,8 @@ struct Image {
     current: Manifest,
     /// All its generations, oldest first, where they were asked for.
     history: Vec<Manifest>,
+    /// Bytes that all its generations take on the disk.
+    on_disk: u64,
 }
 
 /// What stands in the store and cannot be used.
@@ -92,28 +106,55 @@ fn history(store: &Store, name: &ImageName, problems: &mut Vec<Broken>) -> Vec<M
     generations.into_iter().filter_map(manifest).collect()
 }
 
-fn print(image: &Image) -> Result<(), Failure> {
-    let current = &image.current;
-    out(format_args!(
-        "{} {}  {}  {}  {} bytes  {}\n",
-        current.name(),
-        current.generation(),
-        current.boot().kind(),
-        current.architecture().map_or("any", |it| it.as_str()),
-        bytes(current),
-        current.label()
-    ))?;
-    for manifest in &image.history {
-        let is_current = manifest.generation() == current.generation();
-        out(format_args!(
-            "  {}  {}  {} bytes{}\n",
-            manifest.generation(),
-            created(manifest),
-            bytes(manifest),
-            if is_current { "  current" } else { "" }
-        ))?;
+fn shown(images: &[Image], generations: bool) -> String {
+    let look = Look::of_output();
+    if generations {
+        let rows = images.iter().flat_map(|image| {
+            let row = |manifest: &Manifest| generation_row(manifest, &image.current);
+            image.history.iter().map(row).collect::<Vec<_>>()
+        });
+        let head = ["IMAGE", "GENERATION", "PUBLISHED", "SIZE", "STATE"];
+        return Table::new(head, rows).shown(look);
     }
-    Ok(())
+    let head = [
+        "IMAGE",
+        "GENERATION",
+        "KIND",
+        "ARCH",
+        "SIZE",
+        "ON DISK",
+        "LABEL",
+    ];
+    Table::new(head, images.iter().map(image_row)).shown(look)
+}
+
+fn image_row(image: &Image) -> [Cell; 7] {
+    let current = &image.current;
+    let arch = current.architecture();
+    [
+        current.name().to_string().into(),
+        current.generation().to_string().into(),
+        current.boot().kind().to_string().into(),
+        arch.map_or("any", |it| it.as_str()).into(),
+        HumanBytes(bytes(current)).to_string().into(),
+        HumanBytes(image.on_disk).to_string().into(),
+        current.label().into(),
+    ]
+}
+
+fn generation_row(manifest: &Manifest, current: &Manifest) -> [Cell; 5] {
+    let is_current = manifest.generation() == current.generation();
+    let published = jiff::Timestamp::try_from(manifest.created());
+    [
+        manifest.name().to_string().into(),
+        manifest.generation().to_string().into(),
+        published.map(local).unwrap_or_default().into(),
+        HumanBytes(bytes(manifest)).to_string().into(),
+        match is_current {
+            true => Cell::styled("current", GOOD),
+            false => Cell::past("earlier"),
+        },
+    ]
 }
 
 fn as_json(images: &[Image], problems: &[Broken]) -> Value {
@@ -131,9 +172,14 @@ fn as_json(images: &[Image], problems: &[Broken]) -> Value {
     let problems = problems
         .iter()
         .map(|(name, error)| json!({ "name": name, "error": Chain(error).to_string() }));
+    let on_disk = images.iter().map(|image| {
+        let name = image.current.name().to_string();
+        (name, image.on_disk.into())
+    });
     json!({
         "images": images.iter().map(|image| manifest_as_json(&image.current)).collect::<Value>(),
         "generations": generations.collect::<serde_json::Map<_, Value>>(),
+        "disk_bytes": on_disk.collect::<serde_json::Map<_, Value>>(),
         "problems": problems.collect::<Value>(),
     })
 }

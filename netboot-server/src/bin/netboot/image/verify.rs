@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::str::FromStr;
 
 use clap::Args;
+use indicatif::HumanBytes;
 use netboot_image::{
     Damage, Generation, GenerationError, ImageName, Report, SignatureReport, Store, StoreError,
     Trust, Verifying,
@@ -174,8 +175,9 @@ fn print(verified: &Verified) -> Result<(), Failure> {
     }
     if report.is_whole() {
         out(format_args!(
-            "{name}: {} files, {} bytes: whole\n",
-            report.files, report.bytes
+            "{name}: {} files, {}: whole\n",
+            report.files,
+            HumanBytes(report.bytes)
         ))?;
     }
     for signature in &verified.signatures {

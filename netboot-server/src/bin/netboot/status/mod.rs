@@ -12,11 +12,10 @@ use serde_json::{Value, json};
 use super::control::Control;
 use super::{Where, out, say, told_to_end};
 use crate::process::Reads;
+use crate::table::Look;
 use netboot_server::Failure;
 use page::Page;
 use screen::Screen;
-
-pub(super) use page::clock;
 
 /// How often `--watch` looks.
 const EVERY: Duration = Duration::from_secs(1);
@@ -79,7 +78,7 @@ async fn show(control: &Control, arguments: &Arguments) -> Result<(), Failure> {
             out(as_text(&whole, arguments.watch))?;
         } else {
             let page = Page::read(&status, &machines, crate::host_time())?;
-            let shown = page.shown(before.as_ref());
+            let shown = page.shown(before.as_ref(), Look::of_output(), screen::columns());
             match &screen {
                 Some(screen) => screen.draw(&shown)?,
                 None => out(shown)?,

@@ -2,10 +2,14 @@
 
 use std::fmt::Write;
 
+use indicatif::HumanBytes;
 use jiff::Timestamp;
-use netboot_server::Failure;
 use serde::Deserialize;
 use serde_json::Value;
+
+use crate::table::{BAD, Cell, GOOD, Look, POOR, Table};
+use crate::time::local;
+use netboot_server::Failure;
 
 /// Machines that are shown, those heard of last first.
 const MACHINES: usize = 15;
@@ -105,15 +109,27 @@ impl Page {
         })
     }
 
-    /// The page; rates are since the one before, or since a download began.
-    pub(super) fn shown(&self, before: Option<&Self>) -> String {
+    /// The page, its tables fitted to so many columns; rates are since the one before, or since a
+    /// download began.
+    pub(super) fn shown(
+        &self,
+        before: Option<&Self>,
+        look: Look,
+        columns: Option<usize>,
+    ) -> String {
         let mut text = String::new();
         // Writing to text cannot fail.
-        let _ = self.write(&mut text, before);
+        let _ = self.write(&mut text, before, look, columns);
         text
     }
 
-    fn write(&self, text: &mut String, before: Option<&Self>) -> std::fmt::Result {
+    fn write(
+        &self,
+        text: &mut String,
+        before: Option<&Self>,
+        look: Look,
+        columns: Option<usize>,
+    ) -> std::fmt::Result {
         let status = &self.status;
         let since = status
             .started
@@ -128,34 +144,33 @@ impl Page {
         )?;
         writeln!(text, "\nServices")?;
         for endpoint in &status.endpoints {
-            let state = if endpoint.listening {
-                ""
-            } else {
-                "  waiting for it"
+            let state = match endpoint.listening {
+                true => String::new(),
+                false => format!("  {}", look.paint(POOR, "waiting for it")),
             };
             writeln!(text, "  {}{state}", endpoint.name)?;
         }
         writeln!(text, "\nNetworks")?;
         let rows = status.networks.iter().map(|network| {
             let Pool { addresses, in_use } = network.pool;
+            let interface = network.interface.as_deref().unwrap_or("(relay)");
             [
-                network.name.clone(),
-                network
-                    .interface
-                    .clone()
-                    .unwrap_or_else(|| "(relay)".into()),
-                network.subnet.clone(),
-                format!("{in_use} of {addresses} addresses in use"),
+                network.name.as_str().into(),
+                interface.into(),
+                network.subnet.as_str().into(),
+                Cell::from(format!("{in_use} of {addresses} addresses")),
             ]
         });
-        table(text, rows)?;
+        let networks = Table::new(["NETWORK", "INTERFACE", "SUBNET", "IN USE"], rows);
+        text.push_str(&networks.indented(2).fitted(columns, 0, 4).shown(look));
         if !status.downloads.is_empty() {
             writeln!(text, "\nDownloads")?;
             let rows = status
                 .downloads
                 .iter()
                 .map(|one| self.download(one, before));
-            table(text, rows)?;
+            let downloads = Table::new(["MACHINE", "DONE", "RATE", "FILE"], rows);
+            text.push_str(&downloads.indented(2).fitted(columns, 0, 3).shown(look));
         }
         let mut booted: Vec<_> = self
             .machines
@@ -167,8 +182,10 @@ impl Page {
         if booted.is_empty() {
             writeln!(text, "  none since it started")?;
         }
-        let rows = booted.iter().take(MACHINES).map(|one| row(one, self.at));
-        table(text, rows)?;
+        let rows = booted.iter().take(MACHINES).map(|one| row(one));
+        let head = ["LAST", "MACHINE", "STATE", "BOOT", "MAC", "ADDRESS"];
+        let boots = Table::new(head, rows).indented(2);
+        text.push_str(&boots.fitted(columns, 1, 3).shown(look));
         if booted.len() > MACHINES {
             writeln!(text, "  and {} more", booted.len() - MACHINES)?;
         }
@@ -176,12 +193,12 @@ impl Page {
             writeln!(text, "\nNot usable")?;
         }
         for broken in &status.broken {
-            writeln!(text, "  {broken}")?;
+            writeln!(text, "  {}", look.paint(BAD, broken))?;
         }
         Ok(())
     }
 
-    fn download(&self, one: &Download, before: Option<&Self>) -> [String; 4] {
+    fn download(&self, one: &Download, before: Option<&Self>) -> [Cell; 4] {
         let who = one.machine.as_ref();
         let name = self
             .machines
@@ -202,21 +219,21 @@ impl Page {
         let pace = match one.of.saturating_sub(one.bytes).checked_div(rate) {
             Some(seconds) => {
                 let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-                format!("{}/s, {} left", size(rate), lasting(seconds))
+                format!("{}/s, {} left", HumanBytes(rate), lasting(seconds))
             }
             None => "stands still".into(),
         };
+        let name = name.or_else(|| who.cloned());
         [
-            name.or_else(|| who.cloned())
-                .unwrap_or_else(|| one.client.clone()),
-            one.path.clone(),
-            format!("{percent} % of {}", size(one.of)),
-            pace,
+            name.unwrap_or_else(|| one.client.clone()).into(),
+            format!("{percent} % of {}", HumanBytes(one.of)).into(),
+            pace.into(),
+            one.path.as_str().into(),
         ]
     }
 }
 
-fn row(machine: &Machine, now: Timestamp) -> [String; 5] {
+fn row(machine: &Machine) -> [Cell; 6] {
     let boot = machine.boot.as_ref();
     let came_to = boot.map_or("", |boot| boot.progress.as_str());
     let came_to = match came_to {
@@ -228,69 +245,23 @@ fn row(machine: &Machine, now: Timestamp) -> [String; 5] {
         "image" => "has its image",
         other => other,
     };
-    let failed = boot.and_then(|boot| boot.failed.as_deref());
-    let failed = failed
-        .map(|step| format!(", failed at {step}"))
-        .unwrap_or_default();
-    let at = boot.and_then(|boot| boot.last).map(|at| at.to_string());
+    // What failed comes first: the end of a line is what a narrow terminal cuts.
+    let state = match boot.and_then(|boot| boot.failed.as_deref()) {
+        Some(step) => Cell::styled(format!("failed at {step}, {came_to}"), BAD),
+        None if boot.is_some_and(|boot| boot.progress == "image") => Cell::styled(came_to, GOOD),
+        None => came_to.into(),
+    };
     [
-        clock(&at.unwrap_or_default(), now),
-        machine.name.clone().unwrap_or_else(|| "(no target)".into()),
-        machine.mac.clone(),
-        machine.address.clone().unwrap_or_else(|| "-".into()),
-        format!("boot {}: {came_to}{failed}", boot.map_or(0, |boot| boot.id)),
+        boot.and_then(|boot| boot.last)
+            .map(local)
+            .unwrap_or_default()
+            .into(),
+        machine.name.as_deref().unwrap_or("(no target)").into(),
+        state,
+        boot.map_or(0, |boot| boot.id).to_string().into(),
+        machine.mac.as_str().into(),
+        machine.address.as_deref().unwrap_or("-").into(),
     ]
-}
-
-/// Rows with their columns below each other, the last as long as it is.
-fn table<const N: usize>(
-    text: &mut String,
-    rows: impl Iterator<Item = [String; N]>,
-) -> std::fmt::Result {
-    let rows: Vec<_> = rows.collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    for row in &rows {
-        let cells = row.iter().zip(widths);
-        let line: Vec<_> = cells
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        writeln!(text, "  {}", line.join("  ").trim_end())?;
-    }
-    Ok(())
-}
-
-/// The local time of an instant as the API writes it, with the date where that is not today's.
-pub(crate) fn clock(at: &str, now: Timestamp) -> String {
-    let Ok(instant) = at.parse::<Timestamp>() else {
-        return at.to_owned();
-    };
-    let here = jiff::tz::TimeZone::system();
-    let (instant, now) = (instant.to_zoned(here.clone()), now.to_zoned(here));
-    let today = instant.date() == now.date();
-    let form = if today { "%H:%M:%S" } else { "%F %T" };
-    instant.strftime(form).to_string()
-}
-
-/// So many bytes, in the largest unit of which there is at least one.
-fn size(bytes: u64) -> String {
-    let units = ["KiB", "MiB", "GiB", "TiB"];
-    let mut scaled = (bytes, 0_u64);
-    let mut unit = "bytes";
-    for larger in units {
-        if scaled.0 < 1024 {
-            break;
-        }
-        scaled = (scaled.0 / 1024, scaled.0 % 1024);
-        unit = larger;
-    }
-    match unit {
-        "bytes" => format!("{bytes} bytes"),
-        _ => format!("{}.{} {unit}", scaled.0, scaled.1 * 10 / 1024),
-    }
 }
 
 /// So many seconds, in the two largest units.
@@ -356,13 +327,15 @@ mod tests {
 
     #[test]
     fn a_page_tells_services_pools_downloads_and_boots() {
-        let shown = page(25 << 20, 5000).shown(None);
+        let shown = page(25 << 20, 5000).shown(None, Look::PLAIN, None);
         for expected in [
             "netboot 0.1.0, up 3 h 12 min: 2 image(s), 1 target(s)\n",
             "  DHCP on eth1\n  DHCP on eth2  waiting for it\n",
-            "  lab  eth1  192.168.100.0/24  12 of 101 addresses in use\n",
-            "  node-01  /images/debian/@1/initrd  25 % of 100.0 MiB  5.0 MiB/s, 15 s left\n",
-            "  node-01  52:54:00:12:34:56  192.168.100.101  boot 3: has its boot script\n",
+            "  NETWORK  INTERFACE  SUBNET            IN USE\n",
+            "  lab      eth1       192.168.100.0/24  12 of 101 addresses\n",
+            "  MACHINE  DONE                RATE                   FILE\n",
+            "  node-01  25 % of 100.00 MiB  5.00 MiB/s, 15 s left  /images/debian/@1/initrd\n",
+            "  node-01  has its boot script  3     52:54:00:12:34:56  192.168.100.101\n",
             "Not usable\n  image x cannot be used: it has no manifest\n",
         ] {
             assert!(shown.contains(expected), "{expected}\n{shown}");
@@ -372,30 +345,35 @@ mod tests {
 
     #[test]
     fn a_rate_is_since_the_page_before() {
-        let shown = page(35 << 20, 6000).shown(Some(&page(25 << 20, 5000)));
-        assert!(shown.contains("10.0 MiB/s, 6 s left"), "{shown}");
-        let shown = page(25 << 20, 6000).shown(Some(&page(25 << 20, 5000)));
-        assert!(shown.contains("25 % of 100.0 MiB  stands still"), "{shown}");
+        let shown = page(35 << 20, 6000).shown(Some(&page(25 << 20, 5000)), Look::PLAIN, None);
+        assert!(shown.contains("10.00 MiB/s, 6 s left"), "{shown}");
+        let shown = page(25 << 20, 6000).shown(Some(&page(25 << 20, 5000)), Look::PLAIN, None);
+        assert!(
+            shown.contains("25 % of 100.00 MiB  stands still"),
+            "{shown}"
+        );
     }
 
     #[test]
-    fn a_time_has_its_date_where_that_is_not_todays() {
-        let now = "2026-01-03T12:00:00Z".parse().expect("an instant");
-        let before = clock("2026-01-01T12:00:00Z", now);
-        assert!(before.starts_with("2026-01-01 "), "{before}");
-        assert!(!clock("2026-01-03T12:00:00Z", now).contains('-'));
-        assert_eq!(clock("no instant", now), "no instant");
-    }
-
-    #[test]
-    fn sizes_are_in_their_largest_unit() {
-        for (bytes, shown) in [
-            (0, "0 bytes"),
-            (1023, "1023 bytes"),
-            (1536, "1.5 KiB"),
-            (u64::MAX, "16777215.9 TiB"),
-        ] {
-            assert_eq!(size(bytes), shown);
-        }
+    fn a_narrow_terminal_keeps_what_failed() {
+        let machines = json!([{
+            "mac": "52:54:00:12:34:56", "name": "a-machine-with-a-name-that-is-long",
+            "address": "192.168.100.101",
+            "boot": { "id": 3, "last": "2026-01-01T01:00:00Z", "progress": "script",
+                      "failed": "kernel" },
+        }]);
+        let at = "2026-01-01T03:12:00Z".parse().expect("an instant");
+        let page = Page::read(&status(0, 1), &machines, at).expect("a page");
+        let shown = page.shown(None, Look::PLAIN, Some(80));
+        let line = shown.lines().find(|line| line.contains("failed at"));
+        let line = line.expect("its boot");
+        assert!(
+            line.contains("  failed at kernel, has its boot script"),
+            "{shown}"
+        );
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= 80),
+            "{shown}"
+        );
     }
 }

@@ -2,9 +2,10 @@
 
 use std::io::{IsTerminal, stdout};
 
+use anstream::adapter::strip_str;
 use rustix::termios::tcgetwinsize;
 
-use crate::out;
+use crate::{out, table};
 use netboot_server::Failure;
 
 /// Moves to the top left corner and clears the screen from there.
@@ -26,6 +27,12 @@ impl Screen {
         let size = tcgetwinsize(stdout()).map_or((0, 0), |size| (size.ws_row, size.ws_col));
         out(format_args!("{CLEAR}{}", fitted(page, size.0, size.1)))
     }
+}
+
+/// How wide the terminal is that standard output is; `None` where it is none or does not say.
+pub(super) fn columns() -> Option<usize> {
+    let size = tcgetwinsize(stdout()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
 /// What of a page fits so many rows and columns, the cursor being in a row of its own behind it;
@@ -51,12 +58,13 @@ fn fitted(page: &str, rows: u16, columns: u16) -> String {
     text
 }
 
+/// A line that is too long loses its styles with its end.
 fn cut(line: &str, columns: usize) -> String {
-    if columns == 0 || line.chars().count() <= columns {
-        return line.to_owned();
+    let seen = strip_str(line).to_string();
+    match columns == 0 || seen.chars().count() <= columns {
+        true => line.to_owned(),
+        false => table::cut(&seen, columns),
     }
-    let kept = line.chars().take(columns - 1);
-    kept.chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -77,6 +85,9 @@ mod tests {
         );
         assert_eq!(fitted("three\n", 4, 4), "thr…\n");
         assert_eq!(fitted("ünï\n", 4, 3), "ünï\n");
+        let styled = "\x1b[31mred\x1b[0m\n";
+        assert_eq!(fitted(styled, 4, 3), styled);
+        assert_eq!(fitted(styled, 4, 2), "r…\n");
         assert_eq!(fitted("one\ntwo\n", 1, 1), "…\n");
     }
 }

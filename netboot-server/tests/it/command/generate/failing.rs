@@ -134,7 +134,7 @@ fn a_disk_that_is_full_leaves_the_image_in_service() {
     let said: Vec<_> = done.out.lines().collect();
     assert_eq!(said[..2], ["a @1 is in the store", "code 1"], "{done:?}");
     assert!(
-        said[3].starts_with("  @1 ") && said[3].ends_with("current"),
+        said[3].starts_with("a      @1 ") && said[3].ends_with("current"),
         "{done:?}"
     );
     assert!(said[4].ends_with(": whole") && said.len() == 5, "{done:?}");

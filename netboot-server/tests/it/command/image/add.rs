@@ -1,5 +1,7 @@
 //! Adding, listing and removing.
 
+use std::process::Command;
+
 use serde_json::json;
 
 use crate::command::image::Place;
@@ -19,7 +21,7 @@ fn each_kind_is_added_listed_and_removed() {
          user-data=seed",
     );
     assert!(
-        added.starts_with("linux @1 is in the store:\n  bzImage  1040 bytes  sha256:"),
+        added.starts_with("linux @1 is in the store:\n  bzImage  1.02 KiB  sha256:"),
         "{added}"
     );
     place.says("add live --iso live.iso --label Live");
@@ -44,19 +46,66 @@ fn each_kind_is_added_listed_and_removed() {
         ]
     );
     assert_eq!(images[1]["files"][0]["file"], "user-data");
-    assert!(
-        place
-            .says("list")
-            .contains("live @1  iso  any  34816 bytes  Live\n")
+    let listed = place.says("list");
+    let lines: Vec<_> = listed.lines().map(words).collect();
+    let head = [
+        "IMAGE",
+        "GENERATION",
+        "KIND",
+        "ARCH",
+        "SIZE",
+        "ON",
+        "DISK",
+        "LABEL",
+    ];
+    assert_eq!(lines[0], head);
+    let [name, generation, kind, arch, size, unit, .., label] = &lines[3][..] else {
+        panic!("{listed}");
+    };
+    let live = [name, generation, kind, arch, size, unit, label];
+    assert_eq!(
+        live,
+        [&"live", &"@1", &"iso", &"any", &"34.00", &"KiB", &"Live"]
     );
 
     assert_eq!(place.says("remove live elsewhere").lines().count(), 2);
-    assert_eq!(place.says("list").lines().count(), 1);
+    assert_eq!(place.says("list").lines().count(), 2, "a header and one");
     assert!(
         place
             .refuses("remove live")
             .contains("no image is called live")
     );
+}
+
+/// What `du` counts is the right value: each file once, however many links it has.
+#[test]
+fn an_image_takes_the_disk_that_its_files_take_once_each() {
+    let place = Place::new();
+    place.write("build/initrd", &vec![7; 3 << 20]);
+    for label in ["one", "two", "three"] {
+        place.says(&format!("add a --from build --label {label}"));
+    }
+    let (listed, _) = place.json("list --json");
+    let files = "du --block-size=1 --total state/http/images/.store/images/a/*/*";
+    let counted = Command::new("sh")
+        .args(["-c", files])
+        .current_dir(place.dir.path())
+        .output()
+        .expect("coreutils");
+    let counted = String::from_utf8(counted.stdout).expect("text");
+    let total = counted
+        .lines()
+        .last()
+        .and_then(|line| line.split('\t').next());
+    assert_eq!(
+        listed["disk_bytes"]["a"].to_string(),
+        total.expect("a total")
+    );
+    assert!(place.says("list").contains("  3.0"), "once and not thrice");
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().collect()
 }
 
 #[test]

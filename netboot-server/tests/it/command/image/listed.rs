@@ -5,7 +5,7 @@ use std::process::Stdio;
 use serde_json::json;
 
 use crate::command::{entries, make_writable, target};
-use crate::support::{self, Done, SERVER, Site, netboot, write};
+use crate::support::{self, Done, SERVER, Site, netboot, on_a_terminal, write};
 
 #[test]
 fn an_image_is_added_listed_and_verified() {
@@ -13,11 +13,14 @@ fn an_image_is_added_listed_and_verified() {
     let (kernel, initrd) = site.add("debian", "one");
     let done = site.run(["image", "list"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
-    let bytes = kernel.len() + initrd.len();
-    let line = done.out.lines().next().unwrap_or_default();
-    assert!(line.starts_with("debian @1  linux  x86_64  "), "{line}");
-    assert!(line.contains(&format!("{bytes} bytes")), "{line}");
-    assert_eq!(done.out.lines().count(), 1);
+    let kibibytes = f64::from(u32::try_from(kernel.len() + initrd.len()).expect("small")) / 1024.0;
+    let line = done.out.lines().nth(1).unwrap_or_default();
+    assert!(
+        line.starts_with("debian  @1          linux  x86_64  "),
+        "{line}"
+    );
+    assert!(line.contains(&format!("  {kibibytes:.2} KiB  ")), "{line}");
+    assert_eq!(done.out.lines().count(), 2, "a header and one");
     let done = site.run(["image", "verify"]);
     assert_eq!(done.code, Some(0), "{}", done.err);
     assert!(done.out.starts_with("debian @1: "), "{}", done.out);
@@ -224,4 +227,27 @@ fn a_reader_that_goes_away_is_no_failure() {
         "{}",
         done.err
     );
+}
+
+#[test]
+fn a_listing_has_colours_on_a_terminal_that_shows_them_and_nowhere_else() {
+    let site = Site::new(&json!([]));
+    site.add("debian", "one");
+    let shown = |first: &str| {
+        let words = site.arguments(["image", "list"]);
+        let mut command = on_a_terminal(first, words);
+        let done: Done = command
+            .env_remove("NO_COLOR")
+            .output()
+            .expect("script")
+            .into();
+        assert_eq!(done.code, Some(0), "{}", done.out);
+        done.out
+    };
+    assert!(shown("export TERM=xterm").contains("\u{1b}[1mIMAGE\u{1b}[0m "));
+    // What no-color.org says, and a terminal that shows none.
+    for first in ["export TERM=xterm NO_COLOR=1", "export TERM=dumb"] {
+        assert!(!shown(first).contains('\u{1b}'), "{first}");
+    }
+    assert!(!site.run(["image", "list"]).out.contains('\u{1b}'));
 }
