@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command::planted::{COMMANDS, site};
+use crate::command::planted::{COMMANDS, copy, site};
 use crate::support::{Done, Site};
 
 /// Debian's `nobody` and `nogroup`, who are in no group that a file is of.
@@ -22,7 +22,8 @@ fn guarded() -> (Site, PathBuf) {
     chown(site.state(), Some(DAEMON), Some(DAEMON)).expect("root's right");
     fs::set_permissions(site.state(), Permissions::from_mode(0o750)).expect("root's right");
     let command = site.folder.path().join("netboot");
-    fs::copy(env!("CARGO_BIN_EXE_netboot"), &command).expect("room for the command");
+    // By another process: what other tests start meanwhile would hold it open to be written.
+    copy(Path::new(env!("CARGO_BIN_EXE_netboot")), &command);
     (site, command)
 }
 

@@ -106,7 +106,7 @@ fn give(path: &Path) {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     let done = Command::new("cp").arg("-a").args([from, to]).status();
     assert!(done.is_ok_and(|status| status.success()), "cp -a");
