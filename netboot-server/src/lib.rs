@@ -12,6 +12,7 @@ mod identity;
 #[cfg(feature = "lab")]
 pub mod lab;
 pub mod leases;
+mod netlink;
 pub mod paths;
 pub mod policy;
 pub mod script;

@@ -12,6 +12,7 @@ mod pace;
 mod places;
 mod sendfile;
 mod transfer;
+mod unacknowledged;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -36,9 +37,10 @@ use crate::telemetry::events::Kind;
 use crate::telemetry::{Telemetry, host_time};
 use crate::world::certificate::Certificate;
 use listener::Accepted;
-use pace::Paced;
+use pace::{Held, Paced};
 use places::{Activity, Caps, Places};
 use sendfile::{Due, SendfileStream};
+use unacknowledged::unacknowledged;
 
 pub use body::Body;
 pub(crate) use downloads::{Download, Downloads};
@@ -172,10 +174,17 @@ impl<H: Handler> Connection<H> {
                 }
                 let stream = SendfileStream::new(stream);
                 let due = stream.due();
-                self.run(stream, Some(due), activity).await;
+                let held = self.held();
+                self.run(stream, Some(due), activity, held).await;
             }
-            Accepted::Unix(stream) => self.run(stream, None, activity).await,
+            Accepted::Unix(stream) => self.run(stream, None, activity, Box::new(|| 0)).await,
         }
+    }
+
+    /// What the system holds for the client. Where it does not say, nothing.
+    fn held(&self) -> Held {
+        let (local, client) = (self.local, self.client);
+        Box::new(move || unacknowledged(local, client).unwrap_or_default())
     }
 
     /// Serves over TLS, where there is a certificate and the client is through in time.
@@ -190,7 +199,10 @@ impl<H: Handler> Connection<H> {
         };
         let shaken = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream));
         match self.stop.run_until_cancelled(shaken).await {
-            Some(Ok(Ok(stream))) => self.run(stream, None, activity).await,
+            Some(Ok(Ok(stream))) => {
+                let held = self.held();
+                self.run(stream, None, activity, held).await;
+            }
             Some(Ok(Err(error))) => {
                 self.telemetry.malformed("TLS", || error.to_string());
             }
@@ -205,6 +217,7 @@ impl<H: Handler> Connection<H> {
         stream: impl AsyncRead + AsyncWrite + Unpin + Send,
         due: Option<Due>,
         activity: Arc<Activity>,
+        held: Held,
     ) {
         let under_way = &activity.under_way;
         let secure = self.certificate.is_some();
@@ -243,7 +256,7 @@ impl<H: Handler> Connection<H> {
             // hyper's panics where the clock is before 1970.
             .auto_date_header(false)
             .serve_connection(
-                TokioIo::new(Paced::new(stream, Arc::clone(&activity))),
+                TokioIo::new(Paced::new(stream, Arc::clone(&activity), held)),
                 service,
             );
         let mut served = std::pin::pin!(served);
@@ -347,7 +360,7 @@ mod tests {
             stop: CancellationToken::new(),
         };
         let (mut client, server) = duplex(1 << 10);
-        let served = tokio::spawn(connection.run(server, None, Arc::default()));
+        let served = tokio::spawn(connection.run(server, None, Arc::default(), Box::new(|| 0)));
         let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         client.write_all(request).await.expect("a reader");
         let mut answer = String::new();

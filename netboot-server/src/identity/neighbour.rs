@@ -6,21 +6,17 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::fd::{AsRawFd, OwnedFd};
 
 use netboot_dhcp::MacAddr;
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket,
-};
+use nix::sys::socket::SockProtocol;
+
+use crate::netlink;
 
 const NEW_ROUTE: u16 = 24;
 const GET_ROUTE: u16 = 26;
 const NEW_NEIGHBOUR: u16 = 28;
 const GET_NEIGHBOUR: u16 = 30;
-/// `NLM_F_REQUEST`.
-const REQUEST: u16 = 1;
-/// `struct nlmsghdr`, and `struct rtmsg` and `struct ndmsg` alike.
-const HEADER: usize = 16;
+/// `struct rtmsg` and `struct ndmsg` alike.
 const BODY: usize = 12;
 const RTA_DST: u16 = 1;
 const RTA_OIF: u16 = 4;
@@ -40,26 +36,11 @@ pub(crate) fn mac_of(address: IpAddr) -> Option<MacAddr> {
 }
 
 fn look_up(address: Ipv4Addr) -> io::Result<Option<MacAddr>> {
-    let netlink = socket(
-        AddressFamily::Netlink,
-        SockType::Raw,
-        SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-        SockProtocol::NetlinkRoute,
-    )?;
-    // The reply is there when the request has been taken.
-    let ask = |request: &[u8]| -> io::Result<Vec<u8>> { exchange(&netlink, request) };
+    let ask = |request: &[u8]| netlink::ask(SockProtocol::NetlinkRoute, request);
     let Some(interface) = interface_in(&ask(&route_request(address))?) else {
         return Ok(None);
     };
     Ok(mac_in(&ask(&neighbour_request(address, interface))?))
-}
-
-fn exchange(netlink: &OwnedFd, request: &[u8]) -> io::Result<Vec<u8>> {
-    send(netlink.as_raw_fd(), request, MsgFlags::empty())?;
-    let mut reply = vec![0; 4096];
-    let length = recv(netlink.as_raw_fd(), &mut reply, MsgFlags::empty())?;
-    reply.truncate(length);
-    Ok(reply)
 }
 
 /// By which interface the address is reached: `struct rtmsg` of 32 bits of IPv4.
@@ -75,20 +56,13 @@ fn neighbour_request(address: Ipv4Addr, interface: [u8; 4]) -> Vec<u8> {
     message(GET_NEIGHBOUR, body, NDA_DST, address)
 }
 
-/// A request with one attribute. Numbers are in the host's order of bytes.
+/// A request with one attribute.
 fn message(kind: u16, body: [u8; BODY], attribute: u16, address: Ipv4Addr) -> Vec<u8> {
-    let length = HEADER + BODY + 8;
-    let mut message = Vec::with_capacity(length);
-    message.extend(u32::try_from(length).unwrap_or_default().to_ne_bytes());
-    message.extend(kind.to_ne_bytes());
-    message.extend(REQUEST.to_ne_bytes());
-    // Sequence and port: there is one request at a time.
-    message.extend([0; 8]);
-    message.extend(body);
+    let mut message = body.to_vec();
     message.extend(8_u16.to_ne_bytes());
     message.extend(attribute.to_ne_bytes());
     message.extend(address.octets());
-    message
+    netlink::request(kind, &message)
 }
 
 fn interface_in(reply: &[u8]) -> Option<[u8; 4]> {
@@ -105,14 +79,9 @@ fn mac_in(reply: &[u8]) -> Option<MacAddr> {
     (state & VALID != 0).then_some(MacAddr(mac))
 }
 
-/// Body and attributes of a message of this type; an error's has another.
+/// Body and attributes of a message of this type.
 fn split(reply: &[u8], kind: u16) -> Option<(&[u8; BODY], &[u8])> {
-    let length = u32::from_ne_bytes(*reply.first_chunk()?);
-    let message = reply.get(..usize::try_from(length).ok()?)?;
-    let (header, rest) = message.split_first_chunk::<HEADER>()?;
-    let [_, _, _, _, low, high, ..] = *header;
-    (u16::from_ne_bytes([low, high]) == kind).then_some(())?;
-    rest.split_first_chunk()
+    netlink::body(reply, kind)?.split_first_chunk()
 }
 
 fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
