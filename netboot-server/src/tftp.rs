@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use netboot_image::FileRef;
-use netboot_tftp::server::{Content, Event, Refusal, Request, Source};
+use netboot_tftp::server::{Cap, Content, Event, Refusal, Request, Source};
 use netboot_tftp::{RelativePath, TransferSettings};
 
 use crate::boot_files::{BootFiles, ScriptRequest};
@@ -165,7 +165,11 @@ pub(crate) fn observe(identity: &Identity, telemetry: &Telemetry, event: &Event<
             failed(*client, name, format!("{message}{detail}"));
         }
         Event::OverCap { client, name, cap } => {
-            failed(*client, name, cap.to_string());
+            let key = match cap {
+                Cap::TransfersPerClient => "max_transfers_per_client",
+                _ => "max_transfers",
+            };
+            failed(*client, name, format!("{cap} (`tftp.{key}` says how many)"));
         }
         Event::Malformed { error, .. } => {
             telemetry.malformed("TFTP", || error.to_string());

@@ -224,6 +224,17 @@ let
     port = port 443 "The port of HTTPS.";
   };
 
+  tftp = table {
+    max_transfers = optional types.ints.positive "Most transfers at one time by each address of this server.";
+    max_transfers_per_client = optional types.ints.positive ''
+      Most transfers at one time of one client address; all machines behind address translation
+      have one.
+    '';
+    max_blksize = optional (types.ints.between 8 65464) "The largest block that is agreed to, in bytes.";
+    max_windowsize = optional types.ints.positive "The largest window that is agreed to, in blocks.";
+    single_port = optional types.bool "Whether transfers go by TFTP's own port alone.";
+  };
+
   ports = table {
     dhcp = port 67 "The port of DHCP.";
     dhcp_client = port 68 "The port that DHCP's clients listen on.";
@@ -266,6 +277,7 @@ let
     '';
     admin_names = optional (types.listOf types.str) "Names that the API is asked by beside the host's own.";
     tls = optional tls "HTTPS beside HTTP; DHCP goes on to name HTTP.";
+    tftp = optional tftp "What TFTP allows.";
     ports = mkOption {
       type = ports;
       default = { };

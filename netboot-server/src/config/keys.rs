@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::document::{
-    Document, Group, Image, Install, Menu, MenuItem, Network, Ports, Range, Server, Target, Tls,
+    Document, Group, Image, Install, Menu, MenuItem, Network, Ports, Range, Server, Target, Tftp,
+    Tls,
 };
 use super::nearest::or_nearest;
 
@@ -59,6 +60,7 @@ impl KeyPath {
             ["networks"] => keys::<Network>(),
             ["server", "dhcp_range"] | ["networks", "ranges"] => keys::<Range>(),
             ["ports"] => keys::<Ports>(),
+            ["tftp"] => keys::<Tftp>(),
             ["tls"] => keys::<Tls>(),
             ["menu"] => keys::<Menu>(),
             ["menu", "items"] => keys::<MenuItem>(),
@@ -105,6 +107,7 @@ mod tests {
             ("menu", keys::<MenuItem>()),
             ("tls", keys::<Tls>()),
             ("ports", keys::<Ports>()),
+            ("tftp", keys::<Tftp>()),
         ];
         for (name, keys) in tables {
             assert!(!keys.is_empty(), "{name}");
@@ -142,6 +145,7 @@ mod tests {
             (&["menuItem"], keys::<MenuItem>()),
             (&["tls"], keys::<Tls>()),
             (&["ports"], keys::<Ports>()),
+            (&["tftp"], keys::<Tftp>()),
         ];
         for (names, keys) in tables {
             let lines: Vec<_> = names.iter().flat_map(|name| table(name).lines()).collect();

@@ -22,6 +22,7 @@ mod problem;
 mod program;
 mod read;
 mod resolve;
+mod tftp;
 mod tls;
 
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub use option::DhcpOption;
 pub use problem::{Problem, Problems, Severity};
 pub use program::{ProgramChoice, is_grub};
 pub use resolve::{Host, never_default};
+pub use tftp::Tftp;
 
 /// Where configuration is looked for when none is named, in this order.
 pub const DEFAULT_FILES: [&str; 2] = ["/etc/netboot/netboot.toml", "/etc/netboot/netboot.json"];
@@ -102,6 +104,8 @@ pub struct Config {
     pub user: Option<String>,
     /// The ports of the three protocols.
     pub ports: Ports,
+    /// What TFTP allows.
+    pub tftp: Tftp,
     /// Where the API and metrics are served, [`DEFAULT_ADMIN_LISTEN`]; `None` is nowhere.
     pub admin_listen: Option<SocketAddr>,
     /// The names that the API is asked by beside addresses, `localhost` and the host's own name.

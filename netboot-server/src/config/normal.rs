@@ -57,6 +57,7 @@ fn document(config: &Config) -> document::Document {
         program_dirs: Some(config.program_dirs.iter().map(|dir| shown(dir)).collect()),
         user: config.user.clone(),
         ports: Some(Table(ports(config.ports))),
+        tftp: Some(Table(super::tftp::document(config.tftp))),
         admin_listen: Some(Field::Right(AdminListen(config.admin_listen))),
         admin_names: Some(config.admin_names.clone()),
         networks: config.networks.iter().map(network).map(Table).collect(),

@@ -346,6 +346,9 @@ impl Document {
         if let Some(Table(ports)) = &mut self.ports {
             ports.place = self.place.key("ports");
         }
+        if let Some(Table(tftp)) = &mut self.tftp {
+            tftp.place = self.place.key("tftp");
+        }
         if let Some(Table(tls)) = &mut self.tls {
             tls.place = self.place.key("tls");
         }
@@ -384,6 +387,7 @@ impl Document {
             server,
             networks,
             ports,
+            tftp,
             admin_listen,
             admin_names,
             tls,
@@ -398,6 +402,7 @@ impl Document {
         self.user = user.or(self.user.take());
         self.server = server.or(self.server.take());
         self.ports = ports.or(self.ports.take());
+        self.tftp = tftp.or(self.tftp.take());
         self.admin_listen = admin_listen.or(self.admin_listen.take());
         self.admin_names = admin_names.or(self.admin_names.take());
         self.tls = tls.or(self.tls.take());

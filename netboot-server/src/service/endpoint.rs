@@ -231,7 +231,8 @@ fn bind_tftp(
     inherited: &Inherited,
 ) -> io::Result<TftpServer<tftp::Files>> {
     let files = tftp::Files::new(boot_files.clone());
-    let settings = netboot_tftp::server::Settings::default().max_transfers(shares.transfers);
+    let world = boot_files.worlds().recent();
+    let settings = world.config().tftp.settings(shares.transfers);
     let server = match inherited.datagrams(address) {
         Some(socket) => TftpServer::from_socket(socket?, settings, files)?,
         None => TftpServer::bind(address.into(), settings, files)?,

@@ -86,7 +86,7 @@ impl Listeners {
         wanted: &BTreeSet<Endpoint>,
         with: &Answers,
     ) -> Result<Prepared, Failure> {
-        let shares = Shares::now(wanted);
+        let shares = shares(wanted, with);
         let new = wanted.iter().filter(|one| !self.running.contains_key(one));
         new.map(
             |endpoint| match endpoint.bind(with, shares, &self.inherited) {
@@ -117,7 +117,7 @@ impl Listeners {
             }
             stays
         });
-        let shares = Shares::now(wanted);
+        let shares = shares(wanted, with);
         for (endpoint, bound) in prepared {
             let (ping, pings) = Ping::new();
             let running = Running {
@@ -143,6 +143,12 @@ impl Listeners {
             self.running.insert(endpoint, running);
         }
     }
+}
+
+/// What each of these may have at once.
+fn shares(endpoints: &BTreeSet<Endpoint>, with: &Answers) -> Shares {
+    let world = with.files.worlds().recent();
+    Shares::now(endpoints, world.config().tftp.max_transfers)
 }
 
 struct Task {

@@ -80,6 +80,9 @@ impl Core {
                 &user(&before.user),
             );
         }
+        if config.tftp != before.tftp {
+            return restart("changing `tftp`".into(), &"what it said before");
+        }
         let wanted = listeners.wanted(&config);
         let certificate = certificate::read(config.tls.as_ref())?;
         let prepared = listeners.prepare(&wanted, &self.answers)?;

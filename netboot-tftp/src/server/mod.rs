@@ -61,7 +61,7 @@ pub struct Settings {
     pub limits: Limits,
     /// How patient its transfers are.
     pub transfer: TransferSettings,
-    /// Most transfers at one time. Default 1000.
+    /// Most transfers at one time. Default 4096.
     ///
     /// Each takes a socket, and a file where its content is one: the process's limit on open files
     /// has to allow for that. Over the cap an address that has none gets the place of the slowest
@@ -95,7 +95,7 @@ impl Default for Settings {
         Self {
             limits: Limits::default(),
             transfer: TransferSettings::default(),
-            max_transfers: 1000,
+            max_transfers: 4096,
             max_transfers_per_client: 16,
             receive_buffer: 4 << 20,
             max_shared_bytes: 16 << 20,

@@ -27,7 +27,7 @@ use uuid::Uuid;
 use super::field::Field;
 use super::listen::AdminListen;
 use super::{Allow, Circuit, Identify, LocalBoot, Mode, ProgramChoice, Secrets, Then, Unknown};
-pub(super) use values::{CommandLine, LeaseTime, MenuTimeout, ReplyDelay};
+pub(super) use values::{Blksize, CommandLine, Count, LeaseTime, MenuTimeout, ReplyDelay};
 
 /// Where in which file a table stands.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,6 +85,7 @@ pub struct Document {
     pub(super) server: Option<Table<Server>>,
     pub(super) networks: Vec<Table<Network>>,
     pub(super) ports: Option<Table<Ports>>,
+    pub(super) tftp: Option<Table<Tftp>>,
     pub(super) admin_listen: Option<Field<AdminListen>>,
     pub(super) admin_names: Option<Vec<String>>,
     pub(super) tls: Option<Table<Tls>>,
@@ -105,6 +106,19 @@ pub struct Ports {
     pub(super) tftp: Option<Field<NonZeroU16>>,
     pub(super) http: Option<Field<NonZeroU16>>,
     pub(super) boot_server: Option<Field<NonZeroU16>>,
+}
+
+/// What TFTP allows.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Tftp {
+    #[serde(skip)]
+    pub(super) place: Place,
+    pub(super) max_transfers: Option<Field<Count>>,
+    pub(super) max_transfers_per_client: Option<Field<Count>>,
+    pub(super) max_blksize: Option<Field<Blksize>>,
+    pub(super) max_windowsize: Option<Field<Count>>,
+    pub(super) single_port: Option<Field<bool>>,
 }
 
 /// HTTPS beside HTTP.

@@ -18,7 +18,7 @@ use super::super::{
 };
 use super::{
     CommandLine, Document, Group, Image, Install, LeaseTime, Menu, MenuItem, Network, Ports, Range,
-    ReplyDelay, Table, Target, Tls,
+    ReplyDelay, Table, Target, Tftp, Tls,
 };
 
 /// A setter for each of these keys: what it takes, and how a file would have that.
@@ -84,6 +84,8 @@ setters! { Document {
     user(name: impl Into<String>) => name.into();
     /// The ports of the protocols.
     ports(ports: Ports) => Table(ports);
+    /// What TFTP allows.
+    tftp(tftp: Tftp) => Table(tftp);
     /// Where the API and metrics are served; `None` is nowhere.
     admin_listen(address: Option<SocketAddr>) => Field::written(AdminListen(address));
     /// The names that the API is asked by beside the host's own.
@@ -114,6 +116,27 @@ setters! { Ports {
     http(port: u16) => Field::written(port);
     /// Where PXE clients ask a boot server.
     boot_server(port: u16) => Field::written(port);
+} }
+
+impl Tftp {
+    /// The defaults.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+setters! { Tftp {
+    /// Most transfers at one time by each address of this server.
+    max_transfers(count: u16) => Field::written(count);
+    /// Most transfers at one time of one client address.
+    max_transfers_per_client(count: u16) => Field::written(count);
+    /// The largest block that is agreed to, in bytes.
+    max_blksize(bytes: u16) => Field::written(bytes);
+    /// The largest window that is agreed to, in blocks.
+    max_windowsize(blocks: u16) => Field::written(blocks);
+    /// Whether transfers go by TFTP's own port.
+    single_port(is_single: bool) => Field::written(is_single);
 } }
 
 impl Tls {

@@ -29,6 +29,16 @@ pub(in crate::config) struct ReplyDelay(pub(in crate::config) Duration);
 #[serde(transparent)]
 pub(in crate::config) struct MenuTimeout(pub(in crate::config) u16);
 
+/// How many there may be, at least one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(in crate::config) struct Count(pub(in crate::config) NonZeroU16);
+
+/// A block of TFTP, in bytes, as RFC 2348 allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(in crate::config) struct Blksize(pub(in crate::config) u16);
+
 /// Words for a kernel: one text split as the kernel does, at white space outside of double quotes,
 /// or a list of words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -88,6 +98,14 @@ impl Wanted for CommandLine {
 
 impl Wanted for NonZeroU16 {
     const WANTED: &'static str = "a port number from 1 to 65535";
+}
+
+impl Wanted for Count {
+    const WANTED: &'static str = "a whole number from 1 to 65535";
+}
+
+impl Wanted for Blksize {
+    const WANTED: &'static str = "a whole number of bytes from 8 to 65464";
 }
 
 impl Wanted for Allow {
@@ -156,6 +174,18 @@ impl<'de> Deserialize<'de> for LeaseTime {
             ));
         }
         Ok(Self(Duration::from_secs(duration.as_secs())))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blksize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = u16::deserialize(deserializer)?;
+        if !(8..=65_464).contains(&bytes) {
+            return Err(serde::de::Error::custom(
+                "RFC 2348 has blocks of 8 to 65464 bytes",
+            ));
+        }
+        Ok(Self(bytes))
     }
 }
 

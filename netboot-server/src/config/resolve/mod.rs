@@ -22,6 +22,7 @@ use super::listen::resolve_admin_listen;
 use super::option::{DhcpOption, OptionError};
 use super::problem::Problems;
 use super::program::is_grub;
+use super::tftp::resolve_tftp;
 use super::tls::resolve_tls;
 use super::{Config, DEFAULT_STATE_DIR, Mode, Ports, ProgramChoice};
 use crate::config::cmdline;
@@ -92,6 +93,7 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
         server,
         networks,
         ports,
+        tftp,
         admin_listen,
         admin_names,
         tls,
@@ -119,6 +121,7 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
         }
     }
     let ports = resolve_ports(table(ports), problems);
+    let tftp = resolve_tftp(table(tftp), problems);
     let admin_listen = resolve_admin_listen(admin_listen, &place.key("admin_listen").0, problems);
     let admin_names = resolve_admin_names(admin_names, &place, problems);
     let tls = resolve_tls(tls, ports, problems);
@@ -137,6 +140,7 @@ pub(super) fn resolve(netboot: Document, host: &Host, problems: &mut Problems) -
         program_dirs,
         state_dir: state_dir.unwrap_or_else(|| DEFAULT_STATE_DIR.into()),
         ports,
+        tftp,
         admin_listen,
         admin_names,
         tls,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netboot_server::config::document::{
-    Document, Group, Image, Install, Menu, MenuItem, Network, Ports, Target, Tls,
+    Document, Group, Image, Install, Menu, MenuItem, Network, Ports, Target, Tftp, Tls,
 };
 use netboot_server::config::platform::Platform;
 use netboot_server::config::{
@@ -26,6 +26,12 @@ const WRITTEN: &str = r#"
     tftp = 6900
     http = 8080
     boot_server = 40110
+    [netboot.tftp]
+    max_transfers = 8000
+    max_transfers_per_client = 200
+    max_blksize = 8192
+    max_windowsize = 16
+    single_port = true
     [netboot.tls]
     cert = "/srv/cert.pem"
     key = "/srv/key.pem"
@@ -172,11 +178,18 @@ fn made() -> Document {
         .tftp(6900)
         .http(8080)
         .boot_server(40110);
+    let tftp = Tftp::new()
+        .max_transfers(8000)
+        .max_transfers_per_client(200)
+        .max_blksize(8192)
+        .max_windowsize(16)
+        .single_port(true);
     Document::new()
         .state_dir("/srv/netboot")
         .program_dirs(["/srv/ipxe"])
         .user("netboot")
         .ports(ports)
+        .tftp(tftp)
         .admin_listen(None)
         .admin_names(["boot.example.org"])
         .tls(Tls::new("/srv/cert.pem", "/srv/key.pem").port(8443))
@@ -223,6 +236,7 @@ fn what_is_wrong_in_code_is_told_as_it_is_of_a_file_and_all_of_it() {
         "admin_listen": "127.0.0.1:0",
         "program_dirs": ["ipxe"],
         "ports": { "http": 0, "tftp": 67 },
+        "tftp": { "max_transfers": 0, "max_blksize": 7 },
         "tls": { "cert": "cert.pem", "key": "/srv/key.pem" },
         "menu": { "title": "a\nb", "default": "debian", "items": [{ "shell": true }] },
         "images": { "a b": { "cmdline": ["init=/bin/sh"], "nix": "x", "flake": "y#z" } },
@@ -268,6 +282,7 @@ fn what_is_wrong_in_code_is_told_as_it_is_of_a_file_and_all_of_it() {
         .admin_listen("127.0.0.1:0".parse().ok())
         .program_dirs(["ipxe"])
         .ports(Ports::new().http(0).tftp(67))
+        .tftp(Tftp::new().max_transfers(0).max_blksize(7))
         .tls(Tls::new("cert.pem", "/srv/key.pem"))
         .menu(menu)
         .image("a b", doubly_built)

@@ -6,9 +6,10 @@ mod full;
 mod hostile;
 mod http;
 mod machine;
+mod transfers;
 
 use std::io::Read;
-use std::net::{Ipv4Addr, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::symlink;
 
 use netboot_dhcp::client::Profile;
@@ -19,7 +20,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::support::client::{Connection, get, lease, lease_as, mac, tftp};
-use crate::support::{Reads, Running, SERVER, Site, netboot, write};
+use crate::support::{PATIENCE, Reads, Running, SERVER, Site, netboot, write};
 
 /// Machine 1 is a target with an address of its own.
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
