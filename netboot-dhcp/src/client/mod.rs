@@ -75,14 +75,14 @@ pub struct Transmit {
 
 #[derive(Clone, Debug)]
 enum State {
-    /// Looking for servers. Due at `due`; until then it collects.
+    /// Looking for servers. Due at `due`; until then it collects, and what it has by then stays.
     Selecting {
         due: Timestamp,
         sent: u8,
-        /// When the last DISCOVER went out.
+        /// When the first DISCOVER went out.
+        began: Timestamp,
+        /// When the last one did.
         asked: Timestamp,
-        /// When to stop collecting, once an offer came.
-        choose_at: Option<Timestamp>,
         offers: Vec<Offer>,
         refusals: u8,
     },
@@ -139,9 +139,10 @@ impl Client {
         let profile = &self.profile;
         match &mut self.state {
             State::Selecting {
+                began,
                 asked,
-                choose_at,
                 offers,
+                refusals,
                 ..
             } if kind == MessageType::OFFER => {
                 let deaf = now < asked.after_ms(profile.deaf_ms);
@@ -149,11 +150,12 @@ impl Client {
                     return;
                 }
                 offers.push(Offer::of(server, message));
+                let waited = now >= began.after_ms(profile.collect_ms);
+                let at_once = profile.collect_ms == 0 || profile.model.looks_at_each_offer();
                 let choice = choose(profile.model, offers);
-                if choice.is_some_and(|choice| choice.settled) {
-                    *choose_at = Some(now);
-                } else {
-                    choose_at.get_or_insert(now.after_ms(profile.collect_ms));
+                if let Some(choice) = choice.filter(|choice| choice.settled || (waited && at_once))
+                {
+                    self.state = chosen(now, profile.model, choice, *refusals);
                 }
             }
             State::Requesting {
@@ -205,41 +207,38 @@ impl Client {
                 State::Done(bound) => return Ok(Output::Done(bound.clone())),
                 State::Failed(failure) => return Ok(Output::Failed(*failure)),
                 State::Selecting {
-                    choose_at: at @ Some(_),
+                    due,
+                    sent,
+                    began,
+                    asked,
                     offers,
                     refusals,
-                    ..
                 } => {
-                    if let Some(choose_at) = *at
-                        && now < choose_at
-                    {
-                        return Ok(Output::Wait(choose_at));
+                    let collected = began.after_ms(self.profile.collect_ms);
+                    let look_at = match model {
+                        Model::Plain if !offers.is_empty() => collected.min(*due),
+                        _ => *due,
+                    };
+                    if now < look_at {
+                        return Ok(Output::Wait(look_at));
                     }
-                    *at = None;
-                    let Some(choice) = choose(model, &core::mem::take(offers)) else {
+                    let last = *sent >= tries;
+                    if (now >= collected || last)
+                        && let Some(choice) = choose(model, offers)
+                    {
+                        self.state = chosen(now, model, choice, *refusals);
                         continue;
-                    };
-                    self.state = if model == Model::RaspberryPi3 {
-                        State::Done(Bound::by_offer(&choice))
-                    } else {
-                        State::Requesting {
-                            due: now,
-                            sent: 0,
-                            choice,
-                            refusals: *refusals,
-                        }
-                    };
-                }
-                State::Selecting {
-                    due, sent, asked, ..
-                } => {
+                    }
                     if now < *due {
                         return Ok(Output::Wait(*due));
                     }
-                    if *sent >= tries {
+                    if last {
                         let discovers = *sent;
                         self.state = State::Failed(Failure::NoOffer { discovers });
                         continue;
+                    }
+                    if *sent == 0 {
+                        *began = now;
                     }
                     *asked = now;
                     *due = now.after_ms(backoff(self.profile.timeout_ms, *sent));
@@ -353,8 +352,8 @@ const fn selecting(now: Timestamp, due: Timestamp, refusals: u8) -> State {
     State::Selecting {
         due,
         sent: 0,
+        began: now,
         asked: now,
-        choose_at: None,
         offers: Vec::new(),
         refusals,
     }
@@ -363,6 +362,19 @@ const fn selecting(now: Timestamp, due: Timestamp, refusals: u8) -> State {
 /// Doubles with each message sent, up to 16 times the first timeout (RFC 2131 section 4.1).
 fn backoff(timeout_ms: u64, sent: u8) -> u64 {
     timeout_ms.saturating_mul(1 << sent.min(4))
+}
+
+/// What a choice leads to: the REQUEST, but for a machine that sends none.
+fn chosen(now: Timestamp, model: Model, choice: Choice, refusals: u8) -> State {
+    if model == Model::RaspberryPi3 {
+        return State::Done(Bound::by_offer(&choice));
+    }
+    State::Requesting {
+        due: now,
+        sent: 0,
+        choice,
+        refusals,
+    }
 }
 
 /// What the ACK leads to: the end, or the boot server.

@@ -1,7 +1,7 @@
 //! Offers as firmware judges them, and which of them each firmware takes.
 //!
 //! The orders of preference are those of EDK2's PXE and HTTP drivers, of iPXE's DHCP client and of
-//! Intel's PXE 2.1 specification, section 2.2.
+//! Intel's PXE 2.1 specification, section 2.2. When they choose is in [`Profile`](super::Profile).
 
 use crate::value::{VendorClass, VendorClassKind, key, pxe, raspberry_pi};
 use crate::wire::{MessageView, OptionCode};
@@ -24,8 +24,8 @@ pub enum Model {
     OldEdk2,
     /// UEFI's HTTP boot: an offer, or a proxy's, with option 60 `HTTPClient` and a URL.
     Edk2Http,
-    /// iPXE: the first offer, and a proxy's besides unless option 175 says that there is none. It
-    /// takes a boot server's reply from port 4011 only.
+    /// iPXE: the first offer, and a proxy's besides unless option 175 says that there is none; it
+    /// waits for no other once it has both. It takes a boot server's reply from port 4011 only.
     Ipxe,
     /// The boot ROM of a Raspberry Pi 3: looks for its menu in any option 43, and never sends a
     /// REQUEST.
@@ -81,6 +81,15 @@ enum Kind {
     TakeFile,
     /// Ask the boot server.
     Ask,
+}
+
+impl Model {
+    /// Whether an offer may end the collecting when it comes, as in iPXE's `dhcp_discovery_rx`;
+    /// others look at their offers when a DISCOVER's time is over (`DhcpOnTimerTick` of EDK2's
+    /// `Dhcp4Io.c`).
+    pub(super) const fn looks_at_each_offer(self) -> bool {
+        matches!(self, Self::Plain | Self::Ipxe)
+    }
 }
 
 impl Offer {
@@ -215,10 +224,17 @@ fn choose_ipxe(offers: &[Offer]) -> Option<Choice> {
         .iter()
         .filter(|offer| offer.address.is_none() && offer.class == VendorClassKind::Pxe);
     match proxies.next() {
-        Some(proxy) if !lease.no_proxy && proxy.file.is_some() => {
-            Some(with(lease, Source::Proxy(proxy.clone())))
+        Some(proxy) if !lease.no_proxy => {
+            let boot = match proxy.file {
+                Some(_) => Source::Proxy(proxy.clone()),
+                None => Source::BootServer(proxy.server),
+            };
+            let settled = true;
+            Some(Choice {
+                settled,
+                ..with(lease, boot)
+            })
         }
-        Some(proxy) if !lease.no_proxy => Some(with(lease, Source::BootServer(proxy.server))),
         _ => Some(with_lease(lease, lease.no_proxy)),
     }
 }

@@ -21,14 +21,19 @@ pub struct Profile {
     /// Whether it asks for broadcast replies.
     pub broadcast: bool,
     /// How long it waits for the first answer; it doubles each time. Default 4 s (RFC 2131
-    /// section 4.1, without the random part).
+    /// section 4.1, without the random part, and PXE 2.1); for iPXE 1 s.
     pub timeout_ms: u64,
     /// How often it sends DISCOVER, and REQUEST. Default 4.
     pub tries: u8,
     /// How it chooses among offers. Default [`Model::Plain`].
     pub model: Model,
-    /// How long it goes on collecting after the first offer, unless one comes that it prefers to
-    /// all others. Default 0: it takes the first; for firmware 2 s.
+    /// For how long after its first DISCOVER it goes on collecting offers, unless it has what it
+    /// prefers to all others. After that iPXE takes what it has, and firmware does when the time of
+    /// a DISCOVER is over. What came stays with it until then, so that a proxy's offer is not lost
+    /// where the address takes longer. Default 0: it takes the first; for iPXE 2 s
+    /// (`DHCP_DISC_PROXY_TIMEOUT_SEC` in its `config/dhcp.h`), for firmware the time of the first
+    /// DISCOVER (EDK2's `Dhcp4Io.c`), for a BIOS ROM that of the first two, through which PXE 2.1
+    /// has it wait for a proxy.
     pub collect_ms: u64,
     /// For how long after its DISCOVER it does not hear offers. Default 0; 500 ms for a Raspberry
     /// Pi 3.
@@ -66,6 +71,7 @@ impl Profile {
         let mut profile = Self::firmware(mac, "PXEClient", Arch::X86_BIOS, (2, 1));
         profile.broadcast = true;
         profile.model = Model::IntelUndi;
+        profile.collect_ms = 12_000;
         profile
     }
 
@@ -75,6 +81,7 @@ impl Profile {
     pub fn raspberry_pi_3(mac: MacAddr) -> Self {
         let mut profile = Self::pxe_bios(mac);
         profile.model = Model::RaspberryPi3;
+        profile.collect_ms = 4_000;
         profile.deaf_ms = 500;
         profile
     }
@@ -84,6 +91,7 @@ impl Profile {
     pub fn raspberry_pi_4(mac: MacAddr) -> Self {
         let mut profile = Self::pxe_bios(mac);
         profile.model = Model::RaspberryPi4;
+        profile.collect_ms = 4_000;
         profile.with_uuid(*b"RPi4\x11\x31\xc0\x00\x12\x34\x56\x78\x9a\xbc\xde\xf0")
     }
 
@@ -139,6 +147,8 @@ impl Profile {
         };
         let mut profile = Self::firmware(mac, "PXEClient", arch, undi);
         profile.model = Model::Ipxe;
+        profile.timeout_ms = 1_000;
+        profile.collect_ms = 2_000;
         profile
             .options
             .put(key::USER_CLASS, &UserClass::bare(b"iPXE"));
@@ -172,7 +182,7 @@ impl Profile {
 
     fn firmware(mac: MacAddr, class: &str, arch: Arch, (major, minor): (u8, u8)) -> Self {
         let mut profile = Self::plain(mac.into());
-        profile.collect_ms = 2_000;
+        profile.collect_ms = 4_000;
         let class = format!("{class}:Arch:{:05}:UNDI:{major:03}{minor:03}", arch.0);
         let options = &mut profile.options;
         options.put(key::MAX_MESSAGE_SIZE, &1472);

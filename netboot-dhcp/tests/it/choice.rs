@@ -138,6 +138,80 @@ fn ipxe_waits_for_a_proxy_unless_told_that_there_is_none() {
     assert_eq!(file(ipxe(), &[alone, proxied]).1, "plain");
 }
 
+/// A proxy answers at once, and a server that pings first, as dnsmasq does for three seconds, later:
+/// EDK2's `DhcpOnTimerTick` (`Dhcp4Io.c`) and iPXE's `dhcp_discovery_rx` and
+/// `dhcp_discovery_expired` (`dhcp.c`) keep all offers until they have an address.
+#[test]
+fn a_proxys_offer_is_kept_until_an_address_is_offered() {
+    let proxied = offer(2, 0, "proxied", &[CLASS, TAKE].concat());
+    let plain = offer(5, 105, "", &[]);
+    for profile in [
+        Profile::pxe_bios(PC),
+        Profile::pxe_uefi(PC),
+        Profile::ipxe(PC, Arch::X86_BIOS),
+        Profile::ipxe(PC, Arch::X64_UEFI),
+    ] {
+        // In the time of the first DISCOVER, and in that of a later one.
+        for seconds in [3, 6] {
+            let model = profile.model;
+            let mut client = Client::new(NOW, profile.clone(), 7);
+            let from = SocketAddrV4::new(SERVER, 67);
+            let (mut now, late) = (NOW, NOW.after_ms(seconds * 1_000));
+            let (mut asked, mut offered) = (false, false);
+            let bound = loop {
+                match client.poll_output(now).unwrap() {
+                    Output::Transmit(sent) if sent.bytes[242] == 1 => {
+                        if !std::mem::replace(&mut asked, true) {
+                            let proxied = MessageView::decode(&proxied).unwrap();
+                            client.handle_input(now, from, &proxied);
+                        }
+                    }
+                    Output::Transmit(_) => {
+                        let mut ack = plain.clone();
+                        ack[242] = 5;
+                        client.handle_input(now, from, &MessageView::decode(&ack).unwrap());
+                    }
+                    Output::Wait(until) if until >= late && !offered => {
+                        (now, offered) = (late, true);
+                        client.handle_input(now, from, &MessageView::decode(&plain).unwrap());
+                    }
+                    Output::Wait(until) => now = until,
+                    Output::Done(bound) => break bound,
+                    Output::Failed(failure) => panic!("{model:?}, {seconds} s: {failure}"),
+                }
+            };
+            assert_eq!(
+                bound.file.as_deref(),
+                Some("proxied"),
+                "{model:?}, {seconds} s"
+            );
+        }
+    }
+}
+
+/// The messages of a machine that nobody answers, in seconds from the first on.
+fn asks_at(profile: Profile) -> Vec<u64> {
+    let mut client = Client::new(NOW, profile, 7);
+    let (mut now, mut asks) = (NOW, Vec::new());
+    loop {
+        match client.poll_output(now).unwrap() {
+            Output::Transmit(_) => asks.push(now.millis_since(NOW) / 1_000),
+            Output::Wait(until) => now = until,
+            Output::Failed(_) => return asks,
+            Output::Done(bound) => panic!("{bound:?}"),
+        }
+    }
+}
+
+/// `mPxeDhcpTimeout` of EDK2's `PxeBcDhcp4.c`, after PXE 2.1: 4, 8, 16 and 32 s. iPXE's
+/// `config/dhcp.h`: from 1 s on, doubled while they are not more than 10 s.
+#[test]
+fn each_firmware_asks_again_when_its_source_does() {
+    assert_eq!(asks_at(Profile::pxe_uefi(PC)), [0, 4, 12, 28]);
+    assert_eq!(asks_at(Profile::pxe_bios(PC)), [0, 4, 12, 28]);
+    assert_eq!(asks_at(Profile::ipxe(PC, Arch::X64_UEFI)), [0, 1, 3, 7]);
+}
+
 #[test]
 fn ipxe_takes_a_boot_servers_reply_from_port_4011_only() {
     let offers = [offer(5, 105, "", &[]), offer(2, 0, "", CLASS)];
