@@ -1,10 +1,9 @@
 //! What a client ends with: its address and what to boot, or why not.
 
 use super::Model;
-use super::offer::{Choice, Offer, Source};
+use super::offer::{Offer, Source};
 use crate::Seconds;
-use crate::value::key;
-use crate::wire::{Message, MessageView, Options};
+use crate::wire::Options;
 use alloc::string::String;
 use core::net::Ipv4Addr;
 use thiserror::Error;
@@ -15,7 +14,8 @@ use thiserror::Error;
 pub struct Bound {
     /// Its address.
     pub address: Ipv4Addr,
-    /// The server that gave it (option 54).
+    /// The server that gave it (option 54); 0.0.0.0 where the client had it before
+    /// ([`Profile::address`](super::Profile::address)).
     pub server: Ipv4Addr,
     /// The server of the next step (`siaddr`), if one was named.
     pub next_server: Option<Ipv4Addr>,
@@ -27,7 +27,7 @@ pub struct Bound {
     pub boot_server: Ipv4Addr,
     /// The lease's time.
     pub lease_time: Seconds,
-    /// All options of the ACK; none for a machine that sends no REQUEST.
+    /// All options of the ACK; of the offer for a machine that sends no REQUEST.
     pub options: Options,
 }
 
@@ -60,51 +60,27 @@ pub enum Failure {
 }
 
 impl Bound {
-    /// What the chosen server's ACK gives; where a boot server is to be asked, the file is its to
-    /// name.
-    pub(super) fn by_ack(model: Model, choice: &Choice, message: &MessageView<'_>) -> Self {
-        let server = choice.lease.server;
-        let lease_time = message.read(key::LEASE_TIME).ok().flatten();
-        let own = Offer::of(server, message);
+    /// What an ACK gives, or an offer that is all a client asks for, with what is to be booted by it;
+    /// where a boot server is to be asked, the file is its to name.
+    pub(super) fn by(model: Model, given: &Offer, boot: &Source) -> Self {
         let mut bound = Self {
-            address: message.yiaddr(),
-            server,
-            next_server: own.file_server(model),
-            file: own.file,
-            boot_server: server,
-            lease_time: lease_time.unwrap_or_default(),
-            options: Message::from(message).options,
+            address: given.address.unwrap_or(Ipv4Addr::UNSPECIFIED),
+            server: given.server,
+            next_server: given.file_server(model),
+            file: given.file.clone(),
+            boot_server: given.server,
+            lease_time: given.lease_time,
+            options: given.options.clone(),
         };
-        match &choice.boot {
+        match boot {
             Source::Lease => {}
-            Source::Proxy(proxy) => bound.take(model, proxy),
+            Source::Proxy(proxy) => {
+                bound.boot_server = proxy.server;
+                bound.next_server = proxy.file_server(model);
+                bound.file.clone_from(&proxy.file);
+            }
             Source::BootServer(server) => bound.boot_server = *server,
         }
         bound
-    }
-
-    /// What a machine has that sends no REQUEST.
-    pub(super) fn by_offer(choice: &Choice) -> Self {
-        let lease = &choice.lease;
-        let mut bound = Self {
-            address: lease.address.unwrap_or(Ipv4Addr::UNSPECIFIED),
-            server: lease.server,
-            next_server: lease.next_server,
-            file: lease.file.clone(),
-            boot_server: lease.server,
-            lease_time: Seconds::default(),
-            options: Options::new(),
-        };
-        if let Source::Proxy(proxy) = &choice.boot {
-            bound.take(Model::RaspberryPi3, proxy);
-        }
-        bound
-    }
-
-    /// Boots what a proxy names.
-    fn take(&mut self, model: Model, proxy: &Offer) {
-        self.boot_server = proxy.server;
-        self.next_server = proxy.file_server(model);
-        self.file.clone_from(&proxy.file);
     }
 }

@@ -152,10 +152,10 @@ impl Client {
                 offers.push(Offer::of(server, message));
                 let waited = now >= began.after_ms(profile.collect_ms);
                 let at_once = profile.collect_ms == 0 || profile.model.looks_at_each_offer();
-                let choice = choose(profile.model, offers);
+                let choice = choose(profile.model, profile.known_address(), offers);
                 if let Some(choice) = choice.filter(|choice| choice.settled || (waited && at_once))
                 {
-                    self.state = chosen(now, profile.model, choice, *refusals);
+                    self.state = chosen(now, profile, choice, *refusals);
                 }
             }
             State::Requesting {
@@ -176,7 +176,8 @@ impl Client {
                     && kind == MessageType::ACK
                     && Some(message.yiaddr()) == choice.lease.address =>
             {
-                self.state = after_ack(now, profile.model, choice, message);
+                let given = Offer::of(server, message);
+                self.state = after_lease(now, profile.model, &given, &choice.boot);
             }
             State::Asking { bound, .. }
                 if bound.boot_server == server
@@ -224,9 +225,9 @@ impl Client {
                     }
                     let last = *sent >= tries;
                     if (now >= collected || last)
-                        && let Some(choice) = choose(model, offers)
+                        && let Some(choice) = choose(model, self.profile.known_address(), offers)
                     {
-                        self.state = chosen(now, model, choice, *refusals);
+                        self.state = chosen(now, &self.profile, choice, *refusals);
                         continue;
                     }
                     if now < *due {
@@ -309,7 +310,7 @@ impl Client {
         address: Ipv4Addr,
     ) -> Result<Output, EncodeError> {
         let mut message = self.message(now, MessageType::REQUEST);
-        message.ciaddr = address;
+        message.ciaddr = self.profile.known_address().unwrap_or(address);
         let profile = &self.profile;
         let source_port = match profile.model {
             Model::Edk2 | Model::OldEdk2 => profile.boot_server_port,
@@ -365,9 +366,9 @@ fn backoff(timeout_ms: u64, sent: u8) -> u64 {
 }
 
 /// What a choice leads to: the REQUEST, but for a machine that sends none.
-fn chosen(now: Timestamp, model: Model, choice: Choice, refusals: u8) -> State {
-    if model == Model::RaspberryPi3 {
-        return State::Done(Bound::by_offer(&choice));
+fn chosen(now: Timestamp, profile: &Profile, choice: Choice, refusals: u8) -> State {
+    if !profile.takes_lease {
+        return after_lease(now, profile.model, &choice.lease, &choice.boot);
     }
     State::Requesting {
         due: now,
@@ -377,10 +378,10 @@ fn chosen(now: Timestamp, model: Model, choice: Choice, refusals: u8) -> State {
     }
 }
 
-/// What the ACK leads to: the end, or the boot server.
-fn after_ack(now: Timestamp, model: Model, choice: &Choice, message: &MessageView<'_>) -> State {
-    let bound = Bound::by_ack(model, choice, message);
-    match choice.boot {
+/// What the lease leads to: the end, or the boot server.
+fn after_lease(now: Timestamp, model: Model, given: &Offer, boot: &Source) -> State {
+    let bound = Bound::by(model, given, boot);
+    match boot {
         Source::Lease | Source::Proxy(_) => State::Done(bound),
         Source::BootServer(_) => State::Asking {
             due: now,

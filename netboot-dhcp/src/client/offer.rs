@@ -3,8 +3,9 @@
 //! The orders of preference are those of EDK2's PXE and HTTP drivers, of iPXE's DHCP client and of
 //! Intel's PXE 2.1 specification, section 2.2. When they choose is in [`Profile`](super::Profile).
 
+use crate::Seconds;
 use crate::value::{VendorClass, VendorClassKind, key, pxe, raspberry_pi};
-use crate::wire::{MessageView, OptionCode};
+use crate::wire::{Message, MessageView, OptionCode, Options};
 use alloc::{string::String, vec::Vec};
 use core::net::Ipv4Addr;
 
@@ -49,6 +50,8 @@ pub(super) struct Offer {
     listed: Option<Ipv4Addr>,
     pi_menu: bool,
     no_proxy: bool,
+    pub(super) lease_time: Seconds,
+    pub(super) options: Options,
 }
 
 /// What a machine makes of its offers.
@@ -93,7 +96,7 @@ impl Model {
 }
 
 impl Offer {
-    /// Reads an OFFER of this server.
+    /// Reads an OFFER or ACK of this server.
     pub(super) fn of(server: Ipv4Addr, message: &MessageView<'_>) -> Self {
         let class = message.read(key::VENDOR_CLASS).ok().flatten();
         let vendor = message.read(key::VENDOR_SPECIFIC).ok().flatten();
@@ -132,6 +135,31 @@ impl Offer {
             listed: listed.and_then(|servers| servers.first()?.addresses().first().copied()),
             pi_menu: menu.is_some_and(|menu| menu.windows(text.len()).any(|part| part == text)),
             no_proxy: no_proxy.unwrap_or_default(),
+            lease_time: message
+                .read(key::LEASE_TIME)
+                .ok()
+                .flatten()
+                .unwrap_or_default(),
+            options: Message::from(message).options,
+        }
+    }
+
+    /// What a server that knows nothing of booting gave a client before.
+    fn before(address: Ipv4Addr) -> Self {
+        Self {
+            address: Some(address),
+            server: Ipv4Addr::UNSPECIFIED,
+            next_server: None,
+            file: None,
+            class: VendorClassKind::Other,
+            class_before_vendor: false,
+            long_enough: true,
+            control: None,
+            listed: None,
+            pi_menu: false,
+            no_proxy: false,
+            lease_time: Seconds::default(),
+            options: Options::new(),
         }
     }
 
@@ -155,8 +183,19 @@ impl Offer {
     }
 }
 
-/// What `model` makes of the offers in the order of their arrival; `None` where it must ask again.
-pub(super) fn choose(model: Model, offers: &[Offer]) -> Option<Choice> {
+/// What `model` makes of the offers in the order of their arrival, where it may have an `address`
+/// already; `None` where it must ask again.
+pub(super) fn choose(model: Model, address: Option<Ipv4Addr>, offers: &[Offer]) -> Option<Choice> {
+    let chosen = choose_among(model, offers);
+    if chosen.is_some() || offers.is_empty() {
+        return chosen;
+    }
+    let mut offers = offers.to_vec();
+    offers.push(Offer::before(address?));
+    choose_among(model, &offers)
+}
+
+fn choose_among(model: Model, offers: &[Offer]) -> Option<Choice> {
     match model {
         Model::Plain => {
             let leases = offers.iter().filter(|offer| offer.address.is_some());

@@ -7,6 +7,7 @@ use crate::value::{
 use crate::wire::{BOOT_SERVER_PORT, CLIENT_PORT, OptionCode, Options, SERVER_PORT};
 use crate::{HardwareAddr, MacAddr};
 use alloc::{format, vec, vec::Vec};
+use core::net::Ipv4Addr;
 
 /// A machine's hardware address, and what its firmware sends and how patiently.
 ///
@@ -35,6 +36,12 @@ pub struct Profile {
     /// DISCOVER (EDK2's `Dhcp4Io.c`), for a BIOS ROM that of the first two, through which PXE 2.1
     /// has it wait for a proxy.
     pub collect_ms: u64,
+    /// Whether it takes an address by a REQUEST. Default yes; not for a Raspberry Pi 3. Without one no
+    /// lease is taken, and what it boots is what it was offered.
+    pub takes_lease: bool,
+    /// The address that it has already. Where it takes no lease, an offer without an address, as a
+    /// proxy's, is then enough, and it is the address that it asks a boot server from. Default none.
+    pub address: Option<Ipv4Addr>,
     /// For how long after its DISCOVER it does not hear offers. Default 0; 500 ms for a Raspberry
     /// Pi 3.
     pub deaf_ms: u64,
@@ -58,6 +65,8 @@ impl Profile {
             tries: 4,
             model: Model::Plain,
             collect_ms: 0,
+            takes_lease: true,
+            address: None,
             deaf_ms: 0,
             server_port: SERVER_PORT,
             client_port: CLIENT_PORT,
@@ -82,6 +91,7 @@ impl Profile {
         let mut profile = Self::pxe_bios(mac);
         profile.model = Model::RaspberryPi3;
         profile.collect_ms = 4_000;
+        profile.takes_lease = false;
         profile.deaf_ms = 500;
         profile
     }
@@ -178,6 +188,11 @@ impl Profile {
     pub fn with_uuid(mut self, uuid: [u8; 16]) -> Self {
         self.options.put(key::MACHINE_ID, &MachineId::Uuid(uuid));
         self
+    }
+
+    /// The address that it has and keeps.
+    pub(super) fn known_address(&self) -> Option<Ipv4Addr> {
+        self.address.filter(|_| !self.takes_lease)
     }
 
     fn firmware(mac: MacAddr, class: &str, arch: Arch, (major, minor): (u8, u8)) -> Self {

@@ -189,6 +189,62 @@ fn a_proxys_offer_is_kept_until_an_address_is_offered() {
     }
 }
 
+/// What a client that only inquires sends to these offers, as DHCP message types, and ends with.
+fn inquired(mut profile: Profile, offers: &[Vec<u8>]) -> (Vec<u8>, Bound) {
+    (profile.takes_lease, profile.address) = (false, Some(Ipv4Addr::new(192, 0, 2, 9)));
+    // It asks no other server that it could wait for.
+    profile.collect_ms = 0;
+    let mut client = Client::new(NOW, profile, 7);
+    let from = SocketAddrV4::new(SERVER, 67);
+    let (mut now, mut sent) = (NOW, Vec::new());
+    loop {
+        match client.poll_output(now).unwrap() {
+            Output::Transmit(transmit) => {
+                sent.push(transmit.bytes[242]);
+                if transmit.destination.port() == 4011 {
+                    assert_eq!(transmit.bytes[12..16], [192, 0, 2, 9], "ciaddr is its own");
+                    let mut ack = offer(transmit.destination.ip().octets()[3], 0, "asked", CLASS);
+                    ack[242] = 5;
+                    let from = SocketAddrV4::new(*transmit.destination.ip(), 4011);
+                    client.handle_input(now, from, &MessageView::decode(&ack).unwrap());
+                    continue;
+                }
+                for offer in offers {
+                    client.handle_input(now, from, &MessageView::decode(offer).unwrap());
+                }
+            }
+            Output::Wait(until) => now = until,
+            Output::Done(bound) => return (sent, bound),
+            Output::Failed(failure) => panic!("{failure}"),
+        }
+    }
+}
+
+#[test]
+fn a_client_that_takes_no_lease_sends_no_request_for_it() {
+    let offers = [offer(1, 101, "pxe", &[CLASS, TAKE, b"\x0c\x01n"].concat())];
+    for profile in [Profile::pxe_bios(PC), Profile::pxe_uefi(PC)] {
+        let (sent, bound) = inquired(profile, &offers);
+        assert_eq!(sent, [1]);
+        assert_eq!(bound.address, Ipv4Addr::new(10, 0, 0, 101));
+        assert_eq!(bound.file.as_deref(), Some("pxe"));
+        let name = bound.options.raw(netboot_dhcp::wire::OptionCode::HOST_NAME);
+        assert_eq!(name.as_deref(), Some(b"n".as_slice()));
+    }
+}
+
+#[test]
+fn a_client_that_has_an_address_hears_what_a_proxy_alone_says() {
+    let proxied = [offer(2, 0, "proxied", &[CLASS, TAKE].concat())];
+    let (sent, bound) = inquired(Profile::pxe_bios(PC), &proxied);
+    assert_eq!((sent, bound.file.as_deref()), (vec![1], Some("proxied")));
+    assert_eq!(bound.server, Ipv4Addr::UNSPECIFIED);
+    assert_eq!(bound.boot_server, Ipv4Addr::new(10, 0, 0, 2));
+    let asks = [offer(2, 0, "", CLASS)];
+    let (sent, bound) = inquired(Profile::pxe_uefi(PC), &asks);
+    assert_eq!((sent, bound.file.as_deref()), (vec![1, 3], Some("asked")));
+}
+
 /// The messages of a machine that nobody answers, in seconds from the first on.
 fn asks_at(profile: Profile) -> Vec<u64> {
     let mut client = Client::new(NOW, profile, 7);

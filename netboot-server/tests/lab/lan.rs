@@ -1,8 +1,12 @@
 //! Hosts on one switch: a bridge in a namespace of its own, and a cable to each.
 
+use std::path::Path;
 use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
 
 use netboot_server::lab::Namespace;
+
+use crate::server::PATIENCE;
 
 /// The switch.
 pub(crate) struct Switch {
@@ -75,15 +79,40 @@ impl Ends {
         leases: &str,
         more: &str,
     ) -> Self {
-        Self::start(
+        Self::pinging_dnsmasq(namespace, interface, leases, &format!("--no-ping {more}"))
+    }
+
+    /// The same as it is by default: it pings an address for three seconds before it offers it.
+    pub(crate) fn pinging_dnsmasq(
+        namespace: &Namespace,
+        interface: &str,
+        leases: &str,
+        more: &str,
+    ) -> Self {
+        let started = Self::start(
             namespace,
             &format!(
                 "dnsmasq -k --conf-file=/dev/null -p 0 --user=root --interface={interface} \
-                 --bind-interfaces --pid-file= --no-ping --dhcp-authoritative \
+                 --bind-interfaces --pid-file= --dhcp-authoritative \
                  --dhcp-range=192.168.100.100,192.168.100.200,1h --dhcp-leasefile={leases} \
                  {more}"
             ),
-        )
+        );
+        // It opens that file when it has its port.
+        wait_for_file(Path::new(leases));
+        started
+    }
+}
+
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a program of others tells nobody when it is ready"
+)]
+fn wait_for_file(path: &Path) {
+    let deadline = Instant::now() + PATIENCE;
+    while !path.exists() {
+        assert!(Instant::now() < deadline, "no {}", path.display());
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

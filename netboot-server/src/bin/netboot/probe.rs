@@ -22,7 +22,8 @@ pub(super) struct Arguments {
     /// Ask by broadcast on this interface, as a machine there would; needs root
     #[arg(long, value_name = "NAME")]
     interface: Option<String>,
-    /// Ask this server and nobody else
+    /// Ask this server and nobody else, from the server itself or a host in a network that it
+    /// serves, and take no lease; needs root
     #[arg(long, value_name = "ADDRESS")]
     server: Option<Ipv4Addr>,
     /// Ask the server as a relay agent with this address of this host; needs root
@@ -53,9 +54,16 @@ const PI_MAC: MacAddr = MacAddr([0xb8, 0x27, 0xeb, 0, 0, 0x01]);
 
 /// Ends with 1 where the machine does not boot.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let link = match (&arguments.interface, arguments.server) {
+    let ports = Ports {
+        dhcp: arguments.dhcp_port,
+        dhcp_client: arguments.dhcp_client_port,
+        tftp: arguments.tftp_port,
+    };
+    let server = arguments.server.unwrap_or(Ipv4Addr::LOCALHOST);
+    let link = match (&arguments.interface, arguments.relay) {
         (Some(interface), _) => Link::Interface(interface.clone()),
-        (None, server) => Link::Server(server.unwrap_or(Ipv4Addr::LOCALHOST), arguments.relay),
+        (None, Some(agent)) => Link::Relay(server, agent),
+        (None, None) => Link::inquiry(server, ports)?,
     };
     let pi = matches!(
         arguments.firmware,
@@ -65,11 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         firmware: arguments.firmware,
         mac: arguments.mac.unwrap_or(if pi { PI_MAC } else { MAC }),
         link,
-        ports: Ports {
-            dhcp: arguments.dhcp_port,
-            dhcp_client: arguments.dhcp_client_port,
-            tftp: arguments.tftp_port,
-        },
+        ports,
         choices: arguments.choose.iter().cloned().collect(),
     };
     let mut report = Report::new(arguments.json);

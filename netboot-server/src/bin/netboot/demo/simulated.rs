@@ -62,7 +62,7 @@ async fn walk(config: &Config) -> Result<u64, Failure> {
     let machine = Machine {
         firmware: Firmware::Bios,
         mac: MAC,
-        link: Link::Server(SERVER, None),
+        link: Link::Loopback(SERVER),
         ports: Ports {
             dhcp: config.ports.dhcp.get(),
             dhcp_client: config.ports.dhcp_client.get(),

@@ -13,8 +13,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Findings;
 
-/// How long answers are waited for.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long answers are waited for: dnsmasq pings an address for three seconds before it offers it.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn look(interface: &str, ours: &[Ipv4Addr], findings: &mut Findings) {
     let about = format!("other DHCP servers on {interface}");

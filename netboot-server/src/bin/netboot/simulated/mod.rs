@@ -103,6 +103,9 @@ impl Machine {
     ///
     /// Where nobody gives it an address, or a file that it needs does not come.
     pub(crate) async fn boot(mut self, report: &mut Report) -> Result<Ended, Failure> {
+        if let Some(unknown) = self.link.unknown() {
+            report.say("note", unknown)?;
+        }
         if self.firmware == Firmware::UBoot {
             return u_boot::boot(self, report).await;
         }
@@ -209,12 +212,7 @@ impl Machine {
 
     fn fetcher(&self, bound: &Bound) -> Result<Fetcher, Failure> {
         let from = self.link.local(bound.address)?;
-        let mut servers = vec![bound.server, bound.boot_server];
-        servers.extend(bound.next_server);
-        if let Link::Server(server, _) = self.link {
-            // Nobody else was asked for.
-            servers = vec![server];
-        }
+        let servers = self.link.servers(bound);
         let device = self.link.device();
         Ok(Fetcher::new(from, device, servers, self.ports.tftp))
     }
