@@ -226,14 +226,14 @@ impl Server {
     }
 
     /// Whether a client may have this address in this network, be it free or not: one that is given
-    /// to anybody, or its own by a reservation.
+    /// to anybody, or its own by a reservation. A proxy gives none.
     #[must_use]
     pub fn gives(&self, network: NetworkId, address: Ipv4Addr, client: &ClientKey) -> bool {
         let at = self.by_id.get(&network).copied();
         let found = at.and_then(|at| Some((self.settings.networks.get(at)?, self.pools.get(at)?)));
         found.is_some_and(|(network, pool)| {
             let reserved = network.reservation_of(client).and_then(|one| one.address);
-            pool.gives(address, reserved)
+            network.mode == Mode::Server && pool.gives(address, reserved)
         })
     }
 

@@ -4,8 +4,8 @@
 
 use crate::packet::*;
 use netboot_dhcp::server::{
-    Allow, Boot, Destination, ExtraOption, Handled, Incoming, Link, Mode, Outcome, Reply, Server,
-    Settings, SilenceReason,
+    Allow, Boot, ClientKey, Destination, ExtraOption, Handled, Incoming, Link, Mode, Outcome,
+    Reply, Reservation, Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::{MessageType, Text, key};
 use netboot_dhcp::wire::MessageView;
@@ -21,6 +21,19 @@ fn proxy() -> Server {
     network.mode = Mode::Proxy;
     network.ranges.clear();
     Server::new(Settings::new(vec![network])).unwrap()
+}
+
+#[test]
+fn a_proxy_gives_no_address_though_one_is_reserved() {
+    let mut network = network();
+    network.reservations = vec![Reservation::new(MAC).with_address(ip(50))];
+    let client = ClientKey::Hardware(MAC.into());
+    for (mode, gives) in [(Mode::Server, true), (Mode::Proxy, false)] {
+        network.mode = mode;
+        let server = Server::new(Settings::new(vec![network.clone()])).unwrap();
+        assert_eq!(server.gives(network.id, ip(50), &client), gives);
+        assert_eq!(server.gives(network.id, ip(101), &client), gives);
+    }
 }
 
 fn boot(file: &str) -> Boot {

@@ -48,7 +48,9 @@ struct Network {
     interface: Option<String>,
     subnet: String,
     server: Ipv4Addr,
-    pool: Pool,
+    mode: Mode,
+    /// None in proxy mode, where another server gives the addresses.
+    pool: Option<Pool>,
 }
 
 /// The addresses of a network that are given to anybody.
@@ -114,10 +116,10 @@ fn networks(of: &Operations, config: &Config) -> Vec<Network> {
             interface: network.interface.clone(),
             subnet: network.subnet.to_string(),
             server: network.server,
-            pool: usage.remove(&network.id()).unwrap_or(Pool {
-                addresses: 0,
-                in_use: 0,
-            }),
+            mode: network.mode,
+            pool: usage
+                .remove(&network.id())
+                .filter(|_| network.mode != Mode::Proxy),
         })
         .collect()
 }

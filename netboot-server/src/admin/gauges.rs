@@ -8,6 +8,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts};
 
 use super::Operations;
+use crate::config::Mode;
 use crate::leases::state;
 
 /// The states of leases, each shown where there is none of it, too.
@@ -16,10 +17,10 @@ const LEASE_STATES: [&str; 4] = ["bound", "declined", "expired", "released"];
 /// The gauges of the service as it is now.
 pub(super) fn gather(of: &Operations) -> Vec<MetricFamily> {
     let world = of.worlds.current();
-    let names: BTreeMap<NetworkId, &str> = world
-        .config()
-        .networks
-        .iter()
+    let networks = world.config().networks.iter();
+    // In proxy mode the addresses are another server's.
+    let names: BTreeMap<NetworkId, &str> = networks
+        .filter(|network| network.mode != Mode::Proxy)
         .map(|network| (network.id(), network.name.as_str()))
         .collect();
     let now = of.leases.now();

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::document::{self, CommandLine, LeaseTime, MenuTimeout, ReplyDelay, Table};
 use super::field::Field;
 use super::listen::AdminListen;
-use super::{Build, Config, MenuAction};
+use super::{Build, Config, MenuAction, Mode};
 
 #[derive(Serialize)]
 struct File {
@@ -111,6 +111,8 @@ fn ports(ports: super::Ports) -> document::Ports {
 }
 
 fn network(network: &super::Network) -> document::Network {
+    // Of addresses a proxy has nothing to say.
+    let gives = network.mode != Mode::Proxy;
     document::Network {
         name: Some(network.name.clone()),
         interface: network.interface.clone(),
@@ -128,9 +130,9 @@ fn network(network: &super::Network) -> document::Network {
             .collect(),
         exclude: network.exclude.iter().copied().map(Field::Right).collect(),
         gateway: network.gateway.map(Field::Right),
-        dns: Some(Field::Right(network.dns.clone())),
+        dns: gives.then(|| Field::Right(network.dns.clone())),
         domain: network.domain.clone(),
-        lease_time: Some(Field::Right(LeaseTime(network.lease_time))),
+        lease_time: gives.then_some(Field::Right(LeaseTime(network.lease_time))),
         allow: Some(Field::Right(network.allow)),
         identify: Some(Field::Right(network.identify)),
         program: network.program.clone().map(Field::Right),
@@ -139,7 +141,7 @@ fn network(network: &super::Network) -> document::Network {
         authoritative: Some(Field::Right(network.authoritative)),
         relays: Some(Field::Right(network.relays.clone())),
         trust_option_82: Some(Field::Right(network.trust_option_82)),
-        probe: Some(Field::Right(network.probe)),
+        probe: (gives || !network.probe).then_some(Field::Right(network.probe)),
         reply_delay: Some(Field::Right(ReplyDelay(network.reply_delay))),
         ..document::Network::default()
     }

@@ -42,6 +42,31 @@ fn serve(site: &Site) -> Running {
 }
 
 #[test]
+fn of_a_network_in_proxy_mode_no_addresses_are_told() {
+    let site = site();
+    let server = json!({
+        "ip": SERVER, "interface": "lo", "subnet": "127.0.0.0/8", "mode": "proxy",
+    });
+    site.configure(&json!([]), json!({ "server": server }));
+    let _serving = serve(&site);
+    let network = &document(&site, "/api/v1/status")["networks"][0];
+    assert_eq!(
+        (&network["mode"], &network["pool"]),
+        (&json!("proxy"), &json!(null))
+    );
+    let metrics = ask(&site, "GET", "/metrics");
+    assert!(
+        !metrics.text().contains("netboot_pool_"),
+        "{}",
+        metrics.text()
+    );
+    let shown = site.run(["status"]).out;
+    let words = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let line = "lo lo 127.0.0.0/8 another server's addresses";
+    assert!(words.into_iter().any(|words| words == line), "{shown}");
+}
+
+#[test]
 fn the_documents_tell_of_networks_machines_leases_and_images() {
     let site = site();
     site.add("debian", "one");
@@ -60,6 +85,7 @@ fn the_documents_tell_of_networks_machines_leases_and_images() {
     let status = document(&site, "/api/v1/status");
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(status["networks"][0]["subnet"], "127.0.0.0/8");
+    assert_eq!(status["networks"][0]["mode"], "authoritative");
     // 127.0.0.100 to 127.0.0.200; the reservation is not among them.
     assert_eq!(
         status["networks"][0]["pool"],

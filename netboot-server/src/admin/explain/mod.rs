@@ -14,8 +14,8 @@ use netboot_dhcp::value::Arch;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::config::Network;
 use crate::config::platform::Platform;
+use crate::config::{Mode, Network};
 use crate::policy::{self, Decision, Origin, Program, boot_file};
 use crate::script::{self, Asker, Trust};
 use crate::world::{Machine, World};
@@ -45,6 +45,8 @@ pub struct Explanation {
     pub decision: String,
     /// Why its script does what it does.
     pub reasons: Vec<String>,
+    /// Whether its network is in proxy mode, where another DHCP server gives the addresses.
+    pub proxy: bool,
     /// The address that is kept for it.
     pub address: Option<Ipv4Addr>,
     /// The DHCP options that are its network's, its group's and its own.
@@ -124,7 +126,9 @@ pub fn explain(world: &World, machine: &Machine) -> Explanation {
         http_port: world.config().ports.http.get(),
         secure: false,
     };
-    let address = decision.target_in(world).and_then(|target| target.ip);
+    let proxy = network.is_some_and(|network| network.mode == Mode::Proxy);
+    let reserved = decision.target_in(world).and_then(|target| target.ip);
+    let address = reserved.filter(|_| !proxy);
     let asker = Asker {
         mac: machine.mac,
         address: address.map_or(origin.server, IpAddr::V4),
@@ -142,6 +146,7 @@ pub fn explain(world: &World, machine: &Machine) -> Explanation {
         allowed: decision.allowed,
         decision: decision.to_string(),
         reasons: on_script.map(ToString::to_string).collect(),
+        proxy,
         address,
         options: options(network, &decision),
         firmware: archs
@@ -270,6 +275,7 @@ impl fmt::Display for Explanation {
         writeln!(f, "\nDHCP")?;
         match self.address {
             Some(address) => writeln!(f, "  address       {address}, kept for it")?,
+            None if self.proxy => writeln!(f, "  address       another DHCP server's to give")?,
             None => writeln!(f, "  address       one of the network's")?,
         }
         for option in &self.options {

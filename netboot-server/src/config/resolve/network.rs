@@ -78,14 +78,17 @@ pub(super) fn resolve_network(
             "write host names with dots between them, such as example.org",
         );
     }
+    let written_mode = right(written.mode.clone(), place.key("mode"), problems);
+    let mode = written_mode.unwrap_or_default();
+    if mode == Mode::Proxy {
+        warn_of_addressing(&written, problems);
+    }
     let gateway = right(written.gateway, place.key("gateway"), problems);
     let dns = right(written.dns, place.key("dns"), problems).unwrap_or_default();
     let lease_time = right(written.lease_time, place.key("lease_time"), problems);
     let allow = right(written.allow, place.key("allow"), problems).unwrap_or_default();
     let identify = right(written.identify, place.key("identify"), problems).unwrap_or_default();
     let options = resolve_options(written.options, place, problems);
-    let written_mode = right(written.mode, place.key("mode"), problems);
-    let mode = written_mode.unwrap_or_default();
     let authoritative = right(written.authoritative, place.key("authoritative"), problems)
         .unwrap_or(written_mode == Some(Mode::Authoritative));
     let program = resolve_program(written.program, place, mode == Mode::Proxy, problems);
@@ -199,17 +202,24 @@ pub(super) fn resolve_network(
         .filter(|(address, _)| !exclude.contains(address))
         .collect();
     let ranges = resolve_ranges(written.ranges, place, subnet, &own, problems);
+    // What goes with an address is the other server's to say; a gateway that may be a relay agent is
+    // for this one.
+    let gives = mode != Mode::Proxy;
+    let is_relay = written.interface.is_none();
+    let of_subnet = || (gives && subnet.contains(server)).then_some(server);
     Some(Network {
         name,
         interface: written.interface,
         subnet,
         server,
         ranges,
-        exclude,
-        gateway: gateway.or_else(|| subnet.contains(server).then_some(server)),
-        dns,
-        domain: written.domain,
-        lease_time: lease_time.map_or(DEFAULT_LEASE_TIME, |time| time.0),
+        exclude: if gives { exclude } else { Vec::new() },
+        gateway: gateway.filter(|_| gives || is_relay).or_else(of_subnet),
+        dns: if gives { dns } else { Vec::new() },
+        domain: written.domain.filter(|_| gives),
+        lease_time: lease_time
+            .filter(|_| gives)
+            .map_or(DEFAULT_LEASE_TIME, |time| time.0),
         allow,
         identify,
         program,
@@ -221,6 +231,26 @@ pub(super) fn resolve_network(
         probe,
         reply_delay: reply_delay.map_or(Duration::ZERO, |delay| delay.0),
     })
+}
+
+/// What a network in proxy mode says of addresses, or of what is told with one.
+fn warn_of_addressing(written: &document::Network, problems: &mut Problems) {
+    let said = serde_json::to_value(written).unwrap_or_default();
+    for key in ["exclude", "gateway", "dns", "domain", "lease_time", "probe"] {
+        // Without an interface the gateway is a relay agent that is believed.
+        let is_relay = key == "gateway" && written.interface.is_none();
+        let value = said.get(key).unwrap_or(&serde_json::Value::Null);
+        let says_nothing = value.is_null()
+            || value == &serde_json::Value::Bool(false)
+            || value.as_array().is_some_and(Vec::is_empty);
+        if !says_nothing && !is_relay {
+            problems.warning(
+                written.place.key(key),
+                format!("{value} has no effect in proxy mode: another DHCP server gives addresses"),
+                "leave it out here, and write it into that server's configuration",
+            );
+        }
+    }
 }
 
 pub(super) fn resolve_ranges(

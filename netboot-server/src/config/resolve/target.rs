@@ -11,7 +11,7 @@ use super::super::document::{self, Place, Table};
 use super::super::field::Wanted;
 use super::super::nearest::or_nearest;
 use super::super::problem::Problems;
-use super::super::{Circuit, Group, Install, Mode, Network, Secrets, Target, swapped};
+use super::super::{Circuit, Group, Identify, Install, Mode, Network, Secrets, Target, swapped};
 use super::text::is_host_name;
 use super::{command_line, hosts, resolve_options, resolve_program, right};
 
@@ -206,12 +206,25 @@ pub(super) fn resolve_target(
     let of_it = |network: &&Network| ip.is_none_or(|ip| network.subnet.contains(ip));
     let by_proxy = |network: &Network| network.mode == Mode::Proxy;
     let proxy = networks.iter().filter(of_it).any(by_proxy);
+    let without_lease =
+        |network: &Network| by_proxy(network) && network.identify == Identify::Lease;
+    let gets_none = proxy && networks.iter().filter(of_it).all(without_lease);
     let program = resolve_program(written.program, place, proxy, problems);
     let local = right(written.local, place.key("local"), problems);
     let cmdline = command_line(written.cmdline, place, problems);
     let options = resolve_options(written.options, place, problems);
     let secrets = right(written.secrets, place.key("secrets"), problems).unwrap_or_default();
     let has_secrets = written.state.is_some() || install.is_some();
+    let group = written.group.as_ref().and_then(|name| groups.get(name));
+    let installs = group.is_some_and(|group| group.install.is_some());
+    if gets_none && has_mac && (has_secrets || installs) {
+        problems.warning(
+            place,
+            "its state and the token of its install are given to nobody: its network is in proxy \
+             mode, so that no lease says who it is",
+            "write identify = \"neighbour\" for the network, if the machine is on its interface",
+        );
+    }
     if has_secrets && !has_mac && secrets == Secrets::Proven {
         problems.warning(
             place.key("secrets"),
@@ -286,6 +299,15 @@ pub(super) fn check_reservation(
             place,
             format!("{ip} is this server's own address"),
             "give the machine another one",
+        ),
+        Some(network) if network.mode == Mode::Proxy => problems.warning(
+            place,
+            format!(
+                "{ip} has no effect: network {} is in proxy mode, where another DHCP server gives \
+                 the addresses",
+                network.name
+            ),
+            "leave it out here, and reserve the address in that server's configuration",
         ),
         Some(network) if network.gateway == Some(ip) => problems.error(
             place,

@@ -128,6 +128,25 @@ fn a_machine_that_is_left_out_is_told_so() {
 }
 
 #[test]
+fn in_proxy_mode_the_address_is_another_servers() {
+    let server = json!({
+        "ip": "127.0.0.1", "interface": "lo", "subnet": "127.0.0.0/8", "mode": "proxy",
+    });
+    let targets = json!([{ "name": "node-01", "mac": mac(1), "ip": "127.0.0.50" }]);
+    let site = site(&targets, json!({ "server": server }));
+    for number in [1, 7] {
+        let mac = mac(number).to_string();
+        let done = explain(&site, &["--mac", &mac]);
+        let address = "\nDHCP\n  address       another DHCP server's to give\n";
+        assert!(done.out.contains(address), "{}", done.out);
+        let done = explain(&site, &["--mac", &mac, "--json"]);
+        let document: Value = serde_json::from_str(&done.out).expect("JSON");
+        assert_eq!(document["proxy"], json!(true));
+        assert_eq!(document["address"], json!(null));
+    }
+}
+
+#[test]
 fn a_network_that_is_not_there_is_told_with_those_that_are() {
     let site = site(&json!([]), json!({}));
     let done = explain(&site, &["--mac", "02:00:00:00:00:07", "--network", "eth7"]);

@@ -280,6 +280,113 @@ fn grub_in_proxy_mode_is_a_warning_wherever_it_is_named() {
 }
 
 #[test]
+fn what_has_no_effect_in_proxy_mode_is_warned_of_and_is_not_in_the_normal_form() {
+    let without_effect = json!({
+        "exclude": ["192.168.100.150"], "gateway": "192.168.100.254", "dns": ["10.0.0.53"],
+        "domain": "example.org", "lease_time": 43200, "probe": true,
+    });
+    // What the other server does not say is this one's.
+    let mut network = json!({
+        "interface": "eth1", "server": "192.168.100.1", "mode": "proxy", "identify": "neighbour",
+        "allow": "known", "reply_delay": "1s", "options": { "mtu": 9000 }, "authoritative": false,
+    });
+    let target = json!({ "name": "node-01", "mac": "52:54:00:12:34:56", "config": "debian" });
+    let check = |network: &Value, target: &Value| {
+        let netboot = json!({ "networks": [network], "targets": [target] });
+        let (config, problems) = read_json(&netboot);
+        let said = problems.iter().map(|problem| {
+            assert_eq!(problem.severity, Severity::Warning, "{problem}");
+            let place = problem.place.replace("n.json: netboot.", "");
+            format!("{place} | {} | {}", problem.what, problem.cure)
+        });
+        let said = said.collect::<Vec<_>>();
+        (config.expect("a configuration"), said)
+    };
+    let (plain, said) = check(&network, &target);
+    assert_eq!(said, [""; 0]);
+
+    for (key, value) in without_effect.as_object().expect("a table") {
+        network[key] = value.clone();
+    }
+    let (config, said) = check(&network, &target);
+    let expected = [
+        ("exclude", r#"["192.168.100.150"]"#),
+        ("gateway", r#""192.168.100.254""#),
+        ("dns", r#"["10.0.0.53"]"#),
+        ("domain", r#""example.org""#),
+        ("lease_time", "43200"),
+        ("probe", "true"),
+    ];
+    let expected = expected.map(|(key, value)| {
+        format!(
+            "networks[0].{key} | {value} has no effect in proxy mode: another DHCP server gives \
+             addresses | leave it out here, and write it into that server's configuration"
+        )
+    });
+    assert_eq!(said, expected);
+    assert_eq!(config, plain, "nothing of it holds");
+    let normal = config.to_json();
+    let (again, problems) = read("n.json", &normal.to_string());
+    assert_eq!(again.as_ref(), Some(&config));
+    assert_eq!(problems.iter().count(), 0, "{problems}");
+
+    let mut reserved = target.clone();
+    reserved["ip"] = json!("192.168.100.101");
+    let (_, said) = check(
+        &json!({ "interface": "eth1", "server": "192.168.100.1",
+                                   "mode": "proxy" }),
+        &reserved,
+    );
+    assert_eq!(
+        said,
+        [
+            "targets[0].ip | 192.168.100.101 has no effect: network eth1 is in proxy mode, where \
+          another DHCP server gives the addresses | leave it out here, and reserve the address in \
+          that server's configuration"
+        ]
+    );
+}
+
+#[test]
+fn a_state_that_no_lease_of_a_proxy_proves_is_warned_of() {
+    let check = |network: Value, target: Value, group: Value| {
+        let mut networks = vec![json!({ "interface": "eth1", "server": "192.168.100.1" })];
+        networks[0]["mode"] = json!("proxy");
+        networks.push(network);
+        let mut target = target;
+        (target["name"], target["group"]) = (json!("node"), json!("rack"));
+        target["mac"] = json!("02:00:00:00:00:01");
+        let netboot = json!({ "networks": networks, "groups": { "rack": group },
+                              "targets": [target] });
+        let (config, problems) = read_json(&netboot);
+        assert!(config.is_some(), "{problems}");
+        problems
+            .iter()
+            .any(|problem| problem.what.contains("given to nobody"))
+    };
+    let far = |more: Value| {
+        let mut far = json!({ "subnet": "10.0.0.0/24", "server": "192.168.100.1" });
+        far.as_object_mut()
+            .expect("a table")
+            .extend(more.as_object().expect("a table").clone());
+        far
+    };
+    let by_proxy = || far(json!({ "mode": "proxy" }));
+    let state = || json!({ "state": { "pin": 1234 } });
+    let installs = || json!({ "install": { "image": "debian" } });
+    assert!(check(by_proxy(), state(), json!({})));
+    assert!(check(by_proxy(), installs(), json!({})));
+    assert!(check(by_proxy(), json!({}), installs()));
+    assert!(!check(by_proxy(), json!({}), json!({})));
+    assert!(
+        !check(far(json!({})), state(), json!({})),
+        "it may be there"
+    );
+    let neighbour = json!({ "mode": "proxy", "identify": "neighbour" });
+    assert!(!check(far(neighbour), state(), json!({})));
+}
+
+#[test]
 fn a_circuit_that_nobody_is_believed_to_name_and_secrets_for_nobody_are_warned_of() {
     let check = |network: Value, target: Value| {
         let mut network = network;

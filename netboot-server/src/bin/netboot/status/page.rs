@@ -48,7 +48,7 @@ struct Network {
     name: String,
     interface: Option<String>,
     subnet: String,
-    pool: Pool,
+    pool: Option<Pool>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -152,13 +152,17 @@ impl Page {
         }
         writeln!(text, "\nNetworks")?;
         let rows = status.networks.iter().map(|network| {
-            let Pool { addresses, in_use } = network.pool;
+            let addresses = match network.pool {
+                None => "another server's addresses".to_owned(),
+                Some(Pool { addresses: 0, .. }) => "no ranges".to_owned(),
+                Some(Pool { addresses, in_use }) => format!("{in_use} of {addresses} addresses"),
+            };
             let interface = network.interface.as_deref().unwrap_or("(relay)");
             [
                 network.name.as_str().into(),
                 interface.into(),
                 network.subnet.as_str().into(),
-                Cell::from(format!("{in_use} of {addresses} addresses")),
+                Cell::from(addresses),
             ]
         });
         let networks = Table::new(["NETWORK", "INTERFACE", "SUBNET", "IN USE"], rows);
@@ -294,6 +298,9 @@ mod tests {
             "networks": [{
                 "name": "lab", "interface": "eth1", "subnet": "192.168.100.0/24",
                 "pool": { "addresses": 101, "in_use": 12 },
+            }, {
+                "name": "upstream", "interface": "eth2", "subnet": "10.0.0.0/24",
+                "pool": { "addresses": 0, "in_use": 0 },
             }],
             "broken": ["image x cannot be used: it has no manifest"],
             "downloads": [{
@@ -331,8 +338,9 @@ mod tests {
         for expected in [
             "netboot 0.1.0, up 3 h 12 min: 2 image(s), 1 target(s)\n",
             "  DHCP on eth1\n  DHCP on eth2  waiting for it\n",
-            "  NETWORK  INTERFACE  SUBNET            IN USE\n",
-            "  lab      eth1       192.168.100.0/24  12 of 101 addresses\n",
+            "  NETWORK   INTERFACE  SUBNET            IN USE\n",
+            "  lab       eth1       192.168.100.0/24  12 of 101 addresses\n",
+            "  upstream  eth2       10.0.0.0/24       no ranges\n",
             "  MACHINE  DONE                RATE                   FILE\n",
             "  node-01  25 % of 100.00 MiB  5.00 MiB/s, 15 s left  /images/debian/@1/initrd\n",
             "  node-01  has its boot script  3     52:54:00:12:34:56  192.168.100.101\n",
