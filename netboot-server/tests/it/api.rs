@@ -61,7 +61,9 @@ fn of_a_network_in_proxy_mode_no_addresses_are_told() {
         metrics.text()
     );
     let shown = site.run(["status"]).out;
-    let words = shown.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let words = shown
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     let line = "lo lo 127.0.0.0/8 another server's addresses";
     assert!(words.into_iter().any(|words| words == line), "{shown}");
 }

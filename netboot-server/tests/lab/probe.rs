@@ -31,6 +31,11 @@ const ROUTED: &str = r#"
     subnet = "192.168.50.0/24"
     gateway = "192.168.50.1"
     ranges = [{ start = "192.168.50.100", end = "192.168.50.200" }]
+    [[netboot.targets]]
+    name = "by-grub"
+    mac = "02:00:00:00:00:09"
+    program = "grubx64.efi"
+    config = "debian"
 "#;
 
 const PROXY: &str = r#"
@@ -142,6 +147,9 @@ fn a_server_that_is_named_is_asked_from_itself_and_from_hosts_of_its_networks_an
         host
     });
     let [behind, elsewhere] = hosts;
+    std::fs::create_dir_all(state.join("tftp")).expect("a folder");
+    let program = state.join("tftp/grubx64.efi");
+    std::fs::write(program, "stands for a program").expect("written");
     let forwards = router.run(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1"));
     forwards.expect("this namespace's own setting");
     ip(&here, "route add default via 192.168.100.254");
@@ -182,12 +190,26 @@ fn a_server_that_is_named_is_asked_from_itself_and_from_hosts_of_its_networks_an
             assert!(offered.count() >= 1, "{said:?}");
         }
     }
-    let output = run(&elsewhere, "--server 192.168.100.1");
+    // GRUB does not say who asks.
+    let grub = "--server 192.168.100.1 --firmware uefi --mac 02:00:00:00:00:09";
+    let output = run(&beside, grub);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert!(
-        said.contains("on a host in a network that it serves"),
-        "{said}"
+    let said = String::from_utf8(output.stdout).expect("text");
+    let last = "\nnot known whether it boots: GRUB's configuration goes by the address ";
+    assert!(said.contains(last), "{said}");
+    // A host in none of its networks has no answer by DHCP.
+    let output = run(&elsewhere, "--server 192.168.100.1 --choose debian");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stdout).expect("text");
+    let said: Vec<_> = said.lines().map(str::to_owned).collect();
+    assert_steps(
+        &said,
+        &[
+            "note      DHCP as firmware from 192.168.100.1 for 192.168.60.9: no usable offer",
+            "HTTP      http://192.168.100.1/boot.ipxe?mac=02-00-00-00-00-01: ",
+            "verified  initrd ",
+            "not known whether it boots: without an answer by DHCP ",
+        ],
     );
     assert_eq!([&here, &beside, &behind].map(addresses), before);
     assert!(!server.log().contains("DHCPACK"), "{}", server.log());

@@ -52,7 +52,7 @@ const MAC: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0x01]);
 /// Of a block that Raspberry Pis are known by.
 const PI_MAC: MacAddr = MacAddr([0xb8, 0x27, 0xeb, 0, 0, 0x01]);
 
-/// Ends with 1 where the machine does not boot.
+/// Ends with 1 where the machine does not boot, or that is not known.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let ports = Ports {
         dhcp: arguments.dhcp_port,
@@ -63,6 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let link = match (&arguments.interface, arguments.relay) {
         (Some(interface), _) => Link::Interface(interface.clone()),
         (None, Some(agent)) => Link::Relay(server, agent),
+        (None, None) if server.is_loopback() => Link::Loopback(server),
         (None, None) => Link::inquiry(server, ports)?,
     };
     let pi = matches!(
@@ -81,10 +82,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let boots = match ended {
         Ok(ended) => {
             report.end(ended.boots, &ended.what)?;
-            ended.boots
+            ended.boots == Some(true)
         }
         Err(failure) if arguments.json => {
-            report.end(false, &failure.to_string())?;
+            report.end(Some(false), &failure.to_string())?;
             false
         }
         Err(failure) => return Err(failure),

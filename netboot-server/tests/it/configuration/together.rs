@@ -296,7 +296,7 @@ fn what_has_no_effect_in_proxy_mode_is_warned_of_and_is_not_in_the_normal_form()
         let (config, problems) = read_json(&netboot);
         let said = problems.iter().map(|problem| {
             assert_eq!(problem.severity, Severity::Warning, "{problem}");
-            let place = problem.place.replace("n.json: netboot.", "");
+            let place = problem.place.replace("n.json:1: netboot.", "");
             format!("{place} | {} | {}", problem.what, problem.cure)
         });
         let said = said.collect::<Vec<_>>();

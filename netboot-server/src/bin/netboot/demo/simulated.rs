@@ -80,7 +80,7 @@ async fn walk(config: &Config) -> Result<u64, Failure> {
                 "run it again on a machine that is less busy",
             )
         })??;
-    if !ended.boots {
+    if ended.boots != Some(true) {
         return Err(Failure::new(
             "booting the simulated machine",
             ended.what,

@@ -35,9 +35,9 @@ pub(crate) enum Link {
 /// since that is answered by unicast, through routers, too (RFC 2131 section 4.1).
 #[derive(Debug, Clone)]
 pub(crate) struct Inquiry {
-    server: Ipv4Addr,
+    pub(super) server: Ipv4Addr,
     /// This host's address towards it.
-    own: Ipv4Addr,
+    pub(super) own: Ipv4Addr,
     /// The interface that has it.
     interface: String,
 }
@@ -58,9 +58,9 @@ impl Inquiry {
         })
     }
 
-    fn is_here(&self) -> bool {
-        // All of 127.0.0.0/8 is.
-        self.own == self.server || self.server.is_loopback()
+    /// Whether the server is on this host.
+    pub(super) fn is_here(&self) -> bool {
+        self.own == self.server
     }
 }
 
@@ -112,7 +112,7 @@ impl Link {
         profile.server_port = ports.dhcp;
         profile.client_port = ports.dhcp_client;
         // This host does not hear what is sent to the machine's hardware address.
-        profile.broadcast |= !matches!(self, Self::Relay(..));
+        profile.broadcast |= matches!(self, Self::Interface(_) | Self::Inquiry(_));
         if let Self::Inquiry(inquiry) = self {
             profile.takes_lease = false;
             profile.address = Some(inquiry.own);

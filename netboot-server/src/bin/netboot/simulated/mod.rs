@@ -65,9 +65,9 @@ pub(crate) struct Machine {
 /// How a boot ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
-    /// False where the machine ends with nothing to run.
-    pub(crate) boots: bool,
-    /// What it boots, or why it does not.
+    /// False where the machine ends with nothing to run; none where that is not known from here.
+    pub(crate) boots: Option<bool>,
+    /// What it boots, why it does not, or what is known.
     pub(crate) what: String,
     /// The bytes of all files that it loaded.
     pub(crate) loaded: u64,
@@ -75,7 +75,7 @@ pub(crate) struct Ended {
 
 impl Ended {
     fn boots(what: impl Into<String>) -> Self {
-        let (boots, what, loaded) = (true, what.into(), 0);
+        let (boots, what, loaded) = (Some(true), what.into(), 0);
         Self {
             boots,
             what,
@@ -85,8 +85,27 @@ impl Ended {
 
     fn stops(why: impl Into<String>) -> Self {
         Self {
-            boots: false,
+            boots: Some(false),
             ..Self::boots(why)
+        }
+    }
+
+    /// Known of GRUB only, whose requests do not say who asks.
+    fn of_a_stranger(self) -> Self {
+        let word = match self.boots {
+            Some(true) => "boots",
+            _ => "does not boot:",
+        };
+        let what = format!(
+            "GRUB's configuration goes by the address that it is asked from, which is not the \
+             machine's here; with that for a machine that is not known it {word} {}",
+            self.what
+        );
+        let boots = None;
+        Self {
+            boots,
+            what,
+            ..self
         }
     }
 
@@ -111,10 +130,11 @@ impl Machine {
         }
         let mut before = 0;
         if let Some(profile) = self.firmware.profile(self.mac) {
-            let bound = self
-                .link
-                .dhcp("firmware", profile, self.ports, report)
-                .await?;
+            let asked = self.link.dhcp("firmware", profile, self.ports, report);
+            let bound = match asked.await {
+                Ok(bound) => bound,
+                Err(failure) => return self.without_dhcp(failure, report).await,
+            };
             let fetcher = self.fetcher(&bound)?;
             let name = self.firmware.file(&bound);
             let Some(name) = name else {
@@ -141,7 +161,12 @@ impl Machine {
                 Fetched::NotAsked(why) => return Ok(Ended::stops(why)),
             };
             if grub::is_it(&name) && self.firmware.is_uefi() {
-                return grub::boot(&mut self, &bound, &fetcher, &program, report).await;
+                let ended = grub::boot(&mut self, &bound, &fetcher, &program, report).await?;
+                return Ok(if fetcher.from == bound.address {
+                    ended
+                } else {
+                    ended.of_a_stranger()
+                });
             }
             if !is_ipxe(&name) {
                 let what = format!("{name}, which is not iPXE: what it does is not simulated");
@@ -156,7 +181,11 @@ impl Machine {
                 return Ok(ended.after(before));
             }
         }
-        let bound = self.dhcp_as_ipxe(report).await?;
+        let bound = match self.dhcp_as_ipxe(report).await {
+            Ok(bound) => bound,
+            Err(failure) if before == 0 => return self.without_dhcp(failure, report).await,
+            Err(failure) => return Err(failure),
+        };
         let Some(file) = bound.file.clone() else {
             return Ok(Ended::stops("iPXE was told no script").after(before));
         };
@@ -174,6 +203,42 @@ impl Machine {
         let settings = settings(&self, Some(&bound));
         let ended = script::run(self, fetcher, settings, first, report).await?;
         Ok(ended.after(before))
+    }
+
+    /// What its script leads to, where a server elsewhere answers this host by HTTP and not by DHCP.
+    async fn without_dhcp(self, silent: Failure, report: &mut Report) -> Result<Ended, Failure> {
+        let Link::Inquiry(inquiry) = &self.link else {
+            return Err(silent);
+        };
+        if inquiry.is_here() {
+            return Err(silent);
+        }
+        report.say("note", &silent)?;
+        let mac = self.mac.to_string().replace(':', "-");
+        let url = format!("http://{}/boot.ipxe?mac={mac}", inquiry.server);
+        let fetcher = Fetcher::new(inquiry.own, None, vec![inquiry.server], self.ports.tftp);
+        let mut settings = settings(&self, None);
+        // The script finds a network card that is open.
+        settings.set("netX/ip", &inquiry.own.to_string());
+        settings.set("netX/mac", &self.mac.to_string());
+        let Ok(Fetched::File(first)) = fetcher.get(&url, report).await else {
+            return Err(silent);
+        };
+        let ended = script::run(self, fetcher, settings, first, report).await?;
+        if ended.boots != Some(true) {
+            return Ok(ended);
+        }
+        let what = format!(
+            "without an answer by DHCP neither its address nor its boot program is known; its \
+             script boots {}",
+            ended.what
+        );
+        let boots = None;
+        Ok(Ended {
+            boots,
+            what,
+            ..ended
+        })
     }
 
     async fn dhcp_as_ipxe(&self, report: &mut Report) -> Result<Bound, Failure> {

@@ -29,7 +29,7 @@ struct Step {
 /// The whole of it, in JSON.
 #[derive(Serialize)]
 struct Whole<'a> {
-    boots: bool,
+    boots: Option<bool>,
     what: &'a str,
     steps: &'a [Step],
 }
@@ -83,11 +83,15 @@ impl Report {
         Ok(())
     }
 
-    /// The last words: whether it boots, and what, or why not.
-    pub(crate) fn end(&self, boots: bool, what: &str) -> Result<(), Failure> {
+    /// The last words: whether it boots, if that is known, and what, or why not.
+    pub(crate) fn end(&self, boots: Option<bool>, what: &str) -> Result<(), Failure> {
         let what = &printable(what);
         if !self.json {
-            let word = if boots { "boots" } else { "does not boot" };
+            let word = match boots {
+                Some(true) => "boots",
+                Some(false) => "does not boot",
+                None => "not known whether it boots",
+            };
             return out(format_args!("{word}: {what}\n"));
         }
         let steps = &self.steps;
