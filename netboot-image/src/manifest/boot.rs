@@ -88,7 +88,6 @@ impl BootMethod {
         }
     }
 
-    /// The files that it loads, in order.
     /// The files of the store that it loads, in their order.
     pub fn files(&self) -> impl Iterator<Item = &ImageFile> {
         let (first, rest) = match self {
