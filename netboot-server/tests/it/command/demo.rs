@@ -33,7 +33,7 @@ fn the_demo_prints_each_step_and_leaves_nothing_behind() {
         let transfer = ["  DHCP ", "  TFTP ", "  HTTP "]
             .iter()
             .any(|p| step.starts_with(p));
-        let measured = line.contains(" bytes  [") && line.ends_with(" ms]");
+        let measured = line.contains("B  [") && line.ends_with(" ms]");
         assert_eq!(measured, transfer, "{line}");
     }
     assert_eq!(entries(temporary.path()), Vec::<String>::new());

@@ -43,7 +43,7 @@ fn a_probe_says_each_step_and_what_the_machine_boots() {
     assert_eq!(done.code, Some(0), "{}\n{}", done.out, done.err);
     let steps = [
         "  DHCP      firmware: 127.0.0.",
-        "  TFTP      undionly.kpxe: 20 bytes",
+        "  TFTP      undionly.kpxe: 20 B",
         "  DHCP      iPXE: 127.0.0.",
         "  HTTP      http://127.0.0.1:",
         "  says      Booting debian",
@@ -286,7 +286,7 @@ fn grub_boots_by_its_configuration_and_reads_http_literally() {
         let image = format!("{http}/images/debian/@1");
         let last = format!("boots: {image}/bzImage console=ttyS0 + {image}/initrd");
         assert!(
-            done.out.contains(&format!("{http}/healthz: 3 bytes")),
+            done.out.contains(&format!("{http}/healthz: 3 B")),
             "{}",
             done.out
         );

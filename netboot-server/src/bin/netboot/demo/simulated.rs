@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use indicatif::HumanBytes;
 use netboot_dhcp::MacAddr;
 
 use super::{image, interrupted, scratch};
@@ -47,8 +48,8 @@ async fn demo() -> Result<(), Failure> {
         .close()
         .map_err(|error| Failure::new(format!("removing {path}"), error, "remove it by hand"))?;
     out(format_args!(
-        "booted: {} bytes in {:.3} s, every digest as in the manifest\n",
-        walked?,
+        "booted: {} in {:.3} s, every digest as in the manifest\n",
+        HumanBytes(walked?),
         took.as_secs_f64()
     ))
 }

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Instant;
 
+use indicatif::HumanBytes;
 use serde::Serialize;
 
 use crate::out;
@@ -68,7 +69,8 @@ impl Report {
         if !self.json {
             match moved {
                 Some((bytes, ms)) => out(format_args!(
-                    "  {step:<9} {what}: {bytes} bytes  [{ms:.1} ms]\n"
+                    "  {step:<9} {what}: {}  [{ms:.1} ms]\n",
+                    HumanBytes(bytes)
                 ))?,
                 None => out(format_args!("  {step:<9} {what}\n"))?,
             }
