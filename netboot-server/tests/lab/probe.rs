@@ -342,7 +342,7 @@ fn through_a_relay_agent_a_machine_of_its_network_is_asked_for() {
             &said,
             &[
                 "DHCP      firmware: 192.168.50.10",
-                &format!("TFTP      {file}: 17 bytes"),
+                &format!("TFTP      {file}: 17 B"),
                 &format!("boots: {file}, which is not iPXE"),
             ],
         );
