@@ -512,6 +512,33 @@ fn a_lost_final_ack_is_repeated_while_dallying() {
 }
 
 #[test]
+fn a_receiver_is_aborted_until_the_last_block_is_acknowledged() {
+    let error = |text: &str| [b"\x00\x05\x00\x00", text.as_bytes(), b"\0"].concat();
+    let mut receiver = ask(window_4(), 1000);
+    receiver.handle_input(ms(1), b"\x00\x06blksize\x008\0windowsize\x004\0");
+    poll(&mut receiver, ms(1));
+    receiver.handle_input(ms(2), &data(1));
+    receiver.abort(ErrorCode::NOT_DEFINED, "the disk is full");
+    receiver.abort(ErrorCode::NOT_DEFINED, "nor is it told twice");
+    assert_eq!(poll(&mut receiver, ms(2)), [error("the disk is full")]);
+    receiver.abort(ErrorCode::NOT_DEFINED, "it is over");
+    assert_eq!(poll(&mut receiver, ms(2)).len(), 0);
+
+    // The last block is there, and its writing failed before it was acknowledged.
+    let mut receiver = ask(Options::default(), 1000);
+    receiver.handle_input(ms(1), b"\x00\x03\x00\x01end");
+    receiver.abort(ErrorCode::NOT_DEFINED, "the disk is full");
+    assert_eq!(poll(&mut receiver, ms(1)), [error("the disk is full")]);
+
+    let mut receiver = ask(Options::default(), 1000);
+    receiver.handle_input(ms(1), b"\x00\x03\x00\x01end");
+    assert_eq!(poll(&mut receiver, ms(1)), [[0, 4, 0, 1]]);
+    receiver.abort(ErrorCode::NOT_DEFINED, "too late");
+    assert_eq!(poll(&mut receiver, ms(1)).len(), 0);
+    assert!(receiver.is_complete());
+}
+
+#[test]
 fn an_oack_that_was_not_asked_for_is_refused_by_error_8() {
     let mut receiver = ask(window_4(), 1000);
     receiver.handle_input(ms(1), b"\x00\x06blksize\x0016\0");
