@@ -307,6 +307,23 @@ fn reply_is_as_long_as_client_and_ethernet_take_and_no_longer() {
     }
 }
 
+/// What stands behind the options that are left out is no less needed.
+#[test]
+fn reply_too_long_keeps_what_its_client_and_relay_agent_cannot_do_without() {
+    let mut id = vec![0; 17];
+    id[1] = 7;
+    let discover = Packet::discover(MAC).option(55, &[1]).option(97, &id);
+    let discover = discover.option(61, b"\x01client").giaddr(ip(254));
+    let data = vec![7; 600].into();
+    let code = OptionCode(224);
+    let boot = Boot::default().with_options([ExtraOption { code, data }]);
+    let offer = offered(discover.option(82, b"\x01\x04port"), boot);
+    assert_eq!(get(&offer, 224), None);
+    assert_eq!(get(&offer, 97), Some(id));
+    assert_eq!(get(&offer, 61).as_deref(), Some(&b"\x01client"[..]));
+    assert_eq!(get(&offer, 82).as_deref(), Some(&b"\x01\x04port"[..]));
+}
+
 #[test]
 fn options_go_over_no_field_where_that_is_not_allowed() {
     let long = |code| ExtraOption {
