@@ -1,7 +1,9 @@
 //! Commands by name: what is written, what is read, and what is refused.
 
 use netboot_ipxe::lint::{Build, Platform, Severity, lint};
-use netboot_ipxe::{Arg, Command, RenderError, RenderProblem, Script, Setting, SettingType};
+use netboot_ipxe::{
+    Arg, Command, ItemCommand, RenderError, RenderProblem, Script, Setting, SettingType,
+};
 
 fn written(command: Result<Command, RenderError>) -> String {
     let mut script = Script::new();
@@ -102,6 +104,43 @@ fn a_variant_that_can_hold_it_is_what_is_built() {
         Command::named("reboot").flag("warm").build(),
         Ok(Command::Reboot { warm: true })
     );
+}
+
+fn rendered(command: Command) -> Result<String, RenderProblem> {
+    let mut script = Script::new();
+    script.command(command);
+    let text = script.render().map_err(|error| error.problem().clone())?;
+    Ok(text.trim_start_matches("#!ipxe\n").trim_end().to_owned())
+}
+
+/// As `item_exec` of iPXE's `dynui_cmd.c` takes them.
+#[test]
+fn an_item_has_a_name_or_is_a_gap_or_is_nothing() {
+    let item = |item| rendered(Command::Item(item));
+    assert_eq!(item(ItemCommand::default()).as_deref(), Ok("item"));
+    let gap = ItemCommand::gap("Systems");
+    assert_eq!(item(gap.clone()).as_deref(), Ok("item --gap Systems"));
+    let mut named = gap;
+    named.name = Some("nixos".into());
+    assert_eq!(item(named), Err(RenderProblem::Unknown));
+    let mut nameless = ItemCommand::new("nixos", "NixOS");
+    nameless.name = None;
+    assert_eq!(item(nameless), Err(RenderProblem::Empty));
+}
+
+#[test]
+fn settings_that_hold_characters_for_scripts_are_not_set() {
+    let set = |setting: &str| {
+        let (setting, value) = (Arg::from(setting), Arg::from("x"));
+        rendered(Command::Set { setting, value })
+    };
+    // A blank, also with its type, and a tabulator.
+    for held in ["_20", "_20:hex", "_09"] {
+        assert_eq!(set(held), Err(RenderProblem::Reserved), "{held}");
+    }
+    for free in ["_009", "_9", "_41", "20", "_2A"] {
+        assert_eq!(set(free), Ok(format!("set {free} x")));
+    }
 }
 
 #[test]
