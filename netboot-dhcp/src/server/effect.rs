@@ -5,8 +5,8 @@
 //! to have, the claim is made again on the newer version. Else the client gets a NAK, as RFC 2131
 //! section 4.3.2 has it for what cannot be granted, and its next DISCOVER the next address.
 //!
-//! A client has one address in a network. Where it is told to use another, or to use the one no
-//! longer that it has, its old lease ends, so that whom the address is set aside for can have it.
+//! A client has one address in a network. Where it takes another, or starts and is refused the one
+//! that it had, its old lease ends, so that whom the address is set aside for can have it.
 
 use super::request::Request;
 use super::rules::{Responder, silent};

@@ -233,7 +233,7 @@ pub struct Reply {
     /// Why a NAK says no.
     pub nak_reason: Option<NakReason>,
     /// The address of the client's lease that ended with it: another than that of an ACK, or the one
-    /// that a NAK refuses.
+    /// that a NAK refuses to a client that does not use it yet.
     pub ended: Option<Ipv4Addr>,
     /// What it answers.
     pub transaction: Transaction,

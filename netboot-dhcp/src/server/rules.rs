@@ -198,10 +198,15 @@ impl Responder<'_> {
         transaction.address = Some(address);
         match self.judge(&request, state) {
             Verdict::Grant => self.grant(request, transaction, &boot, address),
-            Verdict::Refuse(reason) => match self.refuse(&request, transaction.clone(), reason) {
-                Outcome::Reply(nak) => self.leave(Some(address), request, transaction, nak),
-                other => other,
-            },
+            Verdict::Refuse(reason) => {
+                // Who renews uses the address, and may not hear the NAK: that lease ends when its
+                // client takes another address.
+                let left = request.ciaddr.is_unspecified().then_some(address);
+                match self.refuse(&request, transaction.clone(), reason) {
+                    Outcome::Reply(nak) => self.leave(left, request, transaction, nak),
+                    other => other,
+                }
+            }
             Verdict::Silent(reason) => silent(reason, transaction),
         }
     }

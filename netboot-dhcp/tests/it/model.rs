@@ -128,6 +128,11 @@ struct World {
     offers: HashMap<(usize, u8), Ipv4Addr>,
     /// What clients were told: by address, which client and until when.
     told: HashMap<Ipv4Addr, (u8, Timestamp)>,
+    /// How many messages were sent: the number of the last transaction.
+    sent: u32,
+    /// The last transaction before a client left an address. An ACK to one before that comes too
+    /// late: the client waits for it no longer.
+    left: HashMap<(u8, Ipv4Addr), u32>,
 }
 
 /// Four addresses, of which each server knows three; and one machine more than addresses. The
@@ -164,6 +169,8 @@ impl World {
             astray: Vec::new(),
             offers: HashMap::new(),
             told: HashMap::new(),
+            sent: 0,
+            left: HashMap::new(),
         }
     }
 
@@ -177,6 +184,8 @@ impl World {
         if self.killed[server] {
             return;
         }
+        self.sent += 1;
+        let packet = packet.at(4, &self.sent.to_be_bytes());
         let outcome = handle(&mut self.servers[server], self.now, packet);
         self.take(server, client, outcome);
     }
@@ -184,6 +193,13 @@ impl World {
     fn take(&mut self, server: usize, client: u8, outcome: Outcome) {
         match outcome {
             Outcome::Needs(effect, pending) => {
+                // A client has one address: who takes another has left this one, and who gives it
+                // back or starts anew does not use it.
+                if let Effect::Claim(Claim { lease, .. }) = &effect
+                    && lease.state == LeaseState::Released
+                {
+                    self.leave(client, lease.address);
+                }
                 self.queue.push((server, Waiting::Effect(effect), pending));
             }
             Outcome::Reply(reply) if reply.kind == MessageType::OFFER => {
@@ -193,6 +209,11 @@ impl World {
             Outcome::Reply(reply) if reply.kind == MessageType::ACK => {
                 let lease = reply.lease.expect("an ACK has its lease");
                 let owner = reply.bytes[33];
+                let xid = u32::from_be_bytes(reply.bytes[4..8].try_into().unwrap());
+                let left = self.left.get(&(owner, lease.address));
+                if left.is_some_and(|left| xid <= *left) {
+                    return;
+                }
                 assert!((100..=103).contains(&lease.address.octets()[3]));
                 assert!(lease.expires > self.now, "an ACK gives some time");
                 if let Some((other, until)) = self.told.get(&lease.address) {
@@ -207,6 +228,14 @@ impl World {
                 self.told.insert(lease.address, (owner, lease.expires));
             }
             Outcome::Reply(_) | Outcome::Silent(_) => {}
+        }
+    }
+
+    fn leave(&mut self, client: u8, address: Ipv4Addr) {
+        self.left.insert((client, address), self.sent);
+        let told = self.told.get(&address);
+        if told.is_some_and(|(owner, _)| *owner == client) {
+            self.told.remove(&address);
         }
     }
 

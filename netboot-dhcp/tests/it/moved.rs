@@ -30,6 +30,11 @@ fn renewal(mac: MacAddr, address: Ipv4Addr) -> Packet {
     Packet::new(3, mac).ciaddr(address)
 }
 
+/// INIT-REBOOT, RFC 2131 section 4.3.2: the client does not use the address yet.
+fn reboot(mac: MacAddr, address: Ipv4Addr) -> Packet {
+    Packet::new(3, mac).option(50, &address.octets())
+}
+
 /// The address of the lease that ended with a reply, and the reply.
 fn ended(outcome: Outcome) -> (Option<Ipv4Addr>, Reply) {
     let reply = reply(outcome);
@@ -37,10 +42,10 @@ fn ended(outcome: Outcome) -> (Option<Ipv4Addr>, Reply) {
 }
 
 #[test]
-fn a_nak_to_who_has_an_address_ends_its_lease() {
+fn a_nak_to_who_starts_with_the_address_that_it_had_ends_its_lease() {
     let mut server = reserved_anew();
     assert_eq!(offer(&mut server, NOW, OTHER_MAC), ip(101), "it is taken");
-    let (ended, nak) = ended(run(&mut server, NOW, renewal(MAC, ip(100))));
+    let (ended, nak) = ended(run(&mut server, NOW, reboot(MAC, ip(100))));
     assert_eq!(nak.nak_reason, Some(NakReason::NotAvailable));
     assert_eq!(ended, Some(ip(100)));
     let lease = server.lease(ip(100)).unwrap();
@@ -49,6 +54,17 @@ fn a_nak_to_who_has_an_address_ends_its_lease() {
         (lease.version, lease.host_name.as_deref()),
         (2, Some("old"))
     );
+    assert_eq!(bind(&mut server, NOW, OTHER_MAC).address, ip(100));
+}
+
+/// The NAK may be lost, and the address is in use until the client asks again.
+#[test]
+fn a_nak_to_who_renews_ends_nothing_until_it_takes_another_address() {
+    let mut server = reserved_anew();
+    let (ended, nak) = ended(run(&mut server, NOW, renewal(MAC, ip(100))));
+    assert_eq!((nak.kind, ended), (MessageType::NAK, None));
+    assert_eq!(offer(&mut server, NOW, OTHER_MAC), ip(101), "it is taken");
+    assert_eq!(bind(&mut server, NOW, MAC).address, ip(102));
     assert_eq!(bind(&mut server, NOW, OTHER_MAC).address, ip(100));
 }
 
@@ -102,7 +118,7 @@ fn who_writes_anothers_address_into_its_message_ends_nothing() {
         assert_eq!(ended, None);
         assert!(server.lease(ip(100)).unwrap().is_active(NOW));
     };
-    forged(renewal(MAC, ip(100)));
+    forged(reboot(MAC, ip(100)));
     forged(Packet::discover(MAC));
     forged(Packet::selecting(MAC, ip(101), SERVER));
 }
@@ -116,7 +132,7 @@ fn a_client_that_takes_another_servers_offer_keeps_its_lease() {
     assert!(server.lease(ip(100)).unwrap().is_active(NOW));
     // It is known by that, so that it hears that the address is not to be had.
     let (ended, nak) = ended(run(&mut server, NOW, renewal(MAC, ip(100))));
-    assert_eq!((nak.kind, ended.is_some()), (MessageType::NAK, true));
+    assert_eq!((nak.kind, ended), (MessageType::NAK, None));
 }
 
 /// The reply goes out whatever the store says of the old lease.
@@ -135,7 +151,7 @@ fn a_store_that_is_down_or_ahead_ends_nothing_and_keeps_no_reply_back() {
     };
     for (result, has) in [(ClaimResult::Down, MAC), (lost, OTHER_MAC)] {
         let mut server = reserved_anew();
-        let outcome = handle(&mut server, NOW, renewal(MAC, ip(100)));
+        let outcome = handle(&mut server, NOW, reboot(MAC, ip(100)));
         let Outcome::Needs(Effect::Claim(claim), pending) = outcome else {
             panic!("{outcome:?}");
         };
