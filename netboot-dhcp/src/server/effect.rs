@@ -120,6 +120,11 @@ impl Responder<'_> {
                     ClaimResult::Lost { current } => self.learn(lease.address, current),
                     ClaimResult::Down => {}
                 }
+                // As with the lease that an ACK confirms: it may be over meanwhile.
+                let confirmed = reply.lease.as_ref();
+                if confirmed.is_some_and(|lease| lease.expires <= self.now) {
+                    return silent(SilenceReason::Lost, transaction);
+                }
                 Outcome::Reply(*reply)
             }
         }

@@ -5,7 +5,7 @@
 use crate::packet::*;
 use netboot_dhcp::server::{
     Boot, ClaimResult, ClientKey, Effect, Incoming, Lease, LeaseState, NakReason, NetworkId,
-    Outcome, Reply, Reservation, Server, Settings,
+    Outcome, Reply, Reservation, Server, Settings, SilenceReason,
 };
 use netboot_dhcp::value::MessageType;
 use netboot_dhcp::wire::MessageView;
@@ -162,4 +162,22 @@ fn a_store_that_is_down_or_ahead_ends_nothing_and_keeps_no_reply_back() {
         assert_eq!(lease.client, ClientKey::Hardware(has.into()));
         assert!(lease.is_active(NOW));
     }
+}
+
+/// Found by the model: an ACK that waits for the old lease's end may come when the new one is over.
+#[test]
+fn an_end_that_is_stored_when_the_new_lease_is_over_confirms_nothing() {
+    let mut server = reserved_anew();
+    let address = offer(&mut server, NOW, MAC);
+    let selecting = Packet::selecting(MAC, address, SERVER);
+    let Outcome::Needs(Effect::Claim(new), pending) = handle(&mut server, NOW, selecting) else {
+        panic!("the new lease is stored first");
+    };
+    let outcome = server.resume(NOW, pending, ClaimResult::Stored);
+    let Outcome::Needs(Effect::Claim(old), pending) = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!((new.lease.address, old.lease.address), (address, ip(100)));
+    let outcome = server.resume(new.lease.expires, pending, ClaimResult::Stored);
+    assert_eq!(silence(outcome), SilenceReason::Lost);
 }
