@@ -45,7 +45,8 @@ pub(super) enum Step {
     },
     /// A release or decline is stored.
     End { lease: Lease },
-    /// The end of the lease that the client leaves is stored, and the reply goes out in any case.
+    /// The end of the lease that the client leaves is stored. Whether that succeeds or not, the
+    /// reply goes out, unless the lease that it confirms is over meanwhile.
     Leave { reply: Box<Reply>, lease: Lease },
 }
 
