@@ -18,57 +18,57 @@ use crate::world::Machine;
 /// `/api/v1/status`: the service as a whole.
 #[derive(Debug, Serialize)]
 pub(super) struct Status {
-    version: &'static str,
-    started: jiff::Timestamp,
+    pub(super) version: &'static str,
+    pub(super) started: jiff::Timestamp,
     /// The number of the world: it grows with each change of configuration, images or programs.
-    world: u64,
+    pub(super) world: u64,
     /// What listens, or is waited for.
-    endpoints: Vec<Endpoint>,
-    networks: Vec<Network>,
-    images: usize,
-    targets: usize,
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) networks: Vec<Network>,
+    pub(super) images: usize,
+    pub(super) targets: usize,
     /// What cannot be used in the image store.
-    broken: Vec<String>,
+    pub(super) broken: Vec<String>,
     /// The number of the last event.
-    events: u64,
+    pub(super) events: u64,
     /// Downloads under way over HTTP.
-    downloads: Vec<Download>,
+    pub(super) downloads: Vec<Download>,
 }
 
 #[derive(Debug, Serialize)]
-struct Endpoint {
+pub(super) struct Endpoint {
     /// As `DHCP on eth1`.
-    name: String,
-    listening: bool,
+    pub(super) name: String,
+    pub(super) listening: bool,
 }
 
 #[derive(Debug, Serialize)]
-struct Network {
-    name: String,
-    interface: Option<String>,
-    subnet: String,
-    server: Ipv4Addr,
-    mode: Mode,
+pub(super) struct Network {
+    pub(super) name: String,
+    pub(super) interface: Option<String>,
+    pub(super) subnet: String,
+    pub(super) server: Ipv4Addr,
+    pub(super) mode: Mode,
     /// None in proxy mode, where another server gives the addresses.
-    pool: Option<Pool>,
+    pub(super) pool: Option<Pool>,
 }
 
 /// The addresses of a network that are given to anybody.
 #[derive(Debug, Serialize)]
-struct Pool {
-    addresses: u64,
+pub(super) struct Pool {
+    pub(super) addresses: u64,
     /// Leased, offered or in quarantine.
-    in_use: u64,
+    pub(super) in_use: u64,
 }
 
 #[derive(Debug, Serialize)]
-struct Download {
-    client: std::net::IpAddr,
-    machine: Option<MacAddr>,
-    path: String,
-    bytes: u64,
-    of: u64,
-    elapsed_ms: u64,
+pub(super) struct Download {
+    pub(super) client: std::net::IpAddr,
+    pub(super) machine: Option<MacAddr>,
+    pub(super) path: String,
+    pub(super) bytes: u64,
+    pub(super) of: u64,
+    pub(super) elapsed_ms: u64,
 }
 
 pub(super) fn status(of: &Operations) -> Status {
@@ -94,7 +94,7 @@ fn endpoints(of: &Operations) -> Vec<Endpoint> {
         .collect()
 }
 
-fn networks(of: &Operations, config: &Config) -> Vec<Network> {
+pub(super) fn networks(of: &Operations, config: &Config) -> Vec<Network> {
     let usage: BTreeMap<NetworkId, Pool> = of
         .leases
         .lock()
@@ -124,7 +124,7 @@ fn networks(of: &Operations, config: &Config) -> Vec<Network> {
         .collect()
 }
 
-fn downloads(of: &Operations) -> Vec<Download> {
+pub(super) fn downloads(of: &Operations) -> Vec<Download> {
     let under_way = of.downloads.under_way();
     let downloads = under_way.into_iter().map(|one| Download {
         client: one.client,
@@ -138,18 +138,31 @@ fn downloads(of: &Operations) -> Vec<Download> {
 }
 
 /// `/api/v1/machines`: every target, and every machine that was heard of lately.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct MachineDocument {
     /// Absent for a target that is known otherwise, and was not heard of.
-    mac: Option<MacAddr>,
+    pub(super) mac: Option<MacAddr>,
     /// The target's name.
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// The image it is to boot.
-    image: Option<String>,
+    pub(super) image: Option<String>,
     /// The address it holds by a lease, else the one of its last boot.
-    address: Option<IpAddr>,
+    pub(super) address: Option<IpAddr>,
     /// Its last boot.
-    boot: Option<Summary>,
+    pub(super) boot: Option<Summary>,
+}
+
+impl MachineDocument {
+    /// A machine of which nothing is known but perhaps its MAC address.
+    pub(super) fn blank(mac: Option<MacAddr>) -> Self {
+        Self {
+            mac,
+            name: None,
+            image: None,
+            address: None,
+            boot: None,
+        }
+    }
 }
 
 pub(super) fn machines(of: &Operations) -> Vec<MachineDocument> {
@@ -157,18 +170,11 @@ pub(super) fn machines(of: &Operations) -> Vec<MachineDocument> {
     let now = of.leases.now();
     let mut machines: BTreeMap<MacAddr, MachineDocument> = BTreeMap::new();
     let mut others = Vec::new();
-    let blank = |mac| MachineDocument {
-        mac,
-        name: None,
-        image: None,
-        address: None,
-        boot: None,
-    };
     for target in &world.config().targets {
         let machine = MachineDocument {
             name: Some(target.name.clone()),
             image: target.image.as_ref().map(ToString::to_string),
-            ..blank(target.mac)
+            ..MachineDocument::blank(target.mac)
         };
         match target.mac {
             Some(mac) => {
@@ -178,7 +184,9 @@ pub(super) fn machines(of: &Operations) -> Vec<MachineDocument> {
         }
     }
     for (mac, boot) in of.telemetry.events().boots() {
-        let machine = machines.entry(mac).or_insert_with(|| blank(Some(mac)));
+        let machine = machines
+            .entry(mac)
+            .or_insert_with(|| MachineDocument::blank(Some(mac)));
         machine.address = boot.address;
         machine.boot = Some(boot);
     }
@@ -199,8 +207,21 @@ pub(super) fn machines(of: &Operations) -> Vec<MachineDocument> {
 
 /// `/api/v1/leases`: every lease that is remembered, also those that are over.
 pub(super) fn leases(of: &Operations) -> Vec<Listed> {
+    listed(of, |_| true)
+}
+
+/// Those of one machine.
+pub(super) fn leases_of(of: &Operations, mac: MacAddr) -> Vec<Listed> {
+    listed(of, |lease| match &lease.client {
+        ClientKey::Hardware(hardware) => hardware.mac() == Some(mac),
+        _ => false,
+    })
+}
+
+fn listed(of: &Operations, which: impl Fn(&Lease) -> bool) -> Vec<Listed> {
     let world = of.worlds.current();
-    let leases: Vec<Lease> = of.leases.lock().leases().cloned().collect();
+    let leases = of.leases.lock();
+    let leases: Vec<Lease> = leases.leases().filter(|it| which(it)).cloned().collect();
     let listed = leases
         .iter()
         .map(|lease| Listed::of(lease, Some(world.config()), of.leases.clock()));

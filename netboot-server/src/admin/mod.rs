@@ -1,4 +1,5 @@
-//! The API for operators and their programs: what the service knows, in JSON.
+//! The API for operators and their programs: what the service knows, in JSON; and the page that
+//! shows it to people.
 //!
 //! It is served on `admin_listen`, where it only tells, and on the control socket, where it also
 //! acts.
@@ -9,11 +10,13 @@ pub mod explain;
 mod gauges;
 mod host;
 mod leases;
+mod page;
 
 pub use leases::import_offline;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,6 +30,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Problems;
+use crate::failure::Failure;
 use crate::http::{self, Body, Downloads};
 use crate::leases::{AnyStore, LeaseTable};
 use crate::telemetry::events::InstallWord;
@@ -64,6 +68,10 @@ impl ApiError {
     }
 }
 
+/// Says what does not work.
+type Health =
+    Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> + Send + Sync>;
+
 /// What the API tells of, and what it changes.
 pub(crate) struct Operations {
     pub(crate) worlds: Arc<Worlds>,
@@ -76,6 +84,8 @@ pub(crate) struct Operations {
     pub(crate) started: jiff::Timestamp,
     /// What listens, as `DHCP on eth1`, and whether it does now or is waited for.
     pub(crate) endpoints: Box<dyn Fn() -> Vec<(String, bool)> + Send + Sync>,
+    /// Whether the service does what it is there for.
+    pub(crate) health: Health,
     /// Takes the configuration anew. Blocks.
     pub(crate) reload: Box<dyn Fn() -> Result<Problems, Problems> + Send + Sync>,
 }
@@ -167,7 +177,7 @@ async fn read(
             let since = query.since()?;
             document(of, move |of| events::list(of, since)).await
         }
-        _ => Err(nothing()),
+        _ => page::read(of, path, query, stop).await,
     }
 }
 

@@ -171,6 +171,7 @@ impl ServiceBuilder {
         let listeners = Listeners::new(tasks.clone(), stop.clone(), failing, inherited);
         let core = Arc::new_cyclic(|core: &Weak<Core>| {
             let health = Health::of(core.clone());
+            let of_health = health.clone();
             let site = BootSite::new(
                 files.clone(),
                 installs.clone(),
@@ -193,6 +194,10 @@ impl ServiceBuilder {
                 endpoints: Box::new(move || {
                     let core = of_endpoints.upgrade();
                     core.map(|core| core.endpoints()).unwrap_or_default()
+                }),
+                health: Box::new(move || {
+                    let health = of_health.clone();
+                    Box::pin(async move { health.check().await.map_err(|unwell| unwell.failure) })
                 }),
                 reload: Box::new(move || match of_reload.upgrade() {
                     Some(core) => core.reload(),

@@ -383,7 +383,6 @@ fn the_admin_address_changes_nothing_and_has_nothing_of_the_boot_network() {
         assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text());
     }
     for path in [
-        "/",
         "/boot.ipxe",
         "/states/node-01.json",
         "/api/v1/nothing",
@@ -407,7 +406,7 @@ fn a_page_of_another_site_reads_nothing_of_the_api_and_machines_may_ask_by_any_n
         connection.answer(false)
     };
     let admin = site.ports.admin;
-    for path in ["/metrics", "/api/v1/leases", "/nothing"] {
+    for path in ["/metrics", "/api/v1/leases", "/", "/changes", "/nothing"] {
         let answer = status(admin, path, &format!("rebind.example.com:{admin}"));
         assert_eq!(answer.status, 421, "{path}");
         assert!(answer.text().contains("admin_names"), "{}", answer.text());

@@ -14,6 +14,7 @@ mod leases;
 mod log;
 mod metrics;
 mod nixos;
+mod page;
 mod policy;
 mod reload;
 mod restart;

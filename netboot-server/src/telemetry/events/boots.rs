@@ -117,7 +117,7 @@ impl Boots {
         let came_to = boot
             .reached(kind)
             .filter(|step| *step > boot.progress || is_new);
-        let failed = failed(kind).filter(|step| boot.failed != Some(*step));
+        let failed = kind.failed().filter(|step| boot.failed != Some(*step));
         if let Some(step) = came_to {
             boot.progress = step;
         }
@@ -226,30 +226,32 @@ fn address(kind: &Kind) -> Option<IpAddr> {
     }
 }
 
-/// The step that an event shows to have gone wrong.
-fn failed(kind: &Kind) -> Option<Progress> {
-    match kind {
-        Kind::DhcpIgnored { .. } => Some(Progress::Leased),
-        Kind::NoProgram { .. } | Kind::IpxeLacks { again: true, .. } => Some(Progress::Program),
-        Kind::ProgramIsDeadEnd { .. } => Some(Progress::Script),
-        Kind::Script { notice: true, .. } => Some(Progress::Image),
-        Kind::TftpFailed { name, .. } => match Resource::of(name) {
-            Resource::Script => Some(Progress::Script),
-            Resource::Image => Some(Progress::Image),
-            Resource::Optional => None,
-            Resource::Program | Resource::Other => Some(Progress::Program),
-        },
-        Kind::HttpSent {
-            path,
-            complete: false,
-            ..
+impl Kind {
+    /// The step that this event shows to have gone wrong.
+    pub(crate) fn failed(&self) -> Option<Progress> {
+        match self {
+            Self::DhcpIgnored { .. } => Some(Progress::Leased),
+            Self::NoProgram { .. } | Self::IpxeLacks { again: true, .. } => Some(Progress::Program),
+            Self::ProgramIsDeadEnd { .. } => Some(Progress::Script),
+            Self::Script { notice: true, .. } => Some(Progress::Image),
+            Self::TftpFailed { name, .. } => match Resource::of(name) {
+                Resource::Script => Some(Progress::Script),
+                Resource::Image => Some(Progress::Image),
+                Resource::Optional => None,
+                Resource::Program | Resource::Other => Some(Progress::Program),
+            },
+            Self::HttpSent {
+                path,
+                complete: false,
+                ..
+            }
+            | Self::HttpRefused { path, .. } => match Resource::of(path) {
+                Resource::Program => Some(Progress::Program),
+                Resource::Script => Some(Progress::Script),
+                Resource::Image => Some(Progress::Image),
+                Resource::Optional | Resource::Other => None,
+            },
+            _ => None,
         }
-        | Kind::HttpRefused { path, .. } => match Resource::of(path) {
-            Resource::Program => Some(Progress::Program),
-            Resource::Script => Some(Progress::Script),
-            Resource::Image => Some(Progress::Image),
-            Resource::Optional | Resource::Other => None,
-        },
-        _ => None,
     }
 }

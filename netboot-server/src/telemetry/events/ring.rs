@@ -114,6 +114,15 @@ impl Events {
         self.lock().boots.summaries().collect()
     }
 
+    /// The events of one machine that the ring still holds, the oldest first.
+    #[must_use]
+    pub fn of_machine(&self, machine: MacAddr) -> Vec<Arc<Event>> {
+        let ring = self.lock();
+        let held = ring.kept.iter().chain(&ring.events);
+        let of_it = held.filter(|event| event.machine == Some(machine));
+        of_it.cloned().collect()
+    }
+
     /// A reader of what comes from now on.
     #[must_use]
     pub fn reader(&self) -> Reader {
