@@ -3,6 +3,7 @@
 
 mod agreement;
 mod api;
+mod browser;
 mod clock;
 mod command;
 mod configuration;

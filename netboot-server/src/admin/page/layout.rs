@@ -54,7 +54,7 @@ pub(super) fn page(title: &str, here: &str, now: Timestamp, content: &Markup) ->
 /// A table that can be scrolled by itself where the screen is narrow.
 pub(super) fn table(name: &str, head: &[&str], rows: &Markup) -> Markup {
     html! {
-        div.scroll role="region" aria-label=(name) tabindex="0" {
+        div.scroll role="group" aria-label=(name) tabindex="0" {
             table {
                 thead { tr { @for column in head { th scope="col" { (column) } } } }
                 tbody { (rows) }

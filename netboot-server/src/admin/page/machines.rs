@@ -58,7 +58,7 @@ fn content(
         .collect();
     let shown = machines.iter().skip((page - 1) * ON_A_PAGE).take(ON_A_PAGE);
     html! {
-        p #summary role="status" { (all) " machines, " (failed) " with a failed boot" }
+        p #summary role="status" { (all) " machine(s), " (failed) " with a failed boot" }
         form method="get" action="/" role="search" {
             label for="q" { "Name, MAC, address or image" }
             input #q type="search" name="q" value=(part.words);
@@ -243,7 +243,10 @@ mod tests {
         let place = |name: &str| text.find(&format!(">{name}<")).expect(name);
         let order = ["node-4", "node-3", "node-2", "node-5", "node-1"].map(place);
         assert!(order.is_sorted(), "{text}");
-        assert!(text.contains("5 machines, 2 with a failed boot"), "{text}");
+        assert!(
+            text.contains("5 machine(s), 2 with a failed boot"),
+            "{text}"
+        );
         assert!(
             text.contains("<strong>failed: no boot script</strong>"),
             "{text}"
