@@ -3,6 +3,7 @@
 pub mod admin;
 mod boot_files;
 mod boot_http;
+pub mod capture;
 pub mod config;
 mod dhcp;
 mod failure;
