@@ -185,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn subnets_overlap_where_one_is_inside_the_other() {
+        let subnet = |text: &str| text.parse::<Subnet>().unwrap();
+        let (wide, inside) = (subnet("10.0.0.0/8"), subnet("10.1.2.0/24"));
+        assert!(wide.overlaps(&inside) && inside.overlaps(&wide));
+        assert!(!inside.overlaps(&subnet("10.1.3.0/24")));
+    }
+
+    #[test]
     fn subnet_refuses_what_is_none() {
         for text in ["10.0.0.0", "10.0.0.0/33", "10.0.0/8", "/8", "10.0.0.0/-1"] {
             assert!(text.parse::<Subnet>().is_err(), "{text}");

@@ -118,16 +118,35 @@ fn proxy_offer_to_bios_has_the_file_and_the_word_to_take_it() {
 
 #[test]
 fn proxy_offer_to_ipxe_spares_it_the_boot_server_on_every_platform() {
-    for (class, arch) in [(BIOS, 0), (UEFI, 7)] {
+    let user_class: (u8, &[u8]) = (77, b"iPXE");
+    let features: (u8, &[u8]) = (175, &[19, 1, 1]);
+    for (class, arch, (code, says)) in [
+        (BIOS, 0, user_class),
+        (UEFI, 7, user_class),
+        (UEFI, 7, features),
+    ] {
         let discover = Packet::discover(MAC)
             .option(60, class)
             .option(93, &[0, arch])
-            .option(77, b"iPXE");
+            .option(code, says);
         let offer = offered(discover, "http://10.0.0.1/boot.ipxe").bytes;
         assert_eq!(get(&offer, 60).as_deref(), Some(&b"PXEClient"[..]));
         assert_eq!(get(&offer, 43), Some(vec![6, 1, 8, 255]));
         assert_eq!(&offer[108..134], b"http://10.0.0.1/boot.ipxe\0");
         assert_eq!(get(&offer, 175), None, "it does wait for a proxy");
+    }
+}
+
+/// RFC 4578 section 2.1: the platform is what option 93 says. Only UEFI's PXE gets no option 43.
+#[test]
+fn proxy_goes_by_the_platform_of_option_93_before_that_of_the_class() {
+    let vendor = |class: &[u8], arch| {
+        let discover = Packet::discover(MAC).option(60, class);
+        get(&offered(discover.option(93, &[0, arch]), "x").bytes, 43)
+    };
+    for class in [&b"PXEClient"[..], BIOS, UEFI] {
+        assert_eq!(vendor(class, 7), None);
+        assert_eq!(vendor(class, 0), Some(vec![6, 1, 8, 255]));
     }
 }
 

@@ -135,6 +135,15 @@ fn what_a_message_is_about_is_the_address_that_its_client_has() {
     assert_eq!(of(&mut server, Packet::new(7, MAC)), None);
 }
 
+/// For a log line, too: `giaddr`, where there is one.
+#[test]
+fn outcome_says_which_relay_agent_its_message_came_by() {
+    let relay = |packet| handle(&mut server(), NOW, packet).transaction().relay;
+    let relayed = Packet::discover(MAC).giaddr(ip(9));
+    assert_eq!(relay(relayed), Some(ip(9)));
+    assert_eq!(relay(Packet::discover(MAC)), None);
+}
+
 #[test]
 fn record_that_is_over_says_nothing_of_another_servers_lease() {
     let mut server = server();

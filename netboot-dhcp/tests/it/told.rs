@@ -6,6 +6,7 @@ use netboot_dhcp::MacAddr;
 use netboot_dhcp::server::{Boot, Firmware, Incoming, Outcome};
 use netboot_dhcp::value::Arch;
 use netboot_dhcp::wire::MessageView;
+use std::net::SocketAddrV4;
 
 /// What the policy sees of a message, where it is asked.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,4 +102,34 @@ fn u_boot_that_hosts_uefi_is_told_by_its_interface() {
     assert_eq!(says(uefi, &[1, 3, 0]), Firmware::PxeClient);
     let bios = b"PXEClient:Arch:00000:UNDI:002001";
     assert_eq!(says(bios, &[1, 0, 0]), Firmware::PxeClient);
+}
+
+/// For a log line: what it will be offered, asks for, or has (RFC 2131 table 5).
+#[test]
+fn policy_is_told_which_address_the_message_is_about() {
+    let about = |packet: Packet| {
+        let mut server = server();
+        let own = <[u8; 4]>::try_from(&packet.0[12..16]).unwrap();
+        let bytes = packet.end();
+        let from = SocketAddrV4::new(own.into(), 68);
+        let incoming = Incoming::new(MessageView::decode(&bytes).unwrap(), from, 2);
+        let mut about = None;
+        drop(server.handle_with(NOW, &incoming, |machine| {
+            about = machine.transaction.address;
+            Boot::default()
+        }));
+        about
+    };
+    let discover = || Packet::discover(MAC);
+    assert_eq!(about(discover()), Some(ip(100)));
+    assert_eq!(
+        about(discover().option(50, &[10, 0, 0, 101])),
+        Some(ip(101))
+    );
+    assert_eq!(
+        about(Packet::selecting(MAC, ip(102), SERVER)),
+        Some(ip(102))
+    );
+    assert_eq!(about(Packet::new(3, MAC).ciaddr(ip(101))), Some(ip(101)));
+    assert_eq!(about(Packet::new(8, MAC).ciaddr(ip(9))), Some(ip(9)));
 }

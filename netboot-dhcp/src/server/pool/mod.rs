@@ -359,6 +359,42 @@ mod tests {
     }
 
     #[test]
+    fn client_that_is_offered_another_address_lets_go_of_the_first() {
+        let mut pool = small();
+        pool.hold(address(10), &client(1), None, LATER);
+        pool.hold(address(11), &client(1), None, LATER);
+        assert!(pool.is_free_for(address(10), &client(2), NOW));
+        assert_eq!(pool.address_of(&client(1)), Some(address(11)));
+    }
+
+    #[test]
+    fn client_whose_offer_ends_has_the_address_that_it_has_not_left_and_no_other_has() {
+        for (is_taken, has) in [(false, Some(address(10))), (true, None)] {
+            let mut pool = small();
+            pool.record(lease(10, 1, LATER, 1));
+            pool.hold(address(11), &client(1), None, LATER);
+            if is_taken {
+                pool.record(lease(10, 2, LATER, 2));
+            }
+            pool.release_hold(&client(1));
+            assert_eq!(pool.address_of(&client(1)), has);
+        }
+    }
+
+    #[test]
+    fn at_its_end_a_lease_an_offer_and_a_quarantine_are_over() {
+        let mut pool = small();
+        pool.record(lease(10, 1, LATER, 1));
+        pool.hold(address(11), &client(2), None, LATER);
+        pool.block(address(12), LATER);
+        for last in 10..=12 {
+            assert!(pool.is_free_for(address(last), &client(3), LATER), "{last}");
+        }
+        assert!(!pool.is_held_for(address(11), &client(2), LATER));
+        assert!(!pool.is_in_quarantine(address(12), LATER));
+    }
+
+    #[test]
     fn an_identity_is_remembered_where_it_lasts_longest_and_while_a_slot_names_it() {
         let mut pool = small();
         let other = |pool: &Pool| pool.claimed_by_another("a", &client(9), NOW);

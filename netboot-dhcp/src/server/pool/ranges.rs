@@ -183,14 +183,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_between_two_ranges_is_not_given() {
+        let mut network = network("10.0.0.0/24", "10.0.0.10", "10.0.0.12");
+        let second = AddressRange::new(address(20), address(22));
+        network.ranges.push(second);
+        let expected = vec!["10.0.0.10-10.0.0.12", "10.0.0.20-10.0.0.22"];
+        assert_eq!(shown(&network), expected);
+    }
+
+    #[test]
     fn wide_subnet_leaves_out_hosts_that_end_in_0_or_255() {
-        let network = network("10.0.0.0/22", "10.0.0.200", "10.0.2.10");
+        let network = network("172.16.0.0/22", "172.16.0.200", "172.16.2.10");
         assert_eq!(
             shown(&network),
             vec![
-                "10.0.0.200-10.0.0.254",
-                "10.0.1.1-10.0.1.254",
-                "10.0.2.1-10.0.2.10"
+                "172.16.0.200-172.16.0.254",
+                "172.16.1.1-172.16.1.254",
+                "172.16.2.1-172.16.2.10"
             ]
         );
     }
