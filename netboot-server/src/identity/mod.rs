@@ -206,7 +206,208 @@ fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
 mod tests {
     use std::str::FromStr;
 
+    use netboot_dhcp::Timestamp;
+    use netboot_dhcp::server::{ClientKey, Lease, Link, Network, NetworkId, Server, Settings};
+    use netboot_dhcp::value::Arch;
+
     use super::*;
+    use crate::config::{self, Flags, Host};
+    use crate::leases::clock::Clock;
+    use crate::world::programs::Programs;
+
+    const WORLD: &str = r#"
+        [[netboot.networks]]
+        name = "lab"
+        server = "192.0.2.1"
+        subnet = "192.0.2.0/24"
+        [[netboot.targets]]
+        name = "by-mac"
+        mac = "02:00:00:00:00:01"
+        uuid = "00000000-0000-0000-0000-000000000001"
+        [[netboot.targets]]
+        name = "by-uuid"
+        uuid = "00000000-0000-0000-0000-000000000002"
+        [[netboot.targets]]
+        name = "claimable"
+        uuid = "00000000-0000-0000-0000-000000000003"
+        secrets = "claimable"
+    "#;
+
+    fn world() -> World {
+        let (flags, host) = (Flags::default(), Host::default());
+        let (config, problems) = config::load_text("test", WORLD, false, &flags, &host);
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        World::new(Arc::new(config), Vec::new(), Programs::default())
+    }
+
+    const fn mac(last: u8) -> MacAddr {
+        MacAddr([2, 0, 0, 0, 0, last])
+    }
+
+    const fn ip(last: u8) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(192, 0, 2, last))
+    }
+
+    /// With leases of .1 for the machine 1 to .4 for the machine 4.
+    fn identity() -> Identity {
+        let subnet = "192.0.2.0/24".parse().expect("a subnet");
+        let server = Ipv4Addr::new(192, 0, 2, 254);
+        let network = Network::new(NetworkId(1), Link::Interface(1), subnet, server);
+        let mut server = Server::new(Settings::new(vec![network])).expect("a server");
+        let never = Timestamp(u64::MAX);
+        for last in 1..=4 {
+            let client = ClientKey::Hardware(mac(last).into());
+            let address = Ipv4Addr::new(192, 0, 2, last);
+            let lease = Lease::new(Timestamp(0), NetworkId(1), address, client, never);
+            server.restore(lease).expect("a lease of its network");
+        }
+        Identity::new(LeaseTable::new(server, Clock::go_on(Timestamp(0))))
+    }
+
+    fn claim(mac: MacAddr) -> UrlClaim {
+        UrlClaim {
+            mac: Some(mac),
+            ..UrlClaim::default()
+        }
+    }
+
+    fn with_uuid(mac: MacAddr, uuid: u128) -> Machine {
+        Machine {
+            uuid: Some(Uuid::from_u128(uuid)),
+            ..Machine::with_mac(mac)
+        }
+    }
+
+    #[test]
+    fn only_who_has_the_lease_of_a_mac_address_is_that_machine_itself() {
+        let (world, identity) = (world(), identity());
+        let nothing = UrlClaim::default();
+        for (address, says, machine, itself) in [
+            (ip(1), &nothing, Some(mac(1)), true),
+            (ip(1), &claim(mac(1)), Some(mac(1)), true),
+            (ip(2), &nothing, Some(mac(2)), true),
+            (ip(2), &claim(mac(1)), Some(mac(1)), false),
+            (ip(2), &claim(mac(9)), Some(mac(9)), false),
+            (ip(9), &claim(mac(1)), Some(mac(1)), false),
+            (ip(9), &nothing, None, false),
+        ] {
+            let asking = identity.asking(&world, address, says);
+            let expected = Asking {
+                machine: Machine {
+                    mac: machine,
+                    network: Some(0),
+                    ..Machine::default()
+                },
+                itself,
+            };
+            assert_eq!(asking, expected, "{address}");
+            let surely = itself.then_some(asking.machine);
+            if *says == nothing {
+                assert_eq!(identity.asking_itself(&world, address), surely);
+            }
+        }
+    }
+
+    #[test]
+    fn a_uuid_proves_a_target_without_a_mac_that_allows_it_and_only_by_dhcp() {
+        let (world, identity) = (world(), identity());
+        let itself = |address, uuid| {
+            let claim = UrlClaim {
+                uuid: Some(Uuid::from_u128(uuid)),
+                ..UrlClaim::default()
+            };
+            let asking = identity.asking(&world, address, &claim);
+            assert_eq!(asking.machine.uuid, claim.uuid);
+            asking.itself
+        };
+        assert!(!itself(ip(4), 3), "by its URL alone");
+        for (last, uuid, proves) in [(2, 1, false), (3, 2, false), (4, 3, true)] {
+            identity.saw(&with_uuid(mac(last), uuid));
+            assert_eq!(itself(ip(last), uuid), proves, "UUID {uuid}");
+        }
+    }
+
+    #[test]
+    fn what_dhcp_saw_of_a_machine_stays_but_for_its_network() {
+        let identity = identity();
+        let facts = [
+            with_uuid(mac(5), 7),
+            Machine {
+                arch: Some(Arch::X64_UEFI),
+                ..Machine::with_mac(mac(6))
+            },
+            Machine {
+                circuit: "port 7".parse().ok(),
+                ..Machine::with_mac(mac(7))
+            },
+        ];
+        for seen in facts {
+            identity.saw(&seen);
+            let later = Machine {
+                mac: seen.mac,
+                network: Some(1),
+                ..Machine::default()
+            };
+            let expected = Machine {
+                network: Some(1),
+                ..seen
+            };
+            assert_eq!(identity.saw(&later), expected);
+        }
+        identity.saw(&Machine::with_mac(mac(8)));
+        assert!(!identity.seen().has(mac(8)), "nothing is known of it");
+        let nameless = Machine {
+            mac: None,
+            ..with_uuid(mac(9), 7)
+        };
+        assert_eq!(identity.saw(&nameless), nameless);
+    }
+
+    #[test]
+    fn a_lease_tells_who_is_behind_an_address_before_what_was_overheard() {
+        let identity = identity();
+        for last in [1, 9] {
+            let address = Ipv4Addr::new(192, 0, 2, last);
+            identity.snooped().note(address, mac(10));
+        }
+        for (address, machine) in [(ip(1), Some(mac(1))), (ip(9), Some(mac(10))), (ip(8), None)] {
+            assert_eq!(identity.machine_at(address), machine, "{address}");
+            assert_eq!(identity.was_given(address), machine.is_some(), "{address}");
+        }
+        assert!(identity.was_given(ip(2)));
+    }
+
+    #[test]
+    fn a_mac_in_a_url_tells_whose_boot_it_is_for_machines_that_dhcp_saw_without_an_address() {
+        let identity = identity();
+        for last in [1, 5, 6] {
+            identity.saw(&with_uuid(mac(last), u128::from(last)));
+        }
+        identity.snooped().note(Ipv4Addr::new(192, 0, 2, 6), mac(6));
+        let boots = |seen, address, says| identity.boots(seen, address, &claim(mac(says)));
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        assert_eq!(boots(None, ip(9), 5), Some(mac(5)));
+        assert_eq!(boots(Some(mac(2)), ip(2), 5), Some(mac(2)));
+        assert_eq!(boots(None, here, 5), None, "the operator looks at it");
+        assert_eq!(boots(None, ip(9), 1), None, "it has a lease elsewhere");
+        assert_eq!(boots(None, ip(9), 6), None, "it has another's lease");
+        assert_eq!(boots(None, ip(9), 7), None, "nobody knows it");
+    }
+
+    #[test]
+    fn an_ipxe_that_lacks_something_is_counted_until_it_is_whole() {
+        let identity = identity();
+        let lacks = || identity.lacks(mac(1), 7, MessageType::DISCOVER);
+        assert!(lacks().is_new);
+        assert!(!lacks().is_new, "sent again");
+        for _ in 0..3 {
+            assert!(!lacks().is_last());
+            identity.requests(mac(1));
+        }
+        assert!(lacks().is_last());
+        identity.is_whole(mac(1));
+        assert!(!lacks().is_last());
+    }
 
     #[test]
     fn a_mac_is_read_from_the_query_in_both_its_forms() {

@@ -138,9 +138,26 @@ mod tests {
         assert_eq!(mac_in(&bytes(NEIGHBOUR)), Some(mac));
         assert_eq!(mac_in(&bytes(UNANSWERED)), None);
         assert_eq!(mac_in(&bytes(NO_ENTRY)), None);
-        let mut failed = bytes(NEIGHBOUR);
-        failed[24] = 0x20;
-        assert_eq!(mac_in(&failed), None, "it answers no more");
+    }
+
+    /// `linux/neighbour.h`: none, incomplete and failed; the others have an address that counts.
+    #[test]
+    fn each_state_of_an_entry_but_those_without_an_answer_has_a_mac() {
+        let mut entry = bytes(NEIGHBOUR);
+        for (state, counts) in [
+            (0x00, false),
+            (0x01, false),
+            (0x02, true),
+            (0x04, true),
+            (0x08, true),
+            (0x10, true),
+            (0x20, false),
+            (0x40, true),
+            (0x80, true),
+        ] {
+            entry[24] = state;
+            assert_eq!(mac_in(&entry).is_some(), counts, "{state:#x}");
+        }
     }
 
     #[test]
