@@ -128,6 +128,29 @@ fn an_item_has_a_name_or_is_a_gap_or_is_nothing() {
     assert_eq!(item(nameless), Err(RenderProblem::Empty));
 }
 
+/// iPXE splits at blanks, joins what it echoes with single ones, and takes the rest of a line behind
+/// a word that begins with `#` for a comment.
+#[test]
+fn what_would_be_lost_where_it_stands_is_written_by_settings() {
+    let echo = Command::Echo {
+        same_line: false,
+        text: " a ".into(),
+    };
+    let written = "set _20:hex 20\necho ${_20:string}a${_20:string}";
+    assert_eq!(rendered(echo).as_deref(), Ok(written));
+    let isset = Command::Isset("# a".into());
+    let written = "set _20:hex 20\nset _23:hex 23\nisset ${_23:string}${_20:string}a";
+    assert_eq!(rendered(isset).as_deref(), Ok(written));
+}
+
+/// A value may hold the `}` that the text waits for.
+#[test]
+fn text_that_a_value_could_make_a_setting_is_refused() {
+    let value = Arg::from("${").setting(Setting::new("hostname"));
+    let isset = rendered(Command::Isset(value));
+    assert_eq!(isset, Err(RenderProblem::Expansion));
+}
+
 #[test]
 fn settings_that_hold_characters_for_scripts_are_not_set() {
     let set = |setting: &str| {
@@ -359,6 +382,14 @@ fn more_than_255_arguments_are_refused() {
         max: 255,
     };
     assert_eq!(error.problem(), &problem);
+    // The words of a text count, too, although it is one argument here.
+    let text = |count| {
+        let mut script = Script::new();
+        script.echo(vec!["x"; count].join(" "));
+        script.render().map_err(|error| error.problem().clone())
+    };
+    assert!(text(255).is_ok());
+    assert_eq!(text(256), Err(problem));
 }
 
 /// What the linter says of a line's words.

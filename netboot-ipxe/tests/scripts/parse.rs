@@ -209,20 +209,26 @@ fn what_was_never_closed_is_text_however_deep_it_seems() {
 
 #[test]
 fn no_more_settings_are_nested_than_can_be_read_back() {
-    let nested = |levels| {
+    let nested = |levels, text| {
         let inner = Arg::from(Setting::new("a"));
         (1..levels).fold(inner, |name, _| {
-            Arg::from("b").computed(Arg::from("c").join(&name))
+            Arg::from("b").computed(Arg::from(text).join(&name))
         })
     };
-    let mut script = Script::new();
-    script.echo(nested(16));
-    let text = script.render().expect("16 levels can be written");
-    assert_eq!(Script::parse(&text), Ok(script));
-    let mut script = Script::new();
-    script.echo(nested(17));
-    let problem = script.render().map_err(|error| error.problem().clone());
-    assert_eq!(problem, Err(RenderProblem::TooDeep));
+    let side_by_side = (0..17).fold(Arg::new(), |all, _| all.join(&nested(2, "c")));
+    for (value, problem) in [
+        (nested(16, "c"), None),
+        (nested(17, "c"), Some(RenderProblem::TooDeep)),
+        (nested(17, ""), Some(RenderProblem::TooDeep)),
+        (side_by_side, None),
+    ] {
+        let mut script = Script::new();
+        script.echo(value);
+        match script.render() {
+            Ok(text) => assert_eq!((Script::parse(&text), problem), (Ok(script), None)),
+            Err(error) => assert_eq!(Some(error.problem()), problem.as_ref()),
+        }
+    }
 }
 
 #[test]
