@@ -185,3 +185,50 @@ fn listed(generations: &[Generation]) -> String {
         [] => "none is".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writing(kind: io::ErrorKind) -> StoreError {
+        StoreError::io("write", "/images/a".as_ref(), kind.into())
+    }
+
+    #[test]
+    fn a_disk_that_is_full_is_told_from_what_else_may_fail() {
+        for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded] {
+            assert!(matches!(writing(kind), StoreError::Full { .. }));
+        }
+        let error = writing(io::ErrorKind::Other).to_string();
+        assert_eq!(error, "cannot write /images/a");
+    }
+
+    #[test]
+    fn what_a_user_may_not_do_names_the_path_behind_other_errors_too() {
+        let denied = || writing(io::ErrorKind::PermissionDenied);
+        let path = Some(Path::new("/images/a"));
+        assert_eq!(denied().denied(), path);
+        assert_eq!(writing(io::ErrorKind::NotFound).denied(), None);
+        let unsettled = StoreError::Unsettled {
+            name: "a".parse().expect("a name"),
+            generation: Generation::FIRST,
+            source: Box::new(denied()),
+        };
+        assert_eq!(unsettled.denied(), path);
+    }
+
+    #[test]
+    fn generations_of_which_none_is_current_are_listed_by_the_ends() {
+        let says = |numbers: &[u32]| {
+            let generations = numbers.iter().filter_map(|&number| Generation::new(number));
+            let generations = generations.collect();
+            StoreError::NotCurrent { generations }.to_string()
+        };
+        let none = "none of its generations is current, and";
+        assert_eq!(says(&[7]), format!("{none} @7 is in the store"));
+        assert_eq!(
+            says(&[2, 5, 9]),
+            format!("{none} @2 to @9 are in the store")
+        );
+    }
+}

@@ -368,3 +368,24 @@ fn sync_dir(path: &Path) -> Result<(), StoreError> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Linux has no `fsync` for the directories of procfs (`EINVAL`).
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_directory_is_flushed_where_its_file_system_can_do_that() {
+        assert!(sync_dir("/proc".as_ref()).is_ok());
+        let error = sync_dir("/proc/none".as_ref()).expect_err("nothing is there");
+        assert_eq!(error.to_string(), "cannot flush /proc/none");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_store_where_nothing_can_be_made_says_what_could_not() {
+        let error = Store::create("/proc/self").expect_err("procfs has its own");
+        assert_eq!(error.to_string(), "cannot create /proc/self/.store");
+    }
+}

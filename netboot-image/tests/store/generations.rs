@@ -54,6 +54,33 @@ fn rolling_back_makes_an_earlier_generation_current_and_the_next_one_is_new() {
 }
 
 #[test]
+fn an_image_whose_link_was_removed_by_hand_is_rolled_back_to_and_removed() {
+    let bench = Bench::new();
+    hourly(&bench, 2);
+    let unlink = || std::fs::remove_file(bench.store.root().join("a")).expect("removed");
+    let current = || bench.store.current(&name("a")).expect("its link");
+    unlink();
+    let rolled_back = bench.store.roll_back(now(), &name("a"), generation(1));
+    assert!(rolled_back.is_ok(), "{rolled_back:?}");
+    assert_eq!(current(), Some(generation(1)));
+    unlink();
+    bench.store.remove(&name("a")).expect("removed");
+    assert!(matches!(
+        bench.store.generations(&name("a")),
+        Err(StoreError::NoSuchImage { .. })
+    ));
+}
+
+#[test]
+fn a_link_without_generations_is_removed() {
+    let bench = Bench::new();
+    hourly(&bench, 1);
+    std::fs::remove_dir_all(bench.store.root().join(".store/images/a/1")).expect("removed");
+    bench.store.remove(&name("a")).expect("removed");
+    assert_eq!(bench.store.current(&name("a")).expect("no link"), None);
+}
+
+#[test]
 fn rolling_back_to_what_is_not_there_changes_nothing() {
     let bench = Bench::new();
     hourly(&bench, 2);

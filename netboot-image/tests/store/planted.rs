@@ -73,6 +73,31 @@ fn a_link_in_the_place_of_a_directory_of_the_store_is_not_followed_by_a_writer()
 }
 
 #[test]
+fn what_stands_where_a_new_store_would_be_is_left_as_it_is() {
+    let bench = bench();
+    let place = bench.dir.path().join(".store");
+    symlink(bench.dir.path().join("victim"), &place).expect("a link");
+    let created = Store::create(bench.dir.path()).map(drop);
+    assert!(
+        matches!(&created, Err(StoreError::NotOurs { path }) if *path == place),
+        "{created:?}"
+    );
+    assert!(is_untouched(&bench));
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_lock_is_an_error_of_opening_it() {
+    let bench = bench();
+    let path = bench.store.root().join(".store/lock");
+    fs::remove_file(&path).expect("removed");
+    fs::create_dir(&path).expect("a directory");
+    for (what, written) in writes(&bench) {
+        let error = written.expect_err(what).to_string();
+        assert_eq!(error, format!("cannot open {}", path.display()), "{what}");
+    }
+}
+
+#[test]
 fn a_link_that_stands_for_a_used_number_is_not_written_through() {
     let bench = bench();
     let mark = bench.store.root().join(".store/images/a/2.gone");

@@ -91,7 +91,7 @@ fn a_broken_image_stops_no_other_and_is_named() {
     fs::remove_dir_all(root.join(".store/images/lost/1")).expect("removed");
     fs::create_dir(root.join("foreign")).expect("made");
     fs::write(root.join("no name"), "").expect("made");
-    symlink("/etc", root.join("outside")).expect("made");
+    symlink("/etc/1", root.join("outside")).expect("made");
 
     let listing = bench.store.list().expect("a listing");
     let images: Vec<_> = listing
@@ -177,4 +177,26 @@ fn a_directory_that_is_no_store_is_not_opened() {
         Store::open(bench.dir.path().join("absent")),
         Err(StoreError::NotAStore { .. })
     ));
+    fs::create_dir(bench.dir.path().join(".store")).expect("a directory");
+    bench.file(".store/images", "of something else");
+    assert!(matches!(
+        Store::open(bench.dir.path()),
+        Err(StoreError::NotAStore { .. })
+    ));
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_not_said_to_be_absent() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    let root = bench.store.root();
+    fs::remove_dir_all(root).expect("removed");
+    bench.file("images", "in the place of the store");
+    let (link, generations) = (root.join("a"), root.join(".store/images/a"));
+    let error = bench.store.current(&name("a")).expect_err("no directory");
+    let expected = format!("cannot read the link {}", link.display());
+    assert_eq!(error.to_string(), expected);
+    let error = bench.store.generations(&name("a")).expect_err("the same");
+    let expected = format!("cannot list {}", generations.display());
+    assert_eq!(error.to_string(), expected);
 }

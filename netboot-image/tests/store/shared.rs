@@ -26,6 +26,23 @@ fn the_same_content_stands_once() {
 }
 
 #[test]
+fn what_an_image_takes_on_the_disk_counts_shared_contents_once() {
+    const LARGE: u64 = 1 << 20;
+    let bench = Bench::new();
+    // No file system makes this smaller.
+    let noise = |at: u64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes()[2];
+    let large = bench.file("large", (0..LARGE).map(noise).collect::<Vec<_>>());
+    let takes = || {
+        let image = bench.image("a", "1").initrd(&large);
+        bench.publish(image).expect("published");
+        bench.store.disk_use(&name("a")).expect("a number of bytes")
+    };
+    let (one, two) = (takes(), takes());
+    assert!(one >= LARGE, "{one}");
+    assert!(two > one && two < one + LARGE, "{one} and {two}");
+}
+
+#[test]
 fn a_damaged_blob_is_not_shared_but_replaced() {
     let bench = Bench::new();
     bench.publish(bench.image("a", "1")).expect("published");
