@@ -1,11 +1,12 @@
 //! What is not published, and that nothing of it is left.
 
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
 use netboot_image::{
-    Import, ImportError, KernelError, Looks, ManifestError, NewImage, Source, StoreError,
+    Import, ImportError, KernelError, Looks, Manifest, ManifestError, NewImage, Source, StoreError,
 };
 
 use crate::common::{Bench, kernel, name, tree};
@@ -168,6 +169,30 @@ fn a_command_line_that_the_kernel_would_cut_is_refused() {
         );
     }
     publish(vec!["dyndbg=\"file a.c +p\"".to_owned()]).expect("quotes hold a space together");
+}
+
+#[test]
+fn a_manifest_may_be_as_long_as_the_longest_that_is_read() {
+    const TEXTS: usize = 262;
+    let bench = Bench::new();
+    // So many bytes more than 3000 in each of them. The generations have numbers of one digit.
+    let publish = |more: usize| {
+        let text = |at| "x".repeat(3000 + more / TEXTS + usize::from(at < more % TEXTS));
+        let source = Source::new("a test", (0..TEXTS).map(text));
+        bench.publish(bench.image("a", "1").source(source))?;
+        Ok(fs::read(bench.store.root().join("a/manifest.json")).expect("a manifest"))
+    };
+    let short = publish(0).map(|text: Vec<u8>| text.len());
+    let more = Manifest::MAX_LEN - short.expect("published");
+    let longest = publish(more).map(|text| text.len());
+    assert_eq!(longest.expect("published"), Manifest::MAX_LEN);
+    assert!(bench.store.image(&name("a"), None).is_ok());
+    let error: StoreError = publish(more + 1).expect_err("one byte longer");
+    let len = Manifest::MAX_LEN + 1;
+    assert!(matches!(
+        error,
+        StoreError::Manifest { reason: ManifestError::TooLong { len: it }, .. } if it == len
+    ));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Barrier;
 
-use netboot_image::{Progress, Step, Store};
+use netboot_image::{Progress, Step, Store, StoreError};
 
 use crate::common::{Bench, links, name, now};
 
@@ -150,4 +150,29 @@ fn writers_that_publish_and_remove_do_not_disturb_each_other() {
             .count(),
         0
     );
+}
+
+/// Without a signer nothing is signed, and all else is as with one.
+#[test]
+fn an_image_that_is_published_while_it_is_signed_stays_current() {
+    let bench = Bench::new();
+    bench.publish(bench.image("a", "1")).expect("published");
+    let current = || {
+        let current = bench.store.current(&name("a")).expect("its link");
+        current.map(|generation| generation.number())
+    };
+    bench.store.sign(now(), &name("a"), []).expect("signed");
+    assert_eq!(current(), Some(2));
+    let mut meanwhile = |progress: Progress<'_>| {
+        if matches!(progress, Progress::Step(Step::Copied)) {
+            bench.publish(bench.image("a", "2")).expect("published");
+        }
+        ControlFlow::Continue(())
+    };
+    let signed = bench.store.sign_with(now(), &name("a"), [], &mut meanwhile);
+    assert!(
+        matches!(signed, Err(StoreError::Overtaken { .. })),
+        "{signed:?}"
+    );
+    assert_eq!(current(), Some(3));
 }
