@@ -49,3 +49,16 @@ pub(crate) fn body(reply: &[u8], kind: u16) -> Option<&[u8]> {
     let [_, _, _, _, low, high, ..] = *header;
     (u16::from_ne_bytes([low, high]) == kind).then_some(body)
 }
+
+/// What the first attribute of this type holds (`struct rtattr`).
+pub(crate) fn attribute(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
+    loop {
+        let [a, b, c, d] = *attributes.first_chunk()?;
+        let length = usize::from(u16::from_ne_bytes([a, b]));
+        let data = attributes.get(4..length)?;
+        if u16::from_ne_bytes([c, d]) == wanted {
+            return Some(data);
+        }
+        attributes = attributes.get(length.next_multiple_of(4)..)?;
+    }
+}

@@ -27,7 +27,6 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jiff::fmt::rfc2822::DateTimePrinter;
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
@@ -37,10 +36,10 @@ use crate::telemetry::events::Kind;
 use crate::telemetry::{Telemetry, host_time};
 use crate::world::certificate::Certificate;
 use listener::Accepted;
-use pace::{Held, Paced};
+use pace::{Ask, Paced, Reset};
 use places::{Activity, Caps, Places};
 use sendfile::{Due, SendfileStream};
-use unacknowledged::unacknowledged;
+use unacknowledged::{Unacknowledged, unacknowledged};
 
 pub use body::Body;
 pub(crate) use downloads::{Download, Downloads};
@@ -55,8 +54,6 @@ pub(crate) const MAX_CONNECTIONS: usize = 4096;
 const MAX_OF_ONE_CLIENT: usize = 768;
 /// Connections that wait for a place; more wait in the system's queue until they are closed.
 pub(crate) const MAX_WAITING: usize = 64;
-/// How long a client may acknowledge nothing of what the system still has for it.
-const STALL: Duration = Duration::from_secs(120);
 /// Bytes of a request's head; more are refused with 431, as hyper does with more than 100 lines.
 const MAX_HEAD: usize = 16 << 10;
 /// How long a request's head may take to arrive, and an idle connection may last.
@@ -165,24 +162,25 @@ impl<H: Handler> Connection<H> {
     async fn accept(self, accepted: Accepted, activity: Arc<Activity>) {
         match accepted {
             Accepted::Tcp(stream, _) => {
-                // Where the system refuses either, the connection is only slower to be sent or to
-                // be given up.
+                // Where the system refuses it, the connection is only slower.
                 let _ = stream.set_nodelay(true);
-                let _ = SockRef::from(&stream).set_tcp_user_timeout(Some(STALL));
                 if let Some(certificate) = self.certificate.clone() {
                     return self.shake_hands(stream, &certificate, activity).await;
                 }
                 let stream = SendfileStream::new(stream);
                 let due = stream.due();
-                let held = self.held();
-                self.run(stream, Some(due), activity, held).await;
+                let ask = self.ask();
+                self.run(stream, Some(due), activity, ask).await;
             }
-            Accepted::Unix(stream) => self.run(stream, None, activity, Box::new(|| 0)).await,
+            Accepted::Unix(stream) => {
+                let ask = Box::new(Unacknowledged::default);
+                self.run(stream, None, activity, ask).await;
+            }
         }
     }
 
-    /// What the system holds for the client. Where it does not say, nothing.
-    fn held(&self) -> Held {
+    /// What the client has not acknowledged. Where the system does not say, nothing.
+    fn ask(&self) -> Ask {
         let (local, client) = (self.local, self.client);
         Box::new(move || unacknowledged(local, client).unwrap_or_default())
     }
@@ -200,8 +198,8 @@ impl<H: Handler> Connection<H> {
         let shaken = tokio::time::timeout(HEAD_TIMEOUT, acceptor.accept(stream));
         match self.stop.run_until_cancelled(shaken).await {
             Some(Ok(Ok(stream))) => {
-                let held = self.held();
-                self.run(stream, None, activity, held).await;
+                let ask = self.ask();
+                self.run(stream, None, activity, ask).await;
             }
             Some(Ok(Err(error))) => {
                 self.telemetry.malformed("TLS", || error.to_string());
@@ -214,10 +212,10 @@ impl<H: Handler> Connection<H> {
     /// connection can.
     async fn run(
         self,
-        stream: impl AsyncRead + AsyncWrite + Unpin + Send,
+        stream: impl AsyncRead + AsyncWrite + Reset + Unpin + Send,
         due: Option<Due>,
         activity: Arc<Activity>,
-        held: Held,
+        ask: Ask,
     ) {
         let under_way = &activity.under_way;
         let secure = self.certificate.is_some();
@@ -256,7 +254,7 @@ impl<H: Handler> Connection<H> {
             // hyper's panics where the clock is before 1970.
             .auto_date_header(false)
             .serve_connection(
-                TokioIo::new(Paced::new(stream, Arc::clone(&activity), held)),
+                TokioIo::new(Paced::new(stream, Arc::clone(&activity), ask)),
                 service,
             );
         let mut served = std::pin::pin!(served);
@@ -360,7 +358,8 @@ mod tests {
             stop: CancellationToken::new(),
         };
         let (mut client, server) = duplex(1 << 10);
-        let served = tokio::spawn(connection.run(server, None, Arc::default(), Box::new(|| 0)));
+        let ask = Box::new(Unacknowledged::default);
+        let served = tokio::spawn(connection.run(server, None, Arc::default(), ask));
         let request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
         client.write_all(request).await.expect("a reader");
         let mut answer = String::new();

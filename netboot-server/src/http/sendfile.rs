@@ -18,6 +18,7 @@ use rustix::fs::sendfile;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use super::pace::Reset;
 use super::transfer::Transfer;
 
 /// How many bytes of a file a body gives at a time.
@@ -127,6 +128,12 @@ impl SendfileStream {
                 sent => return Poll::Ready(sent),
             }
         }
+    }
+}
+
+impl Reset for SendfileStream {
+    fn reset(&self) {
+        self.stream.reset();
     }
 }
 

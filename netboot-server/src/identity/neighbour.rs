@@ -67,7 +67,7 @@ fn message(kind: u16, body: [u8; BODY], attribute: u16, address: Ipv4Addr) -> Ve
 
 fn interface_in(reply: &[u8]) -> Option<[u8; 4]> {
     let (_, attributes) = split(reply, NEW_ROUTE)?;
-    find(attributes, RTA_OIF)?.try_into().ok()
+    netlink::attribute(attributes, RTA_OIF)?.try_into().ok()
 }
 
 /// An entry that is no Ethernet's, or that did not answer, has none.
@@ -75,25 +75,15 @@ fn mac_in(reply: &[u8]) -> Option<MacAddr> {
     let (body, attributes) = split(reply, NEW_NEIGHBOUR)?;
     let [_, _, _, _, _, _, _, _, low, high, _, _] = *body;
     let state = u16::from_ne_bytes([low, high]);
-    let mac = find(attributes, NDA_LLADDR)?.try_into().ok()?;
+    let mac = netlink::attribute(attributes, NDA_LLADDR)?
+        .try_into()
+        .ok()?;
     (state & VALID != 0).then_some(MacAddr(mac))
 }
 
 /// Body and attributes of a message of this type.
 fn split(reply: &[u8], kind: u16) -> Option<(&[u8; BODY], &[u8])> {
     netlink::body(reply, kind)?.split_first_chunk()
-}
-
-fn find(mut attributes: &[u8], wanted: u16) -> Option<&[u8]> {
-    loop {
-        let [a, b, c, d] = *attributes.first_chunk()?;
-        let length = usize::from(u16::from_ne_bytes([a, b]));
-        let data = attributes.get(4..length)?;
-        if u16::from_ne_bytes([c, d]) == wanted {
-            return Some(data);
-        }
-        attributes = attributes.get(length.next_multiple_of(4)..)?;
-    }
 }
 
 #[cfg(all(test, target_endian = "little"))]
