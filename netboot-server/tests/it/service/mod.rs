@@ -6,6 +6,7 @@ mod full;
 mod hostile;
 mod http;
 mod machine;
+mod slow;
 mod transfers;
 
 use std::io::Read;
