@@ -89,6 +89,7 @@ pub fn second_stage(decision: &Decision, path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use netboot_dhcp::MacAddr;
     use netboot_ipxe::LocalDisk;
 
     use super::*;
@@ -128,6 +129,49 @@ mod tests {
             let stage = second_stage(&decision(first), asked);
             assert_eq!(stage.as_deref(), given, "{first} asks for {asked}");
         }
+    }
+
+    #[test]
+    fn each_stage_is_told_what_it_loads_and_ipxe_its_script_by_what_the_machine_is_known_by() {
+        let origin = Origin {
+            server: IpAddr::from([192, 0, 2, 1]),
+            http_port: 8080,
+            secure: false,
+        };
+        let machine = Machine {
+            uuid: Some(uuid::Uuid::from_u128(7)),
+            circuit: "port 7".parse().ok(),
+            ..Machine::with_mac(MacAddr([2, 0, 0, 0, 0, 1]))
+        };
+        let told = |firmware, decision: &Decision| boot_file(decision, &machine, firmware, &origin);
+        let plain = decision("sub/snponly.efi");
+        let script = "http://192.0.2.1:8080/boot.ipxe?mac=02-00-00-00-00-01";
+        let name = "sub/snponly.efi";
+        let url = format!("http://192.0.2.1:8080/{name}");
+        for (firmware, file) in [
+            (Firmware::PxeClient, Some(name)),
+            (Firmware::UBoot, Some(name)),
+            (Firmware::HttpClient, Some(&*url)),
+            (Firmware::Ipxe, Some(script)),
+            (Firmware::Other, None),
+        ] {
+            assert_eq!(told(firmware, &plain).as_deref(), file, "{firmware:?}");
+            let mut left_alone = plain.clone();
+            left_alone.boot = BootAction::Nothing;
+            assert_eq!(told(firmware, &left_alone), None, "{firmware:?}");
+        }
+        for (known_by, says) in [
+            (KnownBy::Mac, ""),
+            (KnownBy::Uuid, "&uuid=00000000-0000-0000-0000-000000000007"),
+            (KnownBy::Circuit, "&circuit=0x706f72742037"),
+        ] {
+            let mut known = plain.clone();
+            known.known_by = Some(known_by);
+            let file = format!("{script}{says}");
+            assert_eq!(told(Firmware::Ipxe, &known), Some(file));
+        }
+        let nobody = boot_file(&plain, &Machine::default(), Firmware::Ipxe, &origin);
+        assert_eq!(nobody.as_deref(), Some("http://192.0.2.1:8080/boot.ipxe"));
     }
 
     #[test]

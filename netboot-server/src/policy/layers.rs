@@ -263,9 +263,10 @@ mod tests {
 
     use super::*;
     use crate::config::{self, Flags, Host};
+    use crate::failure::Failure;
     use crate::policy::decide;
-    use crate::policy::tests::{STRANGER, debian};
-    use crate::world::KnownBy;
+    use crate::policy::tests::{STRANGER, debian, world};
+    use crate::world::installs::Installs;
     use crate::world::programs::Programs;
 
     const LAYERS: &str = r#"
@@ -413,6 +414,64 @@ mod tests {
             assert_eq!(decision.boot == BootAction::Nothing, !allowed, "{name}");
             let left_out = Reason::OnlyKnown("lab".into());
             assert_eq!(decision.reasons.contains(&left_out), !allowed, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_any_client_can_say_gives_one_at_a_time_an_address_where_only_targets_have_one() {
+        let world = layers();
+        for (name, network, exclusive) in [
+            ("own", Some(0), false),
+            ("grouped", Some(0), true),
+            ("bare", Some(0), true),
+            ("bare", None, false),
+        ] {
+            let machine = Machine {
+                network,
+                ..known(name, Arch::X64_UEFI)
+            };
+            let decision = decide(&world, &machine);
+            assert_eq!(decision.exclusive, exclusive, "{name} {network:?}");
+            let said = Reason::OneAtATime("lab".into());
+            assert_eq!(decision.reasons.contains(&said), exclusive, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_machine_boots_its_install_until_it_is_installed_and_then_what_that_says() {
+        let with = |then: &str| {
+            let target = format!(
+                r#"
+                [[netboot.targets]]
+                name = "own"
+                mac = "02:00:00:00:00:01"
+                config = "absent"
+                install = {{ image = "debian", then = "{then}" }}
+                "#
+            );
+            world(&target, vec![debian()], Programs::default())
+        };
+        let state = |number: u64, installed: &str| {
+            let json = format!(
+                r#"{{ "machines": {{ "own": {{ "number": {number}, "installed": {installed},
+                    "mac": null, "uuid": null }} }} }}"#
+            );
+            Ok(serde_json::from_str(&json).expect("install states"))
+        };
+        let done = "\"2026-11-23T05:26:58Z\"";
+        let installs = BootAction::Image("debian".parse().expect("a name"), debian().generation());
+        let missing = BootAction::MissingImage("absent".parse().expect("a name"));
+        let unread = Err(Failure::new("reading", "it is damaged", "mend it"));
+        for (then, states, boot, report) in [
+            ("local", Ok(Installs::default()), &installs, Some(1)),
+            ("local", state(2, "null"), &installs, Some(2)),
+            ("local", state(2, done), &BootAction::Local, None),
+            ("config", state(2, done), &missing, None),
+            ("config", unread, &BootAction::Local, None),
+        ] {
+            let world = with(then).with_installs(states);
+            let decision = decide(&world, &known("own", Arch::X64_UEFI));
+            assert_eq!((&decision.boot, decision.install), (boot, report), "{then}");
         }
     }
 

@@ -94,7 +94,7 @@ mod tests {
         program = "snponly.efi"
     "#;
 
-    fn world(more: &str, images: Vec<Manifest>, programs: Programs) -> World {
+    pub(super) fn world(more: &str, images: Vec<Manifest>, programs: Programs) -> World {
         let text = format!("{CONFIG}{more}");
         let (flags, host) = (Flags::default(), Host::default());
         let (config, problems) = config::load_text("test", &text, false, &flags, &host);
@@ -133,6 +133,11 @@ mod tests {
             decision.to_string(),
             "image debian @3: it is target node (test: netboot.targets[0]); its target names image \
              debian; undionly.kpxe is for x86 BIOS"
+        );
+        assert_eq!(
+            decision.of_script(),
+            "image debian @3: it is target node (test: netboot.targets[0]); its target names image \
+             debian"
         );
     }
 

@@ -34,3 +34,25 @@ impl Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_has_a_port_where_it_is_not_the_schemes() {
+        for (server, http_port, secure, url) in [
+            ("192.0.2.1", 80, false, "http://192.0.2.1/a"),
+            ("192.0.2.1", 443, false, "http://192.0.2.1:443/a"),
+            ("192.0.2.1", 443, true, "https://192.0.2.1/a"),
+            ("2001:db8::1", 8080, false, "http://[2001:db8::1]:8080/a"),
+        ] {
+            let origin = Origin {
+                server: server.parse().expect("an address"),
+                http_port,
+                secure,
+            };
+            assert_eq!(origin.url("/a"), url);
+        }
+    }
+}
