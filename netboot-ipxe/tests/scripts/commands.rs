@@ -138,9 +138,23 @@ fn what_would_be_lost_where_it_stands_is_written_by_settings() {
     };
     let written = "set _20:hex 20\necho ${_20:string}a${_20:string}";
     assert_eq!(rendered(echo).as_deref(), Ok(written));
-    let isset = Command::Isset("# a".into());
-    let written = "set _20:hex 20\nset _23:hex 23\nisset ${_23:string}${_20:string}a";
-    assert_eq!(rendered(isset).as_deref(), Ok(written));
+    let isset = |value: &str| rendered(Command::Isset(value.into()));
+    for (value, word) in [
+        ("# ", "${_23:string}${_20:string}"),
+        ("# a", "${_23:string}${_20:string}a"),
+    ] {
+        let written = format!("set _20:hex 20\nset _23:hex 23\nisset {word}");
+        assert_eq!(isset(value), Ok(written), "{value:?}");
+    }
+    assert_eq!(
+        isset(" ").as_deref(),
+        Ok("set _20:hex 20\nisset ${_20:string}")
+    );
+    // Only what a line begins with is a label.
+    assert_eq!(isset(":a").as_deref(), Ok("isset :a"));
+    let command = Command::from_words([":a", "b"].map(Arg::from).to_vec());
+    let written = "set _3a:hex 3a\n${_3a:string}a b";
+    assert_eq!(rendered(command).as_deref(), Ok(written));
 }
 
 /// A value may hold the `}` that the text waits for.
