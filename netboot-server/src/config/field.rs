@@ -54,8 +54,8 @@ impl<'de, T: Wanted> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = serde_json::Value::deserialize(deserializer)?;
         let read = T::deserialize(&written);
-        let read = match (read, quoted_number(&written)) {
-            (Err(_), Some(number)) => T::deserialize(&number),
+        let read = match (read, unquoted(&written)) {
+            (Err(_), Some(value)) => T::deserialize(&value),
             (read, _) => read,
         };
         Ok(match read {
@@ -68,10 +68,15 @@ impl<'de, T: Wanted> Deserialize<'de> for Field<T> {
     }
 }
 
-/// The number that a text holds: people write numbers with quotes around them, too.
-pub(super) fn quoted_number(written: &serde_json::Value) -> Option<serde_json::Value> {
-    let number: serde_json::Number = written.as_str()?.trim().parse().ok()?;
-    Some(number.into())
+/// The number, or `true` or `false`, that a text holds: people write these with quotes around them,
+/// too.
+pub(super) fn unquoted(written: &serde_json::Value) -> Option<serde_json::Value> {
+    let text = written.as_str()?.trim();
+    let is: Result<bool, _> = text.parse();
+    is.map(serde_json::Value::from).ok().or_else(|| {
+        let number: serde_json::Number = text.parse().ok()?;
+        Some(number.into())
+    })
 }
 
 impl<T: Serialize> Serialize for Field<T> {

@@ -170,11 +170,11 @@ fn menu(config: &Config) -> document::Menu {
                         ..written
                     },
                     MenuAction::Local => document::MenuItem {
-                        local: Some(true),
+                        local: Some(Field::Right(true)),
                         ..written
                     },
                     MenuAction::Shell => document::MenuItem {
-                        shell: Some(true),
+                        shell: Some(Field::Right(true)),
                         ..written
                     },
                 }

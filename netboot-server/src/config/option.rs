@@ -9,7 +9,7 @@ use netboot_dhcp::wire::OptionCode;
 use serde_json::Value;
 
 use super::circuit::parse_hex;
-use super::field::quoted_number;
+use super::field::unquoted;
 
 /// An option that machines are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,9 +160,9 @@ fn encode(kind: Kind, value: &Value) -> Result<Vec<u8>, OptionError> {
         return bytes.ok_or(OptionError::Value("not { hex = \"pairs of hex digits\" }"));
     }
     let wanted = |what| OptionError::Value(what);
-    let quoted = quoted_number(value);
-    let numeral = quoted.as_ref().unwrap_or(value);
-    let number = |most: u64| numeral.as_u64().filter(|number| *number <= most);
+    let without_quotes = unquoted(value);
+    let bare = without_quotes.as_ref().unwrap_or(value);
+    let number = |most: u64| bare.as_u64().filter(|number| *number <= most);
     let mut out = Vec::new();
     match kind {
         Kind::Address => address(value)
@@ -172,7 +172,7 @@ fn encode(kind: Kind, value: &Value) -> Result<Vec<u8>, OptionError> {
             .ok_or(wanted("not an IPv4 address or a list of them"))?
             .encode(&mut out),
         Kind::Text => Text::from(value.as_str().ok_or(wanted("not a text"))?).encode(&mut out),
-        Kind::Flag => out.push(value.as_bool().ok_or(wanted("not true or false"))?.into()),
+        Kind::Flag => out.push(bare.as_bool().ok_or(wanted("not true or false"))?.into()),
         Kind::U8 => out.push(
             number(u8::MAX.into())
                 .and_then(|number| u8::try_from(number).ok())
@@ -186,7 +186,7 @@ fn encode(kind: Kind, value: &Value) -> Result<Vec<u8>, OptionError> {
             .and_then(|number| u32::try_from(number).ok())
             .ok_or(wanted("not a number from 0 to 4294967295"))?
             .encode(&mut out),
-        Kind::I32 => numeral
+        Kind::I32 => bare
             .as_i64()
             .and_then(|number| i32::try_from(number).ok())
             .ok_or(wanted("not a number of seconds"))?

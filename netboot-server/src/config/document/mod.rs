@@ -217,8 +217,8 @@ pub struct MenuItem {
     pub(super) label: Option<String>,
     pub(super) image: Option<Field<ImageName>>,
     pub(super) chain: Option<String>,
-    pub(super) local: Option<bool>,
-    pub(super) shell: Option<bool>,
+    pub(super) local: Option<Field<bool>>,
+    pub(super) shell: Option<Field<bool>>,
 }
 
 /// What an image is called, adds to its command line, and is built from.

@@ -293,7 +293,7 @@ impl MenuItem {
     #[must_use]
     pub fn local() -> Self {
         Self {
-            local: Some(true),
+            local: Some(Field::written(true)),
             ..Self::default()
         }
     }
@@ -302,7 +302,7 @@ impl MenuItem {
     #[must_use]
     pub fn shell() -> Self {
         Self {
-            shell: Some(true),
+            shell: Some(Field::written(true)),
             ..Self::default()
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use netboot_image::ImageName;
 
 use super::super::document::{self, Place, Table};
-use super::super::field::Wanted;
+use super::super::field::{Field, Wanted};
 use super::super::problem::Problems;
 use super::super::{Build, Image, Menu, MenuAction, MenuItem};
 use super::text::{check_text, check_url};
@@ -125,12 +125,12 @@ pub(super) fn resolve_item(
     if let Some(label) = &label {
         check_text(label, place.key("label"), problems);
     }
-    let kinds = [
-        image.is_some(),
-        chain.is_some(),
-        local == Some(true),
-        shell == Some(true),
-    ];
+    let mut is = |given: Option<Field<bool>>, key| match given {
+        Some(given) => given.check(place.key(key), problems),
+        None => Some(false),
+    };
+    let (local, shell) = (is(local, "local")?, is(shell, "shell")?);
+    let kinds = [image.is_some(), chain.is_some(), local, shell];
     if kinds.iter().filter(|is| **is).count() != 1 {
         problems.error(
             place,
@@ -145,8 +145,8 @@ pub(super) fn resolve_item(
             check_url(&url, place.key("chain"), problems);
             MenuAction::Chain(url)
         }
-        (None, None, Some(true)) => MenuAction::Local,
-        (None, None, _) => MenuAction::Shell,
+        (None, None, true) => MenuAction::Local,
+        (None, None, false) => MenuAction::Shell,
     };
     Some(MenuItem { label, action })
 }

@@ -104,6 +104,20 @@ fn values_are_taken_as_people_write_them() {
     let sent: Vec<_> = sent.map(|it| it.data.to_vec()).collect();
     // RFC 2132 sections 3.4 and 5.1.
     assert_eq!(sent, [vec![0xff, 0xff, 0xf1, 0xf0], vec![0x23, 0x28]]);
+    let items = with(
+        "menu",
+        json!({ "items": [{ "shell": "true", "local": "false" }] }),
+    )
+    .menu
+    .items;
+    assert_eq!(items.expect("items")[0].action, MenuAction::Shell);
+    for (written, is) in [("true", true), ("false", false)] {
+        let tftp = with("tftp", json!({ "single_port": written })).tftp;
+        assert_eq!(tftp.single_port, is);
+        let options = with("server/options", json!({ "ip-forward-enable": written }));
+        // RFC 2132 section 4.1.
+        assert_eq!(options.networks[0].options[0].data.to_vec(), [u8::from(is)]);
+    }
     let cmdline = "quiet dyndbg=\"file x +p\" console=ttyS0";
     let config = with("targets/0/cmdline", json!(cmdline));
     // One parameter, as `next_arg` in Linux' lib/cmdline.c takes it.
@@ -256,6 +270,12 @@ fn one_wrong_value_is_told_with_its_place_and_its_cure() {
             "menu/unknown",
             json!("reboot"),
             "netboot.menu.unknown | \"reboot\" cannot be read:",
+        ),
+        (
+            "menu/items",
+            json!([{ "shell": "yes" }]),
+            "netboot.menu.items[0].shell | \"yes\" cannot be read: invalid type: string \"yes\", \
+             expected a boolean | write true or false",
         ),
         (
             "menu/items",
