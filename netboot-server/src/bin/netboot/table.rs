@@ -5,6 +5,7 @@ use std::io::stdout;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Of what is as it should be.
 pub(crate) const GOOD: Style = AnsiColor::Green.on_default();
@@ -108,7 +109,7 @@ impl<const N: usize> Table<N> {
     fn widths(&self) -> [usize; N] {
         let mut widths: [usize; N] = std::array::from_fn(|column| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
-            let longest = cells.map(|cell| cell.text.chars().count()).max();
+            let longest = cells.map(|cell| cell.text.width()).max();
             let head = self.head.get(column).map_or(0, |name| name.len());
             longest.unwrap_or(0).max(head)
         });
@@ -136,7 +137,7 @@ impl<const N: usize> Table<N> {
             let is_last = column + 1 == N;
             let width = if is_last { usize::MAX } else { *width };
             let shown = cut(&cell.text, width.min(end.saturating_sub(at)));
-            let length = shown.chars().count();
+            let length = shown.width();
             line.push_str(&look.paint(cell.style, &shown));
             if !is_last {
                 line.push_str(&" ".repeat(width.saturating_sub(length)));
@@ -153,10 +154,15 @@ const LEAST: usize = 8;
 
 /// As much of a text as so many columns hold, and where it does not end there a mark.
 pub(crate) fn cut(text: &str, columns: usize) -> String {
-    if text.chars().count() <= columns {
+    if text.width() <= columns {
         return text.to_owned();
     }
-    let kept = text.chars().take(columns.saturating_sub(1));
+    let mut left = columns.saturating_sub(1);
+    let kept = text.chars().take_while(|c| {
+        let rest = left.checked_sub(c.width().unwrap_or(0));
+        left = rest.unwrap_or(left);
+        rest.is_some()
+    });
     kept.chain((columns > 0).then_some('…')).collect()
 }
 
@@ -221,6 +227,15 @@ mod tests {
             table.shown(Look::PLAIN),
             "NAME    SIZE\nünï     1 B\nrescue  20 B\n"
         );
+        // Each of these is East Asian Wide, two columns (UAX #11); the accent is none.
+        let table = Table::new(
+            ["NAME", "SIZE"],
+            [["救援系统", "1 B"], ["re\u{301}scue", "20 B"]].map(|row| row.map(Cell::from)),
+        );
+        assert_eq!(
+            table.shown(Look::PLAIN),
+            "NAME      SIZE\n救援系统  1 B\nre\u{301}scue    20 B\n"
+        );
         let none = Table::new(["NAME"], []);
         assert_eq!(none.shown(Look::PLAIN), "");
     }
@@ -237,6 +252,15 @@ mod tests {
              \x20 2026-01-01 01:00:00 +00:00  node-01        failed at image\n\
              \x20 2026-01-01 00:00:00 +00:00  a-name-of-ma…  booted\n"
         );
+    }
+
+    #[test]
+    fn a_wide_letter_that_half_fits_is_left_out() {
+        assert_eq!(cut("救援系统", 8), "救援系统");
+        assert_eq!(cut("救援系统", 7), "救援系…");
+        assert_eq!(cut("救援系统", 6), "救援…");
+        assert_eq!(cut("救援", 1), "…");
+        assert_eq!(cut("救援", 0), "");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::io::{IsTerminal, stdout};
 
 use anstream::adapter::strip_str;
 use rustix::termios::tcgetwinsize;
+use unicode_width::UnicodeWidthStr;
 
 use crate::{out, table};
 use netboot_server::Failure;
@@ -61,7 +62,7 @@ fn fitted(page: &str, rows: u16, columns: u16) -> String {
 /// A line that is too long loses its styles with its end.
 fn cut(line: &str, columns: usize) -> String {
     let seen = strip_str(line).to_string();
-    match columns == 0 || seen.chars().count() <= columns {
+    match columns == 0 || seen.width() <= columns {
         true => line.to_owned(),
         false => table::cut(&seen, columns),
     }
