@@ -80,6 +80,9 @@ fn a_plain_request_is_answered_by_block_1_of_512_bytes() {
     assert_eq!(sent, [[&[0, 3, 0, 2][..], &[7; 88]].concat()]);
     sender.handle_input(ms(2), &[0, 4, 0, 2]);
     assert_eq!(end_of(&mut sender, ms(2)), Ok(600));
+    // An ERROR that comes now cannot take back what is done.
+    sender.handle_input(ms(3), b"\x00\x05\x00\x00timed out\0");
+    assert_eq!(end_of(&mut sender, ms(3)), Ok(600));
 }
 
 #[test]
@@ -462,7 +465,9 @@ fn data(block: u8) -> Vec<u8> {
 #[test]
 fn a_receiver_acknowledges_the_last_block_of_each_window() {
     let mut receiver = ask(window_4(), 1000);
+    assert_eq!(receiver.agreed(), None);
     receiver.handle_input(ms(1), b"\x00\x06blksize\x008\0windowsize\x004\0");
+    assert_eq!(receiver.agreed().map(Agreed::windowsize), Some(4));
     assert_eq!(poll(&mut receiver, ms(1)), [[0, 4, 0, 0]]);
     for block in 1..=3 {
         assert!(matches!(
@@ -490,6 +495,22 @@ fn a_receiver_acknowledges_a_gap_once_with_the_last_block_in_order() {
         receiver.handle_input(ms(3), &data(block));
     }
     assert_eq!(poll(&mut receiver, ms(3)), [[0, 4, 0, 5]]);
+}
+
+/// RFC 7440 section 4: what is ahead of its turn shows a gap only within the window, and while
+/// blocks are to come.
+#[test]
+fn a_block_beyond_the_window_or_the_end_is_ignored() {
+    let mut receiver = ask(window_4(), 1000);
+    receiver.handle_input(ms(1), b"\x00\x06blksize\x008\0windowsize\x004\0");
+    poll(&mut receiver, ms(1));
+    assert_eq!(receiver.handle_input(ms(2), &data(5)), Received::Nothing);
+    assert_eq!(poll(&mut receiver, ms(2)).len(), 0);
+    receiver.handle_input(ms(2), b"\x00\x03\x00\x01end");
+    assert_eq!(poll(&mut receiver, ms(2)), [[0, 4, 0, 1]]);
+    assert_eq!(receiver.handle_input(ms(3), &data(3)), Received::Nothing);
+    assert_eq!(poll(&mut receiver, ms(3)).len(), 0);
+    assert_eq!(receiver.stats_at(ms(3)).ignored, 2);
 }
 
 #[test]
@@ -575,6 +596,20 @@ fn a_file_over_the_limit_is_refused_by_error_3_before_its_first_block() {
 }
 
 #[test]
+fn a_file_may_be_as_long_as_the_limit() {
+    let mut receiver = ask(Options::new().with_tsize(0), 1024);
+    receiver.handle_input(ms(1), b"\x00\x06tsize\x001024\0");
+    assert_eq!(poll(&mut receiver, ms(1)), [[0, 4, 0, 0]]);
+    for block in 1..=2 {
+        let whole = [&[0, 3, 0, block][..], &[0; 512]].concat();
+        receiver.handle_input(ms(2), &whole);
+        assert_eq!(poll(&mut receiver, ms(2)), [[0, 4, 0, block]]);
+    }
+    receiver.handle_input(ms(3), &[0, 3, 0, 3]);
+    assert!(receiver.is_complete());
+}
+
+#[test]
 fn a_block_longer_than_agreed_is_ignored() {
     let mut receiver = ask(Options::default(), 10_000);
     let long = [&[0, 3, 0, 1][..], &[0; 513]].concat();
@@ -657,10 +692,10 @@ fn give(options: Options, size: u64) -> Sender {
 fn a_client_that_writes_takes_an_oack_or_ack_0_for_an_answer() {
     let asked = Options::new().with_blksize(8);
     let request = b"\x00\x02f\0octet\0blksize\x008\0".to_vec();
-    for (answer, first) in [
-        (&b"\x00\x06blksize\x008\0"[..], 12),
+    for (answer, first, blksize) in [
+        (&b"\x00\x06blksize\x008\0"[..], 12, 8),
         // The server knows no options: blocks of 512 bytes then.
-        (&[0, 4, 0, 0], 24),
+        (&[0, 4, 0, 0], 24, 512),
     ] {
         let mut sender = give(asked, 20);
         assert_eq!(
@@ -674,6 +709,7 @@ fn a_client_that_writes_takes_an_oack_or_ack_0_for_an_answer() {
         sender.handle_input(ms(301), answer);
         let (sent, _) = drain(&mut sender, ms(301), &[1; 20]);
         assert_eq!((blocks(&sent), sent[0].len()), (vec![1], first));
+        assert_eq!(sender.agreed().blksize(), blksize);
         // In lockstep the answer again does not send block 1 again.
         sender.handle_input(ms(400), answer);
         assert_eq!(drain(&mut sender, ms(400), &[1; 20]).0.len(), 0);
