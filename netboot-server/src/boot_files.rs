@@ -14,7 +14,7 @@ use crate::policy::{self, Origin};
 use crate::script::cache::{Key, Script, Scripts};
 use crate::telemetry::events::{Kind, Protocol};
 use crate::telemetry::{Telemetry, host_time};
-use crate::world::{World, Worlds};
+use crate::world::{Machine, World, Worlds};
 
 /// A script that is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -88,8 +88,8 @@ impl BootFiles {
     /// says which machine that is.
     pub(crate) fn is_known(&self, address: IpAddr) -> bool {
         let world = self.worlds.recent();
-        let asking = self.identity.asking(&world, address, &UrlClaim::default());
-        world.find(&asking.machine).is_some()
+        let machine = self.machine_at(&world, address);
+        world.find(&machine).is_some()
     }
 
     /// Where events go.
@@ -107,20 +107,25 @@ impl BootFiles {
         if !path.ends_with("ipxe.efi") {
             return None;
         }
-        let asking = self.identity.asking(world, address, &UrlClaim::default());
-        let decision = policy::decide(world, &asking.machine);
+        let decision = policy::decide(world, &self.machine_at(world, address));
         policy::second_stage(&decision, path).filter(|name| world.programs().has(name))
     }
 
-    /// The script for who asks, reported to the event stream.
+    /// The script for who asks in this world, reported to the event stream.
     ///
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub(crate) fn script(&self, request: &ScriptRequest<'_>) -> Result<Arc<Script>, RenderError> {
-        let world = self.worlds.recent();
+    pub(crate) fn script(
+        &self,
+        world: &World,
+        request: &ScriptRequest<'_>,
+    ) -> Result<Arc<Script>, RenderError> {
         let address = request.address;
-        let Asking { machine, itself } = self.identity.asking(&world, address, request.claim);
+        let asking = self
+            .identity
+            .asking(world, address, request.seen, request.claim);
+        let Asking { machine, itself } = asking;
         let key = Key {
             machine,
             itself,
@@ -130,7 +135,7 @@ impl BootFiles {
         };
         let script = self
             .scripts
-            .script(host_time(), self.worlds.store(), &world, key)?;
+            .script(host_time(), self.worlds.store(), world, key)?;
         if let Some(boots) = &script.boots {
             self.telemetry.emit(
                 self.identity.boots(request.seen, address, request.claim),
@@ -145,5 +150,14 @@ impl BootFiles {
             );
         }
         Ok(script)
+    }
+
+    /// What is known of the machine behind an address.
+    fn machine_at(&self, world: &World, address: IpAddr) -> Machine {
+        let seen = self.identity.machine_at(address);
+        let asking = self
+            .identity
+            .asking(world, address, seen, &UrlClaim::default());
+        asking.machine
     }
 }

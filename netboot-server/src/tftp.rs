@@ -66,15 +66,18 @@ impl Files {
             secure: false,
         };
         self.boot_files
-            .script(&ScriptRequest {
-                language,
-                address,
-                seen: self.boot_files.identity().machine_at(address),
-                claim: &UrlClaim::new(&path, ""),
-                origin,
-                by: Protocol::Tftp,
-                path: &path,
-            })
+            .script(
+                &world,
+                &ScriptRequest {
+                    language,
+                    address,
+                    seen: self.boot_files.identity().machine_at(address),
+                    claim: &UrlClaim::new(&path, ""),
+                    origin,
+                    by: Protocol::Tftp,
+                    path: &path,
+                },
+            )
             .map(|script| Content::Bytes(script.text.clone()))
             .map_err(|error| Refusal::not_found().with_detail(error))
     }

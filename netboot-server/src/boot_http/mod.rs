@@ -31,6 +31,7 @@ use crate::paths::{self, Served, served};
 use crate::policy::{self, Origin};
 use crate::telemetry::events::{Protocol, shown};
 use crate::telemetry::host_time;
+use crate::world::World;
 use crate::world::installs::{InstallReports, ReportError};
 use crate::world::programs::Digests;
 use access_log::AccessLog;
@@ -366,7 +367,7 @@ fn program_or_script(site: &BootSite, asker: &Asker<'_>) -> Result<Entity, Refus
         return whole_file(site, name, path, open_source(path).map_err(unreadable)?);
     }
     if let Some(language) = policy::served_to(asker.client, programs, name) {
-        return script(site, asker, language);
+        return script(site, &world, asker, language);
     }
     match site.0.files.similar_file(name) {
         Ok(Content::File { file, .. }) => whole_file(site, name, Path::new(name), file),
@@ -374,30 +375,32 @@ fn program_or_script(site: &BootSite, asker: &Asker<'_>) -> Result<Entity, Refus
     }
 }
 
-fn script(site: &BootSite, asker: &Asker<'_>, language: Served) -> Result<Entity, Refusal> {
+fn script(
+    site: &BootSite,
+    world: &World,
+    asker: &Asker<'_>,
+    language: Served,
+) -> Result<Entity, Refusal> {
     let origin = Origin {
         server: asker.local.ip().to_canonical(),
         http_port: asker.local.port(),
         secure: asker.secure,
     };
-    let script = site
-        .0
-        .files
-        .script(&ScriptRequest {
-            language,
-            address: asker.client,
-            seen: asker.seen,
-            claim: asker.claim,
-            origin,
-            by: Protocol::Http,
-            path: asker.path,
-        })
-        .map_err(|error| {
-            Refusal::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                format!("the boot script cannot be written: {}", Chain(&error)),
-            )
-        })?;
+    let request = ScriptRequest {
+        language,
+        address: asker.client,
+        seen: asker.seen,
+        claim: asker.claim,
+        origin,
+        by: Protocol::Http,
+        path: asker.path,
+    };
+    let script = site.0.files.script(world, &request).map_err(|error| {
+        Refusal::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("the boot script cannot be written: {}", Chain(&error)),
+        )
+    })?;
     Ok(Entity {
         etag: http::etag(&script.digest),
         payload: Payload::Bytes(script.text.clone()),

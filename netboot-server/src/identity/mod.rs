@@ -78,11 +78,18 @@ impl Identity {
         }))
     }
 
-    /// Who asks from this address, where the URL makes this claim.
-    pub(crate) fn asking(&self, world: &World, address: IpAddr, claim: &UrlClaim) -> Asking {
+    /// Who asks from this address, behind which this machine was seen, where the URL makes this
+    /// claim. Whether it is the machine itself is looked up anew.
+    pub(crate) fn asking(
+        &self,
+        world: &World,
+        address: IpAddr,
+        seen: Option<MacAddr>,
+        claim: &UrlClaim,
+    ) -> Asking {
         let network = ipv4(address).and_then(|address| world.network_of(address));
         let trusted = self.trusted(world, network, address);
-        let mac = claim.mac.or(trusted).or_else(|| self.machine_at(address));
+        let mac = claim.mac.or(trusted).or(seen);
         let known = mac.map(|mac| self.seen().machine(mac));
         let mut machine = known.unwrap_or_default();
         if network.is_some() {
@@ -107,7 +114,7 @@ impl Identity {
 
     /// The machine that an address surely is, for what is its own only.
     pub(crate) fn asking_itself(&self, world: &World, address: IpAddr) -> Option<Machine> {
-        let asking = self.asking(world, address, &UrlClaim::default());
+        let asking = self.asking(world, address, None, &UrlClaim::default());
         asking.itself.then_some(asking.machine)
     }
 
@@ -282,16 +289,21 @@ mod tests {
     fn only_who_has_the_lease_of_a_mac_address_is_that_machine_itself() {
         let (world, identity) = (world(), identity());
         let nothing = UrlClaim::default();
-        for (address, says, machine, itself) in [
-            (ip(1), &nothing, Some(mac(1)), true),
-            (ip(1), &claim(mac(1)), Some(mac(1)), true),
-            (ip(2), &nothing, Some(mac(2)), true),
-            (ip(2), &claim(mac(1)), Some(mac(1)), false),
-            (ip(2), &claim(mac(9)), Some(mac(9)), false),
-            (ip(9), &claim(mac(1)), Some(mac(1)), false),
-            (ip(9), &nothing, None, false),
+        let lately = Some(mac(1));
+        for (address, seen, says, machine, itself) in [
+            (ip(1), None, &nothing, Some(mac(1)), true),
+            (ip(1), None, &claim(mac(1)), Some(mac(1)), true),
+            (ip(2), None, &nothing, Some(mac(2)), true),
+            (ip(2), None, &claim(mac(1)), Some(mac(1)), false),
+            (ip(2), None, &claim(mac(9)), Some(mac(9)), false),
+            (ip(9), None, &claim(mac(1)), Some(mac(1)), false),
+            (ip(9), None, &nothing, None, false),
+            // Who was seen when the connection began may have given the address back since.
+            (ip(2), lately, &nothing, Some(mac(2)), true),
+            (ip(9), lately, &nothing, Some(mac(1)), false),
+            (ip(9), lately, &claim(mac(1)), Some(mac(1)), false),
         ] {
-            let asking = identity.asking(&world, address, says);
+            let asking = identity.asking(&world, address, seen, says);
             let expected = Asking {
                 machine: Machine {
                     mac: machine,
@@ -316,7 +328,7 @@ mod tests {
                 uuid: Some(Uuid::from_u128(uuid)),
                 ..UrlClaim::default()
             };
-            let asking = identity.asking(&world, address, &claim);
+            let asking = identity.asking(&world, address, None, &claim);
             assert_eq!(asking.machine.uuid, claim.uuid);
             asking.itself
         };
