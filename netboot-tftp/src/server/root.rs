@@ -48,6 +48,10 @@ impl Root {
     /// Opens a file for reading. It may turn out to be no regular file; opening it has not waited
     /// for another process even then.
     pub(crate) fn open_file(&self, relative: &Path) -> Result<File, LookupError> {
+        // Most names that are asked for lead nowhere, which one call tells.
+        if let Ok(false) = self.path.join(relative).try_exists() {
+            return Err(io::Error::from(io::ErrorKind::NotFound).into());
+        }
         #[cfg(target_os = "linux")]
         match self.open_beneath(relative, READ) {
             Err(LookupError::System(error)) if is_unsupported(&error) => {}
