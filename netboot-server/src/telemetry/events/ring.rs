@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use netboot_dhcp::MacAddr;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use super::boots::{Boots, Step, Summary};
 use super::{Event, Kind};
@@ -23,7 +23,8 @@ pub struct Events {
 #[derive(Debug)]
 struct Shared {
     ring: Mutex<Ring>,
-    last: watch::Sender<u64>,
+    /// Tells readers that wait. It costs next to nothing while none does.
+    put: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +64,7 @@ impl Default for Events {
         Self {
             shared: Arc::new(Shared {
                 ring: Mutex::default(),
-                last: watch::Sender::new(0),
+                put: Notify::new(),
             }),
         }
     }
@@ -98,7 +99,7 @@ impl Events {
         }));
         ring.last = seq;
         drop(ring);
-        self.shared.last.send_replace(seq);
+        self.shared.put.notify_waiters();
         step
     }
 
@@ -128,7 +129,6 @@ impl Events {
     pub fn reader(&self) -> Reader {
         Reader {
             next: self.lock().last + 1,
-            wake: self.shared.last.subscribe(),
             shared: Arc::clone(&self.shared),
         }
     }
@@ -163,7 +163,6 @@ fn lock(shared: &Shared) -> MutexGuard<'_, Ring> {
 #[derive(Debug)]
 pub struct Reader {
     next: u64,
-    wake: watch::Receiver<u64>,
     shared: Arc<Shared>,
 }
 
@@ -183,13 +182,14 @@ impl Reader {
 
     /// The next event, waited for. Cancel-safe.
     pub async fn next(&mut self) -> Read {
+        let shared = Arc::clone(&self.shared);
         loop {
-            self.wake.mark_unchanged();
+            // It counts what is put from here on.
+            let more = shared.put.notified();
             if let Some(read) = self.try_next() {
                 return read;
             }
-            // `shared` holds the sender, so this cannot fail while `self` lives.
-            let _ = self.wake.changed().await;
+            more.await;
         }
     }
 }
