@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::health::{Health, Looked};
 use super::listeners::Listeners;
+use super::threads::Threads;
 use super::{Answers, Core, Inherited, Service, reload};
 use crate::admin::Operations;
 use crate::boot_files::BootFiles;
@@ -168,7 +169,9 @@ impl ServiceBuilder {
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
         let (failing, failed) = mpsc::channel(1);
-        let listeners = Listeners::new(tasks.clone(), stop.clone(), failing, inherited);
+        let guard = stop.clone().drop_guard();
+        let threads = Threads::start(stop.clone(), tasks.clone())?;
+        let listeners = Listeners::new(threads, tasks.clone(), stop, failing, inherited);
         let core = Arc::new_cyclic(|core: &Weak<Core>| {
             let health = Health::of(core.clone());
             let of_health = health.clone();
@@ -228,7 +231,7 @@ impl ServiceBuilder {
             core,
             tasks,
             failed,
-            guard: stop.drop_guard(),
+            guard,
         })
     }
 }

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::endpoint::{BindError, Bound, Endpoint};
 use super::health::{Ping, Pings};
 use super::shares::Shares;
+use super::threads::Threads;
 use super::{Answers, Inherited};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -25,6 +26,7 @@ const WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Listeners {
     running: BTreeMap<Endpoint, Running>,
+    threads: Threads,
     tasks: TaskTracker,
     stop: CancellationToken,
     failing: mpsc::Sender<Failure>,
@@ -42,9 +44,10 @@ struct Running {
 pub(super) type Prepared = Vec<(Endpoint, Option<Bound>)>;
 
 impl Listeners {
-    /// None yet. Their tasks are in `tasks` and end when `stop` is cancelled; one that turns out to
+    /// None yet. Their tasks are on `threads` and in `tasks`, and end when `stop` is cancelled; one that turns out to
     /// be impossible later tells `failing`.
     pub(super) fn new(
+        threads: Threads,
         tasks: TaskTracker,
         stop: CancellationToken,
         failing: mpsc::Sender<Failure>,
@@ -52,6 +55,7 @@ impl Listeners {
     ) -> Self {
         Self {
             running: BTreeMap::new(),
+            threads,
             tasks,
             stop,
             failing,
@@ -88,21 +92,22 @@ impl Listeners {
     ) -> Result<Prepared, Failure> {
         let shares = shares(wanted, with);
         let new = wanted.iter().filter(|one| !self.running.contains_key(one));
-        new.map(
-            |endpoint| match endpoint.bind(with, shares, &self.inherited) {
+        new.map(|endpoint| {
+            // A socket belongs to the runtime that it is bound on.
+            let _entered = self.threads.of(endpoint).enter();
+            match endpoint.bind(with, shares, &self.inherited) {
                 Ok(bound) => Ok((endpoint.clone(), Some(bound))),
                 Err(BindError::NotYet(why)) => {
                     tracing::warn!("{endpoint}: {why}: waiting for it");
                     Ok((endpoint.clone(), None))
                 }
                 Err(BindError::Failed(failure)) => Err(failure),
-            },
-        )
+            }
+        })
         .collect()
     }
 
-    /// Ends those that are wanted no more, and lets those that were prepared serve. Needs a
-    /// runtime.
+    /// Ends those that are wanted no more, and lets those that were prepared serve.
     pub(super) fn switch(
         &mut self,
         wanted: &BTreeSet<Endpoint>,
@@ -134,12 +139,13 @@ impl Listeners {
                 listening: Arc::clone(&running.listening),
             };
             let failing = self.failing.clone();
-            self.tasks.spawn(async move {
+            let serving = async move {
                 if let Err(failure) = task.run(bound, pings).await {
                     // One failure is enough to end the service.
                     let _ = failing.try_send(failure);
                 }
-            });
+            };
+            self.tasks.spawn_on(serving, self.threads.of(&endpoint));
             self.running.insert(endpoint, running);
         }
     }

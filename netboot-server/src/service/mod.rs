@@ -9,6 +9,7 @@ mod inherited;
 mod listeners;
 mod reload;
 mod shares;
+mod threads;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -100,6 +100,21 @@ async fn a_policy_in_code_is_asked_by_dhcp_tftp_and_http_until_it_has_changed() 
     service.stop().await;
 }
 
+/// As long as HTTP sends much to many, the runtime that it is served on looks at no other socket.
+#[tokio::test]
+async fn dhcp_and_tftp_answer_while_the_runtime_of_the_program_does_something_else() {
+    let site = Site::new(&json!([]));
+    let (config, problems) = document(&site).check(&Host::default());
+    let config = config.unwrap_or_else(|| panic!("{problems}"));
+    let service = Service::builder(config).start().await;
+    let service = service.expect("it starts");
+    // The client blocks the only thread of this runtime.
+    let bound = lease(&site, 1);
+    let program = tftp(&site, bound.address, b"undionly.kpxe");
+    assert_eq!(program.as_deref(), Ok(&b"a boot program"[..]));
+    service.stop().await;
+}
+
 #[test]
 fn explain_says_what_a_policy_in_code_has_a_machine_do() {
     let network = Network::on("lo", SERVER);
