@@ -104,7 +104,8 @@ impl ServiceBuilder {
     }
 
     /// Opens the state folder and the lease database, binds every socket that can be bound, and
-    /// serves. What an interface is missing for is waited for in the background.
+    /// serves: DHCP and TFTP by threads of their own, the rest on the runtime that this is called
+    /// on. What an interface is missing for is waited for in the background.
     ///
     /// # Errors
     ///
