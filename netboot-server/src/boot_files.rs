@@ -144,7 +144,7 @@ impl BootFiles {
                     by: request.by,
                     path: request.path.to_owned(),
                     boots: boots.clone(),
-                    notice: script.is_notice,
+                    action: script.action,
                     images: Arc::clone(&script.loads),
                 },
             );

@@ -4,15 +4,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use netboot_image::FileRef;
-use netboot_tftp::server::{Cap, Content, Event, Refusal, Request, Source};
-use netboot_tftp::{RelativePath, TransferSettings};
+use netboot_tftp::server::{Cap, Content, Event, Failure, Refusal, Request, Source, Transfer};
+use netboot_tftp::{ErrorCode, RelativePath, Stats, TransferError, TransferSettings};
 
 use crate::boot_files::{BootFiles, ScriptRequest};
 use crate::identity::{Identity, UrlClaim};
 use crate::paths::image_file;
 use crate::policy::{Origin, served_to};
 use crate::telemetry::Telemetry;
-use crate::telemetry::events::{Kind, Protocol, shown};
+use crate::telemetry::events::{Kind, Protocol, TftpEnd, shown};
 
 /// Files by TFTP: the operator's, then the distribution's boot programs, then the scripts under the
 /// names that iPXE, GRUB, U-Boot and PXELINUX ask for, then the operator's whose names are in another
@@ -124,11 +124,15 @@ pub(crate) fn observe(identity: &Identity, telemetry: &Telemetry, event: &Event<
         let address = client.ip().to_canonical();
         telemetry.emit(identity.machine_at(address), kind(address));
     };
-    let failed = |client: SocketAddr, name: &[u8], why: String| {
+    let refused = |client: SocketAddr, name: &[u8], end: TftpEnd, why: String| {
         emit(client, &|client| Kind::TftpFailed {
             client,
             name: shown(name),
             why: why.clone(),
+            end,
+            bytes: 0,
+            size: None,
+            blksize: None,
         });
     };
     match event {
@@ -153,26 +157,41 @@ pub(crate) fn observe(identity: &Identity, telemetry: &Telemetry, event: &Event<
             });
         }
         Event::Failed {
-            transfer, failure, ..
-        } => failed(transfer.client, &transfer.name, failure.to_string()),
+            transfer,
+            failure,
+            stats,
+        } => emit(transfer.client, &|client| Kind::TftpFailed {
+            client,
+            name: shown(&transfer.name),
+            why: failure.to_string(),
+            end: end(transfer, failure, stats),
+            bytes: stats.bytes,
+            size: Some(transfer.size),
+            blksize: Some(transfer.agreed.blksize()),
+        }),
         Event::Refused {
             client,
             name,
+            code,
             message,
             detail,
-            ..
         } => {
             let detail = detail
                 .map(|detail| format!(" ({detail})"))
                 .unwrap_or_default();
-            failed(*client, name, format!("{message}{detail}"));
+            let end = match *code {
+                Some(ErrorCode::FILE_NOT_FOUND) => TftpEnd::NotFound,
+                _ => TftpEnd::Refused,
+            };
+            refused(*client, name, end, format!("{message}{detail}"));
         }
         Event::OverCap { client, name, cap } => {
             let key = match cap {
                 Cap::TransfersPerClient => "max_transfers_per_client",
                 _ => "max_transfers",
             };
-            failed(*client, name, format!("{cap} (`tftp.{key}` says how many)"));
+            let why = format!("{cap} (`tftp.{key}` says how many)");
+            refused(*client, name, TftpEnd::OverCap, why);
         }
         Event::Malformed { error, .. } => {
             telemetry.malformed("TFTP", || error.to_string());
@@ -180,5 +199,22 @@ pub(crate) fn observe(identity: &Identity, telemetry: &Telemetry, event: &Event<
         Event::System { what, error } => tracing::warn!("TFTP: cannot {what}: {error}"),
         Event::Started { .. } | Event::Repeated { .. } | Event::Stray { .. } => {}
         other => tracing::debug!("TFTP: {other:?}"),
+    }
+}
+
+/// How a transfer that began came to its end.
+fn end(transfer: &Transfer, failure: &Failure<'_>, stats: &Stats) -> TftpEnd {
+    match failure {
+        Failure::Transfer(TransferError::Peer { .. }) => TftpEnd::ByClient,
+        Failure::Transfer(TransferError::TimedOut { .. }) | Failure::Superseded => {
+            // Behind an OACK a block leaves only when the client has acknowledged it (RFC 2347).
+            let different = stats.packets_sent.saturating_sub(stats.retransmissions);
+            match (stats.bytes, transfer.agreed.options().is_empty(), different) {
+                (0, false, 2..) => TftpEnd::NoBlockAck,
+                (0, ..) => TftpEnd::NoAck,
+                _ => TftpEnd::Silent,
+            }
+        }
+        _ => TftpEnd::Other,
     }
 }

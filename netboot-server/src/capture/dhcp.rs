@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use netboot_dhcp::server::Firmware;
 use netboot_dhcp::value::{Key, MessageType, Text, key};
 use netboot_dhcp::wire::MessageView;
+use uuid::Uuid;
 
 use super::file::Packet;
 use super::frame::{Found, is_one_host};
@@ -55,8 +56,8 @@ pub(super) fn message(
             machines.has(address, machine);
         }
     }
+    let itself = message.read(key::SERVER_ID).ok().flatten();
     if by_server {
-        let itself = message.read(key::SERVER_ID).ok().flatten();
         note(
             servers,
             itself.unwrap_or(*found.source.ip()),
@@ -65,12 +66,20 @@ pub(super) fn message(
         );
     }
     let refusal = text(key::MESSAGE).filter(|_| kind == MessageType::NAK);
+    let archs = message.read(key::CLIENT_ARCH).ok().flatten();
+    let machine_id = message.read(key::MACHINE_ID).ok().flatten();
     let event = Kind::Dhcp {
         message: kind,
         interface: interface(packet, found),
         address,
         host_name: text(key::HOST_NAME).map(|name| shown(&name.to_string())),
         boot_file,
+        server: match (itself, by_server) {
+            (None, true) => Some(*found.source.ip()),
+            (itself, _) => itself,
+        },
+        arch: archs.and_then(|archs| archs.first().copied()),
+        uuid: machine_id.and_then(|id| id.uuid()).map(Uuid::from_bytes),
         refusal: match kind == MessageType::NAK {
             true => Some(refusal.map_or_else(String::new, |text| shown(&text.to_string()))),
             false => None,

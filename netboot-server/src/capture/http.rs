@@ -9,7 +9,7 @@ use super::frame::{Carried, Found, Segment};
 use super::machines::Machines;
 use super::table::Table;
 use super::{CONNECTIONS, OnEvent, Verdict, elapsed_ms};
-use crate::telemetry::events::{Kind, Protocol, shown};
+use crate::telemetry::events::{Kind, Protocol, ScriptAction, shown};
 
 /// The longest head of a request or an answer.
 const LONGEST_HEAD: usize = 8 * 1024;
@@ -264,7 +264,7 @@ impl Connection {
                         by: Protocol::Http,
                         path: path.clone(),
                         boots: "a script of the recorded server".into(),
-                        notice: false,
+                        action: ScriptAction::Other,
                         images: [].into(),
                     };
                     on_event(last, self.machine, script);

@@ -4,13 +4,13 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use jiff::Timestamp;
 use netboot_dhcp::MacAddr;
-use netboot_tftp::{DEFAULT_BLKSIZE, Options, Packet};
+use netboot_tftp::{DEFAULT_BLKSIZE, ErrorCode, Options, Packet};
 
 use super::frame::Found;
 use super::machines::Machines;
 use super::table::Table;
 use super::{OnEvent, TRANSFERS, Verdict, elapsed_ms};
-use crate::telemetry::events::{Kind, shown};
+use crate::telemetry::events::{Kind, TftpEnd, shown};
 
 const PORT: u16 = 69;
 
@@ -60,7 +60,7 @@ enum End<'a> {
     /// The client said ERROR.
     ClientError(&'a str),
     /// The server said ERROR.
-    ServerError(&'a str),
+    ServerError(ErrorCode, &'a str),
     /// Nothing more was recorded.
     Silence,
 }
@@ -100,7 +100,7 @@ impl Transfers {
             transfer.last = at;
             if let Packet::Error { code, message } = packet {
                 let why = error(code, message);
-                self.over(&to_client, &End::ServerError(&why), on_event);
+                self.over(&to_client, &End::ServerError(code, &why), on_event);
             } else {
                 transfer.handle_sent(&packet, found.length);
             }
@@ -258,10 +258,14 @@ impl Transfer {
             retransmissions: self.retransmissions,
             confirmed,
         };
-        let failed = |why| Kind::TftpFailed {
+        let failed = |end, why| Kind::TftpFailed {
             client,
             name: self.name.clone(),
             why,
+            end,
+            bytes: self.bytes_acknowledged(),
+            size: self.tsize,
+            blksize: self.server_port.map(|_| self.blksize),
         };
         let kind = match end {
             End::Whole => sent(true),
@@ -276,11 +280,31 @@ impl Transfer {
                     bytes: self.tsize,
                 }
             }
-            End::ClientError(why) => failed(format!("the client ended it: {why}")),
-            End::ServerError(why) => failed(format!("the server refused: {why}")),
-            End::Silence => failed(self.silence()),
+            End::ClientError(why) => {
+                failed(TftpEnd::ByClient, format!("the client ended it: {why}"))
+            }
+            End::ServerError(code, why) => {
+                let end = match *code {
+                    ErrorCode::FILE_NOT_FOUND => TftpEnd::NotFound,
+                    _ => TftpEnd::Refused,
+                };
+                failed(end, format!("the server refused: {why}"))
+            }
+            End::Silence => {
+                let end = match self.acknowledged {
+                    None => TftpEnd::NoAck,
+                    Some(0) => TftpEnd::NoBlockAck,
+                    Some(_) => TftpEnd::Silent,
+                };
+                failed(end, self.silence())
+            }
         };
         on_event(self.last, self.machine, kind);
+    }
+
+    fn bytes_acknowledged(&self) -> u64 {
+        let acknowledged = self.acknowledged.unwrap_or(0);
+        self.bytes.min(acknowledged * u64::from(self.blksize))
     }
 
     /// How far it came.

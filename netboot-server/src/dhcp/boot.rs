@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use netboot_dhcp::driver::BootPolicy;
 use netboot_dhcp::server::{Boot, ExtraOption, Firmware, NetworkId, Requester};
-use netboot_dhcp::value::{Arch, MessageType};
+use netboot_dhcp::value::{Arch, MessageType, key};
 use netboot_dhcp::wire::OptionCode;
 use uuid::Uuid;
 
@@ -106,6 +106,9 @@ impl Policy {
             },
             host_name: name.or(of.host_name.as_ref()).cloned(),
             boot_file: None,
+            server: requester.message.read(key::SERVER_ID).ok().flatten(),
+            arch: requester.archs().first().copied(),
+            uuid: requester.uuid().map(Uuid::from_bytes),
             refusal: None,
             stage: match requester.firmware {
                 Firmware::PxeClient | Firmware::HttpClient | Firmware::UBoot => Stage::Firmware,

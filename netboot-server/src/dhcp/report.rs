@@ -94,6 +94,9 @@ impl Reporter {
                     address: of.address,
                     host_name: of.host_name.clone(),
                     boot_file: boot_file.map(str::to_owned),
+                    server: Some(reply.source),
+                    arch: None,
+                    uuid: None,
                     refusal: reply.nak_reason.map(|reason| reason.to_string()),
                     stage: Stage::Server,
                 };
@@ -161,6 +164,9 @@ impl Reporter {
             address: of.address,
             host_name: of.host_name.clone(),
             boot_file: None,
+            server: None,
+            arch: None,
+            uuid: None,
             refusal: None,
             stage: Stage::System,
         };

@@ -16,7 +16,7 @@ use super::{Asker, Trust};
 use crate::paths::Served;
 use crate::policy::{self, Origin};
 use crate::script;
-use crate::telemetry::events::LoadedFiles;
+use crate::telemetry::events::{LoadedFiles, ScriptAction};
 use crate::world::installs::Secret;
 use crate::world::{Machine, World};
 
@@ -32,8 +32,8 @@ pub(crate) struct Script {
     pub(crate) digest: Digest,
     /// What it boots, and why; `None` where it only leads to the script that does.
     pub(crate) boots: Option<String>,
-    /// Whether it says what is wrong, in place of booting.
-    pub(crate) is_notice: bool,
+    /// What it does.
+    pub(crate) action: ScriptAction,
     /// What a machine loads of each image that it can boot by it.
     pub(crate) loads: Arc<[LoadedFiles]>,
     /// The images that it names.
@@ -146,7 +146,7 @@ impl Scripts {
             digest: Digest::of(text.as_bytes()),
             text: text.into(),
             boots: (!leads).then(|| decision.of_script()),
-            is_notice: script::is_notice(world, &decision, &asker),
+            action: script::action(world, &decision, &asker),
             loads: named.iter().map(|manifest| loaded(manifest)).collect(),
             images: named
                 .into_iter()

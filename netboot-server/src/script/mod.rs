@@ -19,6 +19,7 @@ use netboot_ipxe::{Ending, Notice, RenderError};
 use crate::config::cmdline::StateDigest;
 use crate::config::{MenuAction, Target};
 use crate::policy::{BootAction, Decision, Origin};
+use crate::telemetry::events::ScriptAction;
 use crate::world::World;
 use crate::world::installs::Secret;
 use entry::{Entry, entry};
@@ -166,19 +167,23 @@ pub(crate) fn named<'w>(world: &'w World, decision: &Decision) -> Vec<&'w Manife
     }
 }
 
-/// Whether the script of a decision says what is wrong, in place of booting.
-pub(crate) fn is_notice(world: &World, decision: &Decision, asker: &Asker<'_>) -> bool {
+/// What the script of a decision does.
+pub(crate) fn action(world: &World, decision: &Decision, asker: &Asker<'_>) -> ScriptAction {
     match &decision.boot {
         BootAction::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
-            (None, _) | (_, Report::Withheld) => true,
+            (None, _) | (_, Report::Withheld) => ScriptAction::Notice,
             (Some(manifest), report) => {
                 let target = decision.target_in(world);
-                let entry = entry(world, manifest, target, asker, report.url());
-                matches!(entry, Entry::Notice(_))
+                match entry(world, manifest, target, asker, report.url()) {
+                    Entry::Notice(_) => ScriptAction::Notice,
+                    _ => ScriptAction::Image,
+                }
             }
         },
-        BootAction::MissingImage(_) => true,
-        BootAction::Menu | BootAction::Local | BootAction::Nothing => false,
+        BootAction::MissingImage(_) => ScriptAction::Notice,
+        BootAction::Menu => ScriptAction::Menu,
+        BootAction::Local => ScriptAction::Local,
+        BootAction::Nothing => ScriptAction::Other,
     }
 }
 

@@ -68,7 +68,7 @@ impl Malformed {
             super::host_time(),
             None,
             Kind::Malformed {
-                protocol,
+                protocol: protocol.into(),
                 count: untold,
                 why: why(),
             },

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::MessageType;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Kind, Stage};
+use super::{Kind, ScriptAction, Stage};
 use crate::paths::{Resource, image_file};
 
 /// How many machines' boots are told apart; the one heard of longest ago is forgotten first.
@@ -63,7 +63,9 @@ pub struct Summary {
 }
 
 /// A step of a boot; a machine that asks from further back was powered on again.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Progress {
     /// It asked for an address.
@@ -113,7 +115,7 @@ impl Boots {
         }
         boot.heard = seq;
         boot.last = at;
-        boot.address = address(kind).or(boot.address);
+        boot.address = kind.address().or(boot.address);
         let came_to = boot
             .reached(kind)
             .filter(|step| *step > boot.progress || is_new);
@@ -149,7 +151,7 @@ impl Boots {
 impl Progress {
     /// Whether a message comes from a stage that this boot has passed: firmware asks before it has
     /// an address, iPXE before it has its script.
-    fn is_behind(self, kind: &Kind) -> bool {
+    pub(crate) fn is_behind(self, kind: &Kind) -> bool {
         match kind {
             Kind::Dhcp { message, stage, .. } if *message == MessageType::DISCOVER => match stage {
                 Stage::Firmware => self > Self::Asked,
@@ -214,26 +216,30 @@ impl Boot {
     }
 }
 
-/// The address that a machine has by an event. What it asks another server for it has most likely.
-fn address(kind: &Kind) -> Option<IpAddr> {
-    match kind {
-        Kind::Dhcp {
-            message: MessageType::ACK | MessageType::REQUEST,
-            address: Some(address),
-            ..
-        } => Some(IpAddr::V4(*address)),
-        _ => kind.client(),
-    }
-}
-
 impl Kind {
+    /// The address that a machine has by this event. What it asks another server for it has most
+    /// likely.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Dhcp {
+                message: MessageType::ACK | MessageType::REQUEST,
+                address: Some(address),
+                ..
+            } => Some(IpAddr::V4(*address)),
+            _ => self.client(),
+        }
+    }
+
     /// The step that this event shows to have gone wrong.
     pub(crate) fn failed(&self) -> Option<Progress> {
         match self {
             Self::DhcpIgnored { .. } => Some(Progress::Leased),
             Self::NoProgram { .. } | Self::IpxeLacks { again: true, .. } => Some(Progress::Program),
             Self::ProgramIsDeadEnd { .. } => Some(Progress::Script),
-            Self::Script { notice: true, .. } => Some(Progress::Image),
+            Self::Script {
+                action: ScriptAction::Notice,
+                ..
+            } => Some(Progress::Image),
             Self::TftpFailed { name, .. } => match Resource::of(name) {
                 Resource::Script => Some(Progress::Script),
                 Resource::Image => Some(Progress::Image),

@@ -194,7 +194,9 @@ impl fmt::Display for Event {
                     None => Ok(()),
                 }
             }
-            Kind::TftpFailed { client, name, why } => {
+            Kind::TftpFailed {
+                client, name, why, ..
+            } => {
                 write!(f, "TFTP {} {client} {name}: {why}", machine())
             }
             Kind::Script {
@@ -270,6 +272,7 @@ mod tests {
             seq: 1,
             at: jiff::Timestamp::UNIX_EPOCH,
             boot_id: 1,
+            reached: None,
             machine: Some(MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56])),
             kind: Kind::Dhcp {
                 message: MessageType::ACK,
@@ -277,6 +280,9 @@ mod tests {
                 address: Some(Ipv4Addr::new(192, 168, 100, 150)),
                 host_name: Some("netboot-client".into()),
                 boot_file: None,
+                server: None,
+                arch: None,
+                uuid: None,
                 refusal: None,
                 stage: Stage::Server,
             },

@@ -7,12 +7,14 @@ mod boots;
 mod line;
 mod ring;
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use netboot_dhcp::MacAddr;
-use netboot_dhcp::value::MessageType;
-use serde::{Serialize, Serializer};
+use netboot_dhcp::value::{Arch, MessageType};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 pub use boots::LoadedFiles;
 pub(crate) use boots::Step;
@@ -20,7 +22,7 @@ pub use boots::{MACHINES, Progress, Summary};
 pub use ring::{Events, RING, Read, Reader};
 
 /// One step.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Event {
     /// Its number, counted from 1 since the service started.
     pub seq: u64,
@@ -31,20 +33,23 @@ pub struct Event {
     pub boot_id: u64,
     /// The machine, where it is known.
     pub machine: Option<MacAddr>,
+    /// How far its boot has come by it, where that is further than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reached: Option<Progress>,
     /// What happened.
     #[serde(flatten)]
     pub kind: Kind,
 }
 
 /// What happened.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Kind {
     /// A DHCP message came in or went out.
     Dhcp {
         /// The message type, in JSON as RFC 2131 names it: `DHCPDISCOVER`.
-        #[serde(serialize_with = "by_name")]
+        #[serde(with = "by_name")]
         message: MessageType,
         /// The interface.
         interface: String,
@@ -54,6 +59,15 @@ pub enum Kind {
         host_name: Option<String>,
         /// What it was told to boot.
         boot_file: Option<String>,
+        /// The server that speaks, or that a machine names (option 54).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Ipv4Addr>,
+        /// The platform that firmware says it is (option 93), as the number of the registry.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        arch: Option<Arch>,
+        /// The machine's UUID (option 97).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        uuid: Option<Uuid>,
         /// Why a DHCPNAK says no.
         refusal: Option<String>,
         /// Who spoke.
@@ -62,7 +76,7 @@ pub enum Kind {
     /// A DHCP message that got no answer.
     DhcpIgnored {
         /// The message type, in JSON as RFC 2131 names it.
-        #[serde(serialize_with = "by_name")]
+        #[serde(with = "by_name")]
         message: MessageType,
         /// The interface.
         interface: String,
@@ -194,6 +208,14 @@ pub enum Kind {
         name: String,
         /// Why.
         why: String,
+        /// How it ended.
+        end: TftpEnd,
+        /// How many bytes the client acknowledged.
+        bytes: u64,
+        /// How many the file has, where it was found.
+        size: Option<u64>,
+        /// The block size that was agreed, where a transfer began.
+        blksize: Option<u16>,
     },
     /// A boot script was handed out.
     Script {
@@ -205,10 +227,10 @@ pub enum Kind {
         path: String,
         /// What it boots, and why.
         boots: String,
-        /// Whether it says what is wrong, in place of booting.
-        notice: bool,
+        /// What it does.
+        action: ScriptAction,
         /// What a machine loads of each image that it can boot by it.
-        #[serde(skip)]
+        #[serde(skip, default)]
         images: Arc<[LoadedFiles]>,
     },
     /// A file was sent by HTTP, whole or in part.
@@ -242,7 +264,7 @@ pub enum Kind {
     /// Datagrams or requests that were no such thing were dropped.
     Malformed {
         /// The protocol.
-        protocol: &'static str,
+        protocol: Cow<'static, str>,
         /// How many since the last such event.
         count: u64,
         /// What was wrong with the last one.
@@ -250,8 +272,46 @@ pub enum Kind {
     },
 }
 
+/// What a boot script does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScriptAction {
+    /// It boots an image.
+    Image,
+    /// It shows the menu.
+    Menu,
+    /// It boots the local disk.
+    Local,
+    /// It says what is wrong, in place of booting.
+    Notice,
+    /// It leaves the machine alone, or what it does is not known.
+    Other,
+}
+
+/// How a TFTP transfer ended that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TftpEnd {
+    /// There is no such file.
+    NotFound,
+    /// The server refused it for another reason.
+    Refused,
+    /// The server, or this client, has too many transfers.
+    OverCap,
+    /// The client acknowledged neither the options nor a block.
+    NoAck,
+    /// The client acknowledged the options, and no block.
+    NoBlockAck,
+    /// The client fell silent on the way.
+    Silent,
+    /// The client ended it by an ERROR.
+    ByClient,
+    /// Anything else; the text says what.
+    Other,
+}
+
 /// Who says that a machine is installed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstallWord {
     /// The machine, by its one-time token.
@@ -305,7 +365,7 @@ impl Kind {
 }
 
 /// By what a file is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// TFTP.
@@ -315,7 +375,7 @@ pub enum Protocol {
 }
 
 /// Who spoke DHCP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     /// This server.
@@ -328,8 +388,22 @@ pub enum Stage {
     System,
 }
 
-fn by_name<S: Serializer>(message: &MessageType, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(message)
+/// A message type by its name, as [`MessageType`]'s `Display` writes it.
+mod by_name {
+    use netboot_dhcp::value::MessageType;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(kind: &MessageType, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(kind)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<MessageType, D::Error> {
+        let text = String::deserialize(from)?;
+        let mut all = (0..=u8::MAX).map(MessageType);
+        let named = all.find(|kind| kind.to_string() == text);
+        named.ok_or_else(|| D::Error::custom(format!("{text}: no DHCP message type")))
+    }
 }
 
 /// A stranger's text as it may stand in an event: short, and without control characters.
@@ -352,7 +426,7 @@ mod tests {
 
     fn malformed(count: u64) -> Kind {
         Kind::Malformed {
-            protocol: "DHCP",
+            protocol: "DHCP".into(),
             count,
             why: "too short".into(),
         }
@@ -365,6 +439,9 @@ mod tests {
             address: None,
             host_name: None,
             boot_file: None,
+            server: None,
+            arch: None,
+            uuid: None,
             refusal: None,
             stage,
         }
@@ -376,7 +453,7 @@ mod tests {
             by: Protocol::Http,
             path: "/boot.ipxe".into(),
             boots: "the menu".into(),
-            notice: false,
+            action: ScriptAction::Menu,
             images: [
                 LoadedFiles::from([
                     "debian/@1/bzImage".to_owned(),
@@ -492,6 +569,10 @@ mod tests {
             client,
             name: name.into(),
             why: "file not found".into(),
+            end: TftpEnd::NotFound,
+            bytes: 0,
+            size: None,
+            blksize: None,
         };
         // What Debian's shim and GRUB asked of a server, in this order.
         let steps = [

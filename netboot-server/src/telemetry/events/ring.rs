@@ -95,6 +95,7 @@ impl Events {
             at,
             boot_id: step.boot_id,
             machine,
+            reached: step.reached.map(|(progress, _)| progress),
             kind,
         }));
         ring.last = seq;
