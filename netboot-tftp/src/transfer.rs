@@ -232,6 +232,9 @@ pub struct Stats {
     pub retransmissions: u64,
     /// Times a timer ran out.
     pub timeouts: u64,
+    /// Whether the peer has answered the first packet, by an OACK, an ACK or a block. Where it has
+    /// and `bytes` is 0, small packets come through and blocks perhaps do not.
+    pub answered: bool,
     /// Packets that belong to no transfer state: old, repeated, or not TFTP at all.
     pub ignored: u64,
     /// Time from the first packet to the end, or to now.

@@ -148,6 +148,7 @@ impl Receiver {
     }
 
     fn heard(&mut self, now: Duration) {
+        self.stats.answered = true;
         if let Some(sent) = self.timed.take() {
             self.timer.measured(now.saturating_sub(sent));
         }

@@ -44,6 +44,7 @@ impl Sender {
             Some(0) => self.handle_repeated_ack(now),
             Some(ahead) if self.acked.saturating_add(ahead) <= self.highest => {
                 let block = self.acked.saturating_add(ahead);
+                self.stats.answered = true;
                 if let Some((first, sent)) = self.timed.take()
                     && first <= block
                 {
@@ -91,6 +92,7 @@ impl Sender {
 
     /// The peer has answered the first packet: the first window may leave.
     fn open(&mut self, now: Duration) {
+        self.stats.answered = true;
         if self.stats.retransmissions == 0 {
             self.timer.measured(now.saturating_sub(self.window_sent));
         }
