@@ -3,9 +3,11 @@
 pub mod admin;
 mod boot_files;
 mod boot_http;
+pub mod boots;
 pub mod capture;
 pub mod config;
 mod dhcp;
+pub mod diagnosis;
 mod failure;
 mod files;
 mod http;

@@ -118,8 +118,8 @@ impl Resource {
         let is_last = named_for(path) == Some(NamedFor::Anybody);
         let is_address = |it: &str| it.len() == 8 && it.bytes().all(|it| it.is_ascii_hexdigit());
         match ending {
-            // Beside an image that is an iPXE there is none.
-            _ if path.starts_with("images/") && name == "autoexec.ipxe" => Self::Optional,
+            // iPXE goes on with what DHCP told it.
+            _ if name == "autoexec.ipxe" => Self::Optional,
             _ if image_file(path).is_some() => Self::Image,
             // PXELINUX and U-Boot go on to the last, which is there at all times.
             _ if folder.is_some_and(|it| it.ends_with("pxelinux.cfg")) && !is_last => {

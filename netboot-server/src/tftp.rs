@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use netboot_image::FileRef;
-use netboot_tftp::server::{Cap, Content, Event, Failure, Refusal, Request, Source, Transfer};
+use netboot_tftp::server::{Cap, Content, Event, Failure, Refusal, Request, Source};
 use netboot_tftp::{ErrorCode, RelativePath, Stats, TransferError, TransferSettings};
 
 use crate::boot_files::{BootFiles, ScriptRequest};
@@ -164,7 +164,7 @@ pub(crate) fn observe(identity: &Identity, telemetry: &Telemetry, event: &Event<
             client,
             name: shown(&transfer.name),
             why: failure.to_string(),
-            end: end(transfer, failure, stats),
+            end: end(failure, stats),
             bytes: stats.bytes,
             size: Some(transfer.size),
             blksize: Some(transfer.agreed.blksize()),
@@ -203,15 +203,13 @@ pub(crate) fn observe(identity: &Identity, telemetry: &Telemetry, event: &Event<
 }
 
 /// How a transfer that began came to its end.
-fn end(transfer: &Transfer, failure: &Failure<'_>, stats: &Stats) -> TftpEnd {
+fn end(failure: &Failure<'_>, stats: &Stats) -> TftpEnd {
     match failure {
         Failure::Transfer(TransferError::Peer { .. }) => TftpEnd::ByClient,
         Failure::Transfer(TransferError::TimedOut { .. }) | Failure::Superseded => {
-            // Behind an OACK a block leaves only when the client has acknowledged it (RFC 2347).
-            let different = stats.packets_sent.saturating_sub(stats.retransmissions);
-            match (stats.bytes, transfer.agreed.options().is_empty(), different) {
-                (0, false, 2..) => TftpEnd::NoBlockAck,
-                (0, ..) => TftpEnd::NoAck,
+            match (stats.bytes, stats.answered) {
+                (0, false) => TftpEnd::NoAck,
+                (0, true) => TftpEnd::NoBlockAck,
                 _ => TftpEnd::Silent,
             }
         }

@@ -4,6 +4,7 @@
 //! It is served on `admin_listen`, where it only tells, and on the control socket, where it also
 //! acts.
 
+mod boots;
 mod documents;
 mod events;
 pub mod explain;
@@ -29,6 +30,7 @@ use serde::Serialize;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use crate::boots::BootStore;
 use crate::config::Problems;
 use crate::failure::Failure;
 use crate::http::{self, Body, Downloads};
@@ -80,6 +82,8 @@ pub(crate) struct Operations {
     pub(crate) store: AnyStore,
     pub(crate) downloads: Arc<Downloads>,
     pub(crate) installs: InstallReports,
+    /// The records of boots; `None` where they cannot be kept.
+    pub(crate) boots: Option<Arc<BootStore>>,
     /// When the service started, by the host's clock.
     pub(crate) started: jiff::Timestamp,
     /// What listens, as `DHCP on eth1`, and whether it does now or is waited for.
@@ -172,10 +176,18 @@ async fn read(
             let machine = query.machine()?;
             document(of, move |of| documents::explain(of, &machine)).await
         }
+        "/api/v1/boots" => {
+            let asked = boots::Asked::of(query)?;
+            attempted(of, move |of| boots::list(of, &asked)).await
+        }
         "/api/v1/events" if query.has("follow") => Ok(events::follow(of, query.since()?, stop)),
         "/api/v1/events" => {
             let since = query.since()?;
             document(of, move |of| events::list(of, since)).await
+        }
+        _ if let Some(id) = path.strip_prefix("/api/v1/boots/") => {
+            let id = id.parse().map_err(|_| nothing())?;
+            attempted(of, move |of| boots::record(of, id)).await
         }
         _ => page::read(of, path, query, stop).await,
     }
@@ -195,12 +207,12 @@ async fn write(
                 ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, why)
             })?;
             let file = file.to_bytes();
-            changed(of, move |of| leases::import(of, &file)).await
+            attempted(of, move |of| leases::import(of, &file)).await
         }
         (&Method::DELETE, path) => {
             let address = path.strip_prefix("/api/v1/leases/").ok_or_else(nothing)?;
             let address = address.to_owned();
-            changed(of, move |of| leases::remove(of, &address)).await
+            attempted(of, move |of| leases::remove(of, &address)).await
         }
         (&Method::POST, "/api/v1/reload") => blocking(of, reload).await,
         (&Method::POST, path) => {
@@ -211,8 +223,8 @@ async fn write(
     }
 }
 
-/// Changes something where waiting for the disk holds nobody up, and says what came of it.
-async fn changed<T: Serialize + Send + 'static>(
+/// Does what may fail where waiting for the disk holds nobody up, and says what came of it.
+async fn attempted<T: Serialize + Send + 'static>(
     of: &Arc<Operations>,
     change: impl FnOnce(&Arc<Operations>) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<Response<Body>, ApiError> {

@@ -292,6 +292,7 @@ impl Transfer {
             }
             End::Silence => {
                 let end = match self.acknowledged {
+                    None if self.server_port.is_none() => TftpEnd::NoAnswer,
                     None => TftpEnd::NoAck,
                     Some(0) => TftpEnd::NoBlockAck,
                     Some(_) => TftpEnd::Silent,

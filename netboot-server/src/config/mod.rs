@@ -40,7 +40,7 @@ pub(crate) use circuit::parse_hex;
 pub use circuit::{Circuit, ParseCircuitError};
 pub use listen::DEFAULT_ADMIN_LISTEN;
 pub use load::{Flags, images, load, load_text, state_dir};
-pub(crate) use nearest::or_nearest;
+pub(crate) use nearest::{nearest, or_nearest};
 pub use option::DhcpOption;
 pub use problem::{Problem, Problems, Severity};
 pub use program::{ProgramChoice, is_grub};
@@ -505,6 +505,12 @@ impl Config {
     #[must_use]
     pub fn leases_file(&self) -> PathBuf {
         self.state_dir.join("leases")
+    }
+
+    /// The records of boots.
+    #[must_use]
+    pub fn boots_file(&self) -> PathBuf {
+        self.state_dir.join("boots")
     }
 
     /// The menu as last rendered, for people.

@@ -12,7 +12,7 @@ use super::unlisted::UnlistedRelays;
 use crate::identity::Identity;
 use crate::leases::LeaseTable;
 use crate::telemetry::Telemetry;
-use crate::telemetry::events::{Kind, Stage};
+use crate::telemetry::events::{Kind, Stage, Unanswered};
 use crate::world::Worlds;
 
 /// Takes the driver's events to where they belong.
@@ -71,10 +71,12 @@ impl Reporter {
                     // Reported once, not for each of its messages.
                     SilenceReason::UnlistedRelay => self.unlisted(interface, of),
                     SilenceReason::IdentityInUse => {
-                        self.ignored(interface, of, of.request, self.identity_in_use(of));
+                        let why = self.identity_in_use(of);
+                        self.ignored(interface, of, of.request, Unanswered::IdentityInUse, why);
                     }
                     reason if reason.is_fault() => {
-                        self.ignored(interface, of, of.request, reason.to_string());
+                        let why = reason.to_string();
+                        self.ignored(interface, of, of.request, unanswered(reason), why);
                     }
                     _ => tracing::debug!("{}", event.line(interface)),
                 }
@@ -84,7 +86,8 @@ impl Reporter {
                 failure,
             } => {
                 let why = failure.to_string();
-                self.ignored(interface, transaction, transaction.request, why);
+                let message = transaction.request;
+                self.ignored(interface, transaction, message, Unanswered::Other, why);
             }
             Event::Answered { reply, boot_file } => {
                 let of = &reply.transaction;
@@ -113,7 +116,8 @@ impl Reporter {
             Event::Sent { reply, took } => self.telemetry.metrics().dhcp_replied(reply.kind, took),
             Event::Unsent { reply, error } => {
                 let why = format!("it cannot be sent: {error}");
-                self.ignored(interface, &reply.transaction, reply.kind, why);
+                let (of, message) = (&reply.transaction, reply.kind);
+                self.ignored(interface, of, message, Unanswered::Unsent, why);
             }
             Event::Claimed { stored, .. } => {
                 let world = self.worlds.last();
@@ -201,10 +205,18 @@ impl Reporter {
         )
     }
 
-    fn ignored(&self, interface: &str, of: &Transaction, message: MessageType, why: String) {
+    fn ignored(
+        &self,
+        interface: &str,
+        of: &Transaction,
+        message: MessageType,
+        reason: Unanswered,
+        why: String,
+    ) {
         let ignored = Kind::DhcpIgnored {
             message,
             interface: interface.to_owned(),
+            reason,
             why,
         };
         self.emit(of.hardware.mac(), ignored);
@@ -226,5 +238,15 @@ impl Reporter {
 
     fn emit(&self, machine: Option<MacAddr>, kind: Kind) {
         self.telemetry.emit(machine, kind);
+    }
+}
+
+fn unanswered(reason: SilenceReason) -> Unanswered {
+    match reason {
+        SilenceReason::NoNetwork => Unanswered::NoNetwork,
+        SilenceReason::NoAddress => Unanswered::NoAddress,
+        SilenceReason::StoreDown => Unanswered::StoreDown,
+        SilenceReason::IdentityInUse => Unanswered::IdentityInUse,
+        _ => Unanswered::Other,
     }
 }

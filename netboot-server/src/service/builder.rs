@@ -19,9 +19,11 @@ use crate::admin::Operations;
 use crate::boot_files::BootFiles;
 use crate::boot_http::BootSite;
 use crate::boot_http::route::{Route, Routes};
+use crate::boots::{BootStore, Recorder, Settled};
 use crate::config::{Config, Problems};
 use crate::dhcp::{self, Dhcp};
-use crate::failure::Failure;
+use crate::diagnosis;
+use crate::failure::{Chain, Failure};
 use crate::http::Downloads;
 use crate::identity::Identity;
 use crate::leases::clock::Clock;
@@ -169,6 +171,7 @@ impl ServiceBuilder {
         );
         let stop = CancellationToken::new();
         let tasks = TaskTracker::new();
+        let boots = record_boots(&worlds, &telemetry, &tasks, &stop);
         let (failing, failed) = mpsc::channel(1);
         let guard = stop.clone().drop_guard();
         let threads = Threads::start(stop.clone(), tasks.clone())?;
@@ -194,6 +197,7 @@ impl ServiceBuilder {
                 store,
                 downloads,
                 installs,
+                boots: boots.clone(),
                 started: host_time(),
                 endpoints: Box::new(move || {
                     let core = of_endpoints.upgrade();
@@ -235,6 +239,53 @@ impl ServiceBuilder {
             guard,
         })
     }
+}
+
+/// Begins to record boots. Where they cannot be kept, machines boot all the same.
+fn record_boots(
+    worlds: &Arc<Worlds>,
+    telemetry: &Telemetry,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Option<Arc<BootStore>> {
+    let path = worlds.last().config().boots_file();
+    let opened = BootStore::open(&path).and_then(|(store, aside)| {
+        if let Some(aside) = aside {
+            tracing::warn!(
+                "{}: it was damaged, and is now {}: boots are recorded anew",
+                path.display(),
+                aside.display()
+            );
+        }
+        let store = Arc::new(store);
+        let settled = settled(Arc::clone(worlds), telemetry.clone(), Arc::clone(&store));
+        Ok((Recorder::new(Arc::clone(&store), settled)?, store))
+    });
+    match opened {
+        Ok((recorder, store)) => {
+            tasks.spawn(recorder.run(telemetry.events().reader(), stop.clone()));
+            Some(store)
+        }
+        Err(error) => {
+            tracing::error!(
+                "boots are not recorded: {}: let the service's user write {}",
+                Chain(&error),
+                path.display()
+            );
+            None
+        }
+    }
+}
+
+/// Looks at boots that are over: what is found is counted.
+fn settled(worlds: Arc<Worlds>, telemetry: Telemetry, store: Arc<BootStore>) -> Settled {
+    Box::new(move |record| {
+        let world = worlds.last();
+        let found = diagnosis::of_stored(record, &store, &world, host_time()).ok()?;
+        let headline = diagnosis::headline(&found)?;
+        telemetry.metrics().boot_finding(&headline.code);
+        Some(headline)
+    })
 }
 
 /// The lease database in the state folder, what is in it, and its clock.

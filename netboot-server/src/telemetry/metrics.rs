@@ -45,6 +45,7 @@ pub(crate) struct Metrics {
     http_seconds: HistogramVec,
     boots: IntCounterVec,
     boot_seconds: HistogramVec,
+    boot_findings: IntCounterVec,
     installs: IntCounter,
     /// By protocol.
     malformed: IntCounterVec,
@@ -130,6 +131,12 @@ impl Default for Metrics {
                 "Time from a boot's first event to a stage.",
                 LONG,
                 &["stage"],
+            ),
+            boot_findings: counters(
+                "netboot_boot_findings_total",
+                "Boots that were over in which something was found, by the code of the first \
+                 finding.",
+                &["code"],
             ),
             installs: counter(
                 "netboot_install_changes_total",
@@ -264,6 +271,11 @@ impl Metrics {
     }
 
     /// Says that something was no message of a protocol.
+    /// A boot was over in which a rule of this code found something.
+    pub(crate) fn boot_finding(&self, code: &str) {
+        self.boot_findings.with_label_values(&[code]).inc();
+    }
+
     pub(crate) fn malformed(&self, protocol: &'static str) {
         self.malformed.with_label_values(&[protocol]).inc();
     }

@@ -216,6 +216,11 @@ impl Programs {
         program.grub_without_http.then_some(name)
     }
 
+    /// The names by which they are asked for.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.found.keys().map(String::as_str)
+    }
+
     /// Whether a program of this name is at hand.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

@@ -22,3 +22,4 @@ mod restart;
 mod service;
 mod support;
 mod systemd;
+mod why;

@@ -31,6 +31,20 @@ pub(super) const MACHINE: &str = "Examples:
   netboot machine node-01 installed
   netboot machine node-01 reinstall";
 
+pub(super) const BOOTS: &str = "Examples:
+  netboot boots
+  netboot boots node-07 --json | jq .boots[0].outcome
+  netboot boots --failed -n 10";
+
+pub(super) const WHY: &str = "Examples:
+  netboot why                                        # the boot that failed last
+  netboot why node-07
+  netboot why --boot 42 --json | jq .findings
+  netboot why --pcap boot.pcapng                     # whichever server was recorded
+
+The exit code is 0 where nothing is wrong, 3 where something was found, and 1 where it could not be
+looked for.";
+
 pub(super) const RELOAD: &str = "Examples:
   netboot check && netboot reload
   netboot reload --state-dir /srv/netboot            # the server that runs on this folder";

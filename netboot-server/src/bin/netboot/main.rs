@@ -1,6 +1,7 @@
 //! The `netboot` command: what can be asked of it, and what each of it does.
 
 mod bar;
+mod boots;
 mod check;
 mod control;
 mod demo;
@@ -25,6 +26,7 @@ mod status;
 mod systemd;
 mod table;
 mod time;
+mod why;
 
 use std::fmt;
 use std::io::{ErrorKind, Write};
@@ -99,6 +101,12 @@ enum Action {
     /// Show each step of each boot, as the log has it
     #[command(after_help = examples::EVENTS)]
     Events(events::Arguments),
+    /// List boots, what became of each, and why
+    #[command(after_help = examples::BOOTS)]
+    Boots(boots::Arguments),
+    /// Say why a machine did not boot, what happened, and what to do
+    #[command(after_help = examples::WHY)]
+    Why(why::Arguments),
     /// Have the server take its configuration anew, whole or not at all
     #[command(after_help = examples::RELOAD)]
     Reload(Where),
@@ -215,6 +223,8 @@ fn main() -> ExitCode {
         Action::Doctor(arguments) => doctor::run(&arguments),
         Action::Status(arguments) => status::run(&arguments),
         Action::Events(arguments) => events::run(&arguments),
+        Action::Boots(arguments) => boots::run(&arguments),
+        Action::Why(arguments) => why::run(&arguments),
         Action::Reload(at) => reload::run(&at),
         Action::Probe(arguments) => probe::run(&arguments),
         Action::Machine { name, word, at } => machine::run(&at, &name, word),

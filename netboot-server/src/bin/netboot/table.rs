@@ -185,6 +185,11 @@ impl Look {
     #[cfg(test)]
     pub(crate) const PLAIN: Self = Self { styled: false };
 
+    /// A text outside of a table.
+    pub(crate) fn painted(self, cell: &Cell) -> String {
+        self.paint(cell.style, &cell.text)
+    }
+
     /// The text in a style.
     pub(crate) fn paint(self, style: Style, text: &str) -> String {
         match self.styled && style != Style::new() && !text.is_empty() {

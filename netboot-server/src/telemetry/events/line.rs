@@ -39,6 +39,7 @@ impl fmt::Display for Event {
                 message,
                 interface,
                 why,
+                ..
             } => write!(f, "{message}({interface}) {} ignored: {why}", machine()),
             Kind::OtherServer { interface, server } => write!(
                 f,

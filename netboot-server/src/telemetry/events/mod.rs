@@ -80,6 +80,8 @@ pub enum Kind {
         message: MessageType,
         /// The interface.
         interface: String,
+        /// The reason, for programs.
+        reason: Unanswered,
         /// Why.
         why: String,
     },
@@ -272,6 +274,24 @@ pub enum Kind {
     },
 }
 
+/// Why a DHCP message got no answer, as far as it matters to a boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unanswered {
+    /// No network is configured for where it came from.
+    NoNetwork,
+    /// No address is free.
+    NoAddress,
+    /// The lease database cannot be written.
+    StoreDown,
+    /// Another client has an address as this machine.
+    IdentityInUse,
+    /// The answer could not be sent.
+    Unsent,
+    /// Anything else; the text says what.
+    Other,
+}
+
 /// What a boot script does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -298,6 +318,8 @@ pub enum TftpEnd {
     Refused,
     /// The server, or this client, has too many transfers.
     OverCap,
+    /// No server answered, as far as a capture shows.
+    NoAnswer,
     /// The client acknowledged neither the options nor a block.
     NoAck,
     /// The client acknowledged the options, and no block.

@@ -13,7 +13,7 @@ use serde_json::json;
 const SERVICE: u32 = 65534;
 
 /// Each command that opens something in the state folder. Words are put in for `FOLDER`.
-pub(super) const COMMANDS: [&str; 20] = [
+pub(super) const COMMANDS: [&str; 22] = [
     "image add img --kernel FOLDER/kernel --initrd FOLDER/initrd",
     "image generate img",
     "image list --generations",
@@ -33,6 +33,8 @@ pub(super) const COMMANDS: [&str; 20] = [
     "check",
     "doctor",
     "status",
+    "boots",
+    "why node-01",
     "reload",
 ];
 
@@ -40,7 +42,8 @@ pub(super) const COMMANDS: [&str; 20] = [
 const OTHERS: [&str; 6] = ["serve", "probe", "demo", "completions", "man", "events"];
 
 /// Where a link is put.
-const PLACES: [&str; 23] = [
+const PLACES: [&str; 24] = [
+    "boots",
     "configs",
     "configs/boot.ipxe",
     "control",

@@ -1,0 +1,145 @@
+//! The records of boots, and what is found in them.
+
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use jiff::Timestamp;
+use netboot_dhcp::MacAddr;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{ApiError, Operations, Query, internal};
+use crate::boots::{Boot, BootStore, Headline, Outcome, StoreError};
+use crate::diagnosis;
+use crate::failure::Chain;
+use crate::telemetry::host_time;
+
+/// Boots of one answer, where the question names no number.
+const LIMIT: usize = 50;
+
+/// Boots of one answer at most.
+const MOST: usize = 10_000;
+
+/// Which boots are asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// A MAC address, a name, an address or a UUID.
+    machine: Option<String>,
+    before: Option<u64>,
+    limit: usize,
+    only_failed: bool,
+}
+
+impl Asked {
+    pub(super) fn of(query: Query<'_>) -> Result<Self, ApiError> {
+        let limit: Option<usize> = query.parsed("limit")?;
+        Ok(Self {
+            machine: query.value("machine"),
+            before: query.parsed("before")?,
+            limit: limit.unwrap_or(LIMIT).min(MOST),
+            only_failed: query.has("failed"),
+        })
+    }
+}
+
+/// A boot as it is listed.
+#[derive(Debug, Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    boot: Boot,
+    outcome: Outcome,
+}
+
+/// Boots, the newest first.
+pub(super) fn list(of: &Operations, asked: &Asked) -> Result<Value, ApiError> {
+    let store = store(of)?;
+    let now = host_time();
+    let machine = match &asked.machine {
+        Some(text) => match machine(of, store, text)? {
+            Some(machine) => Some(machine),
+            None => return Ok(json!({ "boots": [] })),
+        },
+        None => None,
+    };
+    let wanted = if asked.only_failed { MOST } else { asked.limit };
+    let boots = store.list(machine, asked.before, wanted).map_err(failed)?;
+    let listed = boots.into_iter().map(|mut boot| {
+        if !boot.settled && boot.finding.is_none() {
+            boot.finding = headline(of, store, &boot, now)?;
+        }
+        let outcome = boot.outcome(now);
+        Ok(Listed { boot, outcome })
+    });
+    let is_asked_for = |one: &Result<Listed, StoreError>| match one {
+        Ok(one) if asked.only_failed => is_bad(one.outcome),
+        _ => true,
+    };
+    let listed = listed.filter(is_asked_for).take(asked.limit);
+    let boots = listed.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    Ok(json!({ "boots": boots }))
+}
+
+/// Whether the machine did not come to where it was to come.
+fn is_bad(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Failed | Outcome::NeverFinished)
+}
+
+fn headline(
+    of: &Operations,
+    store: &BootStore,
+    boot: &Boot,
+    now: Timestamp,
+) -> Result<Option<Headline>, StoreError> {
+    let Some(record) = store.record(boot.id)? else {
+        return Ok(None);
+    };
+    let world = of.worlds.current();
+    let found = diagnosis::of_stored(&record, store, &world, now)?;
+    Ok(diagnosis::headline(&found))
+}
+
+/// One boot with its events and what is found in it.
+pub(super) fn record(of: &Operations, id: u64) -> Result<Value, ApiError> {
+    let store = store(of)?;
+    let gone = || ApiError::new(StatusCode::NOT_FOUND, format!("there is no boot {id}"));
+    let record = store.record(id).map_err(failed)?.ok_or_else(gone)?;
+    let now = host_time();
+    let world = of.worlds.current();
+    let found = diagnosis::of_stored(&record, store, &world, now).map_err(failed)?;
+    diagnosis::document(&record, &found, now).map_err(internal)
+}
+
+fn store(of: &Operations) -> Result<&Arc<BootStore>, ApiError> {
+    of.boots.as_ref().ok_or_else(|| {
+        let why = "boots are not recorded: the server's log says why, at its start";
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why)
+    })
+}
+
+/// The machine that is meant by a MAC address, a target's name, or what a boot says of it.
+fn machine(of: &Operations, store: &BootStore, text: &str) -> Result<Option<MacAddr>, ApiError> {
+    if let Ok(mac) = text.parse() {
+        return Ok(Some(mac));
+    }
+    let world = of.worlds.current();
+    let mut targets = world.config().targets.iter();
+    let target = targets.find(|target| target.name == text);
+    if let Some(mac) = target.and_then(|target| target.mac) {
+        return Ok(Some(mac));
+    }
+    let is_it = |boot: &Boot| {
+        boot.name.as_deref() == Some(text)
+            || boot.address.is_some_and(|it| it.to_string() == text)
+            || boot.uuid.is_some_and(|it| it.to_string() == text)
+    };
+    let boots = store.list(None, None, MOST).map_err(failed)?;
+    Ok(boots
+        .iter()
+        .find(|boot| is_it(boot))
+        .map(|boot| boot.machine))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given to `map_err`")]
+fn failed(error: StoreError) -> ApiError {
+    internal(Chain(&error))
+}
