@@ -169,12 +169,10 @@ impl Copies<'_> {
                 reason: format!("its digest is {}", other.digest),
             });
         }
-        let (made, old) = (manifest.clone(), before.clone());
         *manifest = Manifest {
-            generation: made.generation,
-            created: made.created,
+            created: manifest.created,
             signatures: Vec::new(),
-            ..old
+            ..before.clone()
         };
         for signature in &before.signatures {
             let anew = signers.iter().any(|signer| form(signer) == signature.form);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::sync::Barrier;
+use std::time::Duration;
 
 use netboot_image::{Progress, Step, Store, StoreError};
 
@@ -161,7 +162,9 @@ fn an_image_that_is_published_while_it_is_signed_stays_current() {
         let current = bench.store.current(&name("a")).expect("its link");
         current.map(|generation| generation.number())
     };
-    bench.store.sign(now(), &name("a"), []).expect("signed");
+    let later = now() + Duration::from_secs(60);
+    let signed = bench.store.sign(later, &name("a"), []).expect("signed");
+    assert_eq!(signed.manifest.created(), later);
     assert_eq!(current(), Some(2));
     let mut meanwhile = |progress: Progress<'_>| {
         if matches!(progress, Progress::Step(Step::Copied)) {
