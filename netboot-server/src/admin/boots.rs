@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{ApiError, Operations, Query, internal};
-use crate::boots::{Boot, BootStore, Headline, Outcome, StoreError};
-use crate::diagnosis;
+use crate::boots::{Boot, BootStore, Headline, Outcome, Record, StoreError};
+use crate::diagnosis::{self, Finding};
 use crate::failure::Chain;
 use crate::telemetry::host_time;
 
@@ -40,6 +40,13 @@ impl Asked {
             only_failed: query.has("failed"),
         })
     }
+}
+
+/// A boot with its events, and what is found in it.
+#[derive(Debug)]
+pub(super) struct Examined {
+    pub(super) record: Record,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// A boot as it is listed.
@@ -98,15 +105,38 @@ fn headline(
     Ok(diagnosis::headline(&found))
 }
 
-/// One boot with its events and what is found in it.
-pub(super) fn record(of: &Operations, id: u64) -> Result<Value, ApiError> {
+/// The newest boots of a machine, and the last of them with what is found in it.
+pub(super) fn of_machine(
+    of: &Operations,
+    machine: MacAddr,
+    limit: usize,
+    now: Timestamp,
+) -> Result<(Vec<Boot>, Option<Examined>), ApiError> {
+    let boots = store(of)?
+        .list(Some(machine), None, limit)
+        .map_err(failed)?;
+    let last = boots
+        .first()
+        .map(|boot| find(of, boot.id, now))
+        .transpose()?;
+    Ok((boots, last))
+}
+
+/// One boot with its events, and what is found in it.
+pub(super) fn find(of: &Operations, id: u64, now: Timestamp) -> Result<Examined, ApiError> {
     let store = store(of)?;
     let gone = || ApiError::new(StatusCode::NOT_FOUND, format!("there is no boot {id}"));
     let record = store.record(id).map_err(failed)?.ok_or_else(gone)?;
-    let now = host_time();
     let world = of.worlds.current();
-    let found = diagnosis::of_stored(&record, store, &world, now).map_err(failed)?;
-    diagnosis::document(&record, &found, now).map_err(internal)
+    let findings = diagnosis::of_stored(&record, store, &world, now).map_err(failed)?;
+    Ok(Examined { record, findings })
+}
+
+/// One boot as a document.
+pub(super) fn record(of: &Operations, id: u64) -> Result<Value, ApiError> {
+    let now = host_time();
+    let boot = find(of, id, now)?;
+    diagnosis::document(&boot.record, &boot.findings, now).map_err(internal)
 }
 
 fn store(of: &Operations) -> Result<&Arc<BootStore>, ApiError> {

@@ -17,9 +17,10 @@ use crate::support::client::{get, lease, mac};
 use crate::support::{PATIENCE, Running, SERVER, Site, wait_until};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 6] = [
     "/",
     "/machine?name=node-01",
+    "/boot?id=1",
     "/images",
     "/networks",
     "/server",
@@ -176,6 +177,14 @@ impl Watched {
         }
     }
 
+    /// Waits until the first boot can be looked at.
+    async fn boot_is_recorded(&self) {
+        self.open("/machine?name=node-01").await;
+        let row = Locator::XPath("//a[@href='/boot?id=1']");
+        let wait = self.client.wait().at_most(PATIENCE);
+        wait.for_element(row).await.expect("a recorded boot");
+    }
+
     /// Puts a picture where people can look at it.
     async fn photograph(&self, name: &str) {
         let picture = self.client.screenshot().await.expect("a picture");
@@ -249,7 +258,13 @@ fn a_machine_that_boots_is_shown_live_and_one_that_fails_with_what_failed() {
         watched.photograph("page-machines.png").await;
         watched.open(&format!("/machine?mac={}", mac(7))).await;
         watched.shows("missing: 404").await;
+        watched.shows("image-missing (certain): ").await;
+        watched.shows("What to do: ").await;
         watched.photograph("page-machine.png").await;
+        watched.open("/boot?id=1").await;
+        watched.shows("Nothing that is wrong.").await;
+        watched.shows("a first file of its image").await;
+        watched.photograph("page-boot.png").await;
         watched.end().await;
     });
 }
@@ -283,6 +298,7 @@ fn every_page_fits_a_screen_of_320_pixels() {
         watched
             .emulate("Emulation.setDeviceMetricsOverride", narrow)
             .await;
+        watched.boot_is_recorded().await;
         for page in PAGES {
             watched.open(page).await;
             let width = watched
@@ -303,6 +319,7 @@ fn axe_finds_nothing_on_any_page_light_or_dark() {
         let watched = Watched::begin().await;
         lease(&watched.site, 1);
         get(&watched.site, NODE, "/images/debian/@1/missing");
+        watched.boot_is_recorded().await;
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(AXE);
         let axe = std::fs::read_to_string(&file);
         let axe = axe.unwrap_or_else(|error| panic!("{}: {error}", file.display()));

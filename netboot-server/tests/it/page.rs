@@ -6,7 +6,7 @@ use netboot_dhcp::client::Profile;
 use serde_json::json;
 
 use crate::support::client::{Answer, Connection, discover, get, lease, mac, tftp};
-use crate::support::{Running, SERVER, Site};
+use crate::support::{Running, SERVER, Site, wait_until};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
 
@@ -63,6 +63,19 @@ fn the_pages_show_machines_images_networks_and_the_server() {
     ];
     shown(&format!("/machine?mac={}", mac(1)), &of_node);
     shown("/machine?name=node-01", &of_node);
+    wait_until("its boot is recorded with its cause", || {
+        let machine = page(&site, "/machine?name=node-01");
+        machine.text().contains("A file of its image is not served")
+    });
+    let of_boot = [
+        "Boot 1 of node-01",
+        "image-missing",
+        "What to do: ",
+        "<svg class=\"timeline\"",
+        "its boot script",
+        "see above: ",
+    ];
+    shown("/boot?id=1", &of_boot);
     shown("/images", &["debian", "Booted by", "node-01"]);
     shown("/networks", &["127.0.0.0/8", "0 of 101"]);
     shown("/server", &["leases can be written", "DHCP on lo"]);

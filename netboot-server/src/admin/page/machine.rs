@@ -1,4 +1,5 @@
-//! One machine: its last boot, what it would boot and why, and its leases.
+//! One machine: what is wrong in its last boot, its boots, what it would boot and why, and its
+//! leases.
 
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use netboot_dhcp::MacAddr;
 
-use super::{layout, machines, units};
+use super::{boots, layout, machines, units};
 use crate::admin::Operations;
 use crate::admin::documents::{self, MachineDocument};
 use crate::admin::explain::Explanation;
@@ -43,6 +44,7 @@ pub(super) fn page(of: &Operations, machine: &MachineDocument, now: Timestamp) -
     let content = html! {
         p #state role="status" { (machines::state(machine.boot.as_ref(), download)) }
         (facts(machine, now))
+        @if let Some(mac) = machine.mac { (boots::of_machine(of, mac, now)) }
         (decision(&explanation))
         (its_leases(&leases.unwrap_or_default(), now))
         (its_events(&events.unwrap_or_default()))
@@ -81,8 +83,8 @@ fn facts(machine: &MachineDocument, now: Timestamp) -> Markup {
 
 fn decision(explanation: &Explanation) -> Markup {
     html! {
-        section aria-labelledby="boots" {
-            h2 #boots { "What it would boot, and why" }
+        section aria-labelledby="decision" {
+            h2 #decision { "What it would boot, and why" }
             p { (explanation.decision) }
             @let rows = html! {
                 @for stage in &explanation.firmware {

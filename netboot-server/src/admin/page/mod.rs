@@ -3,6 +3,7 @@
 //! Each page is written whole by the server and can be read without its script, which only asks
 //! for the same page again when `changes` says that it is another now. Nothing is changed here.
 
+mod boots;
 mod changes;
 mod images;
 mod layout;
@@ -55,6 +56,10 @@ pub(super) async fn read(
                 Ok(machine::page(of, &machine, host_time()))
             })
             .await
+        }
+        "/boot" => {
+            let id = query.parsed("id")?.ok_or_else(nothing)?;
+            page(of, move |of| boots::page(of, id, host_time())).await
         }
         "/images" => page(of, |of| Ok(images::page(of, host_time()))).await,
         "/networks" => page(of, |of| Ok(networks::page(of, host_time()))).await,
