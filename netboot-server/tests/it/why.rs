@@ -388,6 +388,22 @@ fn a_capture_is_read_without_a_server() {
     assert_eq!(document["boot"]["arch"], 7);
     assert_eq!(document["outcome"], "failed");
     assert_eq!(document["findings"][0]["code"], "program-missing");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("report.json");
+    let name = file.to_string_lossy();
+    let anonymized = run(&["--anonymize", &name]);
+    assert!(
+        anonymized.err.contains("look at it before you send it"),
+        "{}",
+        anonymized.err
+    );
+    let report = std::fs::read_to_string(&file).expect("the report");
+    assert!(report.contains("program-missing") && report.contains("02:00:00:00:00:01"));
+    for whose in ["52:54:00", "192.168.77"] {
+        assert!(!report.contains(whose), "{whose}: {report}");
+    }
+    let again = run(&["--anonymize", &name]);
+    assert_eq!(again.code, Some(1), "what is there is not written over");
     let nobody = run(&["52:54:00:00:77:99"]);
     assert_eq!(nobody.code, Some(0));
     assert!(

@@ -41,6 +41,7 @@ pub(super) const WHY: &str = "Examples:
   netboot why node-07
   netboot why --boot 42 --json | jq .findings
   netboot why --pcap boot.pcapng                     # whichever server was recorded
+  netboot why node-07 --anonymize report.json        # to be attached to a report
 
 The exit code is 0 where nothing is wrong, 3 where something was found, and 1 where it could not be
 looked for.";

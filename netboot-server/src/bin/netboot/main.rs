@@ -1,5 +1,6 @@
 //! The `netboot` command: what can be asked of it, and what each of it does.
 
+mod anonymous;
 mod bar;
 mod boots;
 mod check;

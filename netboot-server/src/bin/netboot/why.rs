@@ -1,14 +1,15 @@
 //! `netboot why`.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::anonymous::Anonymizer;
 use super::boots::{outcome, path};
 use super::control::Control;
 use super::{Where, out, say};
@@ -43,6 +44,10 @@ pub(super) struct Arguments {
     /// Read the boots from a packet capture, pcap or pcapng, in place of asking the server
     #[arg(long, value_name = "FILE", conflicts_with_all = ["boot", "last"])]
     pcap: Option<PathBuf>,
+    /// Also write the boots to this file, as JSON, with MAC addresses, addresses, UUIDs and names
+    /// replaced, so that it can be attached to a report
+    #[arg(long, value_name = "OUT")]
+    anonymize: Option<PathBuf>,
     /// As JSON, one boot a line
     #[arg(long)]
     json: bool,
@@ -64,6 +69,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
             super::runtime()?.block_on(of_server(arguments, &control))?
         }
     };
+    if let Some(file) = &arguments.anonymize {
+        write_anonymous(file, &documents)?;
+    }
     let look = Look::of_output();
     for (number, document) in documents.iter().enumerate() {
         if arguments.json {
@@ -82,6 +90,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
         true => FOUND.into(),
         false => ExitCode::SUCCESS,
     })
+}
+
+/// Writes what can be shown to others into a file that is not there yet.
+fn write_anonymous(file: &Path, documents: &[Value]) -> Result<(), Failure> {
+    let failed = |why: &dyn std::error::Error| {
+        Failure::new(
+            format!("writing {}", file.display()),
+            Chain(why),
+            "name a file that is not there yet, in a folder that you may write",
+        )
+    };
+    let mut anonymizer = Anonymizer::new(documents).map_err(|error| failed(&error))?;
+    let mut text = String::new();
+    for document in documents {
+        let mut document = document.clone();
+        anonymizer.replace(&mut document);
+        let _ = writeln!(text, "{document}");
+    }
+    let written = File::create_new(file).and_then(|mut to| to.write_all(text.as_bytes()));
+    written.map_err(|error| failed(&error))?;
+    say(format_args!(
+        "netboot: {} has the boots with MAC addresses, addresses, UUIDs and the names of machines \
+         and images replaced; look at it before you send it\n",
+        file.display()
+    ));
+    Ok(())
 }
 
 /// The boots that are asked for, of the server that runs.
