@@ -248,6 +248,7 @@ fn record_boots(
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Option<Arc<BootStore>> {
+    telemetry.metrics().know_findings(diagnosis::codes());
     let path = worlds.last().config().boots_file();
     let opened = BootStore::open(&path).and_then(|(store, aside)| {
         if let Some(aside) = aside {
