@@ -87,6 +87,7 @@ fn assert_served(server: &Server, firmware: &Firmware) {
         let served = format!("/images/debian/@1/{path}: 200, {size} bytes");
         server.assert_logged(&["HTTP", MAC, &served]);
     }
+    server.assert_nothing_wrong(MAC);
 }
 
 /// The steps of the log in which a machine's MAC address stands.

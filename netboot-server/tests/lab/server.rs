@@ -108,6 +108,33 @@ impl Server {
         );
     }
 
+    /// Asserts that `netboot why` finds nothing wrong in the machine's boot, once all of it is
+    /// recorded.
+    pub(crate) fn assert_nothing_wrong(&self, machine: &str) {
+        let why = || {
+            let why = Command::new(env!("CARGO_BIN_EXE_netboot"))
+                .args(["why", machine, "--json", "--state-dir"])
+                .arg(&self.state)
+                .output()
+                .expect("it runs");
+            let text = String::from_utf8_lossy(&why.stdout).into_owned();
+            let document: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            (
+                document["outcome"] == "handed_over",
+                why.status.code(),
+                text,
+            )
+        };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let (is_whole, code, text) = why();
+            if is_whole || Instant::now() > deadline {
+                assert!(is_whole && code == Some(0), "{code:?}: {text}");
+                return;
+            }
+        }
+    }
+
     /// Stops it as systemd does, and gives the leases on disk: MAC address and address of each.
     pub(crate) fn stop(mut self) -> Vec<(String, Ipv4Addr)> {
         let id = self.child.id().to_string();
