@@ -9,13 +9,19 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{ApiError, Operations, Query, internal};
-use crate::boots::{Boot, BootStore, Headline, Outcome, Record, StoreError};
+use crate::boots::{Boot, BootStore, Outcome, Record, StoreError};
 use crate::diagnosis::{self, Finding};
 use crate::failure::Chain;
 use crate::telemetry::host_time;
 
 /// Boots of one answer, where the question names no number.
 const LIMIT: usize = 50;
+
+/// Boots of one answer that are looked at though they are not over.
+const LOOKED_AT: usize = 50;
+
+/// How many of the newest boots each is compared with.
+const OTHERS: usize = 200;
 
 /// Boots of one answer at most.
 const MOST: usize = 10_000;
@@ -70,39 +76,25 @@ pub(super) fn list(of: &Operations, asked: &Asked) -> Result<Value, ApiError> {
     };
     let wanted = if asked.only_failed { MOST } else { asked.limit };
     let boots = store.list(machine, asked.before, wanted).map_err(failed)?;
-    let listed = boots.into_iter().map(|mut boot| {
-        if !boot.settled && boot.finding.is_none() {
-            boot.finding = headline(of, store, &boot, now)?;
-        }
-        let outcome = boot.outcome(now);
-        Ok(Listed { boot, outcome })
+    let listed = boots.into_iter().map(|boot| Listed {
+        outcome: boot.outcome(now),
+        boot,
     });
-    let is_asked_for = |one: &Result<Listed, StoreError>| match one {
-        Ok(one) if asked.only_failed => is_bad(one.outcome),
-        _ => true,
-    };
+    let is_asked_for = |one: &Listed| !asked.only_failed || one.outcome.is_bad();
     let listed = listed.filter(is_asked_for).take(asked.limit);
-    let boots = listed.collect::<Result<Vec<_>, _>>().map_err(failed)?;
-    Ok(json!({ "boots": boots }))
-}
-
-/// Whether the machine did not come to where it was to come.
-fn is_bad(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Failed | Outcome::NeverFinished)
-}
-
-fn headline(
-    of: &Operations,
-    store: &BootStore,
-    boot: &Boot,
-    now: Timestamp,
-) -> Result<Option<Headline>, StoreError> {
-    let Some(record) = store.record(boot.id)? else {
-        return Ok(None);
-    };
-    let world = of.worlds.current();
-    let found = diagnosis::of_stored(&record, store, &world, now)?;
-    Ok(diagnosis::headline(&found))
+    let mut listed: Vec<Listed> = listed.collect();
+    // The others were looked at when they were over, or are too many.
+    let running = listed.iter_mut().filter(|one| !one.boot.settled);
+    let others = store.list(None, None, OTHERS).map_err(failed)?;
+    for one in running.take(LOOKED_AT) {
+        let record = store.record(one.boot.id).map_err(failed)?;
+        if let Some(record) = record {
+            let world = of.worlds.last();
+            let found = diagnosis::of_stored(&record, store, &others, &world, now);
+            one.boot.finding = diagnosis::headline(&found.map_err(failed)?);
+        }
+    }
+    Ok(json!({ "boots": listed }))
 }
 
 /// The newest boots of a machine, and the last of them with what is found in it.
@@ -128,7 +120,8 @@ pub(super) fn find(of: &Operations, id: u64, now: Timestamp) -> Result<Examined,
     let gone = || ApiError::new(StatusCode::NOT_FOUND, format!("there is no boot {id}"));
     let record = store.record(id).map_err(failed)?.ok_or_else(gone)?;
     let world = of.worlds.current();
-    let findings = diagnosis::of_stored(&record, store, &world, now).map_err(failed)?;
+    let others = store.list(None, None, OTHERS).map_err(failed)?;
+    let findings = diagnosis::of_stored(&record, store, &others, &world, now).map_err(failed)?;
     Ok(Examined { record, findings })
 }
 

@@ -9,6 +9,7 @@ use netboot_dhcp::value::Arch;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::paths::Resource;
 use crate::telemetry::events::{Event, Kind, Progress, ScriptAction, Stage};
 
 /// Events that are kept of one boot. Of more, those in the middle are left out.
@@ -16,6 +17,9 @@ pub const EVENTS: u32 = 256;
 
 /// Of these, the ones that are kept from the boot's beginning.
 const FIRST: u32 = 192;
+
+/// The status of an answer that is a part (RFC 9110 section 15.3.7).
+const PARTIAL: u16 = 206;
 
 /// A boot that says nothing for so long is over, if it has not come to its image.
 const SILENCE: SignedDuration = SignedDuration::from_mins(2);
@@ -50,6 +54,15 @@ pub struct Boot {
     pub action: Option<ScriptAction>,
     /// What it boots, and why, in the policy's words.
     pub boots: Option<String>,
+    /// When it had its image, whole, or its system was heard of first.
+    #[serde(default)]
+    pub handed_over: Option<Timestamp>,
+    /// Whether its system was heard of: by DHCP, or by its report that it is installed.
+    #[serde(default)]
+    pub system: bool,
+    /// Whether a file of an image was read in parts, as a system reads a disc.
+    #[serde(default)]
+    pub in_parts: bool,
     /// How many events it had.
     pub events: u32,
     /// What was found in it when it was over; `None` where nothing was, and while it goes on.
@@ -97,6 +110,14 @@ pub enum Outcome {
     NeverFinished,
 }
 
+impl Outcome {
+    /// Whether the machine did not come to where it was to come.
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        matches!(self, Self::Failed | Self::NeverFinished)
+    }
+}
+
 impl Boot {
     /// A boot that begins with this event.
     pub(crate) fn new(id: u64, machine: MacAddr, first: &Event) -> Self {
@@ -114,12 +135,37 @@ impl Boot {
             failed: None,
             action: None,
             boots: None,
+            handed_over: None,
+            system: false,
+            in_parts: false,
             events: 0,
             finding: None,
             settled: false,
         };
         boot.take(first);
         boot
+    }
+
+    /// Whether a boot may begin with this: what firmware or iPXE says, a question that gets no
+    /// answer, or a file that is asked for; not what a system says that runs.
+    pub(crate) fn may_begin(kind: &Kind) -> bool {
+        match kind {
+            Kind::Dhcp { stage, .. } => matches!(stage, Stage::Firmware | Stage::Ipxe),
+            Kind::DhcpIgnored { .. } => true,
+            kind => kind.client().is_some(),
+        }
+    }
+
+    /// Whether this is still a part of the boot: a system that runs renews its lease for ever.
+    pub(crate) fn has_part(&self, kind: &Kind) -> bool {
+        let is_lease = matches!(
+            kind,
+            Kind::Dhcp {
+                stage: Stage::System | Stage::Server,
+                ..
+            }
+        );
+        !(self.system && is_lease)
     }
 
     /// Takes its next event, and gives the place that the event has among those that are kept.
@@ -156,13 +202,25 @@ impl Boot {
                 if host_name.is_some() {
                     self.name.clone_from(host_name);
                 }
+                if *stage == Stage::System && self.progress >= Progress::Loading {
+                    self.hear_system(event.at);
+                }
             }
             Kind::DhcpIgnored { interface, .. } => self.interface = Some(interface.clone()),
+            Kind::Install {
+                installed: true, ..
+            } => self.hear_system(event.at),
+            Kind::HttpSent { path, status, .. } => {
+                self.in_parts |= *status == PARTIAL && Resource::of(path) == Resource::Image;
+            }
             Kind::Script { action, boots, .. } => {
                 self.action = Some(*action);
                 self.boots = Some(boots.clone());
             }
             _ => {}
+        }
+        if self.progress == Progress::Image {
+            self.handed_over.get_or_insert(event.at);
         }
         if let Some(address) = event.kind.address() {
             self.address = Some(address);
@@ -182,12 +240,24 @@ impl Boot {
         }
     }
 
+    fn hear_system(&mut self, at: Timestamp) {
+        self.system = true;
+        self.handed_over.get_or_insert(at);
+    }
+
     /// What became of it, as it looks now.
     #[must_use]
     pub fn outcome(&self, now: Timestamp) -> Outcome {
         let is_silent = now.duration_since(self.last) > SILENCE;
         match (self.progress, self.action) {
             (Progress::Image, _) => Outcome::HandedOver,
+            (Progress::Loading, _) if self.system || self.in_parts => Outcome::HandedOver,
+            // Which files there are to come is known of this server's own scripts only.
+            (Progress::Loading, None | Some(ScriptAction::Other))
+                if is_silent && self.failed.is_none() =>
+            {
+                Outcome::HandedOver
+            }
             _ if self.failed.is_some() => Outcome::Failed,
             (Progress::Script, Some(ScriptAction::Local)) => Outcome::Local,
             (Progress::Script, Some(ScriptAction::Menu)) => Outcome::Menu,

@@ -13,4 +13,4 @@ mod store;
 pub use boot::{Boot, EVENTS, Headline, Outcome, Record};
 pub(crate) use recorder::{Recorder, Settled};
 pub use stages::{Stage, stages};
-pub use store::{BOOTS, BootStore, DAYS, StoreError};
+pub use store::{ALL_EVENTS, BOOTS, BootStore, DAYS, StoreError};

@@ -28,11 +28,15 @@ const MANY: usize = 4_096;
 /// A boot that says nothing for so long is over.
 const OVER: SignedDuration = SignedDuration::from_mins(3);
 
+/// How many of the newest boots one that is over is compared with.
+const OTHERS: usize = 200;
+
 /// How often boots that say nothing are looked at.
 const LOOKS: Duration = Duration::from_secs(30);
 
-/// Looks at a boot that is over, and says what was found in it.
-pub(crate) type Settled = Box<dyn Fn(&Record) -> Option<Headline> + Send + Sync>;
+/// Looks at a boot that is over, beside the newest boots of all machines, and says what was found
+/// in it.
+pub(crate) type Settled = Box<dyn Fn(&Record, &[Boot]) -> Option<Headline> + Send + Sync>;
 
 /// What is to be written.
 pub(crate) struct Recorder {
@@ -72,8 +76,8 @@ impl Recorder {
     pub(crate) fn new(store: Arc<BootStore>, settled: Settled) -> Result<Self, StoreError> {
         let mut open = HashMap::new();
         for boot in store.list(None, None, MACHINES)? {
-            let machine = boot.machine;
-            if let (Entry::Vacant(place), false) = (open.entry(machine), boot.settled) {
+            // The newest one of each machine goes on, if any does.
+            if let Entry::Vacant(place) = open.entry(boot.machine) {
                 place.insert(Open {
                     boot,
                     number: None,
@@ -140,15 +144,22 @@ impl Recorder {
         let Some(machine) = event.machine else {
             return;
         };
-        self.fresh += 1;
         let known = self.open.get_mut(&machine).filter(|open| {
-            let goes_on = !open.boot.progress.is_behind(&event.kind);
+            let boot = &open.boot;
+            let goes_on = !boot.progress.begins_anew(boot.last, event.at, &event.kind);
             open.number.map_or(goes_on, |is| is == event.boot_id)
         });
         if let Some(open) = known {
+            if !open.boot.has_part(&event.kind) {
+                return;
+            }
             open.number = Some(event.boot_id);
             let place = open.boot.take(event);
             open.fresh.push((place, Arc::clone(event)));
+            self.fresh += 1;
+            return;
+        }
+        if !Boot::may_begin(&event.kind) {
             return;
         }
         let begun = Open {
@@ -157,6 +168,7 @@ impl Recorder {
             fresh: vec![(0, Arc::clone(event))],
         };
         self.next_id += 1;
+        self.fresh += 1;
         if let Some(before) = self.open.insert(machine, begun) {
             self.left.push(Change {
                 boot: before.boot,
@@ -179,7 +191,7 @@ impl Recorder {
             }
         }
         self.fresh = 0;
-        self.forget();
+        over.extend(self.forget());
         let written = self.store.write(now, &changes);
         let written = written.and_then(|()| self.settle(now, over));
         match written {
@@ -197,17 +209,24 @@ impl Recorder {
         self
     }
 
-    /// Forgets the machines that were heard of longest ago, where there are too many. Their boots
-    /// are written.
-    fn forget(&mut self) {
+    /// Forgets the machines that were heard of longest ago, where there are too many, and gives
+    /// those of their boots that were not looked at.
+    fn forget(&mut self) -> Vec<Change> {
         let excess = self.open.len().saturating_sub(MACHINES);
-        if excess > 0 {
-            let heard = self.open.values().map(|open| open.boot.last);
-            let mut heard: Vec<_> = heard.collect();
-            let (_, last, _) = heard.select_nth_unstable(excess - 1);
-            let last = *last;
-            self.open.retain(|_, open| open.boot.last > last);
+        if excess == 0 {
+            return Vec::new();
         }
+        let heard = self.open.values().map(|open| open.boot.last);
+        let mut heard: Vec<_> = heard.collect();
+        let (_, last, _) = heard.select_nth_unstable(excess - 1);
+        let last = *last;
+        let forgotten = self.open.extract_if(|_, open| open.boot.last <= last);
+        let unsettled = forgotten.filter(|(_, open)| !open.boot.settled);
+        let change = |(_, open): (_, Open)| Change {
+            boot: open.boot,
+            events: open.fresh,
+        };
+        unsettled.map(change).collect()
     }
 
     /// Writes boots that are over with what is found in them.
@@ -216,12 +235,13 @@ impl Recorder {
             return Ok(());
         }
         self.store.write(now, &over)?;
+        let others = self.store.list(None, None, OTHERS)?;
         let mut found = Vec::new();
         for Change { boot, .. } in over {
             let Some(mut record) = self.store.record(boot.id)? else {
                 continue;
             };
-            record.boot.finding = (self.settled)(&record);
+            record.boot.finding = (self.settled)(&record, &others);
             record.boot.settled = true;
             if let Some(open) = self.open.get_mut(&record.boot.machine)
                 && open.boot.id == record.boot.id

@@ -26,6 +26,9 @@ use crate::telemetry::events::Event;
 /// How many boots are kept.
 pub const BOOTS: u64 = 10_000;
 
+/// How many events they have together.
+pub const ALL_EVENTS: u64 = 150_000;
+
 /// For how many days they are kept.
 pub const DAYS: i64 = 90;
 
@@ -35,8 +38,10 @@ const OF_ID: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("boots");
 const OF_BOOT: TableDefinition<'_, (u64, u32), &[u8]> = TableDefinition::new("events");
 /// The machine's MAC address as a number, and the boot's number.
 const OF_MACHINE: TableDefinition<'_, (u64, u64), ()> = TableDefinition::new("machines");
+/// Boots that are forgotten at once, so that a write stays short.
+const AT_ONCE: usize = 1_000;
 /// Bytes of the database that are kept in memory.
-const CACHE: usize = 4 << 20;
+const CACHE: usize = 1 << 20;
 
 /// Why boots cannot be kept or read.
 #[derive(Debug, thiserror::Error)]
@@ -93,6 +98,7 @@ pub(super) struct Change {
 pub struct BootStore {
     database: Database,
     most: u64,
+    most_events: u64,
     longest: SignedDuration,
 }
 
@@ -127,6 +133,7 @@ impl BootStore {
         let store = Self {
             database: guarded(|| open_database(path, file))?,
             most: BOOTS,
+            most_events: ALL_EVENTS,
             longest: SignedDuration::from_hours(24 * DAYS),
         };
         guarded(|| {
@@ -175,22 +182,27 @@ impl BootStore {
 
     fn forget(&self, now: Timestamp, write: &WriteTransaction) -> Result<(), StoreError> {
         let mut boots = write.open_table(OF_ID)?;
-        loop {
-            let count = boots.len()?;
-            let Some(oldest) = boots.first()?.map(|(_, boot)| read(boot.value())) else {
+        let mut machines = write.open_table(OF_MACHINE)?;
+        let mut events = write.open_table(OF_BOOT)?;
+        for _ in 0..AT_ONCE {
+            let Some((id, oldest)) = boots.first()?.map(|(id, boot)| {
+                let boot: Option<Boot> = read(boot.value()).ok();
+                (id.value(), boot)
+            }) else {
                 return Ok(());
             };
-            let oldest: Boot = oldest?;
-            if count <= self.most && now.duration_since(oldest.last) <= self.longest {
+            let is_old = |boot: &Boot| now.duration_since(boot.began) > self.longest;
+            let is_too_much = boots.len()? > self.most || events.len()? > self.most_events;
+            if !is_too_much && oldest.as_ref().is_some_and(|boot| !is_old(boot)) {
                 return Ok(());
             }
-            boots.remove(oldest.id)?;
-            let mut machines = write.open_table(OF_MACHINE)?;
-            machines.remove((number(oldest.machine), oldest.id))?;
-            let mut events = write.open_table(OF_BOOT)?;
-            let its_own = (oldest.id, 0)..=(oldest.id, u32::MAX);
-            events.retain_in(its_own, |_, _| false)?;
+            boots.remove(id)?;
+            if let Some(boot) = oldest {
+                machines.remove((number(boot.machine), id))?;
+            }
+            events.retain_in((id, 0)..=(id, u32::MAX), |_, _| false)?;
         }
+        Ok(())
     }
 
     /// Boots, the newest first: of this machine or of all, those before this number, at most so
@@ -210,8 +222,10 @@ impl BootStore {
             let transaction = self.database.begin_read()?;
             let boots = transaction.open_table(OF_ID)?;
             let Some(machine) = machine.map(number) else {
-                let newest = boots.range(..before)?.rev().take(limit);
-                return newest.map(|entry| read(entry?.1.value())).collect();
+                let newest = boots.range(..before)?.rev();
+                // One that makes no sense costs no other.
+                let newest = newest.map(|entry| Ok(read(entry?.1.value()).ok()));
+                return newest.filter_map(Result::transpose).take(limit).collect();
             };
             let machines = transaction.open_table(OF_MACHINE)?;
             let of_it = machines.range((machine, 0)..(machine, before))?;
@@ -219,7 +233,7 @@ impl BootStore {
             for entry in of_it.rev().take(limit) {
                 let (_, id) = entry?.0.value();
                 if let Some(boot) = boots.get(id)? {
-                    found.push(read(boot.value())?);
+                    found.extend(read(boot.value()).ok());
                 }
             }
             Ok(found)
@@ -405,6 +419,32 @@ mod tests {
             .expect("it is written");
         assert_eq!(list(&store), [5, 4]);
         assert_eq!(events(), 5);
+    }
+
+    #[test]
+    fn what_makes_no_sense_costs_no_other_and_is_forgotten_in_its_turn() {
+        let (_folder, mut store) = store();
+        for id in 1..=3 {
+            store
+                .write(hours(0), &[boot(id, NODE, hours(0), 1)])
+                .expect("it is written");
+        }
+        let write = store.database.begin_write().expect("a transaction");
+        for id in [1, 2] {
+            let mut boots = write.open_table(OF_ID).expect("a table");
+            boots.insert(id, &b"no JSON"[..]).expect("it is written");
+        }
+        write.commit().expect("it is written");
+        assert_eq!(ids(&store.list(None, None, 9).expect("a list")), [3]);
+        assert_eq!(ids(&store.list(Some(NODE), None, 9).expect("a list")), [3]);
+        store.most_events = 2;
+        store
+            .write(hours(0), &[boot(4, NODE, hours(0), 1)])
+            .expect("it is written");
+        assert_eq!(ids(&store.list(None, None, 9).expect("a list")), [4, 3]);
+        let read = store.database.begin_read().expect("a view");
+        let events = read.open_table(OF_BOOT).expect("a table");
+        assert_eq!(events.len().expect("a count"), 2);
     }
 
     #[test]

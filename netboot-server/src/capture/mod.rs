@@ -25,7 +25,7 @@ use serde::Serialize;
 use crate::telemetry::events::Kind;
 use frame::{Carried, Unread};
 use machines::Machines;
-pub use records::{RECORDS, Records, records};
+pub use records::{EVENTS, RECORDS, Records, records};
 
 /// Transfers by TFTP that are followed at the same time.
 pub const TRANSFERS: usize = 4_096;

@@ -7,11 +7,17 @@ use jiff::Timestamp;
 use netboot_dhcp::MacAddr;
 
 use super::{CaptureError, Summary, read};
-use crate::boots::Record;
+use crate::boots::{Boot, Record};
 use crate::telemetry::events::{Events, Read as Next};
 
 /// Boots that are kept of a capture; of more the first ones are.
 pub const RECORDS: usize = 10_000;
+
+/// Events that these have together; of more, those are left out of boots that have many.
+pub const EVENTS: u64 = 200_000;
+
+/// Events that a boot has all the same.
+const FEW: usize = 32;
 
 /// The boots in a capture.
 #[derive(Debug)]
@@ -19,7 +25,7 @@ pub const RECORDS: usize = 10_000;
 pub struct Records {
     /// Each boot, in the order in which they began.
     pub records: Vec<Record>,
-    /// Events of boots behind the first [`RECORDS`].
+    /// Events of boots behind the first [`RECORDS`], and those behind [`EVENTS`].
     pub left_out: u64,
     /// Events of machines that are not known.
     pub unknown: u64,
@@ -39,7 +45,7 @@ pub fn records(reader: impl Read) -> Result<Records, CaptureError> {
     let mut stream = events.reader();
     let mut records: Vec<Record> = Vec::new();
     let mut places: HashMap<(MacAddr, u64), usize> = HashMap::new();
-    let (mut left_out, mut unknown) = (0, 0);
+    let (mut left_out, mut unknown, mut held) = (0, 0, 0);
     let mut last = Timestamp::UNIX_EPOCH;
     let summary = read(reader, &mut |at, machine, kind| {
         last = last.max(at);
@@ -52,11 +58,22 @@ pub fn records(reader: impl Read) -> Result<Records, CaptureError> {
         };
         let boot = (machine, event.boot_id);
         if let Some(record) = places.get(&boot).and_then(|place| records.get_mut(*place)) {
+            if !record.boot.has_part(&event.kind) {
+                return;
+            }
+            if held >= EVENTS && record.events.len() >= FEW {
+                return left_out += 1;
+            }
+            held += 1;
             return record.take(event);
+        }
+        if !Boot::may_begin(&event.kind) {
+            return;
         }
         if records.len() >= RECORDS {
             return left_out += 1;
         }
+        held += 1;
         places.insert(boot, records.len());
         let id = records.len() as u64 + 1;
         records.push(Record::new(id, machine, event));

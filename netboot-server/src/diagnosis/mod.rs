@@ -16,12 +16,9 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use crate::boots::{BootStore, Headline, Outcome, Record, StoreError};
+use crate::boots::{Boot, BootStore, Headline, Outcome, Record, StoreError};
 use crate::world::World;
 use story::Story;
-
-/// How many boots of other machines a boot is compared with.
-const OTHERS: usize = 200;
 
 /// How many earlier boots of its machine.
 const EARLIER: usize = 10;
@@ -41,7 +38,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
     rules::ALL.iter().map(|rule| rule.code)
 }
 
-/// What is wrong in a boot of the store.
+/// What is wrong in a boot of the store, beside the newest boots of all machines.
 ///
 /// # Errors
 ///
@@ -49,6 +46,7 @@ pub fn codes() -> impl Iterator<Item = &'static str> {
 pub fn of_stored(
     record: &Record,
     store: &BootStore,
+    others: &[Boot],
     world: &World,
     now: Timestamp,
 ) -> Result<Vec<Finding>, StoreError> {
@@ -56,7 +54,8 @@ pub fn of_stored(
     let context = Context {
         world: Some(world),
         history: &store.list(Some(machine), Some(id), EARLIER)?,
-        others: &store.list(None, None, OTHERS)?,
+        others,
+        is_foreign: false,
         now,
     };
     Ok(findings(record, &context))

@@ -25,6 +25,8 @@ pub struct Context<'a> {
     pub history: &'a [Boot],
     /// Boots of other machines about that time.
     pub others: &'a [Boot],
+    /// Whether another server may have answered, as in a capture.
+    pub is_foreign: bool,
     /// The time to which nothing more has happened in the boot.
     pub now: Timestamp,
 }
@@ -37,6 +39,7 @@ impl Context<'_> {
             world: None,
             history: &[],
             others: &[],
+            is_foreign: false,
             now,
         }
     }
@@ -68,6 +71,10 @@ impl<'a> Story<'a> {
 
     pub(super) fn others(&self) -> &'a [Boot] {
         self.context.others
+    }
+
+    pub(super) fn is_foreign(&self) -> bool {
+        self.context.is_foreign
     }
 
     /// Whether the machine has been quiet for so long that it asks for no more.

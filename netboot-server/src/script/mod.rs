@@ -171,7 +171,8 @@ pub(crate) fn named<'w>(world: &'w World, decision: &Decision) -> Vec<&'w Manife
 pub(crate) fn action(world: &World, decision: &Decision, asker: &Asker<'_>) -> ScriptAction {
     match &decision.boot {
         BootAction::Image(name, _) => match (world.image(name), asker.report_of(world, decision)) {
-            (None, _) | (_, Report::Withheld) => ScriptAction::Notice,
+            (None, _) => ScriptAction::Notice,
+            (_, Report::Withheld) => ScriptAction::Withheld,
             (Some(manifest), report) => {
                 let target = decision.target_in(world);
                 match entry(world, manifest, target, asker, report.url()) {

@@ -280,9 +280,9 @@ fn record_boots(
 
 /// Looks at boots that are over: what is found is counted.
 fn settled(worlds: Arc<Worlds>, telemetry: Telemetry, store: Arc<BootStore>) -> Settled {
-    Box::new(move |record| {
+    Box::new(move |record, others| {
         let world = worlds.last();
-        let found = diagnosis::of_stored(record, &store, &world, host_time()).ok()?;
+        let found = diagnosis::of_stored(record, &store, others, &world, host_time()).ok()?;
         let headline = diagnosis::headline(&found)?;
         telemetry.metrics().boot_finding(&headline.code);
         Some(headline)

@@ -9,11 +9,12 @@ use std::process::{Child, Command, Stdio};
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper::Method;
+use netboot_dhcp::client::Profile;
 use netboot_server::lab::Namespace;
 use serde_json::{Value, json};
 use url::{ParseError, Url};
 
-use crate::support::client::{get, lease, mac};
+use crate::support::client::{get, lease, lease_as, mac};
 use crate::support::{PATIENCE, Running, SERVER, Site, wait_until};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
@@ -293,7 +294,7 @@ fn focus_stays_where_it_is_when_the_page_changes() {
 fn every_page_fits_a_screen_of_320_pixels() {
     alone(|| async {
         let watched = Watched::begin().await;
-        lease(&watched.site, 1);
+        lease_as(&watched.site, Profile::pxe_bios(mac(1)));
         let narrow = json!({ "width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": true });
         watched
             .emulate("Emulation.setDeviceMetricsOverride", narrow)

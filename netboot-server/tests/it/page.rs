@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use netboot_dhcp::client::Profile;
 use serde_json::json;
 
-use crate::support::client::{Answer, Connection, discover, get, lease, mac, tftp};
+use crate::support::client::{Answer, Connection, discover, get, lease, lease_as, mac, tftp};
 use crate::support::{Running, SERVER, Site, wait_until};
 
 const NODE: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 50);
@@ -35,7 +35,7 @@ fn page(site: &Site, path: &str) -> Answer {
 fn the_pages_show_machines_images_networks_and_the_server() {
     let site = site();
     let mut serving = serve(&site);
-    lease(&site, 1);
+    lease_as(&site, Profile::pxe_bios(mac(1)));
     get(&site, NODE, "/boot.ipxe");
     get(&site, NODE, "/images/debian/@1/missing");
     serving.line("/images/debian/@1/missing: 404");

@@ -1,13 +1,13 @@
 //! The records of boots: what `netboot why` and `netboot boots` say of machines that a server met,
 //! and that a restart, a kill, and a store that is damaged or cannot be written leave of it.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, UdpSocket};
 
 use netboot_dhcp::client::Profile;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
-use crate::support::client::{Connection, discover, get, lease, lease_as, mac, tftp};
+use crate::support::client::{Connection, discover, get, lease_as, mac, tftp};
 use crate::support::{Running, SERVER, Site, wait_until};
 
 const CAPTURE: &str = concat!(
@@ -57,12 +57,17 @@ fn firmware(last: u8) -> Profile {
     Profile::pxe_bios(mac(last))
 }
 
+/// The address of the `last`th machine, which firmware asks for.
+fn lease(site: &Site, last: u8) -> Ipv4Addr {
+    lease_as(site, firmware(last)).address
+}
+
 #[test]
 fn a_boot_that_went_well_is_told_with_its_stages_and_its_events() {
     let site = Site::new(&node());
     let (kernel, initrd) = site.add("debian", "one");
     let _serving = Running::serve(&site);
-    let address = lease(&site, 1).address;
+    let address = lease(&site, 1);
     for path in [
         "/boot.ipxe",
         "/images/debian/@1/bzImage",
@@ -142,7 +147,7 @@ fn what_is_wrong_with_a_machine_is_told_with_its_cause() {
     let _serving = Running::serve(&site);
 
     // Its image is not in the store.
-    let address = lease(&site, 2).address;
+    let address = lease(&site, 2);
     get(&site, address, "/boot.ipxe");
     let document = why(&site, "node-02", "image-missing");
     assert_eq!(document["outcome"], "failed");
@@ -158,7 +163,7 @@ fn what_is_wrong_with_a_machine_is_told_with_its_cause() {
     assert!(line.to_string().contains("/boot.ipxe"), "{line}");
 
     // A program that nobody has.
-    let address = lease(&site, 1).address;
+    let address = lease(&site, 1);
     tftp(&site, address, b"undionyl.kpxe").expect_err("there is none");
     let document = why(&site, "node-01", "program-missing");
     assert!(
@@ -168,13 +173,13 @@ fn what_is_wrong_with_a_machine_is_told_with_its_cause() {
     );
 
     // A kernel of which the machine takes no more.
-    let other = lease(&site, 3).address;
+    let other = lease(&site, 3);
     get(&site, other, "/images/debian/@9/bzImage");
     why(&site, &mac(3).to_string(), "image-missing");
 
     // A target whose MAC address has one wrong digit.
     why(&site, &mac(3).to_string(), "image-missing");
-    let stranger = lease(&site, 0x12).address;
+    let stranger = lease(&site, 0x12);
     get(&site, stranger, "/boot.ipxe");
     let document = why(&site, &mac(0x12).to_string(), "near-target");
     assert_eq!(document["outcome"], "menu");
@@ -185,6 +190,9 @@ fn what_is_wrong_with_a_machine_is_told_with_its_cause() {
     );
 
     // All of them, and without a name the last.
+    let nothing = site.run(["why", &mac(0x12).to_string(), "--all-failed"]);
+    assert_eq!(nothing.code, Some(0), "{}", nothing.err);
+    assert_eq!(nothing.err, "netboot: no boot that failed is recorded\n");
     let all = site.run(["why", "--all-failed", "--json"]);
     assert_eq!(all.code, Some(3), "{}", all.err);
     assert_eq!(all.out.lines().count(), 3, "{}", all.out);
@@ -237,7 +245,7 @@ fn a_program_for_which_nothing_is_acknowledged_is_told() {
     std::fs::create_dir_all(&programs).expect("a folder");
     std::fs::write(programs.join("undionly.kpxe"), vec![7; 70_000]).expect("a file");
     let _serving = Running::serve(&site);
-    let address = lease(&site, 1).address;
+    let address = lease(&site, 1);
     // As behind a firewall that lets port 69 pass alone: nothing comes back.
     let socket = UdpSocket::bind((address, 0)).expect("a loopback address");
     let request = b"\0\x01undionly.kpxe\0octet\0blksize\x001468\0timeout\x001\0";
@@ -280,7 +288,7 @@ fn a_download_that_ends_early_is_told_with_how_far_it_came() {
     let added = site.run(add);
     assert_eq!(added.code, Some(0), "{}", added.err);
     let _serving = Running::serve(&site);
-    let address = lease(&site, 1).address;
+    let address = lease(&site, 1);
     get(&site, address, "/boot.ipxe");
     let mut connection = Connection::from(&site, address);
     connection.send(b"GET /images/debian/@2/initrd HTTP/1.1\r\nhost: netboot\r\n\r\n");
@@ -302,7 +310,7 @@ fn records_outlast_a_kill_and_go_on_behind_a_restart() {
     let site = Site::new(&node());
     site.add("debian", "one");
     let serving = Running::serve(&site);
-    let address = lease(&site, 1).address;
+    let address = lease(&site, 1);
     lease(&site, 7);
     boots(&site, 2);
     serving.signal(Signal::SIGKILL);
@@ -316,12 +324,47 @@ fn records_outlast_a_kill_and_go_on_behind_a_restart() {
     wait_until("the boot has its script", || {
         boots(&site, 2)[1]["progress"] == "script"
     });
-    lease_as(&site, firmware(7));
-    lease_as(&site, firmware(7));
+    lease(&site, 7);
+    lease(&site, 7);
     let more = boots(&site, 4);
     let ids: Vec<_> = more.iter().filter_map(|boot| boot["id"].as_u64()).collect();
     assert_eq!(ids, [4, 3, 2, 1]);
     serving.signal(Signal::SIGTERM);
+}
+
+#[test]
+fn a_system_that_runs_begins_no_boot_and_is_none_that_failed() {
+    let site = Site::new(&node());
+    site.add("debian", "one");
+    let _serving = Running::serve(&site);
+    let plain = |last: u8| {
+        let hardware = netboot_dhcp::HardwareAddr::from(mac(last));
+        lease_as(&site, netboot_dhcp::client::Profile::plain(hardware))
+    };
+    // A printer.
+    plain(9);
+    // A machine that boots, and whose system then asks for its address again and again.
+    let address = lease(&site, 1);
+    for path in [
+        "/boot.ipxe",
+        "/images/debian/@1/bzImage",
+        "/images/debian/@1/initrd",
+    ] {
+        get(&site, address, path);
+    }
+    wait_until("it has its image", || {
+        boots(&site, 1)[0]["outcome"] == "handed_over"
+    });
+    plain(1);
+    wait_until("its system is heard", || {
+        boots(&site, 1)[0]["system"] == true
+    });
+    let heard = boots(&site, 1)[0]["events"].clone();
+    plain(1);
+    // Written behind that.
+    lease(&site, 3);
+    let boots = boots(&site, 2);
+    assert_eq!(boots[1]["events"], heard, "a renewal is no part of a boot");
 }
 
 #[test]
@@ -341,7 +384,7 @@ fn a_damaged_store_is_set_aside_and_one_that_cannot_be_written_costs_no_boot() {
     std::fs::create_dir(&path).expect("a folder in its place");
     let mut serving = Running::serve(&site);
     serving.said("boots are not recorded");
-    let address = lease(&site, 1).address;
+    let address = lease(&site, 1);
     assert_eq!(get(&site, address, "/boot.ipxe").status, 200);
     let asked = site.run(["why", "node-01"]);
     assert_eq!(asked.code, Some(1));

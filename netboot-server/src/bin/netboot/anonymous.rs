@@ -34,32 +34,53 @@ pub(super) struct Anonymizer {
     names: HashMap<String, String>,
 }
 
-impl Anonymizer {
-    /// One that knows the names in these documents. Those of machines are what they are called by
-    /// the policy or say themselves, those of images what scripts and paths name.
+/// The names that are in documents. Those of machines are what they are called by the policy or
+/// say themselves, those of images what scripts and paths name.
+#[derive(Debug)]
+pub(super) struct Names {
+    image: Regex,
+    machines: BTreeSet<String>,
+    images: BTreeSet<String>,
+}
+
+impl Names {
+    /// None so far.
     ///
     /// # Errors
     ///
     /// Where an expression is none, which a test excludes.
-    pub(super) fn new(documents: &[Value]) -> Result<Self, regex::Error> {
-        let image = Regex::new(IMAGE)?;
-        let mut machines = BTreeSet::new();
-        let mut images = BTreeSet::new();
-        for document in documents {
-            each_text(document, &mut |key, text| {
-                if matches!(key, "name" | "host_name") {
-                    machines.insert(text.to_owned());
-                }
-                for found in image.captures_iter(text) {
-                    images.insert(found["name"].to_owned());
-                }
-            });
-        }
-        // A file that TFTP sent has a name as well, and says what firmware asked for.
-        machines.retain(|name| !name.contains(['/', '.']));
-        let images = (1..).zip(images);
+    pub(super) fn new() -> Result<Self, regex::Error> {
+        Ok(Self {
+            image: Regex::new(IMAGE)?,
+            machines: BTreeSet::new(),
+            images: BTreeSet::new(),
+        })
+    }
+
+    /// Takes those of a document.
+    pub(super) fn learn(&mut self, document: &Value) {
+        each_text(document, &mut |key, text| {
+            // A file that TFTP sent has a name as well, and says what firmware asked for.
+            if matches!(key, "name" | "host_name") && !text.contains(['/', '.']) {
+                self.machines.insert(text.to_owned());
+            }
+            for found in self.image.captures_iter(text) {
+                self.images.insert(found["name"].to_owned());
+            }
+        });
+    }
+}
+
+impl Anonymizer {
+    /// One that replaces these names.
+    ///
+    /// # Errors
+    ///
+    /// Where an expression is none, which a test excludes.
+    pub(super) fn new(names: Names) -> Result<Self, regex::Error> {
+        let images = (1..).zip(names.images);
         let images = images.map(|(number, name)| (name, format!("image-{number}")));
-        let machines = (1..).zip(machines);
+        let machines = (1..).zip(names.machines);
         let machines = machines.map(|(number, name)| (name, format!("machine-{number}")));
         Ok(Self {
             uuid: Regex::new(UUID)?,
@@ -184,8 +205,9 @@ mod tests {
                 { "name": "snponly.efi", "line": "sent snponly.efi to 0.0.0.0" },
             ],
         });
-        let documents = [document.clone()];
-        let mut anonymizer = Anonymizer::new(&documents).expect("the expressions");
+        let mut names = Names::new().expect("the expression");
+        names.learn(&document);
+        let mut anonymizer = Anonymizer::new(names).expect("the expressions");
         anonymizer.replace(&mut document);
         let right = json!({
             "boot": {

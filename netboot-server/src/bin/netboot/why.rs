@@ -2,14 +2,14 @@
 
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufReader, Write as _};
+use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::anonymous::Anonymizer;
+use super::anonymous::{Anonymizer, Names};
 use super::boots::{outcome, path};
 use super::control::Control;
 use super::{Where, out, say};
@@ -17,6 +17,7 @@ use crate::process::Reads;
 use crate::table::{BAD, Cell, Look, Table};
 use crate::time::local;
 use netboot_server::admin::explain::explain;
+use netboot_server::boots::Boot;
 use netboot_server::capture::{Records, Summary, records};
 use netboot_server::diagnosis::{Context, document, findings};
 use netboot_server::world::{Machine, World};
@@ -41,7 +42,8 @@ pub(super) struct Arguments {
     /// Every boot that did not come to its image, the newest first
     #[arg(long)]
     all_failed: bool,
-    /// Read the boots from a packet capture, pcap or pcapng, in place of asking the server
+    /// Read the boots from a packet capture, pcap or pcapng, in place of asking the server: all
+    /// of them, where no machine is named
     #[arg(long, value_name = "FILE", conflicts_with_all = ["boot", "last"])]
     pcap: Option<PathBuf>,
     /// Also write the boots to this file, as JSON, with MAC addresses, addresses, UUIDs and names
@@ -56,9 +58,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let documents = match &arguments.pcap {
-        Some(file) => match of_capture(arguments, file)? {
-            Ok(documents) => documents,
+    let source = match &arguments.pcap {
+        Some(file) => match Capture::read(arguments, file)? {
+            Ok(capture) => Source::Capture(Box::new(capture)),
             Err(code) => return Ok(code),
         },
         None => {
@@ -66,34 +68,52 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
                 Ok(dir) => Control::of(&dir),
                 Err(code) => return Ok(code),
             };
-            super::runtime()?.block_on(of_server(arguments, &control))?
+            Source::Server(super::runtime()?.block_on(of_server(arguments, &control))?)
         }
     };
     if let Some(file) = &arguments.anonymize {
-        write_anonymous(file, &documents)?;
+        write_anonymous(file, &source)?;
     }
     let look = Look::of_output();
-    for (number, document) in documents.iter().enumerate() {
-        if arguments.json {
-            out(format_args!("{document}\n"))?;
-        } else {
-            let between = if number > 0 { "\n" } else { "" };
-            out(format_args!("{between}{}", shown(document, look)))?;
-        }
-    }
-    let is_found = |document: &Value| {
-        document["findings"]
+    let (mut number, mut is_found) = (0, false);
+    source.each(&mut |document| {
+        is_found |= document["findings"]
             .as_array()
-            .is_some_and(|it| !it.is_empty())
-    };
-    Ok(match documents.iter().any(is_found) {
+            .is_some_and(|it| !it.is_empty());
+        number += 1;
+        if arguments.json {
+            return out(format_args!("{document}\n"));
+        }
+        let between = if number > 1 { "\n" } else { "" };
+        out(format_args!("{between}{}", shown(&document, look)))
+    })?;
+    Ok(match is_found {
         true => FOUND.into(),
         false => ExitCode::SUCCESS,
     })
 }
 
+/// Where the boots come from.
+enum Source {
+    Server(Vec<Value>),
+    Capture(Box<Capture>),
+}
+
+impl Source {
+    /// Gives each boot that is asked for as a document, one at a time: a capture may have many.
+    fn each(&self, take: &mut dyn FnMut(Value) -> Result<(), Failure>) -> Result<(), Failure> {
+        match self {
+            Self::Server(documents) => documents.iter().cloned().try_for_each(take),
+            Self::Capture(capture) => {
+                let mut places = capture.asked_for.iter();
+                places.try_for_each(|place| take(capture.document(*place)?))
+            }
+        }
+    }
+}
+
 /// Writes what can be shown to others into a file that is not there yet.
-fn write_anonymous(file: &Path, documents: &[Value]) -> Result<(), Failure> {
+fn write_anonymous(file: &Path, source: &Source) -> Result<(), Failure> {
     let failed = |why: &dyn std::error::Error| {
         Failure::new(
             format!("writing {}", file.display()),
@@ -101,15 +121,19 @@ fn write_anonymous(file: &Path, documents: &[Value]) -> Result<(), Failure> {
             "name a file that is not there yet, in a folder that you may write",
         )
     };
-    let mut anonymizer = Anonymizer::new(documents).map_err(|error| failed(&error))?;
-    let mut text = String::new();
-    for document in documents {
-        let mut document = document.clone();
+    let mut names = Names::new().map_err(|error| failed(&error))?;
+    source.each(&mut |document| {
+        names.learn(&document);
+        Ok(())
+    })?;
+    let mut anonymizer = Anonymizer::new(names).map_err(|error| failed(&error))?;
+    let to = File::create_new(file).map_err(|error| failed(&error))?;
+    let mut to = BufWriter::new(to);
+    source.each(&mut |mut document| {
         anonymizer.replace(&mut document);
-        let _ = writeln!(text, "{document}");
-    }
-    let written = File::create_new(file).and_then(|mut to| to.write_all(text.as_bytes()));
-    written.map_err(|error| failed(&error))?;
+        writeln!(to, "{document}").map_err(|error| failed(&error))
+    })?;
+    to.flush().map_err(|error| failed(&error))?;
     say(format_args!(
         "netboot: {} has the boots with MAC addresses, addresses, UUIDs and the names of machines \
          and images replaced; look at it before you send it\n",
@@ -133,7 +157,7 @@ async fn of_server(arguments: &Arguments, control: &Control) -> Result<Vec<Value
     let ids: Vec<_> = ids.filter_map(|boot| boot["id"].as_u64()).collect();
     if ids.is_empty() {
         match machine {
-            Some(machine) => {
+            Some(machine) if !arguments.all_failed => {
                 return Err(Failure::new(
                     format!("looking for boots of {machine}"),
                     "the server has heard of none",
@@ -142,7 +166,7 @@ async fn of_server(arguments: &Arguments, control: &Control) -> Result<Vec<Value
                      and at relay agents",
                 ));
             }
-            None => say("netboot: no boot that failed is recorded\n"),
+            _ => say("netboot: no boot that failed is recorded\n"),
         }
     }
     let mut documents = Vec::new();
@@ -152,58 +176,84 @@ async fn of_server(arguments: &Arguments, control: &Control) -> Result<Vec<Value
     Ok(documents)
 }
 
-/// The boots of a capture; what of it was not read is said on standard error.
-fn of_capture(arguments: &Arguments, file: &Path) -> Result<Result<Vec<Value>, ExitCode>, Failure> {
-    let failed = |why: &dyn std::error::Error| {
-        Failure::new(
-            format!("reading {}", file.display()),
-            Chain(why),
-            "name a capture of Wireshark, tcpdump or dumpcap",
-        )
-    };
-    // A configuration that nobody named is of no capture.
-    let world = match arguments.at.config.is_empty() {
-        true => None,
-        false => match arguments.at.load_or_say() {
-            Ok(config) => Some(World::look(config)?),
-            Err(code) => return Ok(Err(code)),
-        },
-    };
-    let opened = File::open(file).map_err(|error: io::Error| failed(&error))?;
-    let read = records(BufReader::new(opened)).map_err(|error| failed(&error))?;
-    say_unread(&read);
-    let mut documents = Vec::new();
-    for (place, record) in read.records.iter().enumerate() {
-        let boot = &record.boot;
-        let is_meant = arguments.machine.as_deref().is_none_or(|machine| {
-            machine.parse() == Ok(boot.machine)
-                || boot.name.as_deref() == Some(machine)
-                || boot.address.is_some_and(|it| it.to_string() == machine)
-                || boot.uuid.is_some_and(|it| it.to_string() == machine)
+/// Earlier boots of the same machine that a boot is looked at beside, and boots of others.
+const EARLIER: usize = 10;
+const OTHERS: usize = 200;
+
+/// A capture that was read.
+struct Capture {
+    records: Records,
+    world: Option<World>,
+    others: Vec<Boot>,
+    /// The places of the boots that are asked for.
+    asked_for: Vec<usize>,
+}
+
+impl Capture {
+    /// Reads it; what of it was not read is said on standard error.
+    fn read(arguments: &Arguments, file: &Path) -> Result<Result<Self, ExitCode>, Failure> {
+        let failed = |why: &dyn std::error::Error| {
+            Failure::new(
+                format!("reading {}", file.display()),
+                Chain(why),
+                "name a capture of Wireshark, tcpdump or dumpcap",
+            )
+        };
+        // A configuration that nobody named is of no capture.
+        let world = match arguments.at.config.is_empty() {
+            true => None,
+            false => match arguments.at.load_or_say() {
+                Ok(config) => Some(World::look(config)?),
+                Err(code) => return Ok(Err(code)),
+            },
+        };
+        let opened = File::open(file).map_err(|error: io::Error| failed(&error))?;
+        let records = records(BufReader::new(opened)).map_err(|error| failed(&error))?;
+        say_unread(&records);
+        let boots = records.records.iter().map(|record| &record.boot);
+        let asked_for = boots.clone().enumerate().filter(|(_, boot)| {
+            let is_meant = arguments.machine.as_deref().is_none_or(|machine| {
+                machine.parse() == Ok(boot.machine)
+                    || boot.name.as_deref() == Some(machine)
+                    || boot.address.is_some_and(|it| it.to_string() == machine)
+                    || boot.uuid.is_some_and(|it| it.to_string() == machine)
+            });
+            is_meant && (!arguments.all_failed || boot.outcome(records.last).is_bad())
         });
-        if !is_meant {
-            continue;
+        let asked_for: Vec<_> = asked_for.map(|(place, _)| place).collect();
+        if asked_for.is_empty() {
+            say(match records.records.is_empty() {
+                true => "netboot: no DHCP, TFTP or HTTP of a machine that boots is in it\n",
+                false => "netboot: none of the boots in it is asked for\n",
+            });
         }
-        let earlier = read.records.get(..place).into_iter().flatten().rev();
+        Ok(Ok(Self {
+            others: boots.take(OTHERS).cloned().collect(),
+            records,
+            world,
+            asked_for,
+        }))
+    }
+
+    /// The boot of this place, and what is found in it.
+    fn document(&self, place: usize) -> Result<Value, Failure> {
+        let Records { records, last, .. } = &self.records;
+        let Some(record) = records.get(place) else {
+            return Ok(Value::Null);
+        };
+        let boot = &record.boot;
+        let earlier = records.get(..place).into_iter().flatten().rev();
         let history = earlier.filter(|before| before.boot.machine == boot.machine);
-        let history: Vec<_> = history.map(|before| before.boot.clone()).collect();
-        let others: Vec<_> = read
-            .records
-            .iter()
-            .map(|it| it.boot.clone())
-            .take(200)
-            .collect();
-        let mut context = Context::at(read.last);
-        context.world = world.as_ref();
+        let history: Vec<_> = history.map(|it| it.boot.clone()).take(EARLIER).collect();
+        let mut context = Context::at(*last);
+        context.world = self.world.as_ref();
         context.history = &history;
-        context.others = &others;
-        let found = findings(record, &context);
-        if arguments.all_failed && found.is_empty() {
-            continue;
-        }
-        let written = document(record, &found, read.last);
-        let mut document = written.map_err(|error| failed(&error))?;
-        if let Some(world) = &world {
+        context.others = &self.others;
+        context.is_foreign = true;
+        let document = document(record, &findings(record, &context), *last);
+        let mut document =
+            document.map_err(|error| Failure::new("writing JSON", Chain(&error), "report this"))?;
+        if let Some(world) = &self.world {
             let machine = Machine {
                 mac: Some(boot.machine),
                 uuid: boot.uuid,
@@ -213,15 +263,8 @@ fn of_capture(arguments: &Arguments, file: &Path) -> Result<Result<Vec<Value>, E
             };
             document["here"] = json!(explain(world, &machine));
         }
-        documents.push(document);
+        Ok(document)
     }
-    if documents.is_empty() {
-        say(match read.records.is_empty() {
-            true => "netboot: no DHCP, TFTP or HTTP of a machine that boots is in it\n",
-            false => "netboot: none of the boots in it is asked for\n",
-        });
-    }
-    Ok(Ok(documents))
 }
 
 fn say_unread(read: &Records) {
@@ -250,7 +293,7 @@ fn say_unread(read: &Records) {
     also(skipped.fragments, "are fragments");
     also(skipped.malformed, "are malformed");
     also(*forgotten, "transfers were too many to follow");
-    also(read.left_out, "events are of boots beyond the first 10000");
+    also(read.left_out, "events were too many to keep");
     also(read.unknown, "events are of no machine that is known");
     if let Some(stopped) = stopped {
         let _ = write!(text, "; the rest was not read: {stopped}");

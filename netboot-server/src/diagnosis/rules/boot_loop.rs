@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::boots::{Boot, Outcome};
+use crate::boots::Boot;
 use crate::diagnosis::story::Story;
 use crate::diagnosis::{Certainty, Finding, Rule};
 
@@ -17,11 +17,12 @@ const SOON: SignedDuration = SignedDuration::from_mins(10);
 
 fn look(story: &Story<'_>) -> Option<Finding> {
     let mut next = story.boot().began;
+    // One whose system was heard of has run.
     let follows = |before: &&Boot| {
-        let outcome = before.outcome(before.last);
-        let is_soon = next.duration_since(before.last) < SOON;
+        let handed_over = before.handed_over.filter(|_| !before.system);
+        let is_soon = handed_over.is_some_and(|at| next.duration_since(at) < SOON);
         next = before.began;
-        is_soon && outcome == Outcome::HandedOver
+        is_soon
     };
     let times = story.history().iter().take_while(follows).count();
     let certainty = match times {
@@ -44,6 +45,6 @@ fn look(story: &Story<'_>) -> Option<Finding> {
         ),
         "Look at the machine's screen or its serial console from the moment the kernel starts: a \
          kernel that finds no init, no root or no driver says so there. Where somebody restarted \
-         the machine, all is well.",
+         the machine, or its system does not ask for an address, all is well.",
     ))
 }

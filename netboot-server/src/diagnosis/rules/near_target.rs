@@ -21,10 +21,12 @@ fn look(story: &Story<'_>) -> Option<Finding> {
         arch: boot.arch,
         network: None,
     };
-    if world.find(&machine).is_some() {
+    let targets = &world.config().targets;
+    // Which circuit it is on is not in its record.
+    let by_circuit = targets.iter().any(|target| target.circuit.is_some());
+    if by_circuit || world.find(&machine).is_some() {
         return None;
     }
-    let targets = &world.config().targets;
     let is_about = |mac: MacAddr| story.others().iter().any(|other| other.machine == mac);
     let by_name = |name: &str| {
         let said = boot.name.as_deref();

@@ -4,7 +4,7 @@ use netboot_dhcp::value::MessageType;
 
 use crate::diagnosis::story::{Story, is_message, spoken};
 use crate::diagnosis::{Certainty, Finding, Rule};
-use crate::telemetry::events::{Kind, Progress, Stage};
+use crate::telemetry::events::{Progress, Stage};
 
 pub(super) const RULE: Rule = Rule {
     code: "no-boot-data",
@@ -13,11 +13,10 @@ pub(super) const RULE: Rule = Rule {
 };
 
 fn look(story: &Story<'_>) -> Option<Finding> {
-    if story.reached(Progress::Program) || !story.is_quiet() {
+    // What this server leaves out, it leaves out on purpose.
+    if !story.is_foreign() || story.reached(Progress::Program) || !story.is_quiet() {
         return None;
     }
-    // What this server leaves out on purpose has an event of its own.
-    let is_ours = |kind: &Kind| matches!(kind, Kind::NoProgram { .. } | Kind::LeftOut { .. });
     story.first(|kind| is_message(kind, MessageType::DISCOVER, Stage::Firmware).then_some(()))?;
     let replies = story.places(|kind| {
         is_message(kind, MessageType::OFFER, Stage::Server)
@@ -25,7 +24,7 @@ fn look(story: &Story<'_>) -> Option<Finding> {
     });
     let last = *replies.last()?;
     let names_file = |(_, kind)| spoken(kind).is_some_and(|spoken| spoken.names_file);
-    if story.events().any(names_file) || story.events().any(|(_, kind)| is_ours(kind)) {
+    if story.events().any(names_file) {
         return None;
     }
     let server = story.last(|kind| spoken(kind).filter(|it| it.stage == Stage::Server)?.server);

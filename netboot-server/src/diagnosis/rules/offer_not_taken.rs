@@ -21,7 +21,6 @@ fn look(story: &Story<'_>) -> Option<Finding> {
     let is_taken = |kind: &Kind| {
         is_message(kind, MessageType::REQUEST, Stage::Firmware)
             || is_message(kind, MessageType::REQUEST, Stage::Ipxe)
-            || is_message(kind, MessageType::REQUEST, Stage::System)
             || is_message(kind, MessageType::ACK, Stage::Server)
     };
     if !story.is_quiet() || story.events().any(|(_, kind)| is_taken(kind)) {

@@ -45,15 +45,25 @@ fn look(story: &Story<'_>) -> Option<Finding> {
             cure(&other.to_string()),
         ));
     }
-    let (seen, other) = story.last(|kind| match kind {
+    // A REQUEST to another server is no more to this one than one that it does not answer.
+    let elsewhere = story.behind(offered).find(|(_, kind)| {
+        spoken(kind).is_some_and(|it| it.message == MessageType::REQUEST && it.server.is_none())
+    });
+    let seen = story.last(|kind| match kind {
         Kind::OtherServer { server, .. } if *server != ours => Some(*server),
         _ => None,
-    })?;
+    });
+    let evidence = [Some(offered), elsewhere.map(|(at, _)| at), seen.map(|(at, _)| at)];
+    let other = seen.map_or_else(|| "another one".to_owned(), |(_, server)| server.to_string());
+    let answered = |(_, kind)| spoken(kind).is_some_and(|it| it.message == MessageType::ACK);
+    if (elsewhere.is_none() && seen.is_none()) || story.behind(offered).any(answered) {
+        return None;
+    }
     Some(Finding::new(
         Certainty::Likely,
-        [offered, seen],
+        evidence.into_iter().flatten(),
         format!("It did not take this server's offer, and another DHCP server, {other}, answers."),
-        cure(&other.to_string()),
+        cure(&other),
     ))
 }
 

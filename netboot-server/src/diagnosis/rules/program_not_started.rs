@@ -1,7 +1,7 @@
 //! The program was sent whole, and the machine was never heard again.
 
 use crate::config::platform::Platform;
-use crate::diagnosis::story::{Story, sent_program, spoken};
+use crate::diagnosis::story::{Story, asks_for_file, sent_program, spoken};
 use crate::diagnosis::{Certainty, Finding, Rule};
 use crate::telemetry::events::{Progress, Stage};
 
@@ -16,7 +16,9 @@ fn look(story: &Story<'_>) -> Option<Finding> {
         return None;
     }
     let (place, (name, _)) = story.last(sent_program)?;
-    let spoke = |kind| spoken(kind).is_some_and(|it| it.stage != Stage::Server);
+    let spoke = |kind| {
+        asks_for_file(kind) || spoken(kind).is_some_and(|it| it.stage != Stage::Server)
+    };
     if story.behind(place).any(|(_, kind)| spoke(kind)) {
         return None;
     }

@@ -15,7 +15,12 @@ fn look(story: &Story<'_>) -> Option<Finding> {
         return None;
     }
     let (place, relay) = story.last(|kind| match kind {
-        Kind::RelayNotListed { relay, .. } => Some(*relay),
+        // With a network the machine is answered, and only its circuit is not believed.
+        Kind::RelayNotListed {
+            relay,
+            network: None,
+            ..
+        } => Some(*relay),
         _ => None,
     })?;
     let relay = relay?;

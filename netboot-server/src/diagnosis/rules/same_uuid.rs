@@ -5,7 +5,7 @@ use crate::diagnosis::{Certainty, Finding, Rule};
 
 pub(super) const RULE: Rule = Rule {
     code: "same-uuid",
-    of_all: true,
+    of_all: false,
     look,
 };
 

@@ -64,6 +64,11 @@ fn proxied(boot_file: &str) -> Kind {
     kind
 }
 
+/// What a system asks that runs.
+fn renewed() -> Kind {
+    said(MessageType::REQUEST, Stage::System, BIOS)
+}
+
 /// A REQUEST to a server.
 fn chose(server: Ipv4Addr, stage: Stage, arch: Arch) -> Kind {
     let mut kind = said(MessageType::REQUEST, stage, arch);
@@ -144,6 +149,18 @@ fn http(path: &str, bytes: u64, complete: bool) -> Kind {
         elapsed_ms: 1_000,
         complete,
         whole: complete,
+    }
+}
+
+fn part(path: &str, complete: bool) -> Kind {
+    Kind::HttpSent {
+        client: ADDRESS.into(),
+        path: path.into(),
+        status: 206,
+        bytes: 2_048,
+        elapsed_ms: 1,
+        complete,
+        whole: false,
     }
 }
 
@@ -280,6 +297,27 @@ fn good_boots() -> Vec<Vec<Kind>> {
                 chose(OTHER_SERVER, Stage::Ipxe, UEFI),
             ],
             image(),
+        ]),
+        // A disc, of which its system reads parts, the last of them not to their end.
+        joined([
+            leased(Stage::Ipxe, BIOS, url).into(),
+            vec![
+                script(ScriptAction::Image),
+                part("/images/rescue/@1/rescue.iso", true),
+                part("/images/rescue/@1/rescue.iso", false),
+            ],
+        ]),
+        // PXELINUX of another server, whose files no script names.
+        joined([
+            leased(Stage::Firmware, BIOS, "pxelinux.0").into(),
+            vec![
+                tftp_sent("pxelinux.0"),
+                tftp_failed("pxelinux.cfg/01-52-54-00-12-34-56", TftpEnd::NotFound, 0),
+                tftp_sent("menu.c32"),
+                tftp_sent("vmlinuz"),
+                tftp_sent("initrd.img"),
+                renewed(),
+            ],
         ]),
         // To the local disk, and to the menu, where it waits.
         joined([
@@ -454,12 +492,22 @@ fn a_server_that_names_no_program_is_told() {
         chose(OTHER_SERVER, Stage::Firmware, UEFI),
         replied(MessageType::ACK, OTHER_SERVER, None),
     ];
-    let finding = is_first("no-boot-data", &[3], kinds);
-    assert!(
-        finding.cause.starts_with("192.168.100.254 "),
-        "{}",
-        finding.cause
+    let record = boot(kinds);
+    let mut context = Context::at(record.boot.last + SignedDuration::from_mins(1));
+    context.is_foreign = true;
+    let found = findings(&record, &context);
+    let first = found.first().expect("a finding");
+    assert_eq!(
+        (first.code, first.evidence.as_slice()),
+        ("no-boot-data", &[3][..])
     );
+    assert!(
+        first.cause.starts_with("192.168.100.254 "),
+        "{}",
+        first.cause
+    );
+    // This server names none where it was told to leave machines alone.
+    assert!(found_in(&record).iter().all(|it| it.code != "no-boot-data"));
 }
 
 #[test]
@@ -469,6 +517,7 @@ fn a_program_for_another_platform_is_told() {
         (BIOS, "ipxe.efi", "its firmware is bios"),
         (UEFI, "ipxe-arm64.efi", "is for arm64"),
         (Arch(11), "http://192.168.100.1/ipxe-i386.efi", "is for x86"),
+        (Arch(11), "ipxe-x86_64.efi", "is for x64"),
     ] {
         let kinds = leased(Stage::Firmware, arch, file);
         let finding = is_first("wrong-platform", &[3], kinds);
@@ -603,6 +652,15 @@ fn an_image_that_is_not_there_or_ends_early_is_told() {
     assert!(finding.cause.contains("1200 bytes"), "{}", finding.cause);
     let whole = vec![http(initrd, 40_000_000, true)];
     assert_eq!(found(joined([scripted(), cut(), whole])), []);
+    // The script that says so goes to another than the machine itself.
+    let withheld = joined([begun(), vec![script(ScriptAction::Withheld)]]);
+    let finding = is_first("image-missing", &[4], withheld);
+    assert!(finding.cure.contains("secret"), "{}", finding.cure);
+    let later = joined([
+        begun(),
+        vec![script(ScriptAction::Notice), script(ScriptAction::Image)],
+    ]);
+    assert_eq!(found(later), []);
 }
 
 /// The machine's earlier boots, the newest first: each had its image, or not, so many minutes ago.
@@ -636,13 +694,23 @@ fn a_machine_that_begins_again_behind_its_hand_over_is_in_a_loop() {
     assert_eq!(twice, Some(("boot-loop", Certainty::Likely)));
     assert_eq!(codes(&[(3, false), (6, true)]), None);
     assert_eq!(codes(&[(600, true)]), None);
+    // A system that asked for an address has run, however soon it was restarted.
+    let mut ran = history(&[(3, true), (6, true)], began);
+    for boot in &mut ran {
+        boot.system = true;
+    }
+    let mut context = Context::at(record.boot.last);
+    context.history = &ran;
+    assert_eq!(findings(&record, &context), []);
 }
 
 #[test]
 fn machines_that_are_taken_for_one_are_told() {
     let discover = || said(MessageType::DISCOVER, Stage::Firmware, UEFI);
-    let script = || script(ScriptAction::Menu);
-    let record = boot([with_uuid(discover(), 1), script()]);
+    let record = boot([
+        with_uuid(discover(), 1),
+        Kind::NoProgram { why: "so".into() },
+    ]);
     let elsewhere = |machine, uuid| {
         let at_that_time = record.boot.began;
         at(at_that_time, machine, [with_uuid(discover(), uuid)]).boot
@@ -654,9 +722,16 @@ fn machines_that_are_taken_for_one_are_told() {
         let found = findings(&record, &context);
         found.iter().map(|it| it.code).collect::<Vec<_>>()
     };
-    assert_eq!(codes(&[], &[elsewhere(OTHER, 1)]), ["same-uuid"]);
-    assert_eq!(codes(&[elsewhere(MACHINE, 2)], &[]), ["same-mac"]);
-    assert!(codes(&[elsewhere(MACHINE, 1)], &[elsewhere(OTHER, 2)]).is_empty());
+    assert_eq!(
+        codes(&[], &[elsewhere(OTHER, 1)]),
+        ["no-program", "same-uuid"]
+    );
+    assert_eq!(
+        codes(&[elsewhere(MACHINE, 2)], &[]),
+        ["no-program", "same-mac"]
+    );
+    let alike = codes(&[elsewhere(MACHINE, 1)], &[elsewhere(OTHER, 2)]);
+    assert_eq!(alike, ["no-program"]);
 }
 
 #[test]

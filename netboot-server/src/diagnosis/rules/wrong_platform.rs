@@ -21,7 +21,7 @@ fn look(story: &Story<'_>) -> Option<Finding> {
     let (place, file) = story
         .told(MessageType::ACK)
         .or_else(|| story.told(MessageType::OFFER))?;
-    let built_for = built_for(story, file)?;
+    let (built_for, certainty) = built_for(story, file)?;
     if built_for == platform || platform == Platform::RaspberryPi {
         return None;
     }
@@ -31,7 +31,7 @@ fn look(story: &Story<'_>) -> Option<Finding> {
     });
     let evidence = [Some(place), sent.map(|(place, ())| place)];
     Some(Finding::new(
-        Certainty::Certain,
+        certainty,
         evidence.into_iter().flatten(),
         format!("It was told {file}, which is for {built_for}, and its firmware is {platform}."),
         match platform.programs().first() {
@@ -45,19 +45,26 @@ fn look(story: &Story<'_>) -> Option<Finding> {
 }
 
 /// What a program is for: as its header says, where it is at hand, else as its name tells.
-fn built_for(story: &Story<'_>, file: &str) -> Option<Platform> {
+fn built_for(story: &Story<'_>, file: &str) -> Option<(Platform, Certainty)> {
     let path = file.split_once("://").map_or(file, |(_, rest)| {
         rest.split_once('/').map_or("", |(_, path)| path)
     });
     let header = story.world().and_then(|world| world.programs().built_for(path));
-    if header.is_some() {
-        return header;
+    if let Some(header) = header {
+        return Some((header, Certainty::Certain));
     }
+    let named = named_for(story, path)?;
+    Some((named, Certainty::Likely))
+}
+
+fn named_for(story: &Story<'_>, path: &str) -> Option<Platform> {
     let name = file_name(path);
     if name.ends_with(".kpxe") || name.ends_with(".pxe") || name == "pxelinux.0" {
         return Some(Platform::Bios);
     }
     let stem = name.strip_suffix(".efi")?;
+    // Which would else be an x86.
+    let stem = stem.replace("x86_64", "x64").replace("x86-64", "x64");
     let parts = || stem.split(|c: char| !c.is_ascii_alphanumeric());
     let is = |names: &[&str]| parts().any(|part| names.contains(&part));
     Some(match () {

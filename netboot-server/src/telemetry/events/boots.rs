@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::MessageType;
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,9 @@ use crate::paths::{Resource, image_file};
 
 /// How many machines' boots are told apart; the one heard of longest ago is forgotten first.
 pub const MACHINES: usize = 4096;
+
+/// A machine that asks anew after so long a silence was powered on again.
+const SILENCE: SignedDuration = SignedDuration::from_mins(3);
 
 /// The last boot of each machine.
 #[derive(Debug, Default)]
@@ -105,7 +108,7 @@ impl Boots {
         let boot = self.of.entry(machine).or_default();
         self.by_heard.remove(&boot.heard);
         self.by_heard.insert(seq, machine);
-        let is_new = boot.id == 0 || boot.progress.is_behind(kind);
+        let is_new = boot.id == 0 || boot.progress.begins_anew(boot.last, at, kind);
         if is_new {
             *boot = Boot {
                 id: boot.id + 1,
@@ -149,13 +152,15 @@ impl Boots {
 }
 
 impl Progress {
-    /// Whether a message comes from a stage that this boot has passed: firmware asks before it has
-    /// an address, iPXE before it has its script.
-    pub(crate) fn is_behind(self, kind: &Kind) -> bool {
+    /// Whether a message begins another boot than the one that has come to this step and was heard
+    /// of last at that time: it comes from a stage that this boot has passed (firmware asks before
+    /// it has an address, iPXE before it has its script), or after a long silence.
+    pub(crate) fn begins_anew(self, last: Timestamp, at: Timestamp, kind: &Kind) -> bool {
+        let is_late = at.duration_since(last) > SILENCE;
         match kind {
             Kind::Dhcp { message, stage, .. } if *message == MessageType::DISCOVER => match stage {
-                Stage::Firmware => self > Self::Asked,
-                Stage::Ipxe => self > Self::Program,
+                Stage::Firmware => is_late || self > Self::Asked,
+                Stage::Ipxe => is_late || self > Self::Program,
                 Stage::Server | Stage::System => false,
             },
             _ => false,
@@ -237,7 +242,7 @@ impl Kind {
             Self::NoProgram { .. } | Self::IpxeLacks { again: true, .. } => Some(Progress::Program),
             Self::ProgramIsDeadEnd { .. } => Some(Progress::Script),
             Self::Script {
-                action: ScriptAction::Notice,
+                action: ScriptAction::Notice | ScriptAction::Withheld,
                 ..
             } => Some(Progress::Image),
             Self::TftpFailed { name, .. } => match Resource::of(name) {

@@ -304,6 +304,8 @@ pub enum ScriptAction {
     Local,
     /// It says what is wrong, in place of booting.
     Notice,
+    /// It says that only the machine itself gets what it would boot.
+    Withheld,
     /// It leaves the machine alone, or what it does is not known.
     Other,
 }
