@@ -7,7 +7,7 @@ use std::fs::File;
 use std::{fmt, io};
 
 use bytes::Bytes;
-use headers::{ETag, HeaderMapExt, IfMatch, IfNoneMatch, IfRange};
+use headers::{ETag, Header, HeaderMapExt, IfMatch, IfNoneMatch, IfRange};
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 use netboot_image::Digest;
@@ -120,9 +120,8 @@ pub(crate) fn respond(
     let payload = entity.payload;
     let length = payload.length();
     // A range of a GET only, and only while the client's half is of the same entity.
-    let unchanged = conditions
-        .typed_get::<IfRange>()
-        .is_none_or(|seen| !seen.is_modified(etag.as_ref(), None));
+    let unchanged =
+        condition::<IfRange>(conditions).is_none_or(|seen| !seen.is_modified(etag.as_ref(), None));
     let range = (method == Method::GET && unchanged)
         .then(|| wanted_part(conditions, length))
         .flatten();
@@ -185,14 +184,28 @@ fn in_best_form(entity: Entity, conditions: &HeaderMap, headers: &mut HeaderMap)
 
 /// The status of a request whose conditions are not met.
 fn unmet(conditions: &HeaderMap, etag: &ETag) -> Option<StatusCode> {
-    let wanted = conditions.typed_get::<IfMatch>();
+    let wanted = condition::<IfMatch>(conditions);
     if wanted.is_some_and(|wanted| !wanted.precondition_passes(etag)) {
         return Some(StatusCode::PRECONDITION_FAILED);
     }
-    let known = conditions.typed_get::<IfNoneMatch>();
+    let known = condition::<IfNoneMatch>(conditions);
     known
         .is_some_and(|known| !known.precondition_passes(etag))
         .then_some(StatusCode::NOT_MODIFIED)
+}
+
+/// A condition, unless a tag in it holds a space or a tab, which none may (RFC 9110 section 8.8.3):
+/// `headers` asserts in debug builds that there is none.
+fn condition<H: Header>(conditions: &HeaderMap) -> Option<H> {
+    let mut values = conditions.get_all(H::name()).iter();
+    let is_valid = values.all(|value| {
+        let mut within = false;
+        value.as_bytes().iter().all(|byte| {
+            within ^= *byte == b'"';
+            !(within && matches!(byte, b' ' | b'\t'))
+        })
+    });
+    is_valid.then(|| conditions.typed_get()).flatten()
 }
 
 fn parsed(etag: &HeaderValue) -> Option<ETag> {
@@ -380,5 +393,22 @@ mod tests {
         assert_eq!(media_type("ipxe.efi"), "application/efi");
         assert_eq!(media_type("boot.ipxe"), "text/plain; charset=utf-8");
         assert_eq!(media_type("bzImage"), "application/octet-stream");
+    }
+
+    #[test]
+    fn a_tag_that_holds_what_none_may_is_no_condition() {
+        for name in ["if-match", "if-none-match", "if-range"] {
+            for value in ["\"a b\"", "W/\"a\tb\"", "\"a\", \" \"", "\"a b"] {
+                let answer = ask(&Method::GET, &[(name, value), ("range", "bytes=0-3")]);
+                assert_eq!(
+                    answer.status(),
+                    StatusCode::PARTIAL_CONTENT,
+                    "{name}: {value}"
+                );
+            }
+        }
+        let spaced = format!("\"a\" ,  \"{DIGEST}\"");
+        let answer = ask(&Method::GET, &[("if-none-match", &spaced)]);
+        assert_eq!(answer.status(), StatusCode::NOT_MODIFIED);
     }
 }
