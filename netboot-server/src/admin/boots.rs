@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::{ApiError, Operations, Query, internal};
-use crate::boots::{Boot, BootStore, Outcome, Record, StoreError};
+use crate::boots::{Boot, BootStore, OTHERS, Outcome, Record, StoreError};
 use crate::diagnosis::{self, Finding};
 use crate::failure::Chain;
 use crate::telemetry::host_time;
@@ -19,9 +19,6 @@ const LIMIT: usize = 50;
 
 /// Boots of one answer that are looked at though they are not over.
 const LOOKED_AT: usize = 50;
-
-/// How many of the newest boots each is compared with.
-const OTHERS: usize = 200;
 
 /// Boots of one answer at most.
 const MOST: usize = 10_000;
@@ -150,15 +147,10 @@ fn machine(of: &Operations, store: &BootStore, text: &str) -> Result<Option<MacA
     if let Some(mac) = target.and_then(|target| target.mac) {
         return Ok(Some(mac));
     }
-    let is_it = |boot: &Boot| {
-        boot.name.as_deref() == Some(text)
-            || boot.address.is_some_and(|it| it.to_string() == text)
-            || boot.uuid.is_some_and(|it| it.to_string() == text)
-    };
     let boots = store.list(None, None, MOST).map_err(failed)?;
     Ok(boots
         .iter()
-        .find(|boot| is_it(boot))
+        .find(|boot| boot.is_called(text))
         .map(|boot| boot.machine))
 }
 

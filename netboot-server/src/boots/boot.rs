@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use netboot_dhcp::MacAddr;
 use netboot_dhcp::value::Arch;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::paths::Resource;
-use crate::telemetry::events::{Event, Kind, Progress, ScriptAction, Stage};
+use crate::telemetry::events::{Event, Kind, Progress, SILENCE, ScriptAction, Stage};
 
 /// Events that are kept of one boot. Of more, those in the middle are left out.
 pub const EVENTS: u32 = 256;
@@ -20,9 +20,6 @@ const FIRST: u32 = 192;
 
 /// The status of an answer that is a part (RFC 9110 section 15.3.7).
 const PARTIAL: u16 = 206;
-
-/// A boot that says nothing for so long is over, if it has not come to its image.
-const SILENCE: SignedDuration = SignedDuration::from_mins(2);
 
 /// A boot, without its events.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -55,21 +52,16 @@ pub struct Boot {
     /// What it boots, and why, in the policy's words.
     pub boots: Option<String>,
     /// When it had its image, whole, or its system was heard of first.
-    #[serde(default)]
     pub handed_over: Option<Timestamp>,
     /// Whether its system was heard of: by DHCP, or by its report that it is installed.
-    #[serde(default)]
     pub system: bool,
     /// Whether a file of an image was read in parts, as a system reads a disc.
-    #[serde(default)]
     pub in_parts: bool,
     /// How many events it had.
     pub events: u32,
     /// What was found in it when it was over; `None` where nothing was, and while it goes on.
-    #[serde(default)]
     pub finding: Option<Headline>,
     /// Whether it was over when it was looked at.
-    #[serde(default)]
     pub settled: bool,
 }
 
@@ -264,6 +256,15 @@ impl Boot {
             _ if is_silent => Outcome::NeverFinished,
             _ => Outcome::Running,
         }
+    }
+
+    /// Whether the machine is called so: by its MAC address, its name, its address or its UUID.
+    #[must_use]
+    pub fn is_called(&self, text: &str) -> bool {
+        text.parse() == Ok(self.machine)
+            || self.name.as_deref() == Some(text)
+            || self.address.is_some_and(|it| it.to_string() == text)
+            || self.uuid.is_some_and(|it| it.to_string() == text)
     }
 
     /// Events that are not kept.

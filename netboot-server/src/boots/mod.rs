@@ -14,3 +14,6 @@ pub use boot::{Boot, EVENTS, Headline, Outcome, Record};
 pub(crate) use recorder::{Recorder, Settled};
 pub use stages::{Stage, stages};
 pub use store::{ALL_EVENTS, BOOTS, BootStore, DAYS, StoreError};
+
+/// How many of the newest boots one is compared with.
+pub const OTHERS: usize = 200;

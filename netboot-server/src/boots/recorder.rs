@@ -6,14 +6,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use netboot_dhcp::MacAddr;
 use tokio_util::sync::CancellationToken;
 
+use super::OTHERS;
 use super::boot::{Boot, Headline, Record};
 use super::store::{BootStore, Change, StoreError};
 use crate::failure::Chain;
-use crate::telemetry::events::{Event, MACHINES, Read, Reader};
+use crate::telemetry::events::{Event, MACHINES, Read, Reader, SILENCE};
 use crate::telemetry::host_time;
 
 /// How long events gather before they are taken from the stream.
@@ -25,12 +26,6 @@ const ROUNDS: u32 = 4;
 /// Events that are written before they have gathered so often.
 const MANY: usize = 4_096;
 
-/// A boot that says nothing for so long is over.
-const OVER: SignedDuration = SignedDuration::from_mins(3);
-
-/// How many of the newest boots one that is over is compared with.
-const OTHERS: usize = 200;
-
 /// How often boots that say nothing are looked at.
 const LOOKS: Duration = Duration::from_secs(30);
 
@@ -41,7 +36,7 @@ pub(crate) type Settled = Box<dyn Fn(&Record, &[Boot]) -> Option<Headline> + Sen
 /// What is to be written.
 pub(crate) struct Recorder {
     store: Arc<BootStore>,
-    settled: Arc<Settled>,
+    settled: Settled,
     open: HashMap<MacAddr, Open>,
     /// Boots that are over because their machines have begun others.
     left: Vec<Change>,
@@ -88,7 +83,7 @@ impl Recorder {
         Ok(Self {
             next_id: store.next_id()?,
             store,
-            settled: Arc::new(settled),
+            settled,
             open,
             left: Vec::new(),
             fresh: 0,
@@ -180,10 +175,11 @@ impl Recorder {
     /// Writes what has changed, and looks at what is over. What cannot be written is lost.
     fn write(mut self, now: Timestamp) -> Self {
         let mut over = std::mem::take(&mut self.left);
+        over.extend(self.forget());
         let mut changes = Vec::new();
         for open in self.open.values_mut() {
             let events = std::mem::take(&mut open.fresh);
-            let is_over = now.duration_since(open.boot.last) > OVER && !open.boot.settled;
+            let is_over = now.duration_since(open.boot.last) > SILENCE && !open.boot.settled;
             if is_over || !events.is_empty() {
                 let boot = open.boot.clone();
                 let to = if is_over { &mut over } else { &mut changes };
@@ -191,7 +187,6 @@ impl Recorder {
             }
         }
         self.fresh = 0;
-        over.extend(self.forget());
         let written = self.store.write(now, &changes);
         let written = written.and_then(|()| self.settle(now, over));
         match written {

@@ -104,7 +104,8 @@ pub struct BootStore {
 
 impl BootStore {
     /// Opens the database in this file, or begins one. One that is damaged is set aside, and where
-    /// to is given. It is kept to [`BOOTS`] and [`DAYS`].
+    /// to is given. It is kept to [`BOOTS`], [`ALL_EVENTS`]
+    /// and [`DAYS`].
     ///
     /// # Errors
     ///

@@ -20,8 +20,8 @@ use crate::boots::{Boot, BootStore, Headline, Outcome, Record, StoreError};
 use crate::world::World;
 use story::Story;
 
-/// How many earlier boots of its machine.
-const EARLIER: usize = 10;
+/// How many earlier boots of its machine a boot is looked at beside.
+pub const EARLIER: usize = 10;
 
 /// A rule.
 #[derive(Debug, Clone, Copy)]

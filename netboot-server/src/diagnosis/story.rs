@@ -225,7 +225,7 @@ pub(super) fn asks_for_file(kind: &Kind) -> bool {
     )
 }
 
-/// The event's place is at the end of a path or a URL: the file's own name.
+/// The file's own name, behind the folders of a path or a URL.
 pub(super) fn file_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }

@@ -578,6 +578,7 @@ mod tests {
         let cut = paced.write_all(&[0]).await.map_err(|error| error.kind());
         assert_eq!(cut, Err(io::ErrorKind::TimedOut));
     }
+
     /// A connection over loopback and its client.
     async fn connected() -> (Paced<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");

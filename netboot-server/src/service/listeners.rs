@@ -44,8 +44,8 @@ struct Running {
 pub(super) type Prepared = Vec<(Endpoint, Option<Bound>)>;
 
 impl Listeners {
-    /// None yet. Their tasks are on `threads` and in `tasks`, and end when `stop` is cancelled; one that turns out to
-    /// be impossible later tells `failing`.
+    /// None yet. Their tasks are on `threads` and in `tasks`, and end when `stop` is cancelled; one
+    /// that turns out to be impossible later tells `failing`.
     pub(super) fn new(
         threads: Threads,
         tasks: TaskTracker,

@@ -17,9 +17,9 @@ use crate::process::Reads;
 use crate::table::{BAD, Cell, Look, Table};
 use crate::time::local;
 use netboot_server::admin::explain::explain;
-use netboot_server::boots::Boot;
+use netboot_server::boots::{Boot, OTHERS};
 use netboot_server::capture::{Records, Summary, records};
-use netboot_server::diagnosis::{Context, document, findings};
+use netboot_server::diagnosis::{Context, EARLIER, document, findings};
 use netboot_server::world::{Machine, World};
 use netboot_server::{Chain, Failure};
 
@@ -176,10 +176,6 @@ async fn of_server(arguments: &Arguments, control: &Control) -> Result<Vec<Value
     Ok(documents)
 }
 
-/// Earlier boots of the same machine that a boot is looked at beside, and boots of others.
-const EARLIER: usize = 10;
-const OTHERS: usize = 200;
-
 /// A capture that was read.
 struct Capture {
     records: Records,
@@ -212,12 +208,8 @@ impl Capture {
         say_unread(&records);
         let boots = records.records.iter().map(|record| &record.boot);
         let asked_for = boots.clone().enumerate().filter(|(_, boot)| {
-            let is_meant = arguments.machine.as_deref().is_none_or(|machine| {
-                machine.parse() == Ok(boot.machine)
-                    || boot.name.as_deref() == Some(machine)
-                    || boot.address.is_some_and(|it| it.to_string() == machine)
-                    || boot.uuid.is_some_and(|it| it.to_string() == machine)
-            });
+            let machine = arguments.machine.as_deref();
+            let is_meant = machine.is_none_or(|machine| boot.is_called(machine));
             is_meant && (!arguments.all_failed || boot.outcome(records.last).is_bad())
         });
         let asked_for: Vec<_> = asked_for.map(|(place, _)| place).collect();

@@ -15,8 +15,8 @@ use crate::paths::{Resource, image_file};
 /// How many machines' boots are told apart; the one heard of longest ago is forgotten first.
 pub const MACHINES: usize = 4096;
 
-/// A machine that asks anew after so long a silence was powered on again.
-const SILENCE: SignedDuration = SignedDuration::from_mins(3);
+/// After so long a silence a boot is over: a machine that asks anew was powered on again.
+pub(crate) const SILENCE: SignedDuration = SignedDuration::from_mins(3);
 
 /// The last boot of each machine.
 #[derive(Debug, Default)]

@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use boots::LoadedFiles;
-pub(crate) use boots::Step;
 pub use boots::{MACHINES, Progress, Summary};
+pub(crate) use boots::{SILENCE, Step};
 pub use ring::{Events, RING, Read, Reader};
 
 /// One step.
@@ -34,7 +34,7 @@ pub struct Event {
     /// The machine, where it is known.
     pub machine: Option<MacAddr>,
     /// How far its boot has come by it, where that is further than before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reached: Option<Progress>,
     /// What happened.
     #[serde(flatten)]
@@ -60,13 +60,13 @@ pub enum Kind {
         /// What it was told to boot.
         boot_file: Option<String>,
         /// The server that speaks, or that a machine names (option 54).
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         server: Option<Ipv4Addr>,
         /// The platform that firmware says it is (option 93), as the number of the registry.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         arch: Option<Arch>,
         /// The machine's UUID (option 97).
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(skip_serializing_if = "Option::is_none")]
         uuid: Option<Uuid>,
         /// Why a DHCPNAK says no.
         refusal: Option<String>,
@@ -232,7 +232,7 @@ pub enum Kind {
         /// What it does.
         action: ScriptAction,
         /// What a machine loads of each image that it can boot by it.
-        #[serde(skip, default)]
+        #[serde(skip)]
         images: Arc<[LoadedFiles]>,
     },
     /// A file was sent by HTTP, whole or in part.
