@@ -218,7 +218,6 @@ mod tests {
     use netboot_dhcp::value::Arch;
 
     use super::*;
-    use crate::config::{self, Flags, Host};
     use crate::leases::clock::Clock;
     use crate::world::programs::Programs;
 
@@ -241,10 +240,7 @@ mod tests {
     "#;
 
     fn world() -> World {
-        let (flags, host) = (Flags::default(), Host::default());
-        let (config, problems) = config::load_text("test", WORLD, false, &flags, &host);
-        let config = config.unwrap_or_else(|| panic!("{problems}"));
-        World::new(Arc::new(config), Vec::new(), Programs::default())
+        World::of_text(WORLD, Vec::new(), Programs::default())
     }
 
     const fn mac(last: u8) -> MacAddr {

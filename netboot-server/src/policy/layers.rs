@@ -255,14 +255,11 @@ fn image(world: &World, name: &ImageName, reasons: &mut Vec<Reason>) -> BootActi
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use netboot_dhcp::MacAddr;
     use netboot_dhcp::value::Arch;
     use uuid::Uuid;
 
     use super::*;
-    use crate::config::{self, Flags, Host};
     use crate::failure::Failure;
     use crate::policy::decide;
     use crate::policy::tests::{STRANGER, debian, world};
@@ -298,9 +295,6 @@ mod tests {
     "#;
 
     fn layers() -> World {
-        let (flags, host) = (Flags::default(), Host::default());
-        let (config, problems) = config::load_text("test", LAYERS, false, &flags, &host);
-        let config = config.unwrap_or_else(|| panic!("{problems}"));
         let programs = [
             "own.efi",
             "group.efi",
@@ -308,7 +302,7 @@ mod tests {
             "network.kpxe",
             "ipxe.efi",
         ];
-        World::new(Arc::new(config), vec![debian()], Programs::from(programs))
+        World::of_text(LAYERS, vec![debian()], Programs::from(programs))
     }
 
     /// The machine of each target, by all that it is known by.

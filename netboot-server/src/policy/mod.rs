@@ -67,14 +67,11 @@ pub fn decide(world: &World, machine: &Machine) -> Decision {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use netboot_dhcp::MacAddr;
     use netboot_dhcp::value::Arch;
     use netboot_image::{Generation, ImageName, Manifest};
 
     use super::*;
-    use crate::config::{self, Flags, Host};
     use crate::world::programs::Programs;
 
     const NODE: MacAddr = MacAddr([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
@@ -96,10 +93,7 @@ mod tests {
 
     pub(super) fn world(more: &str, images: Vec<Manifest>, programs: Programs) -> World {
         let text = format!("{CONFIG}{more}");
-        let (flags, host) = (Flags::default(), Host::default());
-        let (config, problems) = config::load_text("test", &text, false, &flags, &host);
-        let config = config.unwrap_or_else(|| panic!("{problems}"));
-        World::new(Arc::new(config), images, programs)
+        World::of_text(&text, images, programs)
     }
 
     pub(super) fn debian() -> Manifest {

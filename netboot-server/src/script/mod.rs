@@ -240,10 +240,7 @@ fn ipv4(address: IpAddr) -> Option<Ipv4Addr> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::config::{self, Flags, Host};
     use crate::policy::{self};
     use crate::world::Machine;
     use crate::world::programs::Programs;
@@ -269,10 +266,7 @@ mod tests {
             "[netboot.server]\nip = \"192.168.100.1\"\ninterface = \"eth1\"\n\
              [[netboot.targets]]\nname = \"node\"\nmac = \"{MAC}\"\n{more}"
         );
-        let (flags, host) = (Flags::default(), Host::default());
-        let (config, problems) = config::load_text("test", &text, false, &flags, &host);
-        let config = config.unwrap_or_else(|| panic!("{problems}"));
-        let world = World::new(Arc::new(config), images, Programs::from([]));
+        let world = World::of_text(&text, images, Programs::from([]));
         let machine = Machine::with_mac(MAC);
         let asker = Asker {
             mac: Some(MAC),

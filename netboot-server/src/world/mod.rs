@@ -77,6 +77,18 @@ impl World {
         }
     }
 
+    /// One of a configuration in TOML, which a test knows to be right.
+    #[cfg(test)]
+    pub(crate) fn of_text(text: &str, images: Vec<Manifest>, programs: Programs) -> Self {
+        let (flags, host) = (
+            crate::config::Flags::default(),
+            crate::config::Host::default(),
+        );
+        let (config, problems) = crate::config::load_text("test", text, false, &flags, &host);
+        let config = config.unwrap_or_else(|| panic!("{problems}"));
+        Self::new(Arc::new(config), images, programs)
+    }
+
     /// The same world with these install states, or with why they cannot be read: then nothing is
     /// installed.
     #[must_use]

@@ -8,7 +8,6 @@ use netboot_dhcp::value::{Arch, MessageType};
 use uuid::Uuid;
 
 use crate::boots::{Boot, Record};
-use crate::config::{self, Flags, Host};
 use crate::diagnosis::{Certainty, Context, Finding, findings};
 use crate::telemetry::events::{
     Events, InstallWord, Kind, LoadedFiles, Progress, Protocol, Read, ScriptAction, Stage, TftpEnd,
@@ -744,10 +743,7 @@ fn a_target_that_is_nearly_the_machine_is_told() {
         name = "node-07"
         mac = "52:54:00:12:34:57"
     "#;
-    let (flags, host) = (Flags::default(), Host::default());
-    let (config, problems) = config::load_text("test", text, false, &flags, &host);
-    let config = config.unwrap_or_else(|| panic!("{problems}"));
-    let world = World::new(config.into(), Vec::new(), Programs::from([]));
+    let world = World::of_text(text, Vec::new(), Programs::from([]));
     let discover = said(MessageType::DISCOVER, Stage::Firmware, UEFI);
     let code = |machine| {
         let record = at(Timestamp::UNIX_EPOCH, machine, [discover.clone()]);
